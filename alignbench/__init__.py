@@ -1,0 +1,33 @@
+"""Human alignment of CLIP-like models, layer by layer, at three levels of abstraction."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alignbench.extraction.metrics import PairMetric
+    from alignbench.measure import Cell, measure
+    from alignbench.results import LayerCurve
+
+__all__ = ["Cell", "LayerCurve", "PairMetric", "__version__", "measure"]
+_HOMES = {
+    "Cell": "alignbench.measure",
+    "LayerCurve": "alignbench.results",
+    "PairMetric": "alignbench.extraction.metrics",
+    "measure": "alignbench.measure",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the package itself must load at once."""
+    if name == "__version__":
+        return version("alignbench")
+    if name in _HOMES:
+        from importlib import import_module
+
+        home = import_module(_HOMES[name])
+        value = getattr(home, name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'alignbench' has no attribute '{name}'")

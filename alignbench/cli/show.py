@@ -1,0 +1,116 @@
+"""What the commands show: progress on stderr, tables on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from alignbench.extraction.listening import Listener, Outline
+from alignbench.results import LayerCurve
+
+_FIRST_WORD_AFTER = 5.0  # seconds until a log file hears of the time to go
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f} images/s" if task.speed else "")
+
+
+class ConsoleListener(Listener):
+    """A progress bar on a terminal; elsewhere one line at the start and one with the time to go."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.progress: Progress | None = None
+        self.task = None
+        self.total = self.done = 0
+        self.start = 0.0
+        self.said = False
+
+    def notice(self, text: str) -> None:
+        """Say it on stderr."""
+        print(text, file=sys.stderr, flush=True)
+
+    def planned(self, outline: Outline) -> None:
+        """Say what is about to be done, and start the bar."""
+        passes = f"{outline.passes} pass" + ("es" if outline.passes > 1 else "")
+        layers = f"{outline.layers} layer" + ("s" if outline.layers > 1 else "")
+        self.notice(
+            f"{outline.label} on {outline.dataset}: {outline.images:,} images, {outline.pairs:,} pairs, "
+            f"{layers}, {passes}, {outline.device}"
+        )
+        self.total, self.done, self.start, self.said = outline.images * outline.passes, 0, time.monotonic(), False
+        if self.console.is_terminal:
+            columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.progress.start()
+            self.progress.add_task("embedding", total=self.total)
+
+    def advanced(self, images: int) -> None:
+        """Move the bar, or say once how long it will take."""
+        self.done += images
+        if self.progress is not None:
+            self.progress.advance(self.progress.task_ids[0], images)
+            return
+        elapsed = time.monotonic() - self.start
+        if not self.said and elapsed > _FIRST_WORD_AFTER and self.done < self.total:
+            self.said = True
+            rate = self.done / elapsed
+            self.notice(f"{rate:.1f} images/s, about {(self.total - self.done) / rate / 60:.1f} minutes to go")
+
+    def finished(self) -> None:
+        """Take the bar away."""
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout, at full width when it goes to a file."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(table)
+
+
+def score_table(curves: list[LayerCurve], title: str) -> Table:
+    """Best layer and projection of each curve and distance."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in ("model", "data set", "metric", "distance", "best layer"):
+        table.add_column(name)
+    for name in ("best", "95 % interval", "projection", "95 % interval"):
+        table.add_column(name, justify="right")
+    for curve in curves:
+        rows = curve.primary()
+        for subset in dict.fromkeys(rows["subset"]):
+            for distance in dict.fromkeys(rows["distance"]):
+                _add_row(table, curve, subset, distance)
+    return table
+
+
+def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str) -> None:
+    rows = curve.primary()
+    rows = rows[(rows["subset"] == subset) & (rows["distance"] == distance)]
+    first = rows.iloc[0]
+    dataset = first["dataset"] if subset in ("all", "test", "testset1") else f"{first['dataset']} {subset}"
+    try:
+        best = curve.best(distance, subset=subset)
+        cells = [str(best["layer"]), f"{best['value']:.3f}", _interval(best["ci_low"], best["ci_high"])]
+    except KeyError:
+        cells = ["-", "-", "-"]
+    last = rows[rows["layer"] == "projection"]
+    if len(last):
+        row = last.iloc[0]
+        cells += [f"{row['value']:.3f}", _interval(row["ci_low"], row["ci_high"])]
+    else:
+        cells += ["", ""]
+    table.add_row(curve.label, dataset, first["metric"], distance, *cells)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.3f} .. {high:.3f}" if low == low else "-"

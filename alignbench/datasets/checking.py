@@ -1,0 +1,51 @@
+"""What of a data set is on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alignbench.datasets.images import FileImages
+from alignbench.datasets.judgments import DataSet
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The lines to show, and whether everything is there."""
+
+    lines: tuple[str, ...]
+    complete: bool
+
+
+def describe(data_set: DataSet, root: Path | None, subsets: tuple[str, ...]) -> Inventory:
+    """Count what a data set has, and find what it lacks.
+
+    Args:
+        data_set: Which.
+        root: Its folder.
+        subsets: Which subsets; empty for the default.
+
+    Raises:
+        DataError: If the judgments themselves are missing or malformed.
+    """
+    judgments = data_set.read(root, subsets or (data_set.default_subset,))
+    unit = "ratings" if data_set.kind == "rating" else "triplets"
+    lines = [f"{data_set.name}: {data_set.summary}"]
+    for subset in judgments.subsets:
+        columns = judgments.judged[subset.rows]
+        distinct = len({tuple(sorted(row)) for row in columns.tolist()})
+        repeated = f" ({distinct:,} distinct)" if distinct < len(columns) else ""
+        lines.append(f"subset {subset.name}: {len(columns):,} {unit}{repeated}")
+    lines.append(f"{len(judgments.pairs):,} distinct pairs of {len(judgments.images.names):,} images")
+    faults = judgments.images.faults() if isinstance(judgments.images, FileImages) else []
+    if faults:
+        lines.append(f"{len(faults):,} images are missing or unreadable:")
+        lines += [f"  {fault}" for fault in faults[:_SHOWN]]
+        lines += [f"  ... and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else []
+        lines.append(f"get them from {data_set.home}")
+    else:
+        lines.append("every image is there and can be read")
+    lines.append(f"source: {data_set.home}; terms: {data_set.terms}")
+    return Inventory(tuple(lines), complete=not faults)

@@ -1,0 +1,184 @@
+"""Where a data set's pictures come from, and which of them can be read.
+
+Files are looked at before any model is loaded: `FileImages.identities` opens every header, checks that the file is
+whole as cheaply as its format allows, and gives each picture an identity. Pictures with the same bytes share their
+identity, so that identical images are embedded once and tie exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from alignbench.errors import DataError
+
+Indices = NDArray[np.int64]
+
+_SAMPLE = 4096
+_SHOWN = 5
+
+
+class ImageSource(Protocol):
+    """Pictures by index."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """A stable name for each picture."""
+
+    def open(self, index: int) -> Image.Image:
+        """The picture in RGB, at its native size."""
+
+    def select(self, indices: Indices) -> ImageSource:
+        """The pictures at some indices, in that order."""
+
+    def identities(self) -> list[str]:
+        """A short text for each picture that is equal exactly where the pictures are.
+
+        Raises:
+            DataError: If any picture is missing or cannot be read; names them.
+        """
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any picture to 8-bit RGB.
+
+    Grey, palette and CMYK pictures are converted, transparency is dropped, and 16-bit greys keep their high byte
+    (Pillow alone would clip them to white).
+    """
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        high = values >> 8 if values.size and int(values.max()) > 255 else values
+        return Image.fromarray(np.clip(high, 0, 255).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
+
+
+@dataclass(frozen=True)
+class FileImages:
+    """Pictures in files below one root.
+
+    Attributes:
+        root: Folder of the data set.
+        names: Paths relative to it, with forward slashes.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+
+    def open(self, index: int) -> Image.Image:
+        """The picture in RGB, at its native size.
+
+        Raises:
+            DataError: If the file is damaged in a way that only decoding shows; names it.
+        """
+        name = self.names[index]
+        try:
+            with Image.open(self.root / name) as image:
+                return to_rgb(image)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise DataError(f"{self.root / name} cannot be decoded ({error}): download it again") from error
+
+    def select(self, indices: Indices) -> FileImages:
+        """The pictures at some indices, in that order."""
+        return FileImages(self.root, tuple(self.names[int(i)] for i in indices))
+
+    def identities(self) -> list[str]:
+        """See `ImageSource.identities`.
+
+        An identity is the size and a hash of the first, middle and last 4 KiB; where those coincide, of every byte.
+        """
+        with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1))) as pool:
+            looks = list(pool.map(self._look, self.names))
+            broken = [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
+            if broken:
+                raise DataError(_broken_line(broken, len(looks), self.root))
+            counts = Counter(look.identity for look in looks)
+            return list(
+                pool.map(
+                    lambda name, look: self._full_digest(name) if counts[look.identity] > 1 else look.identity,
+                    self.names,
+                    looks,
+                )
+            )
+
+    def faults(self) -> list[str]:
+        """The pictures that are missing or cannot be read, each with the reason."""
+        with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1))) as pool:
+            looks = pool.map(self._look, self.names)
+            return [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
+
+    def _full_digest(self, name: str) -> str:
+        with open(self.root / name, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _look(self, name: str) -> _Look:
+        path = self.root / name
+        try:
+            with open(path, "rb") as file:
+                identity = _sample_digest(file)
+                file.seek(0)
+                fault = _fault(file)
+        except FileNotFoundError:
+            return _Look("", "missing")
+        except OSError as error:
+            return _Look("", error.strerror or "unreadable")
+        return _Look(identity, fault)
+
+
+@dataclass(frozen=True)
+class _Look:
+    identity: str
+    fault: str
+
+
+def _broken_line(broken: list[str], total: int, root: Path) -> str:
+    shown = ", ".join(broken[:_SHOWN]) + (", ..." if len(broken) > _SHOWN else "")
+    return f"{len(broken)} of {total} images under {root} are missing or unreadable: {shown}; complete the download"
+
+
+def _sample_digest(file: BinaryIO) -> str:
+    size = file.seek(0, os.SEEK_END)
+    digest = hashlib.sha256(str(size).encode())
+    for start in sorted({0, max(0, size // 2 - _SAMPLE // 2), max(0, size - _SAMPLE)}):
+        file.seek(start)
+        digest.update(file.read(_SAMPLE))
+    return digest.hexdigest()
+
+
+def _fault(file: BinaryIO) -> str:
+    """What is wrong with a picture file, or nothing.
+
+    A whole file is told from its end where the format has a mark there, or from its length; any other is decoded.
+    """
+    try:
+        with Image.open(file) as image:
+            if not _ends_well(file, image.format or ""):
+                file.seek(0)
+                with Image.open(file) as again:
+                    again.load()
+    except Image.UnidentifiedImageError:
+        return "not an image"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return "truncated" if "truncated" in str(error).lower() else f"damaged: {error}"
+    return ""
+
+
+def _ends_well(file: BinaryIO, kind: str) -> bool:
+    size = file.seek(0, os.SEEK_END)
+    if kind == "BMP":
+        file.seek(2)
+        return int.from_bytes(file.read(4), "little") == size
+    tails = {"PNG": b"\x00\x00\x00\x00IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
+    if kind not in tails:
+        return False
+    file.seek(max(0, size - 12))
+    return file.read().endswith(tails[kind])

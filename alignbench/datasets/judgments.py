@@ -1,0 +1,212 @@
+"""Human judgments as data: images, the unique pairs of them, and what people said about which pairs.
+
+Every benchmark of human similarity comes to this form, and nothing after it knows which benchmark it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.datasets.images import ImageSource, Indices
+from alignbench.errors import DataError, UsageError
+
+Floats = NDArray[np.float64]
+Kind = Literal["rating", "choice"]
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Judgments that are scored together.
+
+    Attributes:
+        name: e.g. `all`, `testset1`.
+        rows: Indices of its judgments, (n,).
+        clusters: What is resampled for an interval, (n, m): m = 1 where a judgment belongs to one cluster (its
+            reference image, its triplet), m = 3 where it belongs to the clusters of its three objects.
+    """
+
+    name: str
+    rows: Indices
+    clusters: Indices
+
+
+@dataclass(frozen=True)
+class Judgments:
+    """What people said about pairs of images.
+
+    Attributes:
+        dataset: Name of the data set.
+        level: Level of abstraction: `low`, `middle` or `high`.
+        kind: `rating` (higher = looks closer) or `choice` (which pair looks closest).
+        images: The pictures.
+        pairs: Unique pairs of image indices, (P, 2), in the order and orientation in which they first occur.
+        judged: Indices of the pairs of each judgment, (N, k): k = 1 for ratings, the number of options for choices.
+        human: The rating, or the column of `judged` that people chose, (N,).
+        ids: A stable name for each judgment.
+        subsets: Which judgments are scored together.
+        observers: Who judged, where it was not people.
+    """
+
+    dataset: str
+    level: str
+    kind: Kind
+    images: ImageSource
+    pairs: Indices
+    judged: Indices
+    human: Floats
+    ids: tuple[str, ...]
+    subsets: tuple[Subset, ...]
+    observers: str = ""
+
+    def multiplicity(self) -> Floats:
+        """How often each pair occurs in the judgments, (P,)."""
+        counts = np.bincount(self.judged.ravel(), minlength=len(self.pairs))
+        return counts.astype(np.float64)
+
+    def limited(self, limit: int) -> Judgments:
+        """The first `limit` judgments of every subset; pairs and images then unused are dropped."""
+        subsets = tuple(replace(s, rows=s.rows[:limit], clusters=s.clusters[:limit]) for s in self.subsets)
+        return replace(self, subsets=subsets).used()
+
+    def used(self) -> Judgments:
+        """Without the judgments that are in no subset, and the pairs and images that only those name."""
+        rows = np.unique(np.concatenate([s.rows for s in self.subsets]))
+        pairs, judged = np.unique(self.judged[rows], return_inverse=True)
+        images, ends = np.unique(self.pairs[pairs], return_inverse=True)
+        return replace(
+            self,
+            images=self.images.select(images),
+            pairs=ends.reshape(-1, 2),
+            judged=judged.reshape(-1, self.judged.shape[1]),
+            human=self.human[rows],
+            ids=tuple(self.ids[int(row)] for row in rows),
+            subsets=tuple(replace(s, rows=np.searchsorted(rows, s.rows)) for s in self.subsets),
+        )
+
+    def fingerprint(self, identities: Sequence[str]) -> str:
+        """SHA-256 over everything that people saw and said."""
+        digest = hashlib.sha256()
+        names = self.images.names
+        for part in (self.dataset, self.kind, *self.ids, *names, *identities, *(s.name for s in self.subsets)):
+            digest.update(part.encode() + b"\0")
+        for array in (self.pairs, self.judged, self.human, *(s.rows for s in self.subsets)):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def unique_pairs(ends: Indices) -> tuple[Indices, Indices]:
+    """The distinct unordered pairs among pairs of image indices.
+
+    Args:
+        ends: Image indices, (N, k, 2).
+
+    Returns:
+        The pairs (P, 2), as and in the order in which they first occur, and the pair of each input, (N, k).
+    """
+    flat = ends.reshape(-1, 2)
+    key = flat.min(axis=1) * (int(flat.max(initial=0)) + 1) + flat.max(axis=1)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return flat[np.sort(first)], place[inverse].reshape(ends.shape[:2])
+
+
+
+
+@dataclass(frozen=True)
+class DistinctPairs:
+    """Pairs of pictures that differ: equal pictures are one image, so that they tie exactly in whatever batch they are.
+
+    Attributes:
+        images: Indices of the pictures to look at, (distinct images,).
+        pairs: Pairs of positions in `images`, (Q, 2).
+        back: For each original pair its place in `pairs`, (P,).
+    """
+
+    images: Indices
+    pairs: Indices
+    back: Indices
+
+
+def distinct_pairs(pairs: Indices, identities: Sequence[str]) -> DistinctPairs:
+    """See `DistinctPairs`.
+
+    Args:
+        pairs: Image indices, (P, 2).
+        identities: A text for each image that is equal exactly where the pictures are.
+    """
+    _, first, inverse = np.unique(np.array(identities), return_index=True, return_inverse=True)
+    images = np.sort(first)
+    position = np.searchsorted(images, first)[inverse]
+    found, back = unique_pairs(position[pairs][:, None])
+    return DistinctPairs(images, found, back[:, 0])
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that the registry can offer.
+
+    Attributes:
+        name: e.g. `nights`.
+        level: `low`, `middle` or `high`.
+        kind: `rating` or `choice`.
+        summary: One line: what it is.
+        home: Where to get it.
+        terms: Under which terms.
+        default_subset: The paper's.
+        subsets: All subset names, or patterns of them.
+        read: Judgments of the named subsets below a root (none for packaged sets). Does not look into the images.
+        packaged: Whether it needs no files.
+    """
+
+    name: str
+    level: str
+    kind: Kind
+    summary: str
+    home: str
+    terms: str
+    default_subset: str
+    subsets: tuple[str, ...]
+    read: Callable[[Path | None, tuple[str, ...]], Judgments]
+    packaged: bool = False
+
+
+def root_folder(name: str, root: Path | None) -> Path:
+    """The folder of a data set on disk.
+
+    Raises:
+        UsageError: If none was given.
+        DataError: If it is not there or is empty.
+    """
+    if root is None:
+        raise UsageError(
+            f"{name} needs --data-root DIR (or $ALIGNBENCH_DATA/{name}); `alignbench datasets` says where to get it"
+        )
+    if not root.is_dir():
+        raise DataError(f"data root {root} of {name} is not a folder: check --data-root")
+    if not any(root.iterdir()):
+        raise DataError(f"data root {root} of {name} is empty: see `alignbench datasets` for the download")
+    return root
+
+
+def checked_ratings(name: str, ratings: Floats) -> Floats:
+    """Ratings that can be correlated with.
+
+    Raises:
+        DataError: If there are fewer than three, any is not finite, or all are equal.
+    """
+    if len(ratings) < 3:
+        raise DataError(f"{name}: {len(ratings)} ratings, and a correlation needs at least 3")
+    if not np.isfinite(ratings).all():
+        raise DataError(f"{name}: rating {int(np.argmin(np.isfinite(ratings))) + 1} is not a finite number")
+    if np.ptp(ratings) == 0.0:
+        raise DataError(f"{name}: all {len(ratings)} ratings are equal, so nothing correlates with them")
+    return ratings

@@ -1,0 +1,122 @@
+"""NIGHTS (middle level): 20,019 triplets, which of two variations looks closer to a reference.
+
+Fu, Tamir, Sundaram et al., "DreamSim", NeurIPS 2023. On disk: `data.csv`, `ref/NNN/NNN.png`,
+`distort/NNN/NNN_{0,1}.png`; the columns are read by name, the paths are relative to the root.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.datasets.images import FileImages, Indices
+from alignbench.datasets.judgments import DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.errors import DataError, unknown
+
+_COLUMNS = ("id", "left_vote", "right_vote", "ref_path", "left_path", "right_path", "split", "is_imagenet")
+_SUBSETS = ("all", "train", "val", "test", "test-imagenet", "test-no-imagenet")
+_TRUE, _FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: str
+    paths: tuple[str, str, str]  # reference, left, right
+    right: bool
+    split: str
+    imagenet: bool
+
+
+def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
+    """The votes of NIGHTS; the options of a judgment are (reference, left) and (reference, right).
+
+    Args:
+        root: Folder that holds `data.csv`.
+        subsets: `all` (train, val and test, as in the paper), `train`, `val`, `test`, `test-imagenet`,
+            `test-no-imagenet`.
+    """
+    for subset in subsets:
+        if subset not in _SUBSETS:
+            raise unknown("subset of nights", subset, _SUBSETS)
+    folder = root_folder("nights", root)
+    rows = _read_rows(folder / "data.csv")
+    wanted: dict[str, int] = {}
+    triplets = np.array([[wanted.setdefault(path, len(wanted)) for path in row.paths] for row in rows])
+    pairs, judged = unique_pairs(np.stack([triplets[:, [0, 1]], triplets[:, [0, 2]]], axis=1))
+    chosen = []
+    for subset in subsets:
+        kept = _rows_of(subset, rows)
+        if not len(kept):
+            raise DataError(f"{folder / 'data.csv'} has no row of subset {subset}")
+        chosen.append(Subset(subset, kept, kept[:, None]))
+    return Judgments(
+        dataset="nights",
+        level="middle",
+        kind="choice",
+        images=FileImages(folder, tuple(wanted)),
+        pairs=pairs,
+        judged=judged,
+        human=np.array([float(row.right) for row in rows]),
+        ids=tuple(row.id for row in rows),
+        subsets=tuple(chosen),
+    ).used()
+
+
+def _rows_of(subset: str, rows: list[_Row]) -> Indices:
+    split, _, half = subset.partition("-")
+    kept = [
+        index
+        for index, row in enumerate(rows)
+        if split in ("all", row.split) and (not half or row.imagenet == (half == "imagenet"))
+    ]
+    return np.array(kept, dtype=np.int64)
+
+
+def _read_rows(path: Path) -> list[_Row]:
+    if not path.is_file():
+        raise DataError(f"{path} is missing: --data-root must name the folder that holds it")
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
+        if missing:
+            raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
+        rows = [_parse(values, f"{path}, line {table.line_num}") for values in table]
+    if not rows:
+        raise DataError(f"{path} holds no triplets: download it again")
+    return rows
+
+
+def _parse(values: dict[str, str | None], where: str) -> _Row:
+    fields = {name: (values[name] or "").strip() for name in _COLUMNS}
+    empty = [name for name in _COLUMNS if not fields[name]]
+    if empty:
+        raise DataError(f"{where}: no value for {', '.join(empty)}")
+    flags = {name: _flag(fields[name], f"{where}, {name}") for name in ("left_vote", "right_vote", "is_imagenet")}
+    if flags["left_vote"] == flags["right_vote"]:
+        raise DataError(f"{where}: exactly one of left_vote and right_vote must be 1")
+    paths = (fields["ref_path"], fields["left_path"], fields["right_path"])
+    if len(set(paths)) < 3:
+        raise DataError(f"{where}: the triplet names an image twice")
+    return _Row(fields["id"], paths, flags["right_vote"], fields["split"], flags["is_imagenet"])
+
+
+def _flag(text: str, where: str) -> bool:
+    if text.lower() not in _TRUE | _FALSE:
+        raise DataError(f"{where}: expected 0 or 1, found '{text[:20]}'")
+    return text.lower() in _TRUE
+
+
+NIGHTS = DataSet(
+    name="nights",
+    level="middle",
+    kind="choice",
+    summary="20,019 triplets: which of two variations of an image looks closer to it",
+    home="https://github.com/ssundaram21/dreamsim (dataset/download_dataset.sh)",
+    terms="MIT (the images are synthetic)",
+    default_subset="all",
+    subsets=_SUBSETS,
+    read=read,
+)

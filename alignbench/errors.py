@@ -1,0 +1,40 @@
+"""What goes wrong: errors whose text is one line that names the thing and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class AlignbenchError(Exception):
+    """A failure while running; the command line prints its text and exits with 1."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(AlignbenchError):
+    """Wrong use (an unknown name, an impossible combination); the command line exits with 2."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class DataError(AlignbenchError):
+    """Data on disk that are missing, malformed or unreadable."""
+
+
+class ModelError(AlignbenchError):
+    """A checkpoint that cannot be had, or cannot be trusted."""
+
+
+class AlignbenchWarning(UserWarning):
+    """Something the user should know that does not stop a run."""
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
+    """The error for a name that is not among the valid ones, with the nearest of these."""
+    known = sorted(choices)
+    folded = {choice.lower(): choice for choice in known}
+    near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"valid: {', '.join(known)}"
+    return UsageError(f"unknown {kind} '{name}': {hint}")

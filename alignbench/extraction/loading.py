@@ -1,0 +1,81 @@
+"""Pictures in the order of the plan, read by a plain loader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from alignbench.datasets.images import ImageSource
+from alignbench.errors import DataError
+from alignbench.extraction.plan import Plan
+
+T = TypeVar("T")
+Item = tuple[T, int]
+
+
+class OrderedImages(Dataset[Item[T] | DataError]):
+    """The pictures of a plan in its order, each with its index.
+
+    The order lives here, not in a sampler: a strategy that replaces samplers then cannot change it. A picture that
+    cannot be decoded is handed on as its error, which survives the way out of a worker process unchanged.
+
+    Args:
+        images: All pictures.
+        order: Indices of those to read.
+        prepare: What is done to each in the loader's process.
+    """
+
+    def __init__(
+        self, images: ImageSource, order: NDArray[np.int64], prepare: Callable[[Image.Image], T]
+    ) -> None:
+        self.images, self.order, self.prepare = images, order, prepare
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, position: int) -> Item[T] | DataError:
+        index = int(self.order[position])
+        try:
+            return self.prepare(self.images.open(index)), index
+        except DataError as error:
+            return error
+
+
+def stack(items: list[Item[Tensor] | DataError]) -> tuple[Tensor, Tensor] | DataError:
+    """A batch of equally large tensors, or the first error among its items."""
+    error = first_error(items)
+    if error is not None:
+        return error
+    batch: tuple[Tensor, Tensor] = tuple(default_collate(items))
+    return batch
+
+
+def first_error(items: list[Item[T] | DataError]) -> DataError | None:
+    """The first item that is an error, if any is."""
+    return next((item for item in items if isinstance(item, DataError)), None)
+
+
+def default_workers(images: int) -> int:
+    """Loader processes: one core is left for the model, and a handful of images needs none."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if images < 64 else max(1, min(16, cores - 1))
+
+
+def ordered_loader(
+    dataset: OrderedImages[T],
+    plan: Plan,
+    workers: int | None,
+    collate: Callable[[list[Item[T] | DataError]], object],
+    pin_memory: bool = False,
+) -> DataLoader[Item[T] | DataError]:
+    """A loader whose batches are the plan's steps."""
+    batch_size = len(plan.steps[0].images)
+    count = default_workers(len(dataset)) if workers is None else workers
+    return DataLoader(dataset, batch_size, shuffle=False, num_workers=count, collate_fn=collate, pin_memory=pin_memory)

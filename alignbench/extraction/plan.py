@@ -1,0 +1,139 @@
+"""The order in which images flow, worked out from the pair graph before any model is loaded.
+
+An image is embedded once and kept in a slot while one of its pairs is still open; its slot is reused after its last
+pair. Around a reference with 120 distortions that is one image beside the batch, in a triplet three; in THINGS, where
+everything is connected, nearly all of them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_matrix
+from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+from alignbench.errors import UsageError
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch: what to embed, and which pairs it completes.
+
+    Attributes:
+        images: Images to embed, (b,).
+        slots: Where their features go, (b,).
+        pairs: Pairs of which both images are now there, (n,).
+        first: Slots of the pairs' first images, (n,).
+        second: Slots of the pairs' second images, (n,).
+    """
+
+    images: Indices
+    slots: Indices
+    pairs: Indices
+    first: Indices
+    second: Indices
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All batches, and the number of slots that they need."""
+
+    steps: tuple[Step, ...]
+    slots: int
+
+    @property
+    def order(self) -> Indices:
+        """The images in the order of their embedding."""
+        return np.concatenate([step.images for step in self.steps])
+
+
+def image_order(pairs: Indices, images: int) -> Indices:
+    """An order of the images in which the two of a pair stand close together.
+
+    Cuthill and McKee (1969): breadth first within each component of the pair graph, from its edge.
+
+    Args:
+        pairs: Image indices, (P, 2).
+        images: Number of images.
+
+    Returns:
+        Permutation of the images, (images,).
+    """
+    ends = np.concatenate([pairs, pairs[:, ::-1]])
+    graph = coo_array((np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])), shape=(images, images))
+    backwards = reverse_cuthill_mckee(csr_matrix(graph), symmetric_mode=True)
+    return np.asarray(backwards[::-1], dtype=np.int64)
+
+
+def make_plan(pairs: Indices, images: int, batch_size: int) -> Plan:
+    """Plan the flow of images.
+
+    Args:
+        pairs: Image indices of the unique pairs, (P, 2); every image is in at least one.
+        images: Number of images.
+        batch_size: Images a step.
+    """
+    order = image_order(pairs, images)
+    position = np.empty(images, dtype=np.int64)
+    position[order] = np.arange(images)
+    ready = position[pairs].max(axis=1) // batch_size  # the step that completes a pair
+    last = np.zeros(images, dtype=np.int64)  # the step that completes an image's last pair
+    np.maximum.at(last, pairs.ravel(), np.repeat(ready, 2))
+    by_step = np.argsort(ready, kind="stable")
+    bounds = np.searchsorted(ready[by_step], np.arange(-(-images // batch_size) + 1))
+
+    slot_of = np.full(images, -1, dtype=np.int64)
+    free: list[int] = []
+    kept: list[tuple[int, int]] = []  # heap of (step of the last pair, image)
+    slots = 0
+    steps = []
+    for number, start in enumerate(range(0, images, batch_size)):
+        while kept and kept[0][0] < number:
+            heapq.heappush(free, int(slot_of[heapq.heappop(kept)[1]]))
+        batch = order[start : start + batch_size]
+        for image in batch.tolist():
+            if free:
+                slot_of[image] = heapq.heappop(free)
+            else:
+                slot_of[image], slots = slots, slots + 1
+            heapq.heappush(kept, (int(last[image]), image))
+        done = by_step[bounds[number] : bounds[number + 1]]
+        first, second = slot_of[pairs[done]].T
+        steps.append(Step(batch, slot_of[batch], done, first, second))
+    return Plan(tuple(steps), slots)
+
+
+def layer_passes(layer_bytes: list[int], slots: int, budget: int) -> list[list[int]]:
+    """Share layers out over passes so that the features kept in each fit a memory budget.
+
+    Args:
+        layer_bytes: Size of one image's features at each layer.
+        slots: Images kept at the same time.
+        budget: Bytes.
+
+    Returns:
+        For each pass the indices of its layers.
+
+    Raises:
+        UsageError: If one layer alone does not fit.
+    """
+    passes: list[list[int]] = [[]]
+    room = budget
+    for index, size in enumerate(layer_bytes):
+        need = size * slots
+        if need > budget:
+            raise UsageError(
+                f"{slots} images of one layer take {need / 1e9:.2f} GB, more than --feature-memory allows "
+                f"({budget / 1e9:.2f} GB): raise it"
+            )
+        if need > room:
+            passes.append([])
+            room = budget
+        passes[-1].append(index)
+        room -= need
+    return passes

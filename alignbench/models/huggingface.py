@@ -1,0 +1,345 @@
+"""Towers of the CLIP, Chinese-CLIP and SigLIP families, by Hugging Face id, from a local directory, or with random weights.
+
+A checkpoint is taken only if every weight of the tower is there in the right shape. Pictures are prepared by the
+checkpoint's own processor in its PIL form (the 2023 behaviour): resized and cropped to uint8 in the loader, normalised on
+the device by a table of the processor's own 256 values per channel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig
+
+from alignbench.errors import ModelError, UsageError
+from alignbench.models.cards import Card, cards
+from alignbench.models.towers import Layer, Tower, block_depths
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Where a family keeps what (transformers 5)."""
+
+    full: str  # configuration type of a checkpoint with its text tower
+    vision: str  # configuration type of a vision tower saved alone
+    prefix: str  # path of the vision tower in our wrapper
+    first: str  # module whose output is layer_0
+    projection: str  # module whose output is the projection
+    class_token: bool
+    unit_norm: bool  # whether the projection is divided by its norm
+    processor: str
+
+
+_FAMILIES = {
+    "clip": _Family(
+        full="clip",
+        vision="clip_vision_model",
+        prefix="model.vision_model",
+        first="pre_layrnorm",
+        projection="model.visual_projection",
+        class_token=True,
+        unit_norm=False,
+        processor="CLIPImageProcessorPil",
+    ),
+    "chinese_clip": _Family(
+        full="chinese_clip",
+        vision="chinese_clip_vision_model",
+        prefix="model.vision_model",
+        first="pre_layrnorm",
+        projection="model.visual_projection",
+        class_token=True,
+        unit_norm=True,
+        processor="ChineseCLIPImageProcessorPil",
+    ),
+    "siglip": _Family(
+        full="siglip",
+        vision="siglip_vision_model",
+        prefix="model",
+        first="embeddings",
+        projection="model.head",
+        class_token=False,
+        unit_norm=True,
+        processor="SiglipImageProcessorPil",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """Resizing and cropping by an image processor with the PIL backend, without its normalisation."""
+
+    processor: Any
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        prepared = self.processor(image, do_rescale=False, do_normalize=False)["pixel_values"][0]
+        return torch.from_numpy(np.ascontiguousarray(prepared))
+
+
+class HuggingFaceTower(Tower):
+    """A vision tower of transformers.
+
+    Args:
+        model: Module that maps `pixel_values` through the tower and its projection.
+        family: Where it keeps what.
+        config: Configuration of the vision tower.
+        projection_dim: Width of the projection; none if the checkpoint has no projection.
+        processor: Image processor with the PIL backend.
+        fingerprint: See `Tower`.
+    """
+
+    values: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        family: _Family,
+        config: PretrainedConfig,
+        projection_dim: int | None,
+        processor: Any,
+        fingerprint: str,
+    ) -> None:
+        super().__init__()
+        self.model = model.eval()
+        self.prepare = _Preparation(processor)
+        self.has_class_token = family.class_token
+        self.fingerprint = fingerprint
+        width, blocks = int(config.hidden_size), int(config.num_hidden_layers)
+        tokens = (int(config.image_size) // int(config.patch_size)) ** 2 + int(family.class_token)
+        paths = [family.first, *(f"encoder.layers.{block}" for block in range(blocks))]
+        layers = [
+            Layer(f"layer_{index}", depth, f"{family.prefix}.{path}", tokens, width)
+            for index, (depth, path) in enumerate(zip(block_depths(blocks), paths, strict=True))
+        ]
+        if projection_dim is not None:
+            layers.append(Layer("projection", 100.0, family.projection, 1, projection_dim, family.unit_norm))
+        self.layers = tuple(layers)
+        self.register_buffer("values", _normalised_values(processor), persistent=False)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """What the processor makes of prepared pictures: (B, 3, H, W) uint8 to float32."""
+        channels = [self.values[c].index_select(0, pixels[:, c].flatten().long()) for c in range(3)]
+        shape = (pixels.shape[0], *pixels.shape[2:])
+        return torch.stack([channel.view(shape) for channel in channels], dim=1)
+
+    def forward(self, pixels: Tensor) -> object:
+        """See `Tower.forward`."""
+        return self.model(pixel_values=self.normalise(pixels))
+
+
+class _ChineseVision(nn.Module):
+    """The vision half of Chinese-CLIP, for which transformers has no class of its own."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.vision_model = model.vision_model
+        self.visual_projection = model.visual_projection
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        projected: Tensor = self.visual_projection(self.vision_model(pixel_values=pixel_values).pooler_output)
+        return projected
+
+
+class _Unprojected(nn.Module):
+    """A vision tower that was saved without a projection."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.vision_model = model
+
+    def forward(self, pixel_values: Tensor) -> object:
+        return self.vision_model(pixel_values=pixel_values)
+
+
+def _normalised_values(processor: Any) -> Tensor:
+    """The processor's output for each of the 256 values of a pixel, per channel: (3, 256) float32."""
+    greys = np.broadcast_to(np.arange(256, dtype=np.uint8), (3, 1, 256))
+    values = processor(
+        greys, do_resize=False, do_center_crop=False, do_convert_rgb=False, input_data_format="channels_first"
+    )["pixel_values"][0]
+    return torch.from_numpy(np.array(values, dtype=np.float32)).reshape(3, 256)
+
+
+# ------------------------------------------------------------------------------------------------ loading
+
+
+def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
+    """Build a tower.
+
+    Args:
+        name: A card's name, a Hugging Face id, or a local directory in Hugging Face format.
+        random_init: Random weights from `seed` instead of the checkpoint's; a card then needs no download.
+        seed: Seed of the random weights.
+
+    Raises:
+        UsageError: If the checkpoint is of no supported family.
+        ModelError: If it cannot be had, or lacks weights, or has them in the wrong shape.
+    """
+    card = cards().get(name)
+    if random_init and card is not None and not card.packaged:
+        return _random(_card_config(card), _card_processor(card), seed)
+    folder = checkpoint_folder(name)
+    config = _config(folder, name)
+    try:
+        processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{name} has no usable preprocessor_config.json: {_line(error)}") from error
+    if random_init:
+        return _random(config, processor, seed)
+    return _pretrained(name, folder, config, processor)
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The local folder of a checkpoint, downloaded to the Hugging Face cache where needed.
+
+    Raises:
+        ModelError: If it is neither here nor to be had.
+    """
+    card = cards().get(name)
+    if card is not None and card.packaged:
+        return Path(__file__).parents[1] / card.packaged
+    if Path(name).is_dir():
+        return Path(name)
+    # one format of weights is enough: the safe one where the repository has it
+    wanted = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=wanted))
+        if not any(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model*.bin*"]))
+        return folder
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{name} is not in the local cache and cannot be downloaded ({_line(error)}): check the name and the "
+            "network, give a local directory, or use --random-init with a model card"
+        ) from error
+
+
+def is_cached(name: str) -> bool:
+    """Whether a checkpoint is on this machine."""
+    card = cards().get(name)
+    if (card is not None and card.packaged) or Path(name).is_dir():
+        return True
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError, HfHubHTTPError):
+        return False
+    return any(folder.glob("*.safetensors")) or any(folder.glob("pytorch_model*.bin"))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
+
+
+def _config(folder: Path, name: str) -> PretrainedConfig:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ModelError(f"{name} has no config.json: a local model is a directory in Hugging Face format")
+    try:
+        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+        if kind == "siglip2":
+            raise UsageError(
+                f"{name} is a NaFlex SigLIP 2, whose token count varies from image to image: use a fixed-resolution "
+                "SigLIP 2 such as google/siglip2-base-patch16-224"
+            )
+        if not any(kind in (family.full, family.vision) for family in _FAMILIES.values()):
+            raise UsageError(f"{name} is of type '{kind}': supported are {', '.join(_FAMILIES)}")
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder)
+        return config
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path} cannot be read: {_line(error)}") from error
+
+
+def _family_of(config: PretrainedConfig) -> tuple[_Family, bool]:
+    """The family, and whether the configuration is that of a whole checkpoint with a text tower."""
+    for family in _FAMILIES.values():
+        if config.model_type in (family.full, family.vision):
+            return family, config.model_type == family.full
+    raise UsageError(f"unsupported model type '{config.model_type}'")
+
+
+def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int | None]:
+    """The class that holds the tower, the configuration it is built from, and the width of its projection."""
+    family, whole = _family_of(config)
+    vision = config.vision_config if whole else config
+    alone = (config.architectures or [""])[0] if not whole else ""
+    if family.full == "siglip":
+        return transformers.SiglipVisionModel, vision, int(vision.hidden_size)
+    if family.full == "chinese_clip":
+        if whole:
+            return transformers.ChineseCLIPModel, config, int(config.projection_dim)
+        return transformers.ChineseCLIPVisionModel, vision, None
+    if alone == "CLIPVisionModel":
+        return transformers.CLIPVisionModel, vision, None
+    if whole:
+        vision.projection_dim = config.projection_dim
+    return transformers.CLIPVisionModelWithProjection, vision, int(vision.projection_dim)
+
+
+def _tower(model: nn.Module, config: PretrainedConfig, width: int | None, processor: Any, fingerprint: str) -> HuggingFaceTower:
+    family, whole = _family_of(config)
+    if family.full == "chinese_clip" and width is not None:
+        model = _ChineseVision(model)
+    if width is None:
+        model = _Unprojected(model)
+    vision = config.vision_config if whole else config
+    return HuggingFaceTower(model, family, vision, width, processor, fingerprint)
+
+
+def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:
+    kind, built_from, width = _model_class(config)
+    try:
+        model, info = kind.from_pretrained(folder, config=built_from, output_loading_info=True, dtype=torch.float32)
+    except (OSError, RuntimeError, ValueError, SafetensorError, EOFError) as error:
+        raise ModelError(f"the weights of {name} cannot be loaded: {_line(error)}; download them again") from error
+    text = ("text_model.", "text_projection", "logit_scale", "logit_bias")
+    wrong = [key for key in info["missing_keys"] if not key.startswith(text)]
+    wrong += [entry[0] for entry in info["mismatched_keys"]]
+    if wrong:
+        raise ModelError(f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape: {wrong[0]}, ...")
+    return _tower(model, config, width, processor, _fingerprint(folder))
+
+
+def _random(config: PretrainedConfig, processor: Any, seed: int) -> HuggingFaceTower:
+    kind, built_from, width = _model_class(config)
+    if kind is transformers.ChineseCLIPModel:
+        built_from.text_config.num_hidden_layers = 1  # its text tower is thrown away
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = kind(built_from)
+    described = json.dumps([built_from.to_dict(), processor.to_dict(), seed], sort_keys=True, default=str)
+    return _tower(model, config, width, processor, hashlib.sha256(described.encode()).hexdigest())
+
+
+def _card_config(card: Card) -> PretrainedConfig:
+    kind = {"clip": "CLIPConfig", "chinese_clip": "ChineseCLIPConfig", "siglip": "SiglipConfig"}[card.family]
+    vision = dict(card.vision)
+    width = vision.get("projection_dim", 512)
+    config: PretrainedConfig = getattr(transformers, kind)(vision_config=vision, projection_dim=width)
+    return config
+
+
+def _card_processor(card: Card) -> Any:
+    side = {"height": card.image_size, "width": card.image_size}
+    values = {"size": {"shortest_edge": card.image_size}, "crop_size": side} | card.processor
+    return getattr(transformers, _FAMILIES[card.family].processor)(**values)
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    names = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
+    for path in sorted(path for pattern in names for path in folder.glob(pattern)):
+        digest.update(path.name.encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

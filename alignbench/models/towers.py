@@ -1,0 +1,134 @@
+"""What a vision tower is to the rest: layers with names and depths, preparation of a picture, a forward pass.
+
+`Tower` is the door for model families (entry-point group `alignbench.models`); `tap` hands out a layer's features while
+a batch passes through.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from alignbench.errors import UsageError, unknown
+
+TokenView = Literal["all", "cls", "mean"]
+TOKEN_VIEWS: tuple[TokenView, ...] = get_args(TokenView)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A place in a tower where features are read.
+
+    Attributes:
+        name: `layer_0` .. `layer_L` or `projection`.
+        depth: Percent of the network, the paper's axis.
+        module: Path of the module whose output it is.
+        tokens: Tokens an image has there; 1 at the projection.
+        channels: Channels of a token.
+        unit_norm: Whether the output is divided by its Euclidean norm.
+    """
+
+    name: str
+    depth: float
+    module: str
+    tokens: int
+    channels: int
+    unit_norm: bool = False
+
+
+def block_depths(blocks: int) -> list[float]:
+    """Depths in percent of `layer_0` (the embeddings) and of the blocks: 2.5, then 7.5 to 97.5 evenly."""
+    return [2.5, *np.linspace(7.5, 97.5, blocks).tolist()]
+
+
+class Tower(nn.Module):
+    """A vision tower in evaluation mode.
+
+    Attributes:
+        layers: Where its features are read, in the order of depth.
+        has_class_token: Whether token 0 is a class token.
+        fingerprint: SHA-256 over the weights and everything else that settles its output.
+        prepare: Resizes and crops an RGB picture as the checkpoint wants it: (3, H, W) uint8, the same size for all.
+            It goes to the loader's processes, so it can be pickled and holds no weights.
+    """
+
+    layers: tuple[Layer, ...]
+    has_class_token: bool
+    fingerprint: str
+    prepare: Callable[[Image.Image], Tensor]
+
+    @abstractmethod
+    def forward(self, pixels: Tensor) -> object:
+        """Run a batch of prepared pictures, (B, 3, H, W) uint8; what it returns is not looked at."""
+
+
+def check_view(tower: Tower, view: str) -> None:
+    """Refuse a token view that a tower cannot give.
+
+    Raises:
+        UsageError: If there is no such view, or it asks for a class token that is not there.
+    """
+    if view not in TOKEN_VIEWS:
+        raise unknown("token view", view, TOKEN_VIEWS)
+    if view == "cls" and not tower.has_class_token:
+        raise UsageError("the token view 'cls' needs a class token, and this model has none: use 'all' or 'mean'")
+
+
+def view_tokens(layer: Layer, view: str) -> int:
+    """Tokens that remain of a layer in a view."""
+    return layer.tokens if view == "all" else 1
+
+
+def view_of(features: Tensor, layer: Layer, view: str, has_class_token: bool) -> Tensor:
+    """A layer's features in a token view.
+
+    Args:
+        features: (B, tokens, channels).
+        layer: Which layer; at the projection the views coincide.
+        view: `all` tokens, the class token only (`cls`), or the average of the patch tokens (`mean`).
+        has_class_token: Whether token 0 is a class token.
+
+    Returns:
+        (B, tokens of the view, channels).
+    """
+    if view == "all" or layer.name == "projection":
+        return features
+    if view == "cls":
+        return features[:, :1]
+    return features[:, int(has_class_token) :].mean(dim=1, keepdim=True)
+
+
+@contextmanager
+def tap(tower: Tower, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], None]) -> Iterator[None]:
+    """Hand every batch's features at some layers to a function, as float32 of shape (B, tokens, channels).
+
+    The tensor may share memory with the model's own; a receiver that keeps anything must copy it.
+    """
+    with ExitStack() as stack:
+        for layer in layers:
+            module = tower.get_submodule(layer.module)
+            stack.callback(module.register_forward_hook(_hook(layer, receive)).remove)
+        yield
+
+
+def _hook(layer: Layer, receive: Callable[[Layer, Tensor], None]) -> Callable[[nn.Module, object, Tensor], None]:
+    def hook(module: nn.Module, arguments: object, output: Tensor) -> None:
+        features = output.detach().float()
+        if features.ndim == 2:
+            features = features[:, None]
+        if features.shape[1:] != (layer.tokens, layer.channels):
+            found = tuple(features.shape[1:])
+            raise RuntimeError(f"{layer.name} gave {found}, not {layer.tokens} tokens x {layer.channels} channels")
+        if layer.unit_norm:
+            features = features / torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+        receive(layer, features)
+
+    return hook

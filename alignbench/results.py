@@ -1,0 +1,217 @@
+"""What a run leaves behind: the layer curve, and the folder that holds it whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alignbench.datasets.judgments import Judgments
+from alignbench.errors import AlignbenchError, DataError
+
+COLUMNS = (
+    *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
+    *("value", "ci_low", "ci_high", "n", "n_clusters"),
+)
+PRIMARY_METRICS = ("spearman", "accuracy")
+
+
+@dataclass(frozen=True)
+class LayerCurve:
+    """Scores of one model on one data set, layer by layer.
+
+    Attributes:
+        frame: One row per (subset, distance, layer, metric), with the columns of `curve.csv`; values are fractions.
+    """
+
+    frame: pd.DataFrame
+
+    @property
+    def label(self) -> str:
+        """What the model is called in tables and figures."""
+        return str(self.frame["model"].iloc[0])
+
+    def primary(self) -> pd.DataFrame:
+        """The rows of the metric that the level is judged by: Spearman for ratings, accuracy for choices."""
+        return self.frame[self.frame["metric"].isin(PRIMARY_METRICS)]
+
+    def best(self, distance: str, *, projection: bool = False, subset: str | None = None) -> pd.Series[Any]:
+        """The row of the highest score.
+
+        Args:
+            distance: e.g. `normalized_euclidean`.
+            projection: Whether the projection competes too.
+            subset: Which subset; the first if none is named.
+
+        Raises:
+            KeyError: If there is no row of that distance and subset with a score.
+        """
+        rows = self.primary()
+        rows = rows[(rows["distance"] == distance) & (rows["subset"] == (subset or rows["subset"].iloc[0]))]
+        if not projection and (rows["layer"] != "projection").any():
+            rows = rows[rows["layer"] != "projection"]
+        rows = rows.dropna(subset="value")
+        if rows.empty:
+            raise KeyError(f"no score of distance {distance}")
+        return rows.loc[rows["value"].idxmax()]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a run produced.
+
+    Attributes:
+        curve: The scores.
+        layers: Names of the layers.
+        distances: By name of distance, (layers, pairs).
+        judgments: What the scores were made of.
+        settings: Every setting that can change a number.
+        details: What else `run.json` records: versions, device, timing.
+    """
+
+    curve: LayerCurve
+    layers: tuple[str, ...]
+    distances: dict[str, NDArray[np.float64]]
+    judgments: Judgments
+    settings: dict[str, Any]
+    details: dict[str, Any]
+
+
+def run_hash(settings: dict[str, Any]) -> str:
+    """First 8 hex digits of SHA-256 over the canonical JSON of the settings that can change a number."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def folder_name(label: str, dataset: str, settings: dict[str, Any]) -> str:
+    """`<slug>__<dataset>__<hash8>`."""
+    return f"{label.replace('/', '--').replace(':', '--')}__{dataset}__{run_hash(settings)}"
+
+
+def judgment_table(judgments: Judgments) -> pd.DataFrame:
+    """One row per (subset, judgment): what is needed to score distances again without the data.
+
+    Columns: `id`; `subset`; `pairs`, the indices of its pairs; `value`, the rating or the option that people chose;
+    `cluster`, what it belongs to when judgments are resampled.
+    """
+    parts = []
+    for subset in judgments.subsets:
+        rows = subset.rows
+        parts.append(
+            pd.DataFrame(
+                {
+                    "id": [judgments.ids[int(row)] for row in rows],
+                    "subset": subset.name,
+                    "pairs": list(judgments.judged[rows]),
+                    "value": judgments.human[rows],
+                    "cluster": list(subset.clusters),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def check_writable(output: Path) -> None:
+    """Find out before a long run that its results cannot be written.
+
+    Raises:
+        AlignbenchError: If the folder can be neither made nor written to.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / f".tmp-probe-{socket.gethostname()}-{os.getpid()}"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise AlignbenchError(
+            f"the output folder {output} cannot be written to ({error.strerror}): choose another with --output"
+        ) from error
+
+
+def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], overwrite: bool = False) -> Path:
+    """Write a run folder, whole or not at all.
+
+    Args:
+        run: What to write.
+        output: Folder of run folders.
+        draw: Writes the figures of a curve into a folder.
+        overwrite: Replace a finished run of the same settings; the old one is moved aside first.
+
+    Returns:
+        The run folder; if it was there already and is not to be replaced, as it was.
+
+    Raises:
+        AlignbenchError: If it cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    folder = output / folder_name(run.curve.label, run.judgments.dataset, run.settings)
+    if folder.exists() and not overwrite:
+        return folder
+    scratch = output / f".tmp-{run_hash(run.settings)}-{socket.gethostname()}-{os.getpid()}"
+    try:
+        scratch.mkdir(parents=True)
+        run.curve.frame.to_csv(scratch / "curve.csv", index=False)
+        layers = {"layers": json.dumps(list(run.layers))}
+        arrays = {name: np.ascontiguousarray(values) for name, values in run.distances.items()}
+        save_file(arrays, scratch / "distances.safetensors", metadata=layers)
+        judgment_table(run.judgments).to_parquet(scratch / "judgments.parquet", index=False)
+        draw(run.curve, scratch)
+        record = {"label": run.curve.label, "settings": run.settings, **run.details}
+        (scratch / "run.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        _put_in_place(scratch, folder)
+    except OSError as error:
+        raise AlignbenchError(f"{folder} cannot be written ({error.strerror}): choose another --output") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def _put_in_place(scratch: Path, folder: Path) -> None:
+    if folder.exists():
+        aside = folder.with_name(f".tmp-old-{folder.name}-{os.getpid()}")
+        folder.rename(aside)
+        scratch.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        scratch.rename(folder)
+
+
+def read_curve(folder: Path) -> LayerCurve:
+    """The curve of a run folder, which is known by its `run.json`.
+
+    Raises:
+        DataError: If it is no run folder.
+    """
+    if not (folder / "run.json").is_file() or not (folder / "curve.csv").is_file():
+        raise DataError(f"{folder} is not a run folder: it has no run.json with a curve.csv")
+    frame = pd.read_csv(folder / "curve.csv", keep_default_na=False, na_values={"value": "", "ci_low": "", "ci_high": ""})
+    return LayerCurve(frame)
+
+
+def find_runs(places: list[Path]) -> list[Path]:
+    """Run folders among or directly below some folders.
+
+    Raises:
+        DataError: If a place holds none.
+    """
+    found = []
+    for place in places:
+        if (place / "run.json").is_file():
+            found.append(place)
+            continue
+        below = sorted(path.parent for path in place.glob("*/run.json") if not path.parent.name.startswith(".tmp-"))
+        if not below:
+            raise DataError(f"{place} holds no run folder: give a folder that `alignbench run` made, or one that holds such")
+        found += below
+    return found

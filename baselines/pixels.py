@@ -1,0 +1,23 @@
+"""Pixels: how far two pictures are apart before anything looked at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Root mean square difference over RGB in [0, 1], the Euclidean distance per value."""
+
+    name: str = "pixels"
+    distance: str = "euclidean"
+    min_side: int = 1
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances of pairs: two (pairs, 3, H, W) tensors to (pairs,), summed in float64."""
+        return (first - second).double().square().flatten(1).mean(dim=1).sqrt()
+
+
+PIXELS = Pixels()

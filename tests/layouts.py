@@ -1,0 +1,173 @@
+"""Writes small data sets in the on-disk layouts that users download, oddities included.
+
+Images are seeded low-resolution noise, enlarged, so that they are smooth and the distances between them differ clearly.
+"""
+
+import csv
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+ConceptOrder = Literal["unique_id", "concepts", "sorted"]
+
+# In the order of the concept file, which is not Python's: sorted() puts "camera" before "camera1".
+CONCEPTS = (
+    "aardvark",
+    "camera1",
+    "camera2",
+    "camera",
+    "ice_cream",
+    "ice",
+    "lamp",
+    "pepper1",
+    "pepper2",
+    "pepper",
+)
+NATIVE_SIZES = ((96, 72), (72, 96), (80, 80), (120, 64))
+
+
+def write_tid2013(root: Path, references: int = 4, distortions: int = 3, levels: int = 3, seed: int = 0) -> None:
+    """Writes TID2013: BMP pairs rated by mean opinion score, letter case as inconsistent as in the real copies.
+
+    Row 1 of `mos_with_names.txt` names its file in upper case while the file is lower case; references are `I01.BMP`
+    except for the last one, which is lower case. Scores are rounded so that some are tied.
+
+    Args:
+        root: Folder to fill.
+        references: Number of reference images.
+        distortions: Number of distortions of each reference.
+        levels: Number of levels of each distortion.
+        seed: Seed of images and scores.
+    """
+    rng = np.random.default_rng(seed)
+    (root / "reference_images").mkdir(parents=True)
+    (root / "distorted_images").mkdir()
+    rows: list[str] = []
+    for reference in range(1, references + 1):
+        original = _scene(rng)
+        name = f"i{reference:02d}.bmp"
+        _image(original).save(root / "reference_images" / (name if reference == references else name.upper()))
+        for distortion in range(1, distortions + 1):
+            noise = _scene(rng)
+            for level in range(1, levels + 1):
+                strength = rng.uniform(0.7, 1.0) * (level + 1) / (levels + 1)
+                name = f"i{reference:02d}_{distortion:02d}_{level}.bmp"
+                _image((1 - strength) * original + strength * noise).save(root / "distorted_images" / name)
+                score = round(4 * (7 - 5 * strength + rng.normal(0, 1))) / 4
+                rows.append(f"{score:.5f} {name if rows else name.replace('i', 'I', 1)}")
+    spread = rng.uniform(0.05, 0.2, len(rows))
+    (root / "mos_with_names.txt").write_text("\n".join(rows) + "\n")
+    (root / "mos_std.txt").write_text("".join(f"{value:.5f}\n" for value in spread))
+
+
+def write_nights(root: Path, triplets: int = 12, seed: int = 0) -> None:
+    """Writes NIGHTS: PNG triplets listed in `data.csv`, whose columns are shuffled among others; ids have gaps.
+
+    The left and the right image of the third triplet are the same file twice, so that their distances to the reference
+    are tied.
+
+    Args:
+        root: Folder to fill.
+        triplets: Number of triplets.
+        seed: Seed of images and votes.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, object]] = []
+    number = 0
+    for index in range(triplets):
+        number += int(rng.integers(1, 4))
+        group = f"{number:03d}"
+        reference = f"ref/{group}/{group}.png"
+        left, right = (f"distort/{group}/{group}_{side}.png" for side in (0, 1))
+        scene = _scene(rng)
+        strengths = rng.uniform(0.3, 0.9, 2)
+        for path, strength in ((reference, 0.0), (left, strengths[0]), (right, strengths[1])):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            _image((1 - strength) * scene + strength * _scene(rng)).save(root / path)
+        if index == 2:
+            (root / right).write_bytes((root / left).read_bytes())
+        chosen = int(strengths.argmin() if rng.random() < 0.75 else strengths.argmax())
+        rows.append(
+            {
+                "id": number,
+                "left_vote": 1 - chosen,
+                "right_vote": chosen,
+                "votes": 3 + 5 * index % 8,
+                "ref_path": reference,
+                "left_path": left,
+                "right_path": right,
+                "prompt": f'a photo of "scene {number}", close up',
+                "split": ("train", "val", "test", "test")[index % 4],
+                "is_imagenet": index % 3 == 0,
+                "Unnamed: 0": index,
+                "source": "generated",
+            }
+        )
+    columns = [str(name) for name in rng.permutation(list(rows[0]))]
+    with (root / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_things(
+    root: Path, objects: int = 10, triplets: int = 40, seed: int = 0, order: ConceptOrder = "unique_id"
+) -> None:
+    """Writes THINGS odd-one-out: one folder of JPEG files per concept, and triplet files with the odd one out last.
+
+    `testset1.txt` judges a fifth as many distinct triplets about five times each, with answers that differ; as the last
+    column is the answer, the columns of one triplet come in several orders.
+
+    Args:
+        root: Folder to fill.
+        objects: Number of concepts.
+        triplets: Number of rows of the test and validation files; the training file has twice as many.
+        seed: Seed of images and judgments.
+        order: What tells the order of the concepts: `unique_id.txt`, `things_concepts.tsv`, or nothing (sorted names).
+    """
+    rng = np.random.default_rng(seed)
+    names = [*CONCEPTS, *(f"zither{extra:04d}" for extra in range(objects))][:objects]
+    for index, name in enumerate(names):
+        (root / "object_images" / name).mkdir(parents=True)
+        for offset, suffix in enumerate(("01b", "02s")):
+            size = NATIVE_SIZES[(index + offset) % len(NATIVE_SIZES)]
+            path = root / "object_images" / name / f"{name}_{suffix}.jpg"
+            _image(_scene(rng, size)).save(path, quality=95)
+    if order == "unique_id":
+        (root / "unique_id.txt").write_text("\n".join(names) + "\n")
+    elif order == "concepts":
+        with (root / "things_concepts.tsv").open("w", newline="") as file:
+            writer = csv.writer(file, delimiter="\t")
+            writer.writerow(["Word", "uniqueID", "Definition"])
+            writer.writerows([name.rstrip("12"), name, f'a "thing", number {i}'] for i, name in enumerate(names))
+    (root / "triplets").mkdir()
+    distinct = [rng.choice(objects, 3, replace=False) for _ in range(max(1, triplets // 5))]
+    order_of_rows = [*range(len(distinct)), *rng.integers(0, len(distinct), triplets - len(distinct))]
+    repeated = [_judged(rng, distinct[int(row)]) for row in order_of_rows]
+    _write_triplets(root / "triplets" / "testset1.txt", repeated)
+    for file_name, count in (("validationset.txt", triplets), ("trainset.txt", 2 * triplets)):
+        rows = [_judged(rng, rng.choice(objects, 3, replace=False)) for _ in range(count)]
+        _write_triplets(root / "triplets" / file_name, rows)
+
+
+def _scene(rng: np.random.Generator, size: tuple[int, int] = (96, 72)) -> np.ndarray:
+    """Smooth noise, (height, width, 3) in 0..255."""
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
+
+
+def _image(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
+
+
+def _judged(rng: np.random.Generator, triplet: np.ndarray) -> list[int]:
+    """One judgment of a triplet: any of the three may be the odd one out, its last member most often."""
+    odd = int(rng.choice(3, p=[0.2, 0.2, 0.6]))
+    kept = rng.permutation(np.delete(triplet, odd))
+    return [int(kept[0]), int(kept[1]), int(triplet[odd])]
+
+
+def _write_triplets(path: Path, rows: list[list[int]]) -> None:
+    path.write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
