@@ -6,13 +6,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from alignbench.cell import Cell
     from alignbench.extraction.metrics import PairMetric
-    from alignbench.measure import Cell, measure
+    from alignbench.measure import measure
     from alignbench.results import LayerCurve
 
 __all__ = ["Cell", "LayerCurve", "PairMetric", "__version__", "measure"]
 _HOMES = {
-    "Cell": "alignbench.measure",
+    "Cell": "alignbench.cell",
     "LayerCurve": "alignbench.results",
     "PairMetric": "alignbench.extraction.metrics",
     "measure": "alignbench.measure",

@@ -22,12 +22,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.cell import METRICS, Cell
 from alignbench.datasets import DATASETS, DataSet
 from alignbench.datasets.judgments import Judgments, Subset, checked_ratings, distinct_pairs
-from alignbench.errors import UsageError, unknown
 from alignbench.extraction.listening import Listener, Outline
-from alignbench.models import RANDOM_PREFIX, cards
-from alignbench.registry import Registry
+from alignbench.models import cards
 from alignbench.results import COLUMNS, LayerCurve, Run, folder_name
 from alignbench.statistics import Scores, correct_choices, score_choices, score_ratings
 
@@ -36,90 +35,6 @@ if TYPE_CHECKING:
 
     from alignbench.extraction.metrics import PairMetric
     from alignbench.models.towers import Tower
-
-METRICS: Registry[PairMetric] = Registry("alignbench.metrics", "metric", {})
-DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
-TOKEN_VIEWS = ("all", "cls", "mean")
-PROTOCOLS = ("paper",)
-PRECISIONS = ("fp32", "bf16")
-ACCELERATORS = ("auto", "cpu", "cuda")
-COMMON_SIDE = 224  # to which a pair metric resizes the images of triplet data sets (PIL, bicubic)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What to measure and how; the fields are the options of `alignbench run`.
-
-    Attributes:
-        model: A card's name, a Hugging Face id, a local directory, `random:NAME`, or a baseline.
-        dataset: Name of a data set.
-        data_root: Its folder; none for packaged sets.
-        subsets: Subsets to score; empty for the data set's default. m[c] is fitted on all of them together.
-        distances: Names of distances; ignored for baselines, which have their own.
-        tokens: Token view.
-        protocol: `paper`.
-        batch_size: Images a batch.
-        precision: `fp32` or `bf16`.
-        accelerator: `auto`, `cpu` or `cuda`.
-        workers: Loader processes; none for a default.
-        feature_memory: Bytes of features kept at the same time.
-        random_init: Random weights instead of the checkpoint's.
-        seed: Of random weights and of the bootstrap.
-        limit: Only the first judgments of each subset.
-    """
-
-    model: str
-    dataset: str
-    data_root: Path | None = None
-    subsets: tuple[str, ...] = ()
-    distances: tuple[str, ...] = DISTANCES
-    tokens: str = "all"
-    protocol: str = "paper"
-    batch_size: int = 16
-    precision: str = "fp32"
-    accelerator: str = "auto"
-    workers: int | None = None
-    feature_memory: int = 4_000_000_000
-    random_init: bool = False
-    seed: int = 0
-    limit: int | None = None
-
-    def checked(self) -> Cell:
-        """The cell with `random:` resolved, if everything in it can be.
-
-        Raises:
-            UsageError: If a name is unknown or a number out of range.
-        """
-        choices = {
-            "distance": (self.distances, DISTANCES),
-            "token view": ((self.tokens,), TOKEN_VIEWS),
-            "protocol": ((self.protocol,), PROTOCOLS),
-            "precision": ((self.precision,), PRECISIONS),
-            "accelerator": ((self.accelerator,), ACCELERATORS),
-        }
-        for kind, (given, valid) in choices.items():
-            for name in given:
-                if name not in valid:
-                    raise unknown(kind, name, valid)
-        if not self.distances:
-            raise UsageError(f"no distance to measure: choose from {', '.join(DISTANCES)}")
-        numbers = {"batch size": self.batch_size, "limit": self.limit, "feature memory": self.feature_memory}
-        for kind, number in numbers.items():
-            if number is not None and number < 1:
-                raise UsageError(f"{kind} {number} is below 1")
-        if self.workers is not None and self.workers < 0:
-            raise UsageError(f"loader workers {self.workers} is below 0")
-        if self.model in METRICS and self.random_init:
-            raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
-        if self.model.startswith(RANDOM_PREFIX):
-            return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
-        return self
-
-    @property
-    def label(self) -> str:
-        """What the model is called in tables and figures."""
-        name = Path(self.model).name if self.model not in cards() and Path(self.model).is_dir() else self.model
-        return f"{name}@random-{self.seed}" if self.random_init else name
 
 
 @dataclass
@@ -232,6 +147,9 @@ def _tower(cell: Cell, listener: Listener) -> Tower:
     return tower
 
 
+COMMON_SIDE = 224  # to which a pair metric resizes the images of triplet data sets (PIL, bicubic)
+
+
 def _settings(cell: Cell, judgments: Judgments, source: Tower | PairMetric, data_fingerprint: str) -> dict[str, Any]:
     """Every setting that can change a number."""
     settings: dict[str, Any] = {
@@ -245,21 +163,17 @@ def _settings(cell: Cell, judgments: Judgments, source: Tower | PairMetric, data
         "seed": cell.seed,
         "transform": None,
     }
-    if isinstance(source, _metric_type()):
-        side = _common_side(judgments)
-        return settings | {"distance": [source.distance], "resize": side or "native", "precision": "fp32"}
-    return settings | {
-        "model_fingerprint": source.fingerprint,
-        "distance": list(cell.distances),
-        "tokens": cell.tokens,
-        "precision": cell.precision,
-    }
+    from alignbench.models.towers import Tower
 
-
-def _metric_type() -> type[PairMetric]:
-    from alignbench.extraction.metrics import PairMetric
-
-    return PairMetric
+    if isinstance(source, Tower):
+        return settings | {
+            "model_fingerprint": source.fingerprint,
+            "distance": list(cell.distances),
+            "tokens": cell.tokens,
+            "precision": cell.precision,
+        }
+    side = _common_side(judgments)
+    return settings | {"distance": [source.distance], "resize": side or "native", "precision": "fp32"}
 
 
 def _common_side(judgments: Judgments) -> int | None:
@@ -275,33 +189,36 @@ def _distances(
     cell: Cell, judgments: Judgments, identities: Sequence[str], source: Tower | PairMetric, listener: Listener
 ) -> _Distances:
     """Layers, their depths, distances by name (layers, pairs), and the device."""
-    from alignbench.extraction.metrics import metric_distances
     from alignbench.extraction.plan import make_plan
+    from alignbench.models.towers import Tower
 
     distinct = distinct_pairs(judgments.pairs, identities)
-    images, pairs = judgments.images.select(distinct.images), distinct.pairs
-    plan = make_plan(pairs, len(distinct.images), cell.batch_size)
+    images = judgments.images.select(distinct.images)
+    plan = make_plan(distinct.pairs, len(distinct.images), cell.batch_size)
     outline = Outline(cell.label, cell.dataset, len(distinct.images), len(judgments.pairs), 1, 1, "cpu")
     try:
-        if isinstance(source, _metric_type()):
+        if isinstance(source, Tower):
+            from alignbench.extraction.towers import Execution, plan_passes, tower_distances
+
+            execution = Execution(cell.precision, cell.accelerator, cell.workers, cell.feature_memory)
+            passes = plan_passes(source, plan, cell.tokens, cell.feature_memory)
+            listener.planned(replace(outline, layers=len(source.layers), passes=len(passes), device=execution.device))
+            weights = np.bincount(distinct.back, judgments.multiplicity()).astype(np.float64)
+            found = tower_distances(
+                source, images, plan, passes, weights, cell.tokens, cell.distances, execution, listener
+            )
+            layers, depths, device = [x.name for x in source.layers], [x.depth for x in source.layers], execution.device
+        else:
+            from alignbench.extraction.metrics import metric_distances
+
             listener.planned(outline)
             side = _common_side(judgments)
-            found = metric_distances(source, images, plan, pairs, side, cell.workers, listener)
-            return ("image",), [0.0], {source.distance: found[:, distinct.back]}, "cpu"
-        from alignbench.extraction.towers import Execution, plan_passes, tower_distances
-
-        execution = Execution(cell.precision, cell.accelerator, cell.workers, cell.feature_memory)
-        passes = plan_passes(source, plan, cell.tokens, cell.feature_memory)
-        names = tuple(layer.name for layer in source.layers)
-        listener.planned(replace(outline, layers=len(names), passes=len(passes), device=execution.device))
-        weights = np.bincount(distinct.back, judgments.multiplicity(), minlength=len(pairs))
-        by_name = tower_distances(
-            source, images, plan, passes, weights, cell.tokens, cell.distances, execution, listener
-        )
-        expanded = {name: values[:, distinct.back] for name, values in by_name.items()}
-        return names, [layer.depth for layer in source.layers], expanded, execution.device
+            values = metric_distances(source, images, plan, distinct.pairs, side, cell.workers, listener)
+            found, layers, depths, device = {source.distance: values}, ["image"], [0.0], "cpu"
     finally:
         listener.finished()
+    expanded = {name: values[:, distinct.back] for name, values in found.items()}
+    return tuple(layers), depths, expanded, device
 
 
 # ------------------------------------------------------------------------------------------------- scores

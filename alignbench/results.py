@@ -195,7 +195,9 @@ def read_curve(folder: Path) -> LayerCurve:
     """
     if not (folder / "run.json").is_file() or not (folder / "curve.csv").is_file():
         raise DataError(f"{folder} is not a run folder: it has no run.json with a curve.csv")
-    frame = pd.read_csv(folder / "curve.csv", keep_default_na=False, na_values={"value": "", "ci_low": "", "ci_high": ""})
+    frame = pd.read_csv(
+        folder / "curve.csv", keep_default_na=False, na_values={"value": "", "ci_low": "", "ci_high": ""}
+    )
     return LayerCurve(frame)
 
 
@@ -212,6 +214,8 @@ def find_runs(places: list[Path]) -> list[Path]:
             continue
         below = sorted(path.parent for path in place.glob("*/run.json") if not path.parent.name.startswith(".tmp-"))
         if not below:
-            raise DataError(f"{place} holds no run folder: give a folder that `alignbench run` made, or one that holds such")
+            raise DataError(
+                f"{place} holds no run folder: give a folder that `alignbench run` made, or one that holds such"
+            )
         found += below
     return found

@@ -1,8 +1,9 @@
 """Scores of distances against human judgments, and how certain they are.
 
-A 95 % interval says how the score would vary with other stimuli: judgments are resampled by cluster (the reference image
-of a rating, the triplet or the objects of a choice) while distances stay as they are. With 100 clusters or more it is a
-percentile bootstrap; with fewer, where that one is too narrow, a jackknife t interval (on Fisher's z for correlations).
+A 95 % interval says how the score would vary with other stimuli: judgments are resampled by cluster (the reference
+image of a rating, the triplet or the objects of a choice) while distances stay as they are. With 100 clusters or more
+it is a percentile bootstrap; with fewer, where that one is too narrow, a jackknife t interval (on Fisher's z for
+correlations).
 Every score is therefore a function of cluster weights w: all ones give the score itself, counts a bootstrap resample,
 and ones with a single zero a jackknife replicate.
 """
@@ -124,7 +125,7 @@ def weighted_ranks(values: Floats, weights: Floats) -> Floats:
         weights: Multiplicities, (rows, n).
 
     Returns:
-        For each row of weights the rank of each value, (rows, n): of a value alone cumsum(w) - w/2 + 1/2 in sorted order.
+        For each row of weights the rank of each value, (rows, n): alone, cumsum(w) - w/2 + 1/2 in sorted order.
     """
     order = np.argsort(values, kind="stable")
     group = np.cumsum(np.diff(values[order], prepend=values[order[0]]) > 0)  # ties share a group
@@ -165,7 +166,7 @@ def _ratio(numerator: Floats, squared_denominator: Floats) -> Floats:
 def _concordances(x: Floats, y: Floats, clusters: Indices, count: int) -> Iterator[Floats]:
     """For each row of x the matrix K of `kendall`, (clusters, clusters).
 
-    Comparisons of everything with everything are kept as bits, one column of bytes a cluster, and counted by `popcount`.
+    Comparisons of everything with everything are kept as bits, a column of bytes a cluster, and counted by `popcount`.
     """
     sizes = np.bincount(clusters, minlength=count)
     bytes_ = -(-sizes // 8)
@@ -252,9 +253,7 @@ def _score_by_objects(correct: Floats, value: Floats, clusters: Indices) -> Scor
     objects = objects.reshape(clusters.shape)
     count = int(objects.max()) + 1
     deviation = (correct - value[:, None]) / correct.shape[1]
-    influence = np.stack(
-        [sum(np.bincount(column, row, minlength=count) for column in objects.T) for row in deviation]
-    )
+    influence = np.stack([sum(np.bincount(column, row, minlength=count) for column in objects.T) for row in deviation])
     error = np.sqrt((influence**2).sum(axis=1))
     if count < 2:
         return Scores("accuracy", value, np.full_like(value, np.nan), np.full_like(value, np.nan), count, "none")

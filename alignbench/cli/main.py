@@ -14,8 +14,8 @@ import typer
 from alignbench.errors import AlignbenchError, AlignbenchWarning, UsageError
 
 if TYPE_CHECKING:
+    from alignbench.cell import Cell
     from alignbench.datasets.judgments import DataSet
-    from alignbench.measure import Cell
     from alignbench.results import LayerCurve, Run
 
 app = typer.Typer(
@@ -131,7 +131,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what is finished.")] = False,
 ) -> int:
     """Measure a model on data sets, layer by layer; the last line of stdout is the run folder."""
-    from alignbench.measure import DISTANCES, Cell
+    from alignbench.cell import DISTANCES, Cell
 
     names = _names(dataset)
     if not names:
@@ -162,7 +162,8 @@ def run(
 
     for name in names:
         DATASETS.load(name)
-    return 0 if all([_run_one(cell, output, overwrite, alone=len(cells) == 1) for cell in cells]) else 1
+    done = [_run_one(cell, output, overwrite, alone=len(cells) == 1) for cell in cells]
+    return 0 if all(done) else 1
 
 
 def _default_root(name: str) -> Path | None:
@@ -236,8 +237,8 @@ def _quiet_libraries() -> None:
 @app.command()
 def demo(output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo")) -> None:
     """Alignment curves of the packaged CLIP and its untrained twin at three levels, without any download."""
+    from alignbench.cell import Cell
     from alignbench.cli.show import print_table, score_table
-    from alignbench.measure import Cell
     from alignbench.report.figure import curves_figure, save_figure
 
     curves = []
@@ -286,11 +287,13 @@ def models() -> None:
     """The models and baselines that are known by name."""
     from rich.table import Table
 
+    from alignbench.cell import METRICS
     from alignbench.cli.show import print_table
-    from alignbench.measure import METRICS
     from alignbench.models.cards import FACTORS, cards
 
-    table = Table(title="Models (any other Hugging Face id or directory of these families works too)", title_justify="left")
+    table = Table(
+        title="Models (any other Hugging Face id or directory of these families works too)", title_justify="left"
+    )
     for name in ("model", *(factor.replace("_", " ") for factor in FACTORS)):
         table.add_column(name, overflow="fold")
     for card in cards().values():

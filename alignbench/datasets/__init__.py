@@ -9,6 +9,8 @@ from typing import Final
 from alignbench.datasets.judgments import DataSet
 from alignbench.registry import Registry
 
+__all__ = ["DATASETS", "DataSet"]
+
 DATASETS: Final[Registry[DataSet]] = Registry(
     "alignbench.datasets",
     "data set",

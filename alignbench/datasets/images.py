@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from alignbench.errors import DataError
 
@@ -165,7 +165,7 @@ def _fault(file: BinaryIO) -> str:
                 file.seek(0)
                 with Image.open(file) as again:
                     again.load()
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return "not an image"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return "truncated" if "truncated" in str(error).lower() else f"damaged: {error}"

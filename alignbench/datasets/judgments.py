@@ -119,8 +119,6 @@ def unique_pairs(ends: Indices) -> tuple[Indices, Indices]:
     return flat[np.sort(first)], place[inverse].reshape(ends.shape[:2])
 
 
-
-
 @dataclass(frozen=True)
 class DistinctPairs:
     """Pairs of pictures that differ: equal pictures are one image, so that they tie exactly in whatever batch they are.

@@ -149,7 +149,7 @@ def _shade(texture: str, x: Floats, y: Floats) -> Floats:
 
 
 def _box(u: Floats, v: Floats, half_width: float, half_height: float) -> Floats:
-    return np.maximum(np.abs(u) - half_width, np.abs(v) - half_height)
+    return np.asarray(np.maximum(np.abs(u) - half_width, np.abs(v) - half_height))
 
 
 def _radius(u: Floats, v: Floats) -> Floats:
@@ -158,7 +158,7 @@ def _radius(u: Floats, v: Floats) -> Floats:
 
 def _triangle(u: Floats, v: Floats) -> Floats:
     edges = [u * math.cos(a) + v * math.sin(a) for a in (math.pi / 2, math.pi * 7 / 6, math.pi * 11 / 6)]
-    return np.maximum.reduce(edges) - 0.55
+    return np.asarray(np.maximum.reduce(edges) - 0.55)
 
 
 def _star(u: Floats, v: Floats) -> Floats:
@@ -300,7 +300,7 @@ def _mosaic(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
     cell = 1 + round(strength * LEVELS)
     rows = np.minimum(np.arange(image.shape[0]) // cell * cell + cell // 2, image.shape[0] - 1)
     columns = np.minimum(np.arange(image.shape[1]) // cell * cell + cell // 2, image.shape[1] - 1)
-    return image[rows][:, columns]
+    return np.asarray(image[rows][:, columns])
 
 
 def _contrast(image: Floats, strength: float, rng: np.random.Generator) -> Floats:

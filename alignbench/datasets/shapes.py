@@ -114,7 +114,8 @@ class _Part:
 
 
 def _low(subset: str, rng: np.random.Generator) -> _Part:
-    drawings, ends, human, ids, clusters = [], [], [], [], []
+    drawings: list[Drawing] = []
+    ends, human, ids, clusters = [], [], [], []
     for reference in range(_REFERENCES[subset]):
         scene = scenes.sample_scene(rng)
         start = len(drawings)
@@ -129,7 +130,8 @@ def _low(subset: str, rng: np.random.Generator) -> _Part:
 
 
 def _middle(subset: str, rng: np.random.Generator) -> _Part:
-    drawings, ends, human, ids = [], [], [], []
+    drawings: list[Drawing] = []
+    ends, human, ids = [], [], []
     for triplet in range(_TRIPLETS[subset]):
         reference = scenes.sample_scene(rng)
         options = [_varied(reference, rng) for _ in range(2)]

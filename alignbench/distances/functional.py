@@ -1,7 +1,7 @@
 """The three distances of a pair of images at one layer, as functions of tensors.
 
-Notation: a layer gives an image `tokens x channels` numbers f; a pair is (a, b). From D[i, c], the mean over tokens of the
-squared difference of pair i in channel c, and the norms of the two images, all three distances follow.
+A layer gives an image `tokens x channels` numbers; a pair is (a, b). From D[i, c], the mean over tokens of the squared
+difference of pair i in channel c, and the norms of the two images, all three distances follow.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def norms(features: Tensor) -> Tensor:
     Returns:
         (images,), float64.
     """
-    return torch.linalg.vector_norm(features.flatten(1), dim=1, dtype=torch.float64)
+    found: Tensor = torch.linalg.vector_norm(features.flatten(1), dim=1, dtype=torch.float64)
+    return found
 
 
 def euclidean(differences: Tensor) -> Tensor:
@@ -53,8 +54,8 @@ def euclidean(differences: Tensor) -> Tensor:
 def normalized_euclidean(differences: Tensor, channel_means: Tensor) -> Tensor:
     """Euclidean distance after every channel's squared difference is brought to unit mean.
 
-    d_i = sqrt(mean_c D[i, c] / m[c]); channels with m[c] = 0 differ nowhere and are left out (with none left the distance
-    is 0). Hernández-Cámara et al. (ICLR 2024 Re-Align workshop).
+    d_i = sqrt(mean_c D[i, c] / m[c]); channels with m[c] = 0 differ nowhere and are left out (with none left the
+    distance is 0). Hernández-Cámara et al. (ICLR 2024 Re-Align workshop).
 
     Args:
         differences: D, (pairs, channels).

@@ -34,6 +34,7 @@ class LayerDistances(Metric):
     higher_is_better = False
     channel_sum: Tensor
     count: Tensor
+    weights: Tensor
     differences: Tensor
     pair_norms: Tensor
     filled: Tensor

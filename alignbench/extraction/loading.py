@@ -32,9 +32,7 @@ class OrderedImages(Dataset[Item[T] | DataError]):
         prepare: What is done to each in the loader's process.
     """
 
-    def __init__(
-        self, images: ImageSource, order: NDArray[np.int64], prepare: Callable[[Image.Image], T]
-    ) -> None:
+    def __init__(self, images: ImageSource, order: NDArray[np.int64], prepare: Callable[[Image.Image], T]) -> None:
         self.images, self.order, self.prepare = images, order, prepare
 
     def __len__(self) -> int:

@@ -46,6 +46,7 @@ class Sized:
     side: int | None
 
     def __call__(self, image: Image.Image) -> Tensor:
+        """The prepared picture."""
         if self.side is not None:
             image = image.resize((self.side, self.side), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)

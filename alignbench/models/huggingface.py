@@ -1,8 +1,8 @@
-"""Towers of the CLIP, Chinese-CLIP and SigLIP families, by Hugging Face id, from a local directory, or with random weights.
+"""Towers of the CLIP, Chinese-CLIP and SigLIP families: by Hugging Face id, from a directory, or with random weights.
 
 A checkpoint is taken only if every weight of the tower is there in the right shape. Pictures are prepared by the
-checkpoint's own processor in its PIL form (the 2023 behaviour): resized and cropped to uint8 in the loader, normalised on
-the device by a table of the processor's own 256 values per channel.
+checkpoint's own processor in its PIL form (the 2023 behaviour): resized and cropped to uint8 in the loader, normalised
+on the device by a table of the processor's own 256 values per channel.
 """
 
 from __future__ import annotations
@@ -286,7 +286,9 @@ def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int |
     return transformers.CLIPVisionModelWithProjection, vision, int(vision.projection_dim)
 
 
-def _tower(model: nn.Module, config: PretrainedConfig, width: int | None, processor: Any, fingerprint: str) -> HuggingFaceTower:
+def _tower(
+    model: nn.Module, config: PretrainedConfig, width: int | None, processor: Any, fingerprint: str
+) -> HuggingFaceTower:
     family, whole = _family_of(config)
     if family.full == "chinese_clip" and width is not None:
         model = _ChineseVision(model)
@@ -306,7 +308,9 @@ def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: An
     wrong = [key for key in info["missing_keys"] if not key.startswith(text)]
     wrong += [entry[0] for entry in info["mismatched_keys"]]
     if wrong:
-        raise ModelError(f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape: {wrong[0]}, ...")
+        raise ModelError(
+            f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape: {wrong[0]}, ..."
+        )
     return _tower(model, config, width, processor, _fingerprint(folder))
 
 

@@ -1,4 +1,4 @@
-"""The paper's figure: a panel for each data set, depth in percent, a line for each model or distance with its interval."""
+"""The paper's figure: a panel a data set, depth in percent, a line for each model or distance with its interval."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
 
     Args:
         curves: What to draw.
-        distances: Only these distances of towers; all if none is given. Baselines, which have no layers, are always drawn,
-            as horizontal lines.
+        distances: Only these distances of towers; all if none is given. Baselines, which have no layers, are always
+            drawn, as horizontal lines.
     """
     frame = pd.concat([curve.primary() for curve in curves], ignore_index=True)
     is_line = frame["layer"] != "image"
@@ -67,9 +67,7 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
             if not part.empty:
                 _draw(axis, part, *styles[name], label=labels[name])
         _dress(axis, rows, dataset, subset)
-    handles = {
-        label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     rows_of_three = -(-len(handles) // 3)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), fontsize=8)
     figure.set_figheight(4.2 + 0.2 * rows_of_three)

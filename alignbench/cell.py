@@ -1,0 +1,97 @@
+"""One cell of the study as data: which model, which data set, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alignbench.errors import UsageError, unknown
+from alignbench.models import RANDOM_PREFIX, cards
+from alignbench.registry import Registry
+
+if TYPE_CHECKING:
+    from alignbench.extraction.metrics import PairMetric
+
+METRICS: Registry[PairMetric] = Registry("alignbench.metrics", "metric", {})
+DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
+TOKEN_VIEWS = ("all", "cls", "mean")
+PROTOCOLS = ("paper",)
+PRECISIONS = ("fp32", "bf16")
+ACCELERATORS = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What to measure and how; the fields are the options of `alignbench run`.
+
+    Attributes:
+        model: A card's name, a Hugging Face id, a local directory, `random:NAME`, or a baseline.
+        dataset: Name of a data set.
+        data_root: Its folder; none for packaged sets.
+        subsets: Subsets to score; empty for the data set's default. m[c] is fitted on all of them together.
+        distances: Names of distances; ignored for baselines, which have their own.
+        tokens: Token view.
+        protocol: `paper`.
+        batch_size: Images a batch.
+        precision: `fp32` or `bf16`.
+        accelerator: `auto`, `cpu` or `cuda`.
+        workers: Loader processes; none for a default.
+        feature_memory: Bytes of features kept at the same time.
+        random_init: Random weights instead of the checkpoint's.
+        seed: Of random weights and of the bootstrap.
+        limit: Only the first judgments of each subset.
+    """
+
+    model: str
+    dataset: str
+    data_root: Path | None = None
+    subsets: tuple[str, ...] = ()
+    distances: tuple[str, ...] = DISTANCES
+    tokens: str = "all"
+    protocol: str = "paper"
+    batch_size: int = 16
+    precision: str = "fp32"
+    accelerator: str = "auto"
+    workers: int | None = None
+    feature_memory: int = 4_000_000_000
+    random_init: bool = False
+    seed: int = 0
+    limit: int | None = None
+
+    def checked(self) -> Cell:
+        """The cell with `random:` resolved, if everything in it can be.
+
+        Raises:
+            UsageError: If a name is unknown or a number out of range.
+        """
+        choices = {
+            "distance": (self.distances, DISTANCES),
+            "token view": ((self.tokens,), TOKEN_VIEWS),
+            "protocol": ((self.protocol,), PROTOCOLS),
+            "precision": ((self.precision,), PRECISIONS),
+            "accelerator": ((self.accelerator,), ACCELERATORS),
+        }
+        for kind, (given, valid) in choices.items():
+            for name in given:
+                if name not in valid:
+                    raise unknown(kind, name, valid)
+        if not self.distances:
+            raise UsageError(f"no distance to measure: choose from {', '.join(DISTANCES)}")
+        numbers = {"batch size": self.batch_size, "limit": self.limit, "feature memory": self.feature_memory}
+        for kind, number in numbers.items():
+            if number is not None and number < 1:
+                raise UsageError(f"{kind} {number} is below 1")
+        if self.workers is not None and self.workers < 0:
+            raise UsageError(f"loader workers {self.workers} is below 0")
+        if self.model in METRICS and self.random_init:
+            raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
+        if self.model.startswith(RANDOM_PREFIX):
+            return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
+        return self
+
+    @property
+    def label(self) -> str:
+        """What the model is called in tables and figures."""
+        name = Path(self.model).name if self.model not in cards() and Path(self.model).is_dir() else self.model
+        return f"{name}@random-{self.seed}" if self.random_init else name
