@@ -201,7 +201,7 @@ def _distances(
             from alignbench.extraction.towers import Execution, plan_passes, tower_distances
 
             execution = Execution(cell.precision, cell.accelerator, cell.workers, cell.feature_memory)
-            passes = plan_passes(source, plan, cell.tokens, cell.feature_memory)
+            passes = plan_passes(source, plan, len(distinct.pairs), cell.tokens, execution)
             listener.planned(replace(outline, layers=len(source.layers), passes=len(passes), device=execution.device))
             weights = np.bincount(distinct.back, judgments.multiplicity()).astype(np.float64)
             found = tower_distances(
@@ -294,6 +294,7 @@ def _details(
         "images": images,
         "pairs": len(judgments.pairs),
         "execution": {
+            "data_root": str(cell.data_root) if cell.data_root else None,
             "batch_size": cell.batch_size,
             "loader_workers": cell.workers,
             "feature_memory": cell.feature_memory,

@@ -237,14 +237,17 @@ def score_choices(correct: Floats, clusters: Indices, seed: int = 0) -> Scores:
     value = correct.mean(axis=1)
     if clusters.shape[1] > 1:
         return _score_by_objects(correct, value, clusters)
-    _, cluster = np.unique(clusters[:, 0], return_inverse=True)
-    sizes = np.bincount(cluster).astype(np.float64)
-    right = np.stack([np.bincount(cluster, row, minlength=len(sizes)) for row in correct])
+    sums, sizes = _cluster_sums(correct, clusters[:, 0])
     weights, kind = _weights(len(sizes), seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        replicates = (right @ weights.T) / (weights @ sizes)
-    low, high = _interval(value, replicates[:, 1:], kind, fisher=False)
-    return Scores("accuracy", value, low, high, len(sizes), kind)
+    low, high = _interval(value, ((sums @ weights.T) / (weights @ sizes))[:, 1:], kind)
+    return Scores("accuracy", value, np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0), len(sizes), kind)
+
+
+def _cluster_sums(values: Floats, clusters: Indices) -> tuple[Floats, Floats]:
+    """Sums of each row over each cluster, (rows, clusters), and the clusters' sizes."""
+    _, cluster = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(cluster).astype(np.float64)
+    return np.stack([np.bincount(cluster, row, minlength=len(sizes)) for row in values]), sizes
 
 
 def _score_by_objects(correct: Floats, value: Floats, clusters: Indices) -> Scores:
@@ -262,6 +265,55 @@ def _score_by_objects(correct: Floats, value: Floats, clusters: Indices) -> Scor
     return Scores("accuracy", value, low, high, count, "object delta-method t")
 
 
+# ---------------------------------------------------------------------------------------------- differences
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one model's score lies above another's on the same judgments, with the interval of that difference."""
+
+    value: float
+    low: float
+    high: float
+
+
+def compare_ratings(first: Floats, second: Floats, ratings: Floats, clusters: Indices, seed: int = 0) -> Difference:
+    """Paired difference of Spearman correlations; clusters are resampled for both at once.
+
+    Args:
+        first: Distances of the one, (n,).
+        second: Distances of the other, (n,).
+        ratings: (n,).
+        clusters: Cluster of each rating, (n,).
+        seed: Of the bootstrap.
+    """
+    _, clusters = np.unique(clusters, return_inverse=True)
+    order = np.argsort(clusters, kind="stable")
+    weights, kind = _weights(int(clusters.max()) + 1, seed)
+    closeness = -np.stack([first, second])[:, order]
+    scores = spearman(closeness, ratings[order], clusters[order], weights)
+    return _difference((scores[0] - scores[1])[None], kind)
+
+
+def compare_choices(first: Floats, second: Floats, clusters: Indices, seed: int = 0) -> Difference:
+    """Paired difference of shares of correct choices.
+
+    Args:
+        first: Whether the one is right, (n,), 1 or 0.
+        second: Whether the other is right, (n,).
+        clusters: Cluster of each judgment, (n,).
+        seed: Of the bootstrap.
+    """
+    sums, sizes = _cluster_sums((first - second)[None], clusters)
+    weights, kind = _weights(len(sizes), seed)
+    return _difference((sums @ weights.T) / (weights @ sizes), kind)
+
+
+def _difference(replicates: Floats, kind: IntervalKind) -> Difference:
+    low, high = _interval(replicates[:, 0], replicates[:, 1:], kind)
+    return Difference(float(replicates[0, 0]), float(low[0]), float(high[0]))
+
+
 # ---------------------------------------------------------------------------------------------- intervals
 
 
@@ -277,7 +329,7 @@ def _weights(count: int, seed: int) -> tuple[Floats, IntervalKind]:
     return np.concatenate([whole, drawn]), "percentile cluster bootstrap"
 
 
-def _interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool) -> tuple[Floats, Floats]:
+def _interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool = False) -> tuple[Floats, Floats]:
     """Ends of the interval.
 
     Args:
@@ -302,4 +354,4 @@ def _interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: boo
     if fisher:
         perfect = (replicates == value[:, None]).all(axis=1)  # where z may be infinite
         return np.where(perfect, value, np.tanh(low)), np.where(perfect, value, np.tanh(high))
-    return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
+    return low, high

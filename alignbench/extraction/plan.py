@@ -108,32 +108,36 @@ def make_plan(pairs: Indices, images: int, batch_size: int) -> Plan:
     return Plan(tuple(steps), slots)
 
 
-def layer_passes(layer_bytes: list[int], slots: int, budget: int) -> list[list[int]]:
-    """Share layers out over passes so that the features kept in each fit a memory budget.
+def layer_passes(
+    layer_bytes: list[int], slots: int, budget: int, state_bytes: list[int] | None = None, state_budget: int = 0
+) -> list[list[int]]:
+    """Share layers out over passes so that what is kept in each fits memory.
 
     Args:
         layer_bytes: Size of one image's features at each layer.
         slots: Images kept at the same time.
-        budget: Bytes.
+        budget: Bytes for features.
+        state_bytes: Size of what is kept per pair and channel at each layer; none if that does not matter.
+        state_budget: Bytes for that; a layer that exceeds them alone gets a pass of its own.
 
     Returns:
         For each pass the indices of its layers.
 
     Raises:
-        UsageError: If one layer alone does not fit.
+        UsageError: If the features of one layer alone do not fit.
     """
     passes: list[list[int]] = [[]]
-    room = budget
-    for index, size in enumerate(layer_bytes):
+    room, state_room = budget, state_budget
+    for index, (size, state) in enumerate(zip(layer_bytes, state_bytes or [0] * len(layer_bytes), strict=True)):
         need = size * slots
         if need > budget:
             raise UsageError(
                 f"{slots} images of one layer take {need / 1e9:.2f} GB, more than --feature-memory allows "
                 f"({budget / 1e9:.2f} GB): raise it"
             )
-        if need > room:
+        if passes[-1] and (need > room or state > state_room):
             passes.append([])
-            room = budget
+            room, state_room = budget, state_budget
         passes[-1].append(index)
-        room -= need
+        room, state_room = room - need, state_room - state
     return passes

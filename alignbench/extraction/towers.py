@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import warnings
@@ -183,10 +184,19 @@ class _Feed(Callback):
         self.listener.advanced(len(batch[1]))
 
 
-def plan_passes(tower: Tower, plan: Plan, view: str, budget: int) -> list[list[Layer]]:
-    """Groups of layers whose features fit the memory budget together; each group costs one pass over the images."""
-    sizes = [view_tokens(layer, view) * layer.channels * 4 for layer in tower.layers]
-    return [[tower.layers[i] for i in group] for group in layer_passes(sizes, plan.slots, budget)]
+def plan_passes(tower: Tower, plan: Plan, pairs: int, view: str, execution: Execution) -> list[list[Layer]]:
+    """Groups of layers that fit memory together; each group costs one pass over the images.
+
+    Features have the budget of `--feature-memory`; what is kept per pair and channel may take half the device's memory.
+    """
+    features = [view_tokens(layer, view) * layer.channels * 4 for layer in tower.layers]
+    states = [pairs * layer.channels * 4 for layer in tower.layers]
+    if execution.device == "cuda":
+        memory = int(torch.cuda.get_device_properties(0).total_memory)
+    else:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    groups = layer_passes(features, plan.slots, execution.feature_memory, states, memory // 2)
+    return [[tower.layers[i] for i in group] for group in groups]
 
 
 def tower_distances(

@@ -1,0 +1,60 @@
+"""What tests share: tiny towers and small data sets on disk, each made once, and no network."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+from hypothesis import settings
+from layouts import write_nights, write_things, write_tid2013
+
+settings.register_profile("alignbench", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("alignbench")
+
+Folders = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def tiny_tower(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """The folder of a tiny random checkpoint, by family."""
+    root = tmp_path_factory.mktemp("towers")
+
+    def folder(family: str) -> Path:
+        from reference import save_chinese_clip, save_clip, save_siglip
+
+        save = {"clip": save_clip, "chinese_clip": save_chinese_clip, "siglip": save_siglip}[family]
+        if not (root / family).exists():
+            save(root / family)
+        return root / family
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tid2013_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "tid2013"
+    write_tid2013(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def nights_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "nights"
+    write_nights(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def things_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "things"
+    write_things(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def data_root(tid2013_root: Path, nights_root: Path, things_root: Path) -> Folders:
+    """The folder of a small data set, by name."""
+    roots = {"tid2013": tid2013_root, "nights": nights_root, "things": things_root}
+    return roots.__getitem__

@@ -1,0 +1,246 @@
+"""Distances against float64 NumPy, in one go and streamed, on one rank and on two."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from reference import pair_distances
+from torch import Tensor
+from torch.distributed import destroy_process_group, init_process_group
+from torch.multiprocessing import start_processes
+
+from alignbench.distances import DISTANCES, LayerDistances
+from alignbench.distances.functional import channel_differences, cosine, euclidean, norms, normalized_euclidean
+
+Floats = NDArray[np.float64]
+shapes = st.tuples(st.integers(1, 7), st.integers(1, 60), st.integers(1, 40), st.integers(0, 2**31))
+
+
+def features(images: int, tokens: int, channels: int, seed: int) -> Tensor:
+    """Float32 features whose channels differ in scale and mean, as a tower's do."""
+    rng = np.random.default_rng(seed)
+    scale = 10.0 ** rng.uniform(-2, 2, channels)
+    values = rng.normal(rng.normal(0, 2, channels), 1.0, (images, tokens, channels)) * scale
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def ends_of(first: Tensor, second: Tensor) -> Tensor:
+    return torch.stack([norms(first), norms(second)], dim=1)
+
+
+def streamed(
+    first: Tensor, second: Tensor, weights: Sequence[float] | None = None, batches: Sequence[Tensor] | None = None
+) -> dict[str, Floats]:
+    """Distances of all pairs through the accumulator, in the given batches of pairs."""
+    count, tokens, channels = first.shape
+    metric = LayerDistances(torch.ones(count) if weights is None else torch.tensor(weights), tokens, channels, DISTANCES)
+    for some in [torch.arange(count)] if batches is None else batches:
+        metric.update(some, first[some], second[some], ends_of(first[some], second[some]))
+    return {name: values.numpy() for name, values in metric.compute().items()}
+
+
+def reference(first: Tensor, second: Tensor, weights: Sequence[int] | None = None) -> dict[str, Floats]:
+    """The same in float64 NumPy, with every occurrence of a pair written out."""
+    tokens = [image.numpy().astype(np.float64) for image in torch.cat([first, second])]
+    times = np.ones(len(first), dtype=int) if weights is None else np.array(weights)
+    rows = np.repeat(np.arange(len(first)), times)
+    distances = pair_distances(tokens, [(int(row), len(first) + int(row)) for row in rows])
+    one_each = np.cumsum(times) - times
+    return {name: values[one_each] for name, values in distances.items()}
+
+
+# --- Functions ------------------------------------------------------------------------------------------------------
+
+
+@given(shapes)
+def test_channel_differences_equal_numpy(shape: tuple[int, int, int, int]) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    expected = ((first.numpy().astype(np.float64) - second.numpy().astype(np.float64)) ** 2).mean(axis=1)
+    np.testing.assert_allclose(channel_differences(first, second).numpy(), expected, rtol=1e-6)
+
+
+@given(shapes)
+def test_channel_differences_leave_their_arguments_alone(shape: tuple[int, int, int, int]) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    copies = first.clone(), second.clone()
+    channel_differences(first, second)
+    assert torch.equal(first, copies[0])
+    assert torch.equal(second, copies[1])
+
+
+@given(shapes)
+def test_functions_equal_numpy(shape: tuple[int, int, int, int]) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    differences = channel_differences(first.double(), second.double())
+    found = {
+        "normalized_euclidean": normalized_euclidean(differences, differences.mean(dim=0)),
+        "euclidean": euclidean(differences),
+        "cosine": cosine(differences, norms(first), norms(second), shape[1]),
+    }
+    for name, expected in reference(first, second).items():
+        np.testing.assert_allclose(found[name].numpy(), expected, rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+def test_normalized_euclidean_by_hand_with_a_channel_that_never_differs() -> None:
+    differences = torch.tensor([[1.0, 0.0, 4.0], [3.0, 0.0, 12.0]])
+    means = torch.tensor([2.0, 0.0, 8.0], dtype=torch.float64)
+    found = normalized_euclidean(differences, means)
+    np.testing.assert_allclose(found.numpy(), np.sqrt([(1 / 2 + 4 / 8) / 2, (3 / 2 + 12 / 8) / 2]), rtol=1e-12)
+
+
+def test_normalized_euclidean_is_0_where_no_channel_differs() -> None:
+    found = normalized_euclidean(torch.zeros(3, 5), torch.zeros(5, dtype=torch.float64))
+    np.testing.assert_array_equal(found.numpy(), np.zeros(3))
+
+
+def test_euclidean_by_hand() -> None:
+    first = torch.zeros(1, 2, 2)
+    second = torch.tensor([[[3.0, 0.0], [0.0, 4.0]]])
+    assert float(euclidean(channel_differences(first, second))) == pytest.approx(np.sqrt((9 + 16) / 4), rel=1e-12)
+
+
+def test_cosine_by_hand() -> None:
+    first = torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]], [[2.0, 0.0]], [[1.0, 1.0]]])
+    second = torch.tensor([[[0.0, 2.0]], [[-3.0, 0.0]], [[7.0, 0.0]], [[1.0, 0.0]]])
+    found = cosine(channel_differences(first, second), norms(first), norms(second), 1)
+    np.testing.assert_allclose(found.numpy(), [1.0, 2.0, 0.0, 1.0 - np.sqrt(0.5)], rtol=1e-6, atol=1e-12)
+
+
+def nearly_parallel(apart: float, longer: float) -> tuple[Tensor, Tensor]:
+    """Features of five images, and the same turned a little and made longer."""
+    first = features(5, 50, 64, seed=3)
+    turned = first.double() * (1.0 + apart * torch.from_numpy(np.random.default_rng(4).normal(size=first.shape)))
+    return first, (turned * longer).float()
+
+
+@pytest.mark.parametrize("apart", [1e-1, 1e-2, 1e-3])
+@pytest.mark.parametrize("longer", [1.0, 1.001, 1.01, 1.1])
+def test_cosine_of_nearly_parallel_features_keeps_its_digits(apart: float, longer: float) -> None:
+    first, second = nearly_parallel(apart, longer)
+    expected = reference(first, second)["cosine"]
+    found = streamed(first, second)["cosine"]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_one_minus_the_cosine_in_float32_would_not_do() -> None:
+    first, second = nearly_parallel(1e-3, 1.0)
+    expected = reference(first, second)["cosine"]
+    naive = 1.0 - torch.nn.functional.cosine_similarity(first.flatten(1), second.flatten(1))
+    assert np.abs(naive.numpy() / expected - 1.0).max() > 1e-3
+
+
+# --- The accumulator ------------------------------------------------------------------------------------------------
+
+
+@given(shapes, st.data())
+def test_streamed_distances_equal_numpy_with_multiplicity(shape: tuple[int, int, int, int], data: st.DataObject) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    weights = data.draw(st.lists(st.integers(1, 9), min_size=shape[0], max_size=shape[0]))
+    expected = reference(first, second, weights)
+    found = streamed(first, second, [float(weight) for weight in weights])
+    assert found.keys() == expected.keys()
+    for name in ("normalized_euclidean", "euclidean"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, err_msg=name)
+
+
+@given(shapes)
+def test_streamed_cosines_equal_numpy(shape: tuple[int, int, int, int]) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    found, expected = streamed(first, second), reference(first, second)
+    np.testing.assert_allclose(found["cosine"], expected["cosine"], rtol=1e-6, atol=1e-12)
+
+
+def test_a_single_pair_keeps_its_dimension() -> None:
+    found = streamed(features(1, 4, 5, seed=0), features(1, 4, 5, seed=1))
+    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(DISTANCES, (1,))
+
+
+@given(shapes, st.data())
+def test_order_and_batches_of_updates_do_not_matter(shape: tuple[int, int, int, int], data: st.DataObject) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    weights = [1.0 + pair % 3 for pair in range(shape[0])]
+    order = torch.tensor(data.draw(st.permutations(range(shape[0]))))
+    batches = order.split(data.draw(st.integers(1, shape[0])))
+    once, piecemeal = streamed(first, second, weights), streamed(first, second, weights, batches)
+    for name in DISTANCES:
+        np.testing.assert_allclose(piecemeal[name], once[name], rtol=1e-12, err_msg=name)
+
+
+def test_a_channel_that_never_differs_is_dropped() -> None:
+    first, second = features(4, 6, 5, seed=0), features(4, 6, 5, seed=1)
+    second[:, :, 2] = first[:, :, 2]
+    kept = [0, 1, 3, 4]
+    found, expected = streamed(first, second), reference(first[:, :, kept], second[:, :, kept])
+    np.testing.assert_allclose(found["normalized_euclidean"], expected["normalized_euclidean"], rtol=1e-6)
+
+
+@given(shapes, st.floats(1e-3, 1e3))
+def test_normalized_euclidean_ignores_the_scale_of_a_channel(shape: tuple[int, int, int, int], factor: float) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    scale = torch.ones(shape[2])
+    scale[0] = factor
+    before, after = streamed(first, second), streamed(first * scale, second * scale)
+    np.testing.assert_allclose(after["normalized_euclidean"], before["normalized_euclidean"], rtol=1e-5)
+
+
+@given(shapes, st.data())
+def test_squared_normalized_distances_have_a_weighted_mean_of_1(
+    shape: tuple[int, int, int, int], data: st.DataObject
+) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    weights = data.draw(st.lists(st.integers(1, 9), min_size=shape[0], max_size=shape[0]))
+    found = streamed(first, second, [float(weight) for weight in weights])["normalized_euclidean"]
+    assert np.average(found.reshape(-1) ** 2, weights=weights) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_only_the_distances_that_are_asked_for() -> None:
+    first, second = features(3, 4, 5, seed=0), features(3, 4, 5, seed=1)
+    metric = LayerDistances(torch.ones(3), 4, 5, ("euclidean",))
+    metric.update(torch.arange(3), first, second, ends_of(first, second))
+    found = metric.compute()
+    assert list(found) == ["euclidean"]
+    np.testing.assert_allclose(found["euclidean"].numpy(), reference(first, second)["euclidean"], rtol=1e-6)
+
+
+def reduce_share(rank: int, ranks: int, folder: Path, first: Tensor, second: Tensor, weights: Tensor) -> None:
+    """One rank's work: takes in every `ranks`-th pair, saves the sums that all ranks agree on and its own distances."""
+    torch.set_num_threads(1)
+    init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=ranks)
+    own = torch.arange(rank, len(first), ranks)
+    metric = LayerDistances(weights[own], first.shape[1], first.shape[2], DISTANCES)
+    for some in torch.arange(len(own)).split(2):
+        pairs = own[some]
+        metric.update(some, first[pairs], second[pairs], ends_of(first[pairs], second[pairs]))
+    distances = metric.compute()
+    metric.sync()
+    agreed = {"channel_sum": metric.channel_sum, "count": metric.count}
+    torch.save({"own": own, **agreed, **distances}, folder / f"rank_{rank}.pt")
+    destroy_process_group()
+
+
+def test_two_ranks_agree_on_the_sums_and_together_have_all_distances(tmp_path: Path) -> None:
+    first, second = features(9, 6, 5, seed=0), features(9, 6, 5, seed=1)
+    weights = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    given_to_ranks = (2, tmp_path, first, second, torch.tensor(weights, dtype=torch.float64))
+    ranks = start_processes(reduce_share, given_to_ranks, nprocs=2, join=False, start_method="fork")
+    assert ranks is not None
+    while not ranks.join(timeout=30):
+        pass
+    squared = (first.numpy().astype(np.float64) - second.numpy().astype(np.float64)) ** 2
+    channel_sum = (squared.mean(axis=1) * np.array(weights)[:, None]).sum(axis=0)
+    expected = reference(first, second, weights)
+    seen: list[int] = []
+    for rank in range(2):
+        found = torch.load(tmp_path / f"rank_{rank}.pt")
+        own = found["own"].numpy()
+        seen += own.tolist()
+        np.testing.assert_allclose(found["channel_sum"].numpy(), channel_sum, rtol=1e-6)
+        assert float(found["count"]) == sum(weights)
+        for name in ("normalized_euclidean", "euclidean"):
+            np.testing.assert_allclose(found[name].numpy(), expected[name][own], rtol=1e-6, err_msg=name)
+    assert sorted(seen) == list(range(9))

@@ -1,0 +1,131 @@
+"""The plan embeds every image once and has both ends of every pair in their slots when it reduces the pair."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from alignbench.errors import UsageError
+from alignbench.extraction.plan import Plan, image_order, layer_passes, make_plan
+
+Indices = NDArray[np.int64]
+
+
+@st.composite
+def pair_graphs(draw: st.DrawFn) -> tuple[Indices, int]:
+    """Distinct unordered pairs, self pairs among them, that name every image; often of several components."""
+    images = draw(st.integers(1, 24))
+    image = st.integers(0, images - 1)
+    drawn = draw(st.lists(st.tuples(image, image), max_size=40))
+    named = {end for pair in drawn for end in pair}
+    alone = [(a, draw(image)) for a in range(images) if a not in named]
+    distinct = {frozenset(pair): pair for pair in [*drawn, *alone]}
+    pairs = draw(st.permutations(list(distinct.values())))
+    return np.array(pairs, dtype=np.int64), images
+
+
+def shuffled(pairs: list[tuple[int, int]], seed: int = 0) -> tuple[Indices, int]:
+    """The same graph with its images renumbered and its pairs in another order."""
+    rng = np.random.default_rng(seed)
+    ends = np.array(pairs)
+    images = int(ends.max()) + 1
+    return rng.permutation(rng.permutation(images)[ends]), images
+
+
+def check_flow(plan: Plan, pairs: Indices, images: int, batch_size: int) -> None:
+    """Follows the contents of the slots step by step."""
+    assert sorted(plan.order.tolist()) == list(range(images))
+    assert sorted(np.concatenate([step.pairs for step in plan.steps]).tolist()) == list(range(len(pairs)))
+    assert all(len(step.images) == batch_size for step in plan.steps[:-1])
+    assert 1 <= len(plan.steps[-1].images) <= batch_size
+    held: dict[int, int] = {}
+    for step in plan.steps:
+        assert len(set(step.slots.tolist())) == len(step.slots)
+        held |= dict(zip(step.slots.tolist(), step.images.tolist(), strict=True))
+        for pair, first, second in zip(step.pairs, step.first, step.second, strict=True):
+            assert (held.get(int(first)), held.get(int(second))) == tuple(pairs[pair])
+    assert set(held) == set(range(plan.slots))
+
+
+@given(pair_graphs(), st.integers(1, 9))
+def test_both_ends_of_every_pair_are_in_their_slots_when_it_is_due(graph: tuple[Indices, int], batch_size: int) -> None:
+    pairs, images = graph
+    check_flow(make_plan(pairs, images, batch_size), pairs, images, batch_size)
+
+
+@given(pair_graphs(), st.integers(1, 9))
+def test_no_more_slots_than_images_that_are_needed_at_once(graph: tuple[Indices, int], batch_size: int) -> None:
+    pairs, images = graph
+    plan = make_plan(pairs, images, batch_size)
+    step_of = {int(image): number for number, step in enumerate(plan.steps) for image in step.images}
+    last = {image: max(step_of[int(end)] for pair in pairs if image in pair for end in pair) for image in step_of}
+    at_once = [
+        sum(step_of[image] <= number <= last[image] for image in range(images)) for number in range(len(plan.steps))
+    ]
+    assert plan.slots == max(at_once)
+
+
+@given(pair_graphs())
+def test_components_are_not_mixed(graph: tuple[Indices, int]) -> None:
+    pairs, images = graph
+    root = list(range(images))
+    for _ in range(images):
+        for a, b in pairs.tolist():
+            root[a] = root[b] = min(root[a], root[b])
+    in_order = [root[image] for image in image_order(pairs, images).tolist()]
+    changes = sum(a != b for a, b in zip(in_order, in_order[1:], strict=False))
+    assert changes == len(set(root)) - 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 16, 64])
+@pytest.mark.parametrize("references", [1, 5])
+def test_a_reference_stays_for_its_120_distortions_beside_the_batch(batch_size: int, references: int) -> None:
+    pairs, images = shuffled([(121 * r, 121 * r + d) for r in range(references) for d in range(1, 121)])
+    plan = make_plan(pairs, images, batch_size)
+    check_flow(plan, pairs, images, batch_size)
+    assert plan.slots <= batch_size + 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 16])
+def test_a_triplet_needs_at_most_two_images_beside_the_batch(batch_size: int) -> None:
+    pairs, images = shuffled([(3 * t, 3 * t + side) for t in range(40) for side in (1, 2)])
+    plan = make_plan(pairs, images, batch_size)
+    check_flow(plan, pairs, images, batch_size)
+    assert plan.slots <= batch_size + 2
+
+
+def test_everything_stays_where_every_image_meets_every_other() -> None:
+    pairs, images = shuffled([(a, b) for a in range(12) for b in range(a)])
+    plan = make_plan(pairs, images, 5)
+    check_flow(plan, pairs, images, 5)
+    assert plan.slots == 12
+
+
+def test_an_image_paired_with_itself_is_embedded_once() -> None:
+    pairs = np.array([[0, 0]])
+    plan = make_plan(pairs, 1, 4)
+    check_flow(plan, pairs, 1, 4)
+    assert plan.slots == 1
+
+
+@given(st.data(), st.lists(st.integers(1, 50), min_size=1, max_size=20), st.integers(1, 30))
+def test_passes_take_the_layers_in_order_and_each_fits(data: st.DataObject, sizes: list[int], slots: int) -> None:
+    budget = data.draw(st.integers(max(sizes) * slots, 2 * sum(sizes) * slots))
+    passes = layer_passes(sizes, slots, budget)
+    assert [layer for group in passes for layer in group] == list(range(len(sizes)))
+    need = [slots * sum(sizes[layer] for layer in group) for group in passes]
+    assert max(need) <= budget
+    first = [slots * sizes[group[0]] for group in passes]
+    assert all(before + after > budget for before, after in zip(need, first[1:], strict=False)), "a pass too many"
+
+
+def test_everything_in_one_pass_where_there_is_room() -> None:
+    assert layer_passes([3, 4, 5], slots=2, budget=24) == [[0, 1, 2]]
+    assert layer_passes([3, 4, 5], slots=2, budget=23) == [[0, 1], [2]]
+    assert layer_passes([3, 4, 5], slots=2, budget=10) == [[0], [1], [2]]
+
+
+def test_a_layer_that_does_not_fit_alone_is_refused() -> None:
+    with pytest.raises(UsageError, match="--feature-memory"):
+        layer_passes([3, 4, 5], slots=2, budget=9)

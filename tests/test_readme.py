@@ -1,0 +1,69 @@
+"""Every command and snippet of the README runs as it stands, on small data and towers put in the place of real ones."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from layouts import write_nights, write_things, write_tid2013
+from reference import save_clip
+
+from alignbench.cli.main import main
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+MODEL = "openai/clip-vit-base-patch32"
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def _commands() -> list[list[str]]:
+    lines = [line.partition("  #")[0].strip() for block in _blocks("bash") for line in block.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith("alignbench ")]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    for name, write in (("tid2013", write_tid2013), ("nights", write_nights), ("things", write_things)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        write(tmp_path / "data" / name)
+    (tmp_path / "clip").mkdir()
+    save_clip(tmp_path / "clip")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALIGNBENCH_DATA", "data")
+    return {"/data/tid2013": "data/tid2013", MODEL: "clip"}
+
+
+def test_commands_run_in_order(world: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    commands = _commands()
+    assert len(commands) >= 6
+    for _, *arguments in commands:
+        assert main([world.get(word, word) for word in arguments]) == 0, f"{arguments}: {capsys.readouterr().err}"
+    assert Path("curves.png").is_file()
+
+
+def test_exports_name_the_root_of_the_data() -> None:
+    assert "export ALIGNBENCH_DATA=/data\n" in README
+
+
+def test_python_snippets_run() -> None:
+    snippets = _blocks("python")
+    assert snippets
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), {})
+
+
+def test_options_of_the_table_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for option in re.findall(r"^\| `(--[a-z-]+)", README, flags=re.MULTILINE):
+        assert option in shown
+
+
+def test_files_that_it_names_are_there() -> None:
+    root = Path(__file__).parents[1]
+    for path in re.findall(r"`((?:alignbench|tools|benchmarks|docs|sweeps)/[\w./-]+)`|\(((?:docs)/[\w./-]+)\)", README):
+        assert (root / (path[0] or path[1])).exists(), path
