@@ -84,6 +84,8 @@ class Cell:
                 raise UsageError(f"{kind} {number} is below 1")
         if self.workers is not None and self.workers < 0:
             raise UsageError(f"loader workers {self.workers} is below 0")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed} is out of range 0 to 2^63 - 1")
         if self.model in METRICS and self.random_init:
             raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
         if self.model.startswith(RANDOM_PREFIX):

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from alignbench.cell import METRICS, Cell
 from alignbench.datasets import DATASETS, DataSet
 from alignbench.datasets.judgments import Judgments, Subset, checked_ratings, distinct_pairs
+from alignbench.errors import UsageError, unknown
 from alignbench.extraction.listening import Listener, Outline
 from alignbench.models import cards
 from alignbench.results import COLUMNS, LayerCurve, Run, folder_name
@@ -97,6 +98,7 @@ def measure_cell(
         AlignbenchError: See `measure`.
     """
     cell, listener, watch = cell.checked(), listener or Listener(), Stopwatch()
+    _check_accelerator(cell)
     data_set = DATASETS.load(cell.dataset)
     with watch.stage("data"):
         judgments = load_judgments(cell, data_set)
@@ -135,11 +137,21 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
 # -------------------------------------------------------------------------------------------------- model
 
 
+def _check_accelerator(cell: Cell) -> None:
+    if cell.accelerator == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("accelerator cuda: there is no such device here, use --accelerator cpu or auto")
+
+
 def _tower(cell: Cell, listener: Listener) -> Tower:
     from alignbench.models import load_tower
-    from alignbench.models.huggingface import is_cached
+    from alignbench.models.checkpoints import is_cached
     from alignbench.models.towers import check_view
 
+    if cell.model not in cards() and "/" not in cell.model and not Path(cell.model).is_dir():
+        raise unknown("model", cell.model, [*cards(), *METRICS.names()])
     if "/" in cell.model and not (cell.random_init and cell.model in cards()) and not is_cached(cell.model):
         listener.notice(f"{cell.model} is not in the local cache: downloading it")
     tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed)

@@ -23,6 +23,7 @@ COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
     *("value", "ci_low", "ci_high", "n", "n_clusters"),
 )
+FILES = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 PRIMARY_METRICS = ("spearman", "accuracy")
 
 
@@ -156,7 +157,7 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
     from safetensors.numpy import save_file
 
     folder = output / folder_name(run.curve.label, run.judgments.dataset, run.settings)
-    if folder.exists() and not overwrite:
+    if is_complete(folder) and not overwrite:
         return folder
     scratch = output / f".tmp-{run_hash(run.settings)}-{socket.gethostname()}-{os.getpid()}"
     try:
@@ -187,17 +188,27 @@ def _put_in_place(scratch: Path, folder: Path) -> None:
         scratch.rename(folder)
 
 
+def is_complete(folder: Path) -> bool:
+    """Whether a folder holds everything that a finished run leaves."""
+    return all((folder / name).is_file() for name in FILES)
+
+
 def read_curve(folder: Path) -> LayerCurve:
     """The curve of a run folder, which is known by its `run.json`.
 
     Raises:
         DataError: If it is no run folder.
     """
-    if not (folder / "run.json").is_file() or not (folder / "curve.csv").is_file():
-        raise DataError(f"{folder} is not a run folder: it has no run.json with a curve.csv")
-    frame = pd.read_csv(
-        folder / "curve.csv", keep_default_na=False, na_values={"value": "", "ci_low": "", "ci_high": ""}
-    )
+    path = folder / "curve.csv"
+    if not (folder / "run.json").is_file() or not path.is_file():
+        raise DataError(f"{folder} is not a whole run folder (run.json and curve.csv): measure it again")
+    missing = {"value": "", "ci_low": "", "ci_high": ""}
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values=missing)
+    except ValueError as error:
+        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+    if tuple(frame.columns) != COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):
+        raise DataError(f"{path} does not hold the columns of a curve: measure it again with --overwrite")
     return LayerCurve(frame)
 
 

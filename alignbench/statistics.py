@@ -325,8 +325,8 @@ def _weights(count: int, seed: int) -> tuple[Floats, IntervalKind]:
     if count < FEWEST_FOR_BOOTSTRAP:
         return np.concatenate([whole, 1.0 - np.eye(count)]), "cluster jackknife t"
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES).astype(np.float64)
-    return np.concatenate([whole, drawn]), "percentile cluster bootstrap"
+    drawn = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(RESAMPLES)]
+    return np.concatenate([whole, np.array(drawn, dtype=np.float64)]), "percentile cluster bootstrap"
 
 
 def _interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool = False) -> tuple[Floats, Floats]:

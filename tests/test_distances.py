@@ -15,7 +15,7 @@ from torch.distributed import destroy_process_group, init_process_group
 from torch.multiprocessing import start_processes
 
 from alignbench.distances import DISTANCES, LayerDistances
-from alignbench.distances.functional import channel_differences, cosine, euclidean, norms, normalized_euclidean
+from alignbench.distances.functional import channel_differences, cosine, euclidean, normalized_euclidean, norms
 
 Floats = NDArray[np.float64]
 shapes = st.tuples(st.integers(1, 7), st.integers(1, 60), st.integers(1, 40), st.integers(0, 2**31))
@@ -38,7 +38,9 @@ def streamed(
 ) -> dict[str, Floats]:
     """Distances of all pairs through the accumulator, in the given batches of pairs."""
     count, tokens, channels = first.shape
-    metric = LayerDistances(torch.ones(count) if weights is None else torch.tensor(weights), tokens, channels, DISTANCES)
+    metric = LayerDistances(
+        torch.ones(count) if weights is None else torch.tensor(weights), tokens, channels, DISTANCES
+    )
     for some in [torch.arange(count)] if batches is None else batches:
         metric.update(some, first[some], second[some], ends_of(first[some], second[some]))
     return {name: values.numpy() for name, values in metric.compute().items()}
@@ -127,6 +129,20 @@ def test_cosine_of_nearly_parallel_features_keeps_its_digits(apart: float, longe
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_cosine_survives_channels_that_tower_over_the_others() -> None:
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(50, 256))
+
+    def towering() -> Tensor:
+        values = shared + rng.normal(size=(6, 50, 256)) / 2
+        values[:, 0, 3] = 100 * rng.normal(1, 0.1, 6)
+        values[:, :, 7] = 10 * rng.normal(1, 0.1, (6, 1))
+        return torch.from_numpy(values.astype(np.float32))
+
+    first, second = towering(), towering()
+    np.testing.assert_allclose(streamed(first, second)["cosine"], reference(first, second)["cosine"], rtol=1e-6)
+
+
 def test_one_minus_the_cosine_in_float32_would_not_do() -> None:
     first, second = nearly_parallel(1e-3, 1.0)
     expected = reference(first, second)["cosine"]
@@ -138,7 +154,9 @@ def test_one_minus_the_cosine_in_float32_would_not_do() -> None:
 
 
 @given(shapes, st.data())
-def test_streamed_distances_equal_numpy_with_multiplicity(shape: tuple[int, int, int, int], data: st.DataObject) -> None:
+def test_streamed_distances_equal_numpy_with_multiplicity(
+    shape: tuple[int, int, int, int], data: st.DataObject
+) -> None:
     first, second = features(*shape), features(*shape[:3], shape[3] + 1)
     weights = data.draw(st.lists(st.integers(1, 9), min_size=shape[0], max_size=shape[0]))
     expected = reference(first, second, weights)
@@ -227,10 +245,9 @@ def test_two_ranks_agree_on_the_sums_and_together_have_all_distances(tmp_path: P
     first, second = features(9, 6, 5, seed=0), features(9, 6, 5, seed=1)
     weights = [1, 2, 3, 4, 5, 6, 7, 8, 9]
     given_to_ranks = (2, tmp_path, first, second, torch.tensor(weights, dtype=torch.float64))
-    ranks = start_processes(reduce_share, given_to_ranks, nprocs=2, join=False, start_method="fork")
+    ranks = start_processes(reduce_share, given_to_ranks, nprocs=2, join=False, daemon=True, start_method="fork")
     assert ranks is not None
-    while not ranks.join(timeout=30):
-        pass
+    assert any(ranks.join(timeout=30) for _ in range(2)), "the ranks wait for each other"
     squared = (first.numpy().astype(np.float64) - second.numpy().astype(np.float64)) ** 2
     channel_sum = (squared.mean(axis=1) * np.array(weights)[:, None]).sum(axis=0)
     expected = reference(first, second, weights)

@@ -1,5 +1,7 @@
 """The plan embeds every image once and has both ends of every pair in their slots when it reduces the pair."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,7 +76,7 @@ def test_components_are_not_mixed(graph: tuple[Indices, int]) -> None:
         for a, b in pairs.tolist():
             root[a] = root[b] = min(root[a], root[b])
     in_order = [root[image] for image in image_order(pairs, images).tolist()]
-    changes = sum(a != b for a, b in zip(in_order, in_order[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(in_order))
     assert changes == len(set(root)) - 1
 
 
@@ -118,6 +120,18 @@ def test_passes_take_the_layers_in_order_and_each_fits(data: st.DataObject, size
     assert max(need) <= budget
     first = [slots * sizes[group[0]] for group in passes]
     assert all(before + after > budget for before, after in zip(need, first[1:], strict=False)), "a pass too many"
+
+
+@given(st.data(), st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=20))
+def test_passes_bound_what_is_kept_per_pair_too(data: st.DataObject, sizes: list[tuple[int, int]]) -> None:
+    features, states = [size for size, _ in sizes], [size for _, size in sizes]
+    budget = data.draw(st.integers(max(features), 2 * sum(features)))
+    state_budget = data.draw(st.integers(1, 2 * sum(states)))
+    passes = layer_passes(features, 1, budget, states, state_budget)
+    assert [layer for group in passes for layer in group] == list(range(len(sizes)))
+    for group in passes:
+        assert sum(features[layer] for layer in group) <= budget
+        assert len(group) == 1 or sum(states[layer] for layer in group) <= state_budget
 
 
 def test_everything_in_one_pass_where_there_is_room() -> None:

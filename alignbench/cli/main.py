@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignbench.errors import AlignbenchError, AlignbenchWarning, UsageError
+from alignbench.errors import AlignbenchError, AlignbenchWarning, UsageError, unknown
 
 if TYPE_CHECKING:
     from alignbench.cell import Cell
@@ -39,6 +39,9 @@ def _options(
     """How close is a model's idea of 'looks alike' to people's, and at which depth?"""
 
 
+_INTERRUPTED = 130
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
@@ -57,14 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
         warnings.simplefilter("always", AlignbenchWarning)
         warnings.showwarning = _show_warning
         try:
-            return int(app(args=given, prog_name="alignbench", standalone_mode=False) or 0)
+            code = int(app(args=given, prog_name="alignbench", standalone_mode=False) or 0)
         except KeyboardInterrupt:
-            _complain("interrupted: finished runs are kept, nothing half-written is left")
-            return 130
+            code = _INTERRUPTED
         except Exception as error:
             if debug:
                 raise
             return _explain(error)
+    if code == _INTERRUPTED:  # Typer makes an exit of an interruption
+        _complain("interrupted: finished runs are kept, nothing half-written is left")
+    return code
 
 
 def _explain(error: Exception) -> int:
@@ -201,14 +206,14 @@ def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, Layer
     from alignbench.cli.show import ConsoleListener
     from alignbench.measure import measure_cell
     from alignbench.report.figure import draw_curve
-    from alignbench.results import check_writable, read_curve, write_run
+    from alignbench.results import check_writable, is_complete, read_curve, write_run
 
     _quiet_libraries()
     check_writable(output)
     found: list[Path] = []
 
     def finished(name: str) -> bool:
-        if not overwrite and (output / name / "run.json").is_file():
+        if not overwrite and is_complete(output / name):
             found.append(output / name)
         return bool(found)
 
@@ -271,6 +276,10 @@ def report(
     if output.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise UsageError(f"{output} has no ending of a figure: use .png, .svg or .pdf")
     curves = [read_curve(folder) for folder in find_runs(runs)]
+    known = {name for curve in curves for name in curve.frame["distance"]}
+    for name in _names(distance):
+        if distance != "all" and name not in known:
+            raise unknown("distance of these runs", name, known)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         save_figure(curves_figure(curves, None if distance == "all" else _names(distance)), output)

@@ -55,10 +55,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Grey, palette and CMYK pictures are converted, transparency is dropped, and 16-bit greys keep their high byte
     (Pillow alone would clip them to white).
     """
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        high = values >> 8 if values.size and int(values.max()) > 255 else values
-        return Image.fromarray(np.clip(high, 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode.startswith("I"):  # I;16 in its byte orders, or I, which Pillow uses for some 16-bit files
+        high = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
+        return Image.fromarray(high.astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
 
 
@@ -82,8 +81,14 @@ class FileImages:
         """
         name = self.names[index]
         try:
-            with Image.open(self.root / name) as image:
-                return to_rgb(image)
+            with open(self.root / name, "rb") as file:
+                with Image.open(file) as image:
+                    if image.format != "PNG":
+                        return to_rgb(image)
+                    image.verify()  # PNG has checksums, and decoding alone does not look at them
+                file.seek(0)
+                with Image.open(file) as image:
+                    return to_rgb(image)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f"{self.root / name} cannot be decoded ({error}): download it again") from error
 

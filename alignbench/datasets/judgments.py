@@ -204,7 +204,11 @@ def checked_ratings(name: str, ratings: Floats) -> Floats:
     if len(ratings) < 3:
         raise DataError(f"{name}: {len(ratings)} ratings, and a correlation needs at least 3")
     if not np.isfinite(ratings).all():
-        raise DataError(f"{name}: rating {int(np.argmin(np.isfinite(ratings))) + 1} is not a finite number")
+        raise DataError(
+            f"{name}: rating {int(np.argmin(np.isfinite(ratings))) + 1} is not a finite number: download the file again"
+        )
     if np.ptp(ratings) == 0.0:
-        raise DataError(f"{name}: all {len(ratings)} ratings are equal, so nothing correlates with them")
+        raise DataError(
+            f"{name}: all {len(ratings)} ratings are equal, so nothing correlates with them: choose other subsets"
+        )
     return ratings

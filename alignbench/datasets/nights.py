@@ -78,12 +78,15 @@ def _rows_of(subset: str, rows: list[_Row]) -> Indices:
 def _read_rows(path: Path) -> list[_Row]:
     if not path.is_file():
         raise DataError(f"{path} is missing: --data-root must name the folder that holds it")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
-        if missing:
-            raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
-        rows = [_parse(values, f"{path}, line {table.line_num}") for values in table]
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
+            if missing:
+                raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
+            rows = [_parse(values, f"{path}, line {table.line_num}") for values in table]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a table of text ({error}): download it again") from error
     if not rows:
         raise DataError(f"{path} holds no triplets: download it again")
     return rows
@@ -93,13 +96,13 @@ def _parse(values: dict[str, str | None], where: str) -> _Row:
     fields = {name: (values[name] or "").strip() for name in _COLUMNS}
     empty = [name for name in _COLUMNS if not fields[name]]
     if empty:
-        raise DataError(f"{where}: no value for {', '.join(empty)}")
+        raise DataError(f"{where}: no value for {', '.join(empty)}: download it again")
     flags = {name: _flag(fields[name], f"{where}, {name}") for name in ("left_vote", "right_vote", "is_imagenet")}
     if flags["left_vote"] == flags["right_vote"]:
         raise DataError(f"{where}: exactly one of left_vote and right_vote must be 1")
     paths = (fields["ref_path"], fields["left_path"], fields["right_path"])
     if len(set(paths)) < 3:
-        raise DataError(f"{where}: the triplet names an image twice")
+        raise DataError(f"{where}: the triplet names an image twice: download it again")
     return _Row(fields["id"], paths, flags["right_vote"], fields["split"], flags["is_imagenet"])
 
 

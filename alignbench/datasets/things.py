@@ -126,10 +126,17 @@ def _object_order(root: Path) -> list[str] | None:
     for place in (root / folder for folder in folders):
         listed = place / "unique_id.txt"
         if listed.is_file():
-            return [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
+            try:
+                text = listed.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(f"{listed} is not a text file: download it again") from error
+            return [line.strip() for line in text.splitlines() if line.strip()]
         concepts = place / "things_concepts.tsv"
         if concepts.is_file():
-            table = pd.read_csv(concepts, sep="\t", dtype=str, keep_default_na=False)
+            try:
+                table = pd.read_csv(concepts, sep="\t", dtype=str, keep_default_na=False)
+            except ValueError as error:
+                raise DataError(f"{concepts} cannot be read ({error}): download it again") from error
             if "uniqueID" not in table.columns:
                 raise DataError(f"{concepts} has no column uniqueID: download it again")
             return [str(name) for name in table["uniqueID"]]
@@ -170,10 +177,12 @@ def _read_split(path: Path, objects: int) -> Indices:
             rows = np.load(path, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
             raise DataError(f"{path} is not a plain .npy array: download it again") from error
-        if rows.ndim != 2 or rows.shape[1] != 3 or not np.issubdtype(rows.dtype, np.number):
-            raise DataError(f"{path}: expected numbers of shape (N, 3), found {rows.dtype} of shape {rows.shape}")
+        if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iuf":
+            raise DataError(f"{path} does not hold an array of numbers: download it again")
+        if rows.ndim != 2 or rows.shape[1] != 3 or not len(rows):
+            raise DataError(f"{path}: expected numbers of shape (N, 3), found shape {rows.shape}")
         if not np.array_equal(rows, np.trunc(rows)):
-            raise DataError(f"{path} holds numbers that are not whole")
+            raise DataError(f"{path} holds numbers that are not whole: download it again")
         return _checked(rows.astype(np.int64), objects, 0, lambda row: f"{path}, row {row}")
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = text.splitlines()
@@ -190,10 +199,17 @@ def _read_split(path: Path, objects: int) -> Indices:
     return _checked(rows, objects, 0, lambda row: f"{path}, line {numbers[row]}")
 
 
+def _fits(text: str) -> bool:
+    try:
+        return -(2**63) <= int(text) < 2**63
+    except ValueError:
+        return False
+
+
 def _bad_line(lines: list[str]) -> int:
     for number, line in enumerate(lines, start=1):
         parts = line.split()
-        if parts and not (len(parts) == 3 and all(part.lstrip("+-").isdecimal() for part in parts)):
+        if parts and not (len(parts) == 3 and all(_fits(part) for part in parts)):
             return number
     return len(lines)
 
@@ -226,7 +242,7 @@ def _checked(rows: Indices, objects: int, base: int, where: Callable[[int], str]
         raise DataError(f"{where(row)}: object {worst} is out of range {base} to {objects - 1 + base}")
     twice = (rows[:, 0] == rows[:, 1]) | (rows[:, 0] == rows[:, 2]) | (rows[:, 1] == rows[:, 2])
     if twice.any():
-        raise DataError(f"{where(int(np.argmax(twice)))}: the triplet names an object twice")
+        raise DataError(f"{where(int(np.argmax(twice)))}: the triplet names an object twice: download the file again")
     return rows
 
 

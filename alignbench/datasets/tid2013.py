@@ -83,7 +83,9 @@ def _read_scores(path: Path) -> list[tuple[float, str]]:
         if len(parts) != 2 or not _NAME.fullmatch(name):
             raise DataError(f"{path}, line {number}: expected 'SCORE iRR_DD_L.bmp', found '{line.strip()[:60]}'")
         if not np.isfinite(score):
-            raise DataError(f"{path}, line {number}: the score {parts[0]} is not a finite number")
+            raise DataError(
+                f"{path}, line {number}: the score {parts[0]} is not a finite number: download the file again"
+            )
         rows.append((score, name))
     if not rows:
         raise DataError(f"{path} holds no ratings: download it again")

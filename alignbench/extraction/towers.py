@@ -27,6 +27,7 @@ from alignbench.extraction.plan import Plan, Step, layer_passes
 from alignbench.models.towers import Layer, Tower, tap, view_of, view_tokens
 
 Batch = tuple[Tensor, Tensor]
+_COPIED_AT_ONCE = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class PairExtraction(lightning.LightningModule):
         )
         for layer in self.layers:
             kept, norms = self.kept[layer.name], self.norms[layer.name]
-            rows = max(1, 64_000_000 // (kept[0].numel() * 4))  # at most 64 MB copied at a time
+            rows = max(1, _COPIED_AT_ONCE[self.device.type] // (kept[0].numel() * 4))
             for some in torch.arange(len(pairs), device=self.device).split(rows):
                 a, b = first[some], second[some]
                 ends = torch.stack([norms[a], norms[b]], dim=1)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from alignbench.errors import unknown
 from alignbench.models.cards import Card, cards
 
 if TYPE_CHECKING:
@@ -23,11 +21,9 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0) -> Tower:
         seed: Seed of the random weights.
 
     Raises:
-        UsageError: If the name can be none of these; names the nearest cards.
+        UsageError: If the checkpoint is of no supported family.
         ModelError: If the checkpoint cannot be had or trusted.
     """
-    if name not in cards() and "/" not in name and not Path(name).is_dir():
-        raise unknown("model", name, cards())
     from alignbench.models.huggingface import load
 
     return load(name, random_init=random_init, seed=seed)

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -25,6 +23,7 @@ from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig
 
 from alignbench.errors import ModelError, UsageError
 from alignbench.models.cards import Card, cards
+from alignbench.models.checkpoints import checkpoint_folder, fingerprint, one_line
 from alignbench.models.towers import Layer, Tower, block_depths
 
 
@@ -162,6 +161,23 @@ class _Unprojected(nn.Module):
         return self.vision_model(pixel_values=pixel_values)
 
 
+def _check_processor(name: str, processor: Any, side: int) -> None:
+    """Try a processor on a picture.
+
+    Raises:
+        ModelError: If it cannot prepare one, or makes another size than the tower takes.
+    """
+    what = f"preprocessor_config.json of {name}"
+    try:
+        size = tuple(_Preparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
+        _normalised_values(processor)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
+    if size != (3, side, side):
+        found = " x ".join(map(str, size[1:]))
+        raise ModelError(f"{what} makes {found} pixels, and the tower takes {side} x {side}: download both again")
+
+
 def _normalised_values(processor: Any) -> Tensor:
     """The processor's output for each of the 256 values of a pixel, per channel: (3, 256) float32."""
     greys = np.broadcast_to(np.arange(256, dtype=np.uint8), (3, 1, 256))
@@ -193,58 +209,21 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     config = _config(folder, name)
     try:
         processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{name} has no usable preprocessor_config.json: {_line(error)}") from error
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ModelError(
+            f"{name} has no usable preprocessor_config.json ({one_line(error)}): download it again"
+        ) from error
+    vision = getattr(config, "vision_config", config)
+    _check_processor(name, processor, int(vision.image_size))
     if random_init:
         return _random(config, processor, seed)
     return _pretrained(name, folder, config, processor)
 
 
-def checkpoint_folder(name: str) -> Path:
-    """The local folder of a checkpoint, downloaded to the Hugging Face cache where needed.
-
-    Raises:
-        ModelError: If it is neither here nor to be had.
-    """
-    card = cards().get(name)
-    if card is not None and card.packaged:
-        return Path(__file__).parents[1] / card.packaged
-    if Path(name).is_dir():
-        return Path(name)
-    # one format of weights is enough: the safe one where the repository has it
-    wanted = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted))
-        if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model*.bin*"]))
-        return folder
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
-        raise ModelError(
-            f"{name} is not in the local cache and cannot be downloaded ({_line(error)}): check the name and the "
-            "network, give a local directory, or use --random-init with a model card"
-        ) from error
-
-
-def is_cached(name: str) -> bool:
-    """Whether a checkpoint is on this machine."""
-    card = cards().get(name)
-    if (card is not None and card.packaged) or Path(name).is_dir():
-        return True
-    try:
-        folder = Path(snapshot_download(name, local_files_only=True))
-    except (OSError, ValueError, HfHubHTTPError):
-        return False
-    return any(folder.glob("*.safetensors")) or any(folder.glob("pytorch_model*.bin"))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
-
-
 def _config(folder: Path, name: str) -> PretrainedConfig:
     path = folder / "config.json"
     if not path.is_file():
-        raise ModelError(f"{name} has no config.json: a local model is a directory in Hugging Face format")
+        raise ModelError(f"{name} has no config.json: give a directory in Hugging Face format")
     try:
         kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
         if kind == "siglip2":
@@ -257,7 +236,7 @@ def _config(folder: Path, name: str) -> PretrainedConfig:
         config: PretrainedConfig = AutoConfig.from_pretrained(folder)
         return config
     except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path} cannot be read: {_line(error)}") from error
+        raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
 
 
 def _family_of(config: PretrainedConfig) -> tuple[_Family, bool]:
@@ -301,17 +280,20 @@ def _tower(
 def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:
     kind, built_from, width = _model_class(config)
     try:
-        model, info = kind.from_pretrained(folder, config=built_from, output_loading_info=True, dtype=torch.float32)
+        model, info = kind.from_pretrained(
+            folder, config=built_from, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
+        )
     except (OSError, RuntimeError, ValueError, SafetensorError, EOFError) as error:
-        raise ModelError(f"the weights of {name} cannot be loaded: {_line(error)}; download them again") from error
+        raise ModelError(f"the weights of {name} cannot be loaded: {one_line(error)}; download them again") from error
     text = ("text_model.", "text_projection", "logit_scale", "logit_bias")
     wrong = [key for key in info["missing_keys"] if not key.startswith(text)]
     wrong += [entry[0] for entry in info["mismatched_keys"]]
     if wrong:
         raise ModelError(
-            f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape: {wrong[0]}, ..."
+            f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape ({wrong[0]}): "
+            "download it again, or use --random-init"
         )
-    return _tower(model, config, width, processor, _fingerprint(folder))
+    return _tower(model, config, width, processor, fingerprint(folder))
 
 
 def _random(config: PretrainedConfig, processor: Any, seed: int) -> HuggingFaceTower:
@@ -337,13 +319,3 @@ def _card_processor(card: Card) -> Any:
     side = {"height": card.image_size, "width": card.image_size}
     values = {"size": {"shortest_edge": card.image_size}, "crop_size": side} | card.processor
     return getattr(transformers, _FAMILIES[card.family].processor)(**values)
-
-
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
-    names = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
-    for path in sorted(path for pattern in names for path in folder.glob(pattern)):
-        digest.update(path.name.encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

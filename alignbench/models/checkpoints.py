@@ -1,0 +1,65 @@
+"""Checkpoint folders: packaged, local, or from the Hugging Face hub through its cache."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+from alignbench.errors import ModelError
+from alignbench.models.cards import cards
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The local folder of a checkpoint, downloaded to the Hugging Face cache where needed.
+
+    Raises:
+        ModelError: If it is neither here nor to be had.
+    """
+    card = cards().get(name)
+    if card is not None and card.packaged:
+        return Path(__file__).parents[1] / card.packaged
+    if Path(name).is_dir():
+        return Path(name)
+    # one format of weights is enough: the safe one where the repository has it
+    wanted = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=wanted))
+        if not any(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model*.bin*"]))
+        return folder
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{name} is not in the local cache and cannot be downloaded ({one_line(error)}): check the name and the "
+            "network, give a local directory, or use --random-init with a model card"
+        ) from error
+
+
+def is_cached(name: str) -> bool:
+    """Whether a checkpoint is on this machine."""
+    card = cards().get(name)
+    if (card is not None and card.packaged) or Path(name).is_dir():
+        return True
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError, HfHubHTTPError):
+        return False
+    return any(folder.glob("*.safetensors")) or any(folder.glob("pytorch_model*.bin"))
+
+
+def one_line(error: Exception) -> str:
+    """The beginning of an error's text, without line breaks."""
+    return " ".join(str(error).split())[:160]
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the configuration and weights of a checkpoint."""
+    digest = hashlib.sha256()
+    names = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
+    for path in sorted(path for pattern in names for path in folder.glob(pattern)):
+        digest.update(path.name.encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

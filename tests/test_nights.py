@@ -1,0 +1,88 @@
+"""NIGHTS against the independent reader, in every split."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from agreeing import check_equal, memberships, pairs_of
+from reference import read_nights
+
+from alignbench.datasets.nights import NIGHTS
+from alignbench.errors import UsageError
+
+SPLITS = {
+    "all": lambda row: True,
+    "train": lambda row: row["split"] == "train",
+    "val": lambda row: row["split"] == "val",
+    "test": lambda row: row["split"] == "test",
+    "test-imagenet": lambda row: row["split"] == "test" and row["is_imagenet"] == "True",
+    "test-no-imagenet": lambda row: row["split"] == "test" and row["is_imagenet"] == "False",
+}
+
+
+def table(root: Path) -> list[dict[str, str]]:
+    with (root / "data.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("subset", SPLITS)
+def test_every_subset_equals_the_reference(nights_root: Path, subset: str) -> None:
+    rows = [number for number, row in enumerate(table(nights_root)) if SPLITS[subset](row)]
+    assert rows
+    judgments = NIGHTS.read(nights_root, (subset,))
+    check_equal(judgments, nights_root, read_nights(nights_root), rows)
+    assert judgments.ids == tuple(table(nights_root)[row]["id"] for row in rows)
+
+
+def test_the_documented_subsets_are_the_ones_there_are(nights_root: Path) -> None:
+    assert set(NIGHTS.subsets) == set(SPLITS)
+    assert NIGHTS.default_subset == "all"
+
+
+def test_a_judgment_is_reference_with_left_and_reference_with_right(nights_root: Path) -> None:
+    row = table(nights_root)[3]
+    options = pairs_of(NIGHTS.read(nights_root, ("all",)), nights_root)[3]
+    reference, left, right = (nights_root / row[column] for column in ("ref_path", "left_path", "right_path"))
+    assert options == [{reference, left}, {reference, right}]
+
+
+def test_the_value_is_the_option_that_was_voted_for(nights_root: Path) -> None:
+    votes = [int(row["right_vote"]) for row in table(nights_root)]
+    assert NIGHTS.read(nights_root, ("all",)).human.tolist() == votes
+    assert set(votes) == {0, 1}
+
+
+def test_subsets_of_one_run_share_their_images(nights_root: Path) -> None:
+    judgments = NIGHTS.read(nights_root, ("test", "test-imagenet", "test-no-imagenet"))
+    whole, *halves = (set(subset.rows.tolist()) for subset in judgments.subsets)
+    assert halves[0] | halves[1] == whole
+    assert not halves[0] & halves[1]
+    assert len(judgments.images.names) == 3 * len(whole)
+    for subset in judgments.subsets:
+        assert memberships(subset.clusters.tolist()) == [[row] for row in range(len(subset.rows))]
+
+
+@pytest.mark.parametrize(("vote", "imagenet"), [("{:d}.0", str.upper), ("{:d}", str.lower)])
+def test_flags_are_read_however_they_are_written(
+    nights_root: Path, tmp_path: Path, vote: str, imagenet: "type[str]"
+) -> None:
+    root = tmp_path / "nights"
+    shutil.copytree(nights_root, root)
+    rows = table(root)
+    for row in rows:
+        row |= {side: vote.format(int(row[side])) for side in ("left_vote", "right_vote")}
+        row["is_imagenet"] = imagenet(row["is_imagenet"])
+    with (root / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    for subset in ("all", "test-imagenet"):
+        before, after = (NIGHTS.read(place, (subset,)) for place in (nights_root, root))
+        assert after.ids == before.ids
+        assert after.human.tolist() == before.human.tolist()
+
+
+def test_an_unknown_subset_is_refused(nights_root: Path) -> None:
+    with pytest.raises(UsageError, match=r"unknown subset of nights 'tset': did you mean test"):
+        NIGHTS.read(nights_root, ("tset",))
