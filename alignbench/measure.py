@@ -159,9 +159,6 @@ def _tower(cell: Cell, listener: Listener) -> Tower:
     return tower
 
 
-COMMON_SIDE = 224  # to which a pair metric resizes the images of triplet data sets (PIL, bicubic)
-
-
 def _settings(cell: Cell, judgments: Judgments, source: Tower | PairMetric, data_fingerprint: str) -> dict[str, Any]:
     """Every setting that can change a number."""
     settings: dict[str, Any] = {
@@ -184,12 +181,8 @@ def _settings(cell: Cell, judgments: Judgments, source: Tower | PairMetric, data
             "tokens": cell.tokens,
             "precision": cell.precision,
         }
-    side = _common_side(judgments)
+    side = DATASETS.load(cell.dataset).common_side
     return settings | {"distance": [source.distance], "resize": side or "native", "precision": "fp32"}
-
-
-def _common_side(judgments: Judgments) -> int | None:
-    return COMMON_SIDE if judgments.kind == "choice" else None
 
 
 # ---------------------------------------------------------------------------------------------- distances
@@ -224,7 +217,7 @@ def _distances(
             from alignbench.extraction.metrics import metric_distances
 
             listener.planned(outline)
-            side = _common_side(judgments)
+            side = DATASETS.load(cell.dataset).common_side
             values = metric_distances(source, images, plan, distinct.pairs, side, cell.workers, listener)
             found, layers, depths, device = {source.distance: values}, ["image"], [0.0], "cpu"
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -16,8 +17,8 @@ class Pixels:
     min_side: int = 1
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) tensors to (pairs,), summed in float64."""
-        return (first - second).double().square().flatten(1).mean(dim=1).sqrt()
+        """Distances of pairs: two (pairs, 3, H, W) tensors to (pairs,), averaged in float64."""
+        return (first - second).square().flatten(1).mean(dim=1, dtype=torch.float64).sqrt()
 
 
 PIXELS = Pixels()

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -257,13 +258,26 @@ def test_ratings_fall_with_the_annoyance_of_the_level(world: dict[str, Judgments
     assert stats.kstest(residuals, "norm", args=(0.0, 0.5)).pvalue > 1e-3
 
 
-def check_calibrated(probability: Floats, happened: Floats) -> None:
-    """Checks in ten bins that what has probability p happens in a share p of the cases, within four standard errors."""
-    for some in np.array_split(np.argsort(probability, kind="stable"), 10):
-        p = probability[some]
+def check_calibrated(share: Floats, chosen: NDArray[np.int64]) -> None:
+    """Checks that options are chosen with their probabilities, as near as chance allows (four standard errors).
+
+    Once in ten bins of probability, and once for the slope: too sure or too unsure observers choose options of too high
+    or too low a log probability on average.
+
+    Args:
+        share: Probability of each option, (judgments, options).
+        chosen: The option that was chosen, (judgments,).
+    """
+    happened = (np.arange(share.shape[1]) == chosen[:, None]).ravel()
+    for some in np.array_split(np.argsort(share, axis=None, kind="stable"), 10):
+        p = share.ravel()[some]
         error = np.sqrt((p * (1 - p)).sum()) / len(some)
         assert abs(happened[some].mean() - p.mean()) < 4 * error + 1e-9
-    assert np.ptp(probability) > 0.5
+    information = np.log(share)
+    expected = (share * information).sum(axis=1)
+    variance = (share * information**2).sum(axis=1) - expected**2
+    excess = np.take_along_axis(information, chosen[:, None], axis=1)[:, 0] - expected
+    assert abs(excess.sum()) < 4 * np.sqrt(variance.sum())
 
 
 def test_votes_follow_the_majority_of_nine_observers(world: dict[str, Judgments]) -> None:
@@ -279,7 +293,8 @@ def test_votes_follow_the_majority_of_nine_observers(world: dict[str, Judgments]
         ]
         share = np.exp(-1.5 * costs[1]) / np.exp([-1.5 * cost for cost in costs]).sum()
         probability.append(stats.binom.sf(4, 9, share))
-    check_calibrated(np.array(probability), judgments.human)
+    right = np.array(probability)
+    check_calibrated(np.stack([1 - right, right], axis=1), judgments.human.astype(np.int64))
 
 
 def test_one_to_four_attributes_change(world: dict[str, Judgments]) -> None:
@@ -310,9 +325,7 @@ def test_kept_pairs_follow_a_softmax_over_shared_attributes(world: dict[str, Jud
     similarity = (words[ends[..., 0]] == words[ends[..., 1]]) @ weights
     share = np.exp(1.5 * similarity) / np.exp(1.5 * similarity).sum(axis=1, keepdims=True)
     assert not judgments.human.any(), "the kept pair is the first"
-    kept = np.zeros_like(share)
-    kept[:, 0] = 1.0
-    check_calibrated(share.ravel(), kept.ravel())
+    check_calibrated(share, judgments.human.astype(np.int64))
 
 
 def test_kinship_by_hand() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reference import agreement, bootstrap_interval, correlation, jackknife_interval, object_interval
 from scipy import stats
 
+from alignbench import statistics
 from alignbench.statistics import (
     Scores,
     correct_choices,
@@ -56,6 +57,12 @@ def rated(rows_per_cluster: int, clusters: int, seed: int = 0) -> tuple[Floats, 
 def by_metric(scores: list[Scores]) -> dict[str, Scores]:
     assert [found.metric for found in scores] == list(METRICS)
     return {found.metric: found for found in scores}
+
+
+def resamples(clusters: int, seed: int) -> Indices:
+    """How often each cluster is drawn in each resample of the package's bootstrap."""
+    weights, _ = statistics._weights(clusters, seed)
+    return weights[1:].astype(np.int64)
 
 
 # --- Correlations under cluster weights -----------------------------------------------------------------------------
@@ -154,7 +161,7 @@ def test_100_clusters_get_the_percentile_bootstrap(metric: str) -> None:
     distances, ratings, cluster = rated(2, 100)
     found = by_metric(score_ratings(distances[:1], ratings, cluster, seed=7))[metric]
     assert (found.clusters, found.interval) == (100, "percentile cluster bootstrap")
-    draws = np.random.default_rng(7).multinomial(100, np.full(100, 0.01), size=1000)
+    draws = resamples(100, seed=7)
     in_order_of_rows = list(dict.fromkeys(cluster.tolist()))
     expected = bootstrap_interval(
         lambda rows: correlation(metric, distances[0, rows], ratings[rows]),
@@ -162,6 +169,27 @@ def test_100_clusters_get_the_percentile_bootstrap(metric: str) -> None:
         draws[:, in_order_of_rows],
     )
     assert (found.low[0], found.high[0]) == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_resamples_draw_clusters_with_replacement() -> None:
+    draws = resamples(150, seed=1)
+    assert draws.shape == (1000, 150)
+    assert (draws.sum(axis=1) == 150).all()
+    counted = np.bincount(draws.ravel(), minlength=4)[:4] / draws.size
+    np.testing.assert_allclose(counted, stats.binom.pmf(range(4), 150, 1 / 150), rtol=0, atol=0.005)
+    assert abs(np.corrcoef(draws[:-1].ravel(), draws[1:].ravel())[0, 1]) < 0.01
+    np.testing.assert_array_equal(resamples(150, seed=1), draws)
+    assert (resamples(150, seed=2) != draws).any()
+
+
+def test_the_seed_settles_the_bootstrap() -> None:
+    distances, ratings, cluster = rated(2, 100)
+    first, again, other = (
+        by_metric(score_ratings(distances, ratings, cluster, seed))["spearman"] for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal([again.low, again.high], [first.low, first.high])
+    assert (other.low != first.low).all()
+    np.testing.assert_allclose([other.low, other.high], [first.low, first.high], rtol=0, atol=0.03)
 
 
 def test_the_order_of_rows_and_the_names_of_clusters_do_not_matter() -> None:
@@ -284,7 +312,7 @@ def test_accuracy_with_100_clusters_gets_the_percentile_bootstrap() -> None:
     correct, cluster = chosen_right(130)
     found = score_choices(correct, cluster[:, None], seed=3)
     assert (found.clusters, found.interval) == (130, "percentile cluster bootstrap")
-    draws = np.random.default_rng(3).multinomial(130, np.full(130, 1 / 130), size=1000)
+    draws = resamples(130, seed=3)
     in_order_of_rows = list(dict.fromkeys(cluster.tolist()))
     for curve, row in enumerate(correct):
         expected = bootstrap_interval(

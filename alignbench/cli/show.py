@@ -27,7 +27,6 @@ class ConsoleListener(Listener):
     def __init__(self) -> None:
         self.console = Console(stderr=True)
         self.progress: Progress | None = None
-        self.task = None
         self.total = self.done = 0
         self.start = 0.0
         self.said = False
@@ -74,7 +73,7 @@ def print_table(table: Table) -> None:
     """Print a table on stdout, at full width when it goes to a file."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=140)
+        console = Console(width=160)
     console.print(table)
 
 
@@ -82,7 +81,7 @@ def score_table(curves: list[LayerCurve], title: str) -> Table:
     """Best layer and projection of each curve and distance."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance", "best layer"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in ("best", "95 % interval", "projection", "95 % interval"):
         table.add_column(name, justify="right")
     for curve in curves:

@@ -163,6 +163,8 @@ class DataSet:
         subsets: All subset names, or patterns of them.
         read: Judgments of the named subsets below a root (none for packaged sets). Does not look into the images.
         packaged: Whether it needs no files.
+        common_side: Side in pixels to which images are brought for pair metrics (PIL, bicubic), for sets whose images
+            differ in size; none where they are compared at their native size.
     """
 
     name: str
@@ -175,6 +177,7 @@ class DataSet:
     subsets: tuple[str, ...]
     read: Callable[[Path | None, tuple[str, ...]], Judgments]
     packaged: bool = False
+    common_side: int | None = None
 
 
 def root_folder(name: str, root: Path | None) -> Path:

@@ -122,4 +122,5 @@ NIGHTS = DataSet(
     default_subset="all",
     subsets=_SUBSETS,
     read=read,
+    common_side=224,
 )

@@ -256,4 +256,5 @@ THINGS = DataSet(
     default_subset="testset1",
     subsets=(*_SPLITS, "all"),
     read=read,
+    common_side=224,
 )

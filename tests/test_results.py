@@ -1,0 +1,371 @@
+"""Run folders: named by what can change a number, complete or absent, and enough to score again without the data."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors import safe_open
+
+from alignbench import Cell, LayerCurve
+from alignbench.errors import AlignbenchError, DataError
+from alignbench.measure import measure_cell
+from alignbench.report.figure import draw_curve
+from alignbench.results import COLUMNS, Run, find_runs, folder_name, read_curve, run_hash, write_run
+from alignbench.statistics import correct_choices, score_choices, score_ratings
+
+Folders = Callable[[str], Path]
+FILES = {"curve.csv", "distances.safetensors", "judgments.parquet", "run.json", "curve.png", "curve.svg"}
+MEASURED = {
+    "tid2013": ("all", "distortion_02"),
+    "nights": ("all", "test"),
+    "things": ("testset1", "validationset"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_tower: Folders, data_root: Folders) -> dict[str, Run]:
+    """A measured run by data set, each with two subsets; `pixels` is a baseline."""
+    tower = str(tiny_tower("clip"))
+    cells = {name: Cell(tower, name, data_root(name), subsets=subsets) for name, subsets in MEASURED.items()}
+    cells["pixels"] = Cell("pixels", "tid2013", data_root("tid2013"))
+    found = {name: measure_cell(replace(cell, accelerator="cpu", workers=0)) for name, cell in cells.items()}
+    return {name: run for name, run in found.items() if run is not None}
+
+
+@pytest.fixture(scope="module")
+def folder(runs: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(runs["tid2013"], tmp_path_factory.mktemp("runs"), draw_curve)
+
+
+def draw_nothing(curve: LayerCurve, folder: Path) -> None:
+    for name in ("curve.png", "curve.svg"):
+        (folder / name).write_bytes(b"drawn")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# --- Names ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_hash_is_that_of_canonical_json() -> None:
+    settings = {"model": "größe", "limit": None, "distance": ["cosine", "euclidean"], "seed": 0, "random_init": False}
+    text = '{"distance":["cosine","euclidean"],"limit":null,"model":"gr\\u00f6\\u00dfe","random_init":false,"seed":0}'
+    assert run_hash(settings) == hashlib.sha256(text.encode()).hexdigest()[:8]
+    assert run_hash(dict(reversed(settings.items()))) == run_hash(settings)
+
+
+def test_the_folder_is_named_by_label_data_set_and_hash() -> None:
+    settings = {"seed": 0}
+    label = "open_clip:ViT-B-32/openai@random-3"
+    assert (
+        folder_name(label, "nights", settings) == f"open_clip--ViT-B-32--openai@random-3__nights__{run_hash(settings)}"
+    )
+
+
+def named(cell: Cell) -> str:
+    """The folder that a cell would be written to, without measuring it."""
+    names: list[str] = []
+
+    def finished(name: str) -> bool:
+        names.append(name)
+        return True
+
+    assert measure_cell(cell, finished=finished) is None
+    return names[0]
+
+
+SAME = {
+    "batch size": {"batch_size": 3},
+    "workers": {"workers": 2},
+    "memory": {"feature_memory": 2_000_000_000},
+    "accelerator": {"accelerator": "cpu"},
+}
+DIFFERENT = {
+    "seed": {"seed": 1},
+    "limit": {"limit": 20},
+    "distance": {"distances": ("cosine",)},
+    "tokens": {"tokens": "cls"},
+    "subset": {"subsets": ("distortion_01",)},
+    "precision": {"precision": "bf16"},
+    "weights": {"random_init": True},
+}
+
+
+@pytest.fixture
+def cell(tiny_tower: Folders, tid2013_root: Path) -> Cell:
+    return Cell(str(tiny_tower("clip")), "tid2013", tid2013_root)
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_what_changes_no_number_changes_no_name(cell: Cell, change: str) -> None:
+    assert named(replace(cell, **SAME[change])) == named(cell)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", DIFFERENT)
+def test_what_can_change_a_number_changes_the_name(cell: Cell, change: str) -> None:
+    assert named(replace(cell, **DIFFERENT[change])) != named(cell)  # type: ignore[arg-type]
+
+
+def test_another_checkpoint_of_the_same_label_changes_the_name(cell: Cell, tmp_path: Path) -> None:
+    from reference import save_clip
+
+    save_clip(tmp_path / "clip", seed=1)
+    other = replace(cell, model=str(tmp_path / "clip"))
+    assert other.label == cell.label
+    assert named(other) != named(cell)
+
+
+def test_a_folder_of_data_that_moved_is_the_same_data(cell: Cell, tmp_path: Path) -> None:
+    import shutil
+
+    assert cell.data_root is not None
+    shutil.copytree(cell.data_root, tmp_path / "moved")
+    moved = replace(cell, data_root=tmp_path / "moved")
+    assert named(moved) == named(cell)
+    scores = tmp_path / "moved" / "mos_with_names.txt"
+    scores.write_text(scores.read_text().replace(scores.read_text()[:7], "9.87654", 1))
+    assert named(moved) != named(cell)
+
+
+def test_random_twins_are_labelled_by_their_seed(cell: Cell) -> None:
+    assert named(replace(cell, random_init=True, seed=3)).startswith("clip@random-3__tid2013__")
+    prefixed = replace(cell, model=f"random:{cell.model}", seed=3)
+    assert named(prefixed) == named(replace(cell, random_init=True, seed=3))
+
+
+# --- The folder -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "pixels"])
+def test_a_run_folder_is_complete(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
+    run = runs[name]
+    folder = write_run(run, tmp_path, draw_curve)
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert {path.name for path in folder.iterdir()} == FILES
+    record = json.loads((folder / "run.json").read_text())
+    assert record["label"] == run.curve.label
+    assert folder.name == folder_name(record["label"], record["settings"]["dataset"], record["settings"])
+    assert {"dataset", "protocol", "subset", "distance", "precision", "seed", "limit"} <= record["settings"].keys()
+    assert {"versions", "timing", "images_per_second", "peak_memory_gb", "interval"} <= record.keys()
+    assert record["timing"]["extract"] > 0
+    assert record["images_per_second"] > 0
+    assert 0 < record["peak_memory_gb"] < 100
+    assert record["pairs"] == len(run.judgments.pairs)
+    assert record["images"] == len(run.judgments.images.names)
+    assert set(record["interval"]) == set(record["settings"]["subset"])
+    Image.open(folder / "curve.png").verify()
+    assert "<svg" in (folder / "curve.svg").read_text()
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "pixels"])
+def test_scoring_the_folder_again_gives_the_curve_exactly(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
+    folder = write_run(runs[name], tmp_path, draw_nothing)
+    judgments = pd.read_parquet(folder / "judgments.parquet")
+    assert list(judgments.columns) == ["id", "subset", "pairs", "value", "cluster"]
+    with safe_open(folder / "distances.safetensors", framework="np") as file:
+        layers = json.loads(file.metadata()["layers"])
+        distances = {distance: file.get_tensor(distance) for distance in file.keys()}  # noqa: SIM118
+    seed = json.loads((folder / "run.json").read_text())["settings"]["seed"]
+    again: dict[tuple[str, str, str, str], tuple[float, float, float, int, int]] = {}
+    for subset, rows in judgments.groupby("subset"):
+        pairs, clusters = np.stack(rows["pairs"].tolist()), np.stack(rows["cluster"].tolist())
+        human = rows["value"].to_numpy()
+        for distance, values in distances.items():
+            if pairs.shape[1] == 1:
+                scores = score_ratings(values[:, pairs[:, 0]], human, clusters[:, 0], seed)
+            else:
+                scores = [score_choices(correct_choices(values, pairs, human.astype(int)), clusters, seed)]
+            for found in scores:
+                for row, layer in enumerate(layers):
+                    ends = (float(end[row]) for end in (found.value, found.low, found.high))
+                    again[str(subset), distance, layer, found.metric] = (*ends, len(rows), found.clusters)
+    curve = read_curve(folder).frame
+    assert len(curve) == len(again)
+    for row in curve.itertuples():
+        expected = again[row.subset, row.distance, row.layer, row.metric]
+        np.testing.assert_array_equal((row.value, row.ci_low, row.ci_high, row.n, row.n_clusters), expected)
+
+
+def test_stored_judgments_say_which_images_were_compared(runs: dict[str, Run], folder: Path) -> None:
+    judgments = pd.read_parquet(folder / "judgments.parquet")
+    run = runs["tid2013"]
+    whole = judgments[judgments["subset"] == "all"]
+    assert len(whole) == 36
+    assert whole["id"].is_unique
+    for name, [pair] in zip(whole["id"], whole["pairs"], strict=True):
+        reference, distorted = (Path(run.judgments.images.names[int(end)]).name for end in run.judgments.pairs[pair])
+        assert distorted.lower() == name
+        assert reference.lower() == name.split("_")[0] + ".bmp"
+
+
+# --- Written whole or not at all ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("no"), KeyboardInterrupt()])
+def test_a_failure_while_writing_leaves_nothing(runs: dict[str, Run], tmp_path: Path, error: BaseException) -> None:
+    def fail(curve: LayerCurve, folder: Path) -> None:
+        (folder / "curve.png").write_bytes(b"half")
+        raise error
+
+    with pytest.raises(AlignbenchError if isinstance(error, OSError) else type(error)):
+        write_run(runs["pixels"], tmp_path, fail)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_while_overwriting_leaves_the_old_run(runs: dict[str, Run], tmp_path: Path) -> None:
+    def fail(curve: LayerCurve, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    folder = write_run(runs["pixels"], tmp_path, draw_nothing)
+    before = contents(folder)
+    with pytest.raises(AlignbenchError, match="No space left"):
+        write_run(runs["pixels"], tmp_path, fail, overwrite=True)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert contents(folder) == before
+
+
+def test_a_finished_run_is_left_as_it_is(runs: dict[str, Run], tmp_path: Path) -> None:
+    folder = write_run(runs["pixels"], tmp_path, draw_nothing)
+    before = contents(folder)
+    other = replace(runs["pixels"], details=runs["pixels"].details | {"note": "later"})
+    assert write_run(other, tmp_path, draw_nothing) == folder
+    assert contents(folder) == before
+
+
+def test_overwrite_replaces_a_finished_run(runs: dict[str, Run], tmp_path: Path) -> None:
+    folder = write_run(runs["pixels"], tmp_path, draw_nothing)
+    (folder / "left over.txt").write_text("from before")
+    other = replace(runs["pixels"], details=runs["pixels"].details | {"note": "later"})
+    assert write_run(other, tmp_path, draw_nothing, overwrite=True) == folder
+    assert list(tmp_path.iterdir()) == [folder]
+    assert set(contents(folder)) == FILES
+    assert json.loads((folder / "run.json").read_text())["note"] == "later"
+
+
+# --- Reading --------------------------------------------------------------------------------------------------------
+
+
+def curve_of(**columns: object) -> LayerCurve:
+    """A curve of as many rows as its columns have values; what is not given is the same in every row."""
+    usual: dict[str, object] = {
+        "model": "m",
+        "dataset": "nights",
+        "subset": "all",
+        "level": "middle",
+        "protocol": "paper",
+        "tokens": "all",
+        "distance": "cosine",
+        "layer": "layer_0",
+        "depth": 2.5,
+        "metric": "accuracy",
+        "value": 0.5,
+        "ci_low": 0.4,
+        "ci_high": 0.6,
+        "n": 10,
+        "n_clusters": 10,
+    }
+    length = max((len(column) for column in columns.values() if isinstance(column, list)), default=1)
+    filled = {name: given if isinstance(given, list) else [given] * length for name, given in (usual | columns).items()}
+    return LayerCurve(pd.DataFrame(filled)[list(COLUMNS)])
+
+
+def round_trip(curve: LayerCurve, folder: Path) -> LayerCurve:
+    folder.mkdir(exist_ok=True)
+    curve.frame.to_csv(folder / "curve.csv", index=False)
+    (folder / "run.json").write_text("{}")
+    return read_curve(folder)
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "pixels"])
+def test_a_curve_comes_back_bit_for_bit(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
+    before = runs[name].curve.frame
+    after = read_curve(write_run(runs[name], tmp_path, draw_nothing)).frame
+    pd.testing.assert_frame_equal(after, before, check_exact=True, check_dtype=False)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
+def test_every_value_comes_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
+    found = round_trip(curve_of(value=values), tmp_path_factory.mktemp("run")).frame["value"]
+    np.testing.assert_array_equal(found.to_numpy(), np.array(values))
+
+
+def test_ordinary_values_come_back_bit_for_bit(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, 5000)
+    found = round_trip(curve_of(value=values.tolist()), tmp_path / "run").frame["value"]
+    np.testing.assert_array_equal(found.to_numpy(), values)
+
+
+def test_missing_scores_come_back_missing(tmp_path: Path) -> None:
+    curve = curve_of(value=[0.5, np.nan], ci_low=[np.nan, np.nan], ci_high=[np.nan, np.nan])
+    found = round_trip(curve, tmp_path / "run").frame
+    np.testing.assert_array_equal(found["value"].to_numpy(), [0.5, np.nan])
+    assert found[["ci_low", "ci_high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("label", ["0012", "1e3", "nan", "NA", "true", 'a "quoted", name'])
+def test_a_label_comes_back_as_it_was(tmp_path: Path, label: str) -> None:
+    assert round_trip(curve_of(model=label), tmp_path / "run").label == label
+
+
+def test_empty_token_views_stay_empty_text(runs: dict[str, Run], folder: Path) -> None:
+    frame = read_curve(folder).frame
+    assert (frame.loc[frame["layer"] == "projection", "tokens"] == "").all()
+    assert (frame.loc[frame["layer"] != "projection", "tokens"] == "all").all()
+
+
+def test_a_folder_without_run_json_is_no_run(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"run\.json"):
+        read_curve(tmp_path)
+    with pytest.raises(DataError, match="holds no run folder"):
+        find_runs([tmp_path])
+    assert find_runs([folder]) == find_runs([folder.parent]) == [folder]
+
+
+# --- The best layer -------------------------------------------------------------------------------------------------
+
+
+def test_best_is_the_highest_score_of_the_metric_that_counts() -> None:
+    curve = curve_of(
+        layer=["layer_0", "layer_1", "layer_1", "projection", "layer_0", "layer_1"],
+        metric=["spearman", "spearman", "pearson", "spearman", "spearman", "spearman"],
+        distance=["cosine"] * 4 + ["euclidean"] * 2,
+        value=[0.3, 0.5, 0.9, 0.6, 0.8, np.nan],
+    )
+    assert curve.best("cosine")["layer"] == "layer_1"
+    assert curve.best("cosine")["value"] == 0.5
+    assert curve.best("cosine", projection=True)["layer"] == "projection"
+    assert curve.best("euclidean")["value"] == 0.8
+
+
+def test_best_of_a_subset_is_of_the_first_unless_one_is_named() -> None:
+    curve = curve_of(
+        subset=["test", "test", "train", "train"],
+        layer=["layer_0", "layer_1", "layer_0", "layer_1"],
+        value=[0.5, 0.6, 0.9, 0.8],
+    )
+    assert curve.best("cosine")["value"] == 0.6
+    assert curve.best("cosine", subset="train")["value"] == 0.9
+
+
+def test_best_without_any_score_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        curve_of(value=[np.nan]).best("cosine")
+    with pytest.raises(KeyError):
+        curve_of().best("euclidean")
+    with pytest.raises(KeyError):
+        curve_of().best("cosine", subset="train")
+
+
+def test_a_baseline_has_one_best_layer(runs: dict[str, Run]) -> None:
+    curve = runs["pixels"].curve
+    assert curve.best("euclidean")["layer"] == curve.best("euclidean", projection=True)["layer"] == "image"
