@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alignbench.cell import Cell
     from alignbench.extraction.metrics import PairMetric
-    from alignbench.measure import measure
+    from alignbench.measurement import measure
     from alignbench.results import LayerCurve
 
 __all__ = ["Cell", "LayerCurve", "PairMetric", "__version__", "measure"]
@@ -16,7 +16,7 @@ _HOMES = {
     "Cell": "alignbench.cell",
     "LayerCurve": "alignbench.results",
     "PairMetric": "alignbench.extraction.metrics",
-    "measure": "alignbench.measure",
+    "measure": "alignbench.measurement",
 }
 
 

@@ -34,12 +34,16 @@ def pearson(x: Floats, y: Floats, clusters: Indices, weights: Floats) -> Floats:
         """Weighted sums, (..., rows)."""
         return np.asarray(np.add.reduceat(values, starts, axis=-1) @ weights.T)
 
+    def variance(values: Floats) -> Floats:
+        """Weighted sums of squares about the mean; what is only rounding is nothing."""
+        squares = total(values * values)
+        about_mean = squares - total(values) ** 2 / size
+        return np.where(about_mean > 1e-12 * squares, about_mean, 0.0)
+
     dx, dy = x - x.mean(axis=1, keepdims=True), y - y.mean()
     size = total(np.ones(len(y)))
     covariance = total(dx * dy) - total(dx) * total(dy) / size
-    variance_x = total(dx * dx) - total(dx) ** 2 / size
-    variance_y = total(dy * dy) - total(dy) ** 2 / size
-    return _ratio(covariance, variance_x * variance_y)
+    return _ratio(covariance, variance(dx) * variance(dy))
 
 
 def spearman(x: Floats, y: Floats, clusters: Indices, weights: Floats) -> Floats:

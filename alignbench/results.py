@@ -23,6 +23,7 @@ COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
     *("value", "ci_low", "ci_high", "n", "n_clusters"),
 )
+_TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
 FILES = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 PRIMARY_METRICS = ("spearman", "accuracy")
 
@@ -182,7 +183,11 @@ def _put_in_place(scratch: Path, folder: Path) -> None:
     if folder.exists():
         aside = folder.with_name(f".tmp-old-{folder.name}-{os.getpid()}")
         folder.rename(aside)
-        scratch.rename(folder)
+        try:
+            scratch.rename(folder)
+        except OSError:
+            aside.rename(folder)
+            raise
         shutil.rmtree(aside, ignore_errors=True)
     else:
         scratch.rename(folder)
@@ -204,7 +209,7 @@ def read_curve(folder: Path) -> LayerCurve:
         raise DataError(f"{folder} is not a whole run folder (run.json and curve.csv): measure it again")
     missing = {"value": "", "ci_low": "", "ci_high": ""}
     try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=missing)
+        frame = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=dict.fromkeys(_TEXT, str))
     except ValueError as error:
         raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
     if tuple(frame.columns) != COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):

@@ -226,6 +226,6 @@ def _interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: boo
         reach = stats.t.ppf(0.5 + CONFIDENCE / 2.0, count - 1) * np.sqrt((count - 1) / count * spread)
         low, high = centre - reach, centre + reach
     if fisher:
-        perfect = (replicates == value[:, None]).all(axis=1)  # where z may be infinite
+        perfect = np.isclose(replicates, value[:, None], rtol=0.0, atol=1e-12).all(axis=1)  # where z may be infinite
         return np.where(perfect, value, np.tanh(low)), np.where(perfect, value, np.tanh(high))
     return low, high

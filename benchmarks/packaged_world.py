@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 from alignbench.cell import Cell
-from alignbench.measure import measure_cell
+from alignbench.measurement import measure_cell
 from alignbench.results import Run
 from alignbench.statistics import Difference, compare_choices, compare_ratings, correct_choices
 

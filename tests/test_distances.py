@@ -43,7 +43,7 @@ def streamed(
     )
     for some in [torch.arange(count)] if batches is None else batches:
         metric.update(some, first[some], second[some], ends_of(first[some], second[some]))
-    return {name: values.numpy() for name, values in metric.compute().items()}
+    return {name: values.numpy() for name, values in metric.by_name().items()}
 
 
 def reference(first: Tensor, second: Tensor, weights: Sequence[int] | None = None) -> dict[str, Floats]:
@@ -82,7 +82,7 @@ def test_functions_equal_numpy(shape: tuple[int, int, int, int]) -> None:
     found = {
         "normalized_euclidean": normalized_euclidean(differences, differences.mean(dim=0)),
         "euclidean": euclidean(differences),
-        "cosine": cosine(differences, norms(first), norms(second), shape[1]),
+        "cosine": cosine(first.double(), second.double(), norms(first), norms(second)),
     }
     for name, expected in reference(first, second).items():
         np.testing.assert_allclose(found[name].numpy(), expected, rtol=1e-6, atol=1e-12, err_msg=name)
@@ -109,7 +109,7 @@ def test_euclidean_by_hand() -> None:
 def test_cosine_by_hand() -> None:
     first = torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]], [[2.0, 0.0]], [[1.0, 1.0]]])
     second = torch.tensor([[[0.0, 2.0]], [[-3.0, 0.0]], [[7.0, 0.0]], [[1.0, 0.0]]])
-    found = cosine(channel_differences(first, second), norms(first), norms(second), 1)
+    found = cosine(first, second, norms(first), norms(second))
     np.testing.assert_allclose(found.numpy(), [1.0, 2.0, 0.0, 1.0 - np.sqrt(0.5)], rtol=1e-6, atol=1e-12)
 
 

@@ -21,7 +21,7 @@ from alignbench.extraction.listening import Listener, Outline
 from alignbench.extraction.metrics import metric_distances
 from alignbench.extraction.plan import make_plan
 from alignbench.extraction.towers import Execution, plan_passes, tower_distances
-from alignbench.measure import measure_cell
+from alignbench.measurement import measure_cell
 from alignbench.models import load_tower
 from alignbench.models.towers import Tower
 from alignbench.results import Run
@@ -216,6 +216,14 @@ def test_pixels_of_choices_at_224_equal_numpy(data_root: Folders, dataset: str, 
     distances = [[root_mean_square(images[a], images[b]) for a, b in pairs] for pairs in expected.pairs]
     np.testing.assert_allclose(found, distances, rtol=1e-6)
     assert run.settings["resize"] == 224
+
+
+def test_pixels_of_the_packaged_world_are_compared_as_they_are_drawn() -> None:
+    run = measured("pixels", "shapes-middle", None, limit=5)
+    images = [run.judgments.images.open(index) for index in range(len(run.judgments.images.names))]
+    expected = [root_mean_square(images[a], images[b]) for a, b in run.judgments.pairs.tolist()]
+    np.testing.assert_allclose(run.distances["euclidean"], [expected], rtol=1e-6)
+    assert run.settings["resize"] == "native"
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (3, 0), (16, 0), (3, 2)])

@@ -171,7 +171,7 @@ def _run(
         *("--data-root", str(world.data(layout))),
         *("--tokens", view),
         *("--output", str(output)),
-        *("--batch-size", "5"),
+        *("--batch-size", "1"),
         *("--loader-workers", "0"),
         *LAYOUTS[layout].options,
     ]

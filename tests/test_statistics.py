@@ -4,44 +4,32 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from reference import agreement, bootstrap_interval, correlation, jackknife_interval, object_interval
+from reference import (
+    RATING_METRICS,
+    agreement,
+    bootstrap_interval,
+    correlation,
+    jackknife_interval,
+    object_interval,
+)
 from scipy import stats
 
 from alignbench import statistics
 from alignbench.statistics import (
     Scores,
+    compare_choices,
+    compare_ratings,
     correct_choices,
-    kendall,
-    pearson,
     score_choices,
     score_ratings,
-    spearman,
-    weighted_ranks,
 )
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Correlate = Callable[[Floats, Floats, Indices, Floats], Floats]
-METRICS: dict[str, Correlate] = {"spearman": spearman, "pearson": pearson, "kendall": kendall}
-every_metric = pytest.mark.parametrize("metric", list(METRICS))
-
-
-@st.composite
-def tied_values(draw: st.DrawFn, most: int = 40) -> tuple[Floats, Floats]:
-    """Two columns of quarters with many ties; neither is constant."""
-    size = draw(st.integers(3, most))
-    column = st.lists(st.integers(-6, 6), min_size=size, max_size=size).filter(lambda values: len(set(values)) > 1)
-    return np.array(draw(column)) / 4.0, np.array(draw(column)) / 4.0
-
-
-@st.composite
-def clusters_of(draw: st.DrawFn, size: int) -> Indices:
-    """A cluster for each row, ascending from 0 without gaps."""
-    breaks = draw(st.lists(st.booleans(), min_size=size - 1, max_size=size - 1))
-    return np.cumsum([0, *breaks])
+every_metric = pytest.mark.parametrize("metric", RATING_METRICS)
 
 
 def rated(rows_per_cluster: int, clusters: int, seed: int = 0) -> tuple[Floats, Floats, Indices]:
@@ -55,7 +43,7 @@ def rated(rows_per_cluster: int, clusters: int, seed: int = 0) -> tuple[Floats, 
 
 
 def by_metric(scores: list[Scores]) -> dict[str, Scores]:
-    assert [found.metric for found in scores] == list(METRICS)
+    assert [found.metric for found in scores] == list(RATING_METRICS)
     return {found.metric: found for found in scores}
 
 
@@ -63,80 +51,6 @@ def resamples(clusters: int, seed: int) -> Indices:
     """How often each cluster is drawn in each resample of the package's bootstrap."""
     weights, _ = statistics._weights(clusters, seed)
     return weights[1:].astype(np.int64)
-
-
-# --- Correlations under cluster weights -----------------------------------------------------------------------------
-
-
-@every_metric
-@given(st.data(), tied_values())
-def test_weights_of_one_give_scipys_correlation(
-    metric: str, data: st.DataObject, values: tuple[Floats, Floats]
-) -> None:
-    x, y = values
-    clusters = data.draw(clusters_of(len(x)))
-    found = METRICS[metric](x[None], y, clusters, np.ones((1, clusters[-1] + 1)))
-    assert found.shape == (1, 1)
-    assert found[0, 0] == pytest.approx(correlation(metric, -x, y), rel=0, abs=1e-12)
-
-
-@every_metric
-@given(st.data(), tied_values(most=25))
-def test_whole_weights_give_scipys_correlation_of_repeated_rows(
-    metric: str, data: st.DataObject, values: tuple[Floats, Floats]
-) -> None:
-    x, y = values
-    clusters = data.draw(clusters_of(len(x)))
-    count = int(clusters[-1]) + 1
-    weights = np.array(data.draw(st.lists(st.integers(0, 4), min_size=count, max_size=count)))
-    rows = np.repeat(np.arange(len(x)), weights[clusters])
-    assume(len(set(x[rows])) > 1)
-    assume(len(set(y[rows])) > 1)
-    found = METRICS[metric](x[None], y, clusters, weights[None].astype(float))
-    assert found[0, 0] == pytest.approx(correlation(metric, -x[rows], y[rows]), rel=0, abs=1e-9)
-
-
-@every_metric
-@given(st.integers(0, 2**31))
-def test_a_resample_without_variation_has_no_correlation(metric: str, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(size=20), rng.normal(size=20)
-    x[5:] = x[4]
-    kept = np.arange(20) >= 4
-    found = METRICS[metric](x[None], y, np.arange(20), kept[None].astype(float))
-    assert np.isnan(found[0, 0])
-
-
-@every_metric
-def test_curves_and_resamples_do_not_mix(metric: str) -> None:
-    rng = np.random.default_rng(0)
-    x, y, clusters = rng.normal(size=(3, 30)), rng.normal(size=30), np.repeat(np.arange(10), 3)
-    weights = rng.multinomial(10, np.full(10, 0.1), size=4).astype(float)
-    found = METRICS[metric](x, y, clusters, weights)
-    for curve in range(3):
-        for row in range(4):
-            rows = np.repeat(np.arange(30), weights[row].astype(int)[clusters])
-            assert found[curve, row] == pytest.approx(correlation(metric, -x[curve, rows], y[rows]), rel=0, abs=1e-12)
-
-
-@given(st.data(), tied_values())
-def test_weighted_ranks_are_the_ranks_of_the_repeated_values(
-    data: st.DataObject, values: tuple[Floats, Floats]
-) -> None:
-    x = values[0]
-    times = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(x), max_size=len(x))))
-    assume(times.sum() > 0)
-    rows = np.repeat(np.arange(len(x)), times)
-    found = weighted_ranks(x, times[None].astype(float))[0]
-    np.testing.assert_allclose(found[rows], stats.rankdata(x[rows]), rtol=1e-12)
-
-
-def test_kendall_counts_every_judgment_of_large_clusters() -> None:
-    rng = np.random.default_rng(1)
-    x, y = rng.integers(0, 50, 700) / 7.0, rng.integers(0, 20, 700) / 3.0
-    clusters = np.repeat([0, 1, 2], [1, 300, 399])  # sizes that fill no whole byte
-    found = kendall(x[None], y, clusters, np.ones((1, 3)))
-    assert found[0, 0] == pytest.approx(stats.kendalltau(x, y).statistic, rel=0, abs=1e-12)
 
 
 # --- Ratings --------------------------------------------------------------------------------------------------------
@@ -202,12 +116,10 @@ def test_the_order_of_rows_and_the_names_of_clusters_do_not_matter() -> None:
         np.testing.assert_allclose([b.value, b.low, b.high], [a.value, a.low, a.high], rtol=0, atol=1e-12)
 
 
-@given(tied_values(), st.sampled_from([np.exp, np.cbrt, np.arctan, lambda x: 5.0 * x - 3.0]))
-def test_rank_correlations_ignore_a_monotone_scale(
-    values: tuple[Floats, Floats], scale: Callable[[Floats], Floats]
-) -> None:
-    x, y = values
-    cluster = np.arange(len(x)) % 3
+@given(st.integers(0, 2**31), st.sampled_from([np.exp, np.cbrt, np.arctan, lambda x: 5.0 * x - 3.0]))
+def test_rank_correlations_ignore_a_monotone_scale(seed: int, scale: Callable[[Floats], Floats]) -> None:
+    x, y = np.random.default_rng(seed).integers(-8, 9, (2, 30)) / 4.0
+    cluster = np.arange(30) % 3
     before, after = (by_metric(score_ratings(row[None], y, cluster)) for row in (x, scale(x)))
     for metric in ("spearman", "kendall"):
         for end in ("value", "low", "high"):
@@ -364,3 +276,62 @@ def test_the_interval_by_objects_agrees_with_resampled_objects() -> None:
     assert error == pytest.approx(spread, rel=0.15)
     by_triplet = np.sqrt(correct.var() / correct.size)
     assert error > 2 * by_triplet, "resampling triplets understates the error where they share objects"
+
+
+# --- Differences ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clusters", [25, 120])
+def test_the_difference_of_two_models_is_resampled_in_pairs(clusters: int) -> None:
+    (first, second), ratings, cluster = rated(2, clusters)
+
+    def difference(rows: Indices) -> float:
+        scores = [correlation("spearman", distances[rows], ratings[rows]) for distances in (first, second)]
+        return scores[0] - scores[1]
+
+    found = compare_ratings(first, second, ratings, cluster, seed=5)
+    assert found.value == pytest.approx(difference(np.arange(len(ratings))), rel=0, abs=1e-12)
+    if clusters < 100:
+        expected = jackknife_interval(difference, cluster.tolist(), fisher=False)
+    else:
+        in_order_of_rows = list(dict.fromkeys(cluster.tolist()))
+        expected = bootstrap_interval(difference, cluster.tolist(), resamples(clusters, seed=5)[:, in_order_of_rows])
+    assert (found.low, found.high) == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("clusters", [25, 120])
+def test_the_difference_of_two_accuracies_is_resampled_in_pairs(clusters: int) -> None:
+    (first, second), cluster = chosen_right(clusters)
+
+    def difference(rows: Indices) -> float:
+        return float(first[rows].mean() - second[rows].mean())
+
+    found = compare_choices(first, second, cluster, seed=5)
+    assert found.value == pytest.approx(difference(np.arange(len(first))), rel=0, abs=1e-12)
+    if clusters < 100:
+        expected = jackknife_interval(difference, cluster.tolist(), fisher=False)
+    else:
+        in_order_of_rows = list(dict.fromkeys(cluster.tolist()))
+        expected = bootstrap_interval(difference, cluster.tolist(), resamples(clusters, seed=5)[:, in_order_of_rows])
+    assert (found.low, found.high) == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("clusters", [25, 120])
+def test_a_model_does_not_differ_from_itself(clusters: int) -> None:
+    (distances, _), ratings, cluster = rated(2, clusters)
+    found = compare_ratings(distances, np.cbrt(distances), ratings, cluster)
+    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+    (correct, _), cluster = chosen_right(clusters)
+    same = compare_choices(correct, correct, cluster)
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_pairing_tells_models_apart_that_their_own_intervals_do_not() -> None:
+    rng = np.random.default_rng(0)
+    difficulty = rng.random(400)
+    better, worse = ((difficulty < share).astype(float) for share in (0.62, 0.58))
+    cluster = np.arange(400)
+    alone = score_choices(np.stack([better, worse]), cluster[:, None])
+    assert alone.low[0] < alone.high[1], "the two intervals overlap"
+    assert compare_choices(better, worse, cluster).low > 0
+    assert compare_choices(worse, better, cluster).high < 0

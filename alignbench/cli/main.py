@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignbench.errors import AlignbenchError, AlignbenchWarning, UsageError, unknown
+from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError, unknown
 
 if TYPE_CHECKING:
     from alignbench.cell import Cell
@@ -204,7 +204,7 @@ def _observers(dataset: str) -> str:
 def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, LayerCurve]:
     """Measure a cell and write its run folder, or take the finished one."""
     from alignbench.cli.show import ConsoleListener
-    from alignbench.measure import measure_cell
+    from alignbench.measurement import measure_cell
     from alignbench.report.figure import draw_curve
     from alignbench.results import check_writable, is_complete, read_curve, write_run
 
@@ -344,6 +344,9 @@ def check(
     from alignbench.datasets.checking import describe
 
     data_set = DATASETS.load(name)
-    found = describe(data_set, data_root or _default_root(name), _names(subset))
+    try:
+        found = describe(data_set, data_root or _default_root(name), _names(subset))
+    except DataError as error:
+        raise DataError(f"{error} (source: {data_set.home})") from error
     print("\n".join(found.lines))
     return 0 if found.complete else 1

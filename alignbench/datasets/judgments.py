@@ -163,6 +163,7 @@ class DataSet:
         subsets: All subset names, or patterns of them.
         read: Judgments of the named subsets below a root (none for packaged sets). Does not look into the images.
         packaged: Whether it needs no files.
+        complete: How many judgments the whole default subset has; none where that is not fixed.
         common_side: Side in pixels to which images are brought for pair metrics (PIL, bicubic), for sets whose images
             differ in size; none where they are compared at their native size.
     """
@@ -177,6 +178,7 @@ class DataSet:
     subsets: tuple[str, ...]
     read: Callable[[Path | None, tuple[str, ...]], Judgments]
     packaged: bool = False
+    complete: int | None = None
     common_side: int | None = None
 
 

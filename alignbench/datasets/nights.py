@@ -122,5 +122,6 @@ NIGHTS = DataSet(
     default_subset="all",
     subsets=_SUBSETS,
     read=read,
+    complete=20_019,
     common_side=224,
 )

@@ -267,7 +267,7 @@ def _data_set(level: str, summary: str) -> DataSet:
         kind=_PARTS[level][0],
         summary=f"{summary} ({OBSERVERS}, not human data)",
         home="packaged: drawn on demand",
-        terms="as alignbench",
+        terms="part of the package",
         default_subset="test",
         subsets=(*_SEEDS, "all"),
         read=partial(read, level),

@@ -256,5 +256,6 @@ THINGS = DataSet(
     default_subset="testset1",
     subsets=(*_SPLITS, "all"),
     read=read,
+    complete=15_640,
     common_side=224,
 )

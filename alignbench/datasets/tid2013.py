@@ -109,4 +109,5 @@ TID2013 = DataSet(
     default_subset="all",
     subsets=("all", "distortion_01 .. distortion_24"),
     read=read,
+    complete=3_000,
 )

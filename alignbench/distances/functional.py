@@ -1,7 +1,7 @@
 """The three distances of a pair of images at one layer, as functions of tensors.
 
-A layer gives an image `tokens x channels` numbers; a pair is (a, b). From D[i, c], the mean over tokens of the squared
-difference of pair i in channel c, and the norms of the two images, all three distances follow.
+A layer gives an image `tokens x channels` numbers; a pair is (a, b), and D[i, c] the mean over tokens of the squared
+difference of pair i in channel c.
 """
 
 from __future__ import annotations
@@ -70,21 +70,21 @@ def normalized_euclidean(differences: Tensor, channel_means: Tensor) -> Tensor:
     return (differences.double() @ weights / max(int(used.sum()), 1)).sqrt()
 
 
-def cosine(differences: Tensor, first_norms: Tensor, second_norms: Tensor, tokens: int) -> Tensor:
-    """One minus the cosine of the flattened features.
+def cosine(first: Tensor, second: Tensor, first_norms: Tensor, second_norms: Tensor) -> Tensor:
+    """One minus the cosine of the flattened features: half the squared distance of the normalised vectors.
 
-    Half the squared distance of the normalised vectors, which equals (|a - b|^2 - (|a| - |b|)^2) / (2 |a| |b|); in this
-    form nothing is subtracted from 1, so that small distances keep their digits.
+    With r = |b| / |a| that is |b - r a|^2 / (2 |b|^2): one rounding fewer than normalising both, and nothing is
+    subtracted from 1, so that small distances keep their digits.
 
     Args:
-        differences: D, (pairs, channels).
+        first: Features a of the first images, (pairs, tokens, channels).
+        second: Features b of the second images, of the same shape.
         first_norms: |a|, (pairs,), float64.
         second_norms: |b|, (pairs,), float64.
-        tokens: Tokens over which D is a mean.
 
     Returns:
         (pairs,), float64.
     """
-    squared = differences.double().sum(dim=1) * tokens
-    first, second = first_norms.double(), second_norms.double()
-    return ((squared - (first - second).square()) / (2.0 * first * second)).clamp(min=0.0)
+    ratio = (second_norms / first_norms).to(first.dtype)[:, None, None]
+    squared = torch.addcmul(second, first, -ratio).square_().sum(dim=1).double().sum(dim=1)
+    return squared / (2.0 * second_norms.square())

@@ -36,7 +36,7 @@ class LayerDistances(Metric):
     count: Tensor
     weights: Tensor
     differences: Tensor
-    pair_norms: Tensor
+    cosines: Tensor
     filled: Tensor
 
     def __init__(self, weights: Tensor, tokens: int, channels: int, distances: tuple[str, ...]) -> None:
@@ -47,7 +47,7 @@ class LayerDistances(Metric):
         self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.register_buffer("weights", weights.double(), persistent=False)
         self.register_buffer("differences", torch.zeros(pairs, channels), persistent=False)
-        self.register_buffer("pair_norms", torch.zeros(pairs, 2, dtype=torch.float64), persistent=False)
+        self.register_buffer("cosines", torch.zeros(pairs, dtype=torch.float64), persistent=False)
         self.register_buffer("filled", torch.zeros(pairs, dtype=torch.bool), persistent=False)
 
     def update(self, pairs: Tensor, first: Tensor, second: Tensor, pair_norms: Tensor) -> None:
@@ -62,22 +62,28 @@ class LayerDistances(Metric):
         differences = channel_differences(first, second)
         weights = self.weights[pairs]
         self.differences[pairs] = differences
-        self.pair_norms[pairs] = pair_norms.to(self.pair_norms.dtype)
+        if "cosine" in self.distances:
+            self.cosines[pairs] = cosine(first, second, *pair_norms.unbind(dim=1))
         self.filled[pairs] = True
         self.channel_sum += weights @ differences.to(weights.dtype)
         self.count += weights.sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """The distances by name, each (pairs,) in float64 on the CPU."""
+        """The distances by name, in float64 on the CPU; see `by_name`."""
         means = (self.channel_sum / self.count).cpu()
-        parts: dict[str, list[Tensor]] = {name: [] for name in self.distances}
-        for rows, ends in zip(self.differences.split(_ROWS), self.pair_norms.split(_ROWS), strict=True):
-            rows, ends = rows.cpu(), ends.cpu()
-            for name, part in parts.items():
-                if name == "normalized_euclidean":
-                    part.append(normalized_euclidean(rows, means))
-                elif name == "euclidean":
-                    part.append(euclidean(rows))
-                else:
-                    part.append(cosine(rows, ends[:, 0], ends[:, 1], self.tokens))
-        return {name: torch.cat(part) for name, part in parts.items()}
+        found = {}
+        for name in self.distances:
+            if name == "cosine":
+                found[name] = self.cosines.cpu()
+                continue
+            parts = []
+            for differences in self.differences.split(_ROWS):
+                rows = differences.cpu()
+                is_normalized = name == "normalized_euclidean"
+                parts.append(normalized_euclidean(rows, means) if is_normalized else euclidean(rows))
+            found[name] = torch.cat(parts)
+        return found
+
+    def by_name(self) -> dict[str, Tensor]:
+        """The distances by name, each (pairs,); torchmetrics would give a single pair without its dimension."""
+        return {name: values.reshape(-1) for name, values in self.compute().items()}

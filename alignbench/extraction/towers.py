@@ -165,7 +165,7 @@ class PairExtraction(lightning.LightningModule):
             assert isinstance(metric, LayerDistances)
             if not bool(metric.filled.all()) or self.embedded != len(self.plan.order):
                 raise RuntimeError(f"{layer.name}: {self.embedded} images and {int(metric.filled.sum())} pairs done")
-            found[layer.name] = {name: values.numpy() for name, values in metric.compute().items()}
+            found[layer.name] = {name: values.numpy() for name, values in metric.by_name().items()}
         return found
 
 

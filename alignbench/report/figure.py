@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
         frame = frame[~is_line | frame["distance"].isin(distances)]
     panels = _panels(frame)
     series = list(dict.fromkeys(zip(frame["model"], frame["distance"], strict=True)))
-    styles = dict(zip(series, zip(cycle(_COLOURS), cycle(_MARKERS), cycle(_LINES), strict=False), strict=False))
+    styles = dict(zip(series, _styles(len(series)), strict=True))
     labels = _labels(frame, series)
 
     figure = Figure(figsize=(1.0 + 4.2 * len(panels), 4.4), layout="constrained")
@@ -72,6 +71,15 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), fontsize=8)
     figure.set_figheight(4.2 + 0.2 * rows_of_three)
     return figure
+
+
+def _styles(count: int) -> list[tuple[str, str, str]]:
+    """Colour, marker and dash for each line; they differ in all three for the eight first, then in their dashes."""
+    found = []
+    for index in range(count):
+        turn, place = divmod(index, len(_COLOURS))
+        found.append((_COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], _LINES[(place + turn) % len(_LINES)]))
+    return found
 
 
 def _panels(frame: pd.DataFrame) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import platform
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from alignbench.cell import METRICS, Cell
 from alignbench.datasets import DATASETS, DataSet
 from alignbench.datasets.judgments import Judgments, Subset, checked_ratings, distinct_pairs
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import AlignbenchWarning, UsageError, unknown
 from alignbench.extraction.listening import Listener, Outline
 from alignbench.models import cards
 from alignbench.results import COLUMNS, LayerCurve, Run, folder_name
@@ -98,7 +99,7 @@ def measure_cell(
         AlignbenchError: See `measure`.
     """
     cell, listener, watch = cell.checked(), listener or Listener(), Stopwatch()
-    _check_accelerator(cell)
+    _check_possible(cell)
     data_set = DATASETS.load(cell.dataset)
     with watch.stage("data"):
         judgments = load_judgments(cell, data_set)
@@ -126,6 +127,14 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
         DataError: If they are missing or malformed, or ratings cannot be correlated with.
     """
     judgments = data_set.read(cell.data_root, cell.subsets or (data_set.default_subset,))
+    for subset in judgments.subsets:
+        if subset.name == data_set.default_subset and data_set.complete not in (None, len(subset.rows)):
+            warnings.warn(
+                f"{cell.dataset} {subset.name} has {len(subset.rows):,} judgments here and {data_set.complete:,} as "
+                "published: only a part of it is measured",
+                AlignbenchWarning,
+                stacklevel=2,
+            )
     if cell.limit is not None:
         judgments = judgments.limited(cell.limit)
     if judgments.kind == "rating":
@@ -137,7 +146,11 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
 # -------------------------------------------------------------------------------------------------- model
 
 
-def _check_accelerator(cell: Cell) -> None:
+def _check_possible(cell: Cell) -> None:
+    """Find out before the data are looked at that a model cannot exist or cannot run here."""
+    named = cell.model in cards() or cell.model in METRICS
+    if not named and "/" not in cell.model and not Path(cell.model).is_dir():
+        raise unknown("model", cell.model, [*cards(), *METRICS.names()])
     if cell.accelerator == "cuda":
         import torch
 
@@ -150,8 +163,6 @@ def _tower(cell: Cell, listener: Listener) -> Tower:
     from alignbench.models.checkpoints import is_cached
     from alignbench.models.towers import check_view
 
-    if cell.model not in cards() and "/" not in cell.model and not Path(cell.model).is_dir():
-        raise unknown("model", cell.model, [*cards(), *METRICS.names()])
     if "/" in cell.model and not (cell.random_init and cell.model in cards()) and not is_cached(cell.model):
         listener.notice(f"{cell.model} is not in the local cache: downloading it")
     tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed)
