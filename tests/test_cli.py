@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from alignbench.cli.main import main, parse_bytes
+from alignbench.cli.main import main
+from alignbench.cli.options import parse_bytes
 
 
 def test_help_imports_nothing_heavy() -> None:

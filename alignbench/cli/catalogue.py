@@ -1,0 +1,79 @@
+"""`alignbench models` and `alignbench datasets`: what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench.cli.options import default_root, names_in
+from alignbench.errors import DataError
+
+if TYPE_CHECKING:
+    from alignbench.datasets.judgments import DataSet
+
+
+datasets_app = typer.Typer(
+    help="What data sets there are, where to get them and under which terms.", invoke_without_command=True
+)
+
+
+def models() -> None:
+    """The models and baselines that are known by name."""
+    from rich.table import Table
+
+    from alignbench.cell import METRICS
+    from alignbench.cli.show import print_table
+    from alignbench.models.cards import FACTORS, cards
+
+    table = Table(
+        title="Models (any other Hugging Face id or directory of these families works too)", title_justify="left"
+    )
+    for name in ("model", *(factor.replace("_", " ") for factor in FACTORS)):
+        table.add_column(name, overflow="fold")
+    for card in cards().values():
+        table.add_row(card.name, *(str(value) for value in card.factors.values()))
+    print_table(table)
+    print(f"Baselines: {', '.join(METRICS.names())}")
+    print("--random-init, or random:NAME, builds any of these models with random weights and downloads nothing.")
+
+
+@datasets_app.callback(invoke_without_command=True)
+def datasets(context: typer.Context) -> None:
+    """What data sets there are, where to get them and under which terms."""
+    if context.invoked_subcommand is not None:
+        return
+    from rich.table import Table
+
+    from alignbench.cli.show import print_table
+    from alignbench.datasets import DATASETS
+
+    table = Table()
+    for name in ("data set", "level", "what it is", "where to get it", "terms", "subsets"):
+        table.add_column(name, overflow="fold")
+    for name in DATASETS.names():
+        found: DataSet = DATASETS.load(name)
+        subsets = ", ".join(s + ("*" if s == found.default_subset else "") for s in found.subsets)
+        table.add_row(found.name, found.level, found.summary, found.home, found.terms, subsets)
+    print_table(table)
+    print("* measured by default. `alignbench datasets check NAME --data-root DIR` looks at a download.")
+
+
+@datasets_app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="Name of the data set.")],
+    data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/NAME].")] = None,
+    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
+) -> int:
+    """Say what of a data set is there, what is missing, and how many pairs and judgments it has."""
+    from alignbench.datasets import DATASETS
+    from alignbench.datasets.checking import describe
+
+    data_set = DATASETS.load(name)
+    try:
+        found = describe(data_set, data_root or default_root(name), names_in(subset))
+    except DataError as error:
+        raise DataError(f"{error} (source: {data_set.home})") from error
+    print("\n".join(found.lines))
+    return 0 if found.complete else 1

@@ -1,0 +1,37 @@
+"""What several commands read from their options, and how they complain."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from alignbench.errors import UsageError
+
+
+def complain(text: str) -> None:
+    """Say something on stderr, in a line of ours."""
+    print(f"alignbench: {text}", file=sys.stderr, flush=True)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Comma-separated names, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def parse_bytes(text: str) -> int:
+    """A size such as `4GB`, `500MB` or `2GiB` in bytes."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"'{text}' is not a size: write for instance 4GB or 500MB")
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** " kmgt".index(match[2].lower() or " "))
+
+
+def default_root(name: str) -> Path | None:
+    """`$ALIGNBENCH_DATA/<dataset>` for a set that has files."""
+    from alignbench.datasets import DATASETS
+
+    base = os.environ.get("ALIGNBENCH_DATA")
+    return Path(base) / name if base and not DATASETS.load(name).packaged else None
