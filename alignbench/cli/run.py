@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -107,7 +107,7 @@ def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, Layer
     from alignbench.report.figure import draw_curve
     from alignbench.results import check_writable, is_complete, read_curve, write_run
 
-    _quiet_libraries()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
     check_writable(output)
     found: list[Path] = []
 
@@ -121,18 +121,6 @@ def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, Layer
         print(f"{cell.label} on {cell.dataset} is finished: taken from {found[0]}", file=sys.stderr)
         return found[0], read_curve(found[0])
     return write_run(measured, output, draw_curve, overwrite), measured.curve
-
-
-def _quiet_libraries() -> None:
-    """Libraries' own chatter would bury ours."""
-    import logging
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
 def demo(output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo")) -> None:

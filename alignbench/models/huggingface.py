@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig
+from transformers.utils import logging as transformers_logging
 
 from alignbench.errors import ModelError, UsageError
 from alignbench.models.cards import Card, cards
@@ -190,6 +193,21 @@ def _normalised_values(processor: Any) -> Tensor:
 # ------------------------------------------------------------------------------------------------ loading
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without transformers' report and bar: what is missing is for us to refuse, and text weights are not missed."""
+    level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bar:
+            transformers_logging.enable_progress_bar()
+
+
+@_silence()
 def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     """Build a tower.
 
