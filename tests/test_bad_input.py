@@ -709,9 +709,16 @@ def test_objects_in_alphabetical_order_are_warned_of(bench: Bench) -> None:
     (root / "unique_id.txt").unlink()
     outcome = bench.run("things", root=root)
     outcome.succeeded()
-    (warning,) = outcome.warnings
-    assert "unique_id.txt" in warning
+    (warning,) = [line for line in outcome.warnings if "unique_id.txt" in line]
     assert str(root) in warning
+
+
+def test_part_of_a_data_set_is_measured_with_a_warning(bench: Bench) -> None:
+    outcome = bench.run("tid2013", root=bench.data("tid2013"))
+    outcome.succeeded()
+    (warning,) = outcome.warnings
+    assert "3,000" in warning
+    assert "36" in warning
 
 
 # ---------------------------------------------------------------------------------------------- checkpoints
