@@ -66,6 +66,8 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
             if not part.empty:
                 _draw(axis, part, *styles[name], label=labels[name])
         _dress(axis, rows, dataset, subset)
+    if frame["model"].nunique() == 1:  # the lines then name distances only
+        figure.suptitle(str(frame["model"].iloc[0]), fontsize=11)
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     rows_of_three = -(-len(handles) // 3)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)), fontsize=8)
