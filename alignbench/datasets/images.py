@@ -101,9 +101,9 @@ class FileImages:
 
         An identity is the size and a hash of the first, middle and last 4 KiB; where those coincide, of every byte.
         """
-        with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1))) as pool:
+        with _threads() as pool:
             looks = list(pool.map(self._look, self.names))
-            broken = [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
+            broken = self._broken(looks)
             if broken:
                 raise DataError(_broken_line(broken, len(looks), self.root))
             counts = Counter(look.identity for look in looks)
@@ -117,9 +117,11 @@ class FileImages:
 
     def faults(self) -> list[str]:
         """The pictures that are missing or cannot be read, each with the reason."""
-        with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1))) as pool:
-            looks = pool.map(self._look, self.names)
-            return [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
+        with _threads() as pool:
+            return self._broken(list(pool.map(self._look, self.names)))
+
+    def _broken(self, looks: list[_Look]) -> list[str]:
+        return [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
 
     def _full_digest(self, name: str) -> str:
         with open(self.root / name, "rb") as file:
@@ -143,6 +145,10 @@ class FileImages:
 class _Look:
     identity: str
     fault: str
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)))
 
 
 def _broken_line(broken: list[str], total: int, root: Path) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from alignbench.datasets.images import ImageSource
 from alignbench.distances import LayerDistances
+from alignbench.distances.functional import norms
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
@@ -120,21 +121,19 @@ class PairExtraction(lightning.LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             features = view_of(features, layer, self.view, self.tower.has_class_token)
             self.kept[layer.name][self.slots] = features  # a copy: nothing holds on to the model's output
-            self.norms[layer.name][self.slots] = torch.linalg.vector_norm(
-                features.flatten(1), dim=1, dtype=torch.float64
-            )
+            self.norms[layer.name][self.slots] = norms(features)
 
     def _check_finite(self, step: Step) -> None:
-        norms = torch.stack([self.norms[layer.name][self.slots] for layer in self.layers]).cpu()
-        finite = norms.isfinite()
+        lengths = torch.stack([self.norms[layer.name][self.slots] for layer in self.layers]).cpu()
+        finite = lengths.isfinite()
         if not finite.all():
             layer, image = (int(i) for i in (~finite).nonzero()[0])
             raise AlignbenchError(
                 f"{self.layers[layer].name} gave numbers that are not finite for {self._name(step, image)}: "
                 "the checkpoint is damaged, or --precision is too low for it"
             )
-        if self.needs_norms and not norms.all():
-            layer, image = (int(i) for i in (norms == 0).nonzero()[0])
+        if self.needs_norms and not lengths.all():
+            layer, image = (int(i) for i in (lengths == 0).nonzero()[0])
             raise AlignbenchError(
                 f"{self.layers[layer].name} is zero for {self._name(step, image)}, which has no cosine: "
                 "leave it out with --distance normalized_euclidean,euclidean"
@@ -150,11 +149,11 @@ class PairExtraction(lightning.LightningModule):
             torch.from_numpy(array).to(self.device) for array in (step.pairs, step.first, step.second)
         )
         for layer in self.layers:
-            kept, norms = self.kept[layer.name], self.norms[layer.name]
+            kept, lengths = self.kept[layer.name], self.norms[layer.name]
             rows = max(1, _COPIED_AT_ONCE[self.device.type] // (kept[0].numel() * 4))
             for some in torch.arange(len(pairs), device=self.device).split(rows):
                 a, b = first[some], second[some]
-                ends = torch.stack([norms[a], norms[b]], dim=1)
+                ends = torch.stack([lengths[a], lengths[b]], dim=1)
                 self.metrics[layer.name].update(pairs[some], kept[a], kept[b], ends)  # type: ignore[operator]
 
     def results(self) -> dict[str, dict[str, NDArray[np.float64]]]:
