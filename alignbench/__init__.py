@@ -7,15 +7,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alignbench.cell import Cell
+    from alignbench.datasets.judgments import DataSet, Judgments
+    from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
     from alignbench.extraction.metrics import PairMetric
     from alignbench.measurement import measure
+    from alignbench.models.towers import Layer, Tower
     from alignbench.results import LayerCurve
 
-__all__ = ["Cell", "LayerCurve", "PairMetric", "__version__", "measure"]
+__all__ = [
+    "AlignbenchError",
+    "Cell",
+    "DataError",
+    "DataSet",
+    "Judgments",
+    "Layer",
+    "LayerCurve",
+    "ModelError",
+    "PairMetric",
+    "Tower",
+    "UsageError",
+    "__version__",
+    "measure",
+]
 _HOMES = {
+    "AlignbenchError": "alignbench.errors",
     "Cell": "alignbench.cell",
+    "DataError": "alignbench.errors",
+    "DataSet": "alignbench.datasets.judgments",
+    "Judgments": "alignbench.datasets.judgments",
+    "Layer": "alignbench.models.towers",
     "LayerCurve": "alignbench.results",
+    "ModelError": "alignbench.errors",
     "PairMetric": "alignbench.extraction.metrics",
+    "Tower": "alignbench.models.towers",
+    "UsageError": "alignbench.errors",
     "measure": "alignbench.measurement",
 }
 
