@@ -934,6 +934,9 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, workers: int, delay: float) -> No
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         start_new_session=True,  # a terminal's Ctrl-C reaches the loader's processes too
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a shell that runs us in its background ignores it
     )
     assert process.stderr is not None
     try:
