@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignbench.errors import UsageError, unknown
-from alignbench.models import RANDOM_PREFIX, cards
+from alignbench.models import PROTOCOLS, RANDOM_PREFIX, label_of
 from alignbench.registry import Registry
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 METRICS: Registry[PairMetric] = Registry("alignbench.metrics", "metric", {})
 DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
 TOKEN_VIEWS = ("all", "cls", "mean")
-PROTOCOLS = ("paper",)
 PRECISIONS = ("fp32", "bf16")
 ACCELERATORS = ("auto", "cpu", "cuda")
+RESIZINGS = ("checkpoint", "squash")
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,16 @@ class Cell:
     """What to measure and how; the fields are the options of `alignbench run`.
 
     Attributes:
-        model: A card's name, a Hugging Face id, a local directory, `random:NAME`, or a baseline.
+        model: A card's name, a Hugging Face id, a local directory, `FAMILY:...` such as `open_clip:ARCH/TAG`,
+            `random:NAME`, or a baseline.
         dataset: Name of a data set.
         data_root: Its folder; none for packaged sets.
         subsets: Subsets to score; empty for the data set's default. m[c] is fitted on all of them together.
         distances: Names of distances; ignored for baselines, which have their own.
         tokens: Token view.
-        protocol: `paper`.
+        protocol: `paper` or `corrected`.
+        resize: `checkpoint`, as its processor does, or `squash`: the whole picture, whatever its shape, to the tower's
+            square (PIL, bicubic), so that all models see the same; ignored for baselines.
         batch_size: Images a batch.
         precision: `fp32` or `bf16`.
         accelerator: `auto`, `cpu` or `cuda`.
@@ -50,6 +53,7 @@ class Cell:
     distances: tuple[str, ...] = DISTANCES
     tokens: str = "all"
     protocol: str = "paper"
+    resize: str = "checkpoint"
     batch_size: int = 16
     precision: str = "fp32"
     accelerator: str = "auto"
@@ -71,6 +75,7 @@ class Cell:
             "protocol": ((self.protocol,), PROTOCOLS),
             "precision": ((self.precision,), PRECISIONS),
             "accelerator": ((self.accelerator,), ACCELERATORS),
+            "way to resize": ((self.resize,), RESIZINGS),
         }
         for kind, (given, valid) in choices.items():
             for name in given:
@@ -95,5 +100,5 @@ class Cell:
     @property
     def label(self) -> str:
         """What the model is called in tables and figures."""
-        name = Path(self.model).name if self.model not in cards() and Path(self.model).is_dir() else self.model
+        name = label_of(self.model)
         return f"{name}@random-{self.seed}" if self.random_init else name

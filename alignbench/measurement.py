@@ -11,10 +11,10 @@ import platform
 import resource
 import sys
 import time
-import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from alignbench.cell import METRICS, Cell
 from alignbench.datasets import DATASETS, DataSet
-from alignbench.datasets.judgments import Judgments, Subset, checked_ratings, distinct_pairs
-from alignbench.errors import AlignbenchWarning, UsageError, unknown
+from alignbench.datasets.judgments import Judgments, distinct_pairs
+from alignbench.errors import UsageError
 from alignbench.extraction.listening import Listener, Outline
-from alignbench.models import cards
-from alignbench.results import COLUMNS, LayerCurve, Run, folder_name
-from alignbench.statistics import Scores, correct_choices, score_choices, score_ratings
+from alignbench.models import cards, check_name, needs_download
+from alignbench.protocols import channel_fit, fold_of_pairs, leaves_one_out, load_judgments
+from alignbench.results import LayerCurve, Run, folder_name
+from alignbench.scoring import score_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,42 +106,23 @@ def measure_cell(
         judgments = load_judgments(cell, data_set)
         identities = judgments.images.identities()
     with watch.stage("model"):
-        source: Tower | PairMetric = METRICS.load(cell.model) if cell.model in METRICS else _tower(cell, listener)
-    settings = _settings(cell, judgments, source, judgments.fingerprint(identities))
+        source = _metric(cell) if cell.model in METRICS else _tower(cell, listener)
+    settings = _settings(cell, judgments, identities, source)
     if finished(folder_name(cell.label, cell.dataset, settings)):
         return None
     with watch.stage("extract"):
-        layers, depths, distances, device = _distances(cell, judgments, identities, source, listener)
+        found = _distances(cell, data_set, judgments, identities, source, listener)
+    stimuli = judgments.stimuli(identities)
+    shown = tuple(stimuli[row] for row in judgments.evaluated())
+    calibrated = len(judgments.calibration)
+    judgments, pairs = judgments.without_calibration()
+    distances = {name: values[:, pairs] for name, values in found.values.items()}
     with watch.stage("score"):
-        frame, intervals = _score(cell, judgments, layers, depths, distances)
-    details = _details(cell, judgments, device, watch, intervals)
-    return Run(LayerCurve(frame), layers, distances, judgments, settings, details)
-
-
-# --------------------------------------------------------------------------------------------------- data
-
-
-def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
-    """The judgments of a cell.
-
-    Raises:
-        DataError: If they are missing or malformed, or ratings cannot be correlated with.
-    """
-    judgments = data_set.read(cell.data_root, cell.subsets or (data_set.default_subset,))
-    for subset in judgments.subsets:
-        if subset.name == data_set.default_subset and data_set.complete not in (None, len(subset.rows)):
-            warnings.warn(
-                f"{cell.dataset} {subset.name} has {len(subset.rows):,} judgments here and {data_set.complete:,} as "
-                "published: only a part of it is measured",
-                AlignbenchWarning,
-                stacklevel=2,
-            )
-    if cell.limit is not None:
-        judgments = judgments.limited(cell.limit)
-    if judgments.kind == "rating":
-        for subset in judgments.subsets:
-            checked_ratings(f"{cell.dataset} {subset.name}", judgments.human[subset.rows])
-    return judgments
+        frame, intervals = score_rows(
+            cell, judgments, found.layers, found.depths, distances, data_set.published_ceiling
+        )
+    details = _details(cell, judgments, found, watch) | {"interval": intervals, "calibration_judgments": calibrated}
+    return Run(LayerCurve(frame), found.layers, distances, judgments, settings, details, shown, found.channels)
 
 
 # -------------------------------------------------------------------------------------------------- model
@@ -148,9 +130,8 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
 
 def _check_possible(cell: Cell) -> None:
     """Find out before the data are looked at that a model cannot exist or cannot run here."""
-    named = cell.model in cards() or cell.model in METRICS
-    if not named and "/" not in cell.model and not Path(cell.model).is_dir():
-        raise unknown("model", cell.model, [*cards(), *METRICS.names()])
+    if cell.model not in METRICS:
+        check_name(cell.model, METRICS.names())
     if cell.accelerator == "cuda":
         import torch
 
@@ -158,24 +139,60 @@ def _check_possible(cell: Cell) -> None:
             raise UsageError("accelerator cuda: there is no such device here, use --accelerator cpu or auto")
 
 
+def _device(cell: Cell) -> str:
+    """`cuda` or `cpu`."""
+    from alignbench.extraction.towers import Execution
+
+    return Execution(accelerator=cell.accelerator).device
+
+
+def _metric(cell: Cell) -> PairMetric:
+    from alignbench.extraction.metrics import ready_metric
+
+    return ready_metric(METRICS.load(cell.model), _device(cell))[0]
+
+
 def _tower(cell: Cell, listener: Listener) -> Tower:
     from alignbench.models import load_tower
-    from alignbench.models.checkpoints import is_cached
     from alignbench.models.towers import check_view
 
-    if "/" in cell.model and not (cell.random_init and cell.model in cards()) and not is_cached(cell.model):
+    if needs_download(cell.model, random_init=cell.random_init):
         listener.notice(f"{cell.model} is not in the local cache: downloading it")
-    tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed)
+    tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed, protocol=cell.protocol)
     check_view(tower, cell.tokens)
+    if cell.resize == "squash":
+        _squash(tower)
     return tower
 
 
-def _settings(cell: Cell, judgments: Judgments, source: Tower | PairMetric, data_fingerprint: str) -> dict[str, Any]:
+def _squash(tower: Tower) -> None:
+    """Show the tower the whole of every picture, at the size that its own preparation makes."""
+    from PIL import Image
+
+    from alignbench.extraction.metrics import Sized
+
+    tower.prepare = Sized(int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1]))
+
+
+def _evaluated_fingerprint(judgments: Judgments, identities: Sequence[str]) -> str:
+    """The fingerprint of what is evaluated, the same whether or not anything calibrates."""
+    evaluated, _ = judgments.without_calibration()
+    known = dict(zip(judgments.images.names, identities, strict=True))
+    own = [known[name] for name in evaluated.images.names]
+    heads = [identity.partition("/")[0] for identity in own]
+    alike = Counter(heads)
+    return evaluated.fingerprint([full if alike[head] > 1 else head for full, head in zip(own, heads, strict=True)])
+
+
+def _settings(
+    cell: Cell, judgments: Judgments, identities: Sequence[str], source: Tower | PairMetric
+) -> dict[str, Any]:
     """Every setting that can change a number."""
     settings: dict[str, Any] = {
         "model": cell.label,
         "dataset": cell.dataset,
-        "data_fingerprint": data_fingerprint,
+        "data_fingerprint": _evaluated_fingerprint(judgments, identities),
+        "calibration_fingerprint": judgments.fingerprint(identities) if len(judgments.calibration) else None,
         "protocol": cell.protocol,
         "subset": [subset.name for subset in judgments.subsets],
         "limit": cell.limit,
@@ -190,25 +207,45 @@ def _settings(cell: Cell, judgments: Judgments, source: Tower | PairMetric, data
             "model_fingerprint": source.fingerprint,
             "distance": list(cell.distances),
             "tokens": cell.tokens,
+            "resize": cell.resize,
             "precision": cell.precision,
         }
-    side = DATASETS.load(cell.dataset).common_side
-    return settings | {"distance": [source.distance], "resize": side or "native", "precision": "fp32"}
+    return settings | {
+        "model_fingerprint": getattr(source, "fingerprint", None),
+        "distance": [source.distance],
+        "resize": DATASETS.load(cell.dataset).common_side or "native",
+        "precision": "fp32",
+    }
 
 
 # ---------------------------------------------------------------------------------------------- distances
 
-_Distances = tuple[tuple[str, ...], list[float], dict[str, NDArray[np.float64]], str]
+
+@dataclass(frozen=True)
+class _Found:
+    """What extraction gives: distances by name, (layers, pairs), and where and how they came about."""
+
+    layers: tuple[str, ...]
+    depths: tuple[float, ...]
+    values: dict[str, NDArray[np.float64]]
+    device: str
+    channels: pd.DataFrame | None = None
+    resized: int = 0
 
 
 def _distances(
-    cell: Cell, judgments: Judgments, identities: Sequence[str], source: Tower | PairMetric, listener: Listener
-) -> _Distances:
-    """Layers, their depths, distances by name (layers, pairs), and the device."""
+    cell: Cell,
+    data_set: DataSet,
+    judgments: Judgments,
+    identities: Sequence[str],
+    source: Tower | PairMetric,
+    listener: Listener,
+) -> _Found:
     from alignbench.extraction.plan import make_plan
     from alignbench.models.towers import Tower
 
-    distinct = distinct_pairs(judgments.pairs, identities)
+    folds = fold_of_pairs(judgments) if leaves_one_out(cell, data_set) else None
+    distinct = distinct_pairs(judgments.pairs, identities, folds)
     images = judgments.images.select(distinct.images)
     plan = make_plan(distinct.pairs, len(distinct.images), cell.batch_size)
     outline = Outline(cell.label, cell.dataset, len(distinct.images), len(judgments.pairs), 1, 1, "cpu")
@@ -219,102 +256,58 @@ def _distances(
             execution = Execution(cell.precision, cell.accelerator, cell.workers, cell.feature_memory)
             passes = plan_passes(source, plan, len(distinct.pairs), cell.tokens, execution)
             listener.planned(replace(outline, layers=len(source.layers), passes=len(passes), device=execution.device))
-            weights = np.bincount(distinct.back, judgments.multiplicity()).astype(np.float64)
-            found = tower_distances(
-                source, images, plan, passes, weights, cell.tokens, cell.distances, execution, listener
+            fit = channel_fit(cell, judgments, distinct, folds)
+            of_tower = tower_distances(
+                source, images, plan, passes, fit, cell.tokens, cell.distances, execution, listener
             )
-            layers, depths, device = [x.name for x in source.layers], [x.depth for x in source.layers], execution.device
+            found = _Found(
+                tuple(layer.name for layer in source.layers),
+                tuple(layer.depth for layer in source.layers),
+                of_tower.values,
+                execution.device,
+                pd.DataFrame(asdict(use) for use in of_tower.channels),
+            )
         else:
             from alignbench.extraction.metrics import metric_distances
 
-            listener.planned(outline)
-            side = DATASETS.load(cell.dataset).common_side
-            values = metric_distances(source, images, plan, distinct.pairs, side, cell.workers, listener)
-            found, layers, depths, device = {source.distance: values}, ["image"], [0.0], "cpu"
+            device = _device(cell) if hasattr(source, "to") else "cpu"
+            listener.planned(replace(outline, device=device))
+            of_metric = metric_distances(
+                source, images, plan, distinct.pairs, data_set.common_side, cell.workers, listener, device
+            )
+            values = {source.distance: of_metric.values}
+            found = _Found(("image",), (0.0,), values, device, resized=of_metric.resized)
     finally:
         listener.finished()
-    expanded = {name: values[:, distinct.back] for name, values in found.items()}
-    return tuple(layers), depths, expanded, device
+    return replace(found, values={name: values[:, distinct.back] for name, values in found.values.items()})
 
 
-# ------------------------------------------------------------------------------------------------- scores
+# ------------------------------------------------------------------------------------------------ details
 
 
-def score(judgments: Judgments, subset: Subset, distances: NDArray[np.float64], seed: int) -> list[Scores]:
-    """Score distances against the judgments of a subset.
-
-    Args:
-        judgments: What people said.
-        subset: Which judgments.
-        distances: (curves, pairs).
-        seed: Of the bootstrap.
-    """
-    judged, human = judgments.judged[subset.rows], judgments.human[subset.rows]
-    if judgments.kind == "rating":
-        return score_ratings(distances[:, judged[:, 0]], human, subset.clusters[:, 0], seed)
-    correct = correct_choices(distances, judged, human.astype(np.int64))
-    return [score_choices(correct, subset.clusters, seed)]
-
-
-def _score(
-    cell: Cell,
-    judgments: Judgments,
-    layers: Sequence[str],
-    depths: Sequence[float],
-    distances: dict[str, NDArray[np.float64]],
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The rows of `curve.csv`, and the kind of interval by subset."""
-    rows: list[dict[str, Any]] = []
-    intervals: dict[str, str] = {}
-    for subset in judgments.subsets:
-        scores = score(judgments, subset, np.concatenate(list(distances.values())), cell.seed)
-        intervals[subset.name] = scores[0].interval
-        curves = [(name, layer, depth) for name in distances for layer, depth in zip(layers, depths, strict=True)]
-        for index, (name, layer, depth) in enumerate(curves):
-            for found in scores:
-                rows.append(
-                    {
-                        "model": cell.label,
-                        "dataset": cell.dataset,
-                        "subset": subset.name,
-                        "level": judgments.level,
-                        "protocol": cell.protocol,
-                        "tokens": "" if layer in ("projection", "image") else cell.tokens,
-                        "distance": name,
-                        "layer": layer,
-                        "depth": depth,
-                        "metric": found.metric,
-                        "value": found.value[index],
-                        "ci_low": found.low[index],
-                        "ci_high": found.high[index],
-                        "n": len(subset.rows),
-                        "n_clusters": found.clusters,
-                    }
-                )
-    return pd.DataFrame(rows, columns=list(COLUMNS)), intervals
-
-
-def _details(
-    cell: Cell, judgments: Judgments, device: str, watch: Stopwatch, intervals: dict[str, str]
-) -> dict[str, Any]:
+def _details(cell: Cell, judgments: Judgments, found: _Found, watch: Stopwatch) -> dict[str, Any]:
     images = len(judgments.images.names)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    packages = ("alignbench", "torch", "transformers", "lightning", "numpy", "scipy", "pillow")
+    packages = (
+        *("alignbench", "torch", "torchvision", "transformers", "open_clip_torch", "timm", "lightning"),
+        *("numpy", "scipy", "pillow", "lpips", "pytorch-msssim"),
+    )
     card = cards().get(cell.model)
     return {
         "dataset": cell.dataset,
         "level": judgments.level,
+        "kind": judgments.kind,
         "factors": card.factors if card else {},
         "observers": judgments.observers or "people",
-        "interval": intervals,
         "images": images,
         "pairs": len(judgments.pairs),
+        "pairs_resized_to_a_common_size": found.resized,
         "execution": {
             "data_root": str(cell.data_root) if cell.data_root else None,
             "batch_size": cell.batch_size,
             "loader_workers": cell.workers,
             "feature_memory": cell.feature_memory,
-            "device": device,
+            "device": found.device,
         },
         "timing": {name: round(seconds, 3) for name, seconds in watch.seconds.items()},
         "images_per_second": round(images / watch.seconds["extract"], 2),

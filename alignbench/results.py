@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.cell import DISTANCES
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError
 
@@ -26,6 +27,12 @@ COLUMNS = (
 _TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
 FILES = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 PRIMARY_METRICS = ("spearman", "accuracy")
+_PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
+
+
+def is_part(subsets: pd.Series) -> pd.Series:
+    """Which names of subsets are of breakdowns by distortion, level, type or votes."""
+    return subsets.str.fullmatch(_PART)
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,15 @@ class LayerCurve:
         """What the model is called in tables and figures."""
         return str(self.frame["model"].iloc[0])
 
+    def main(self) -> pd.DataFrame:
+        """The rows without breakdowns by distortion, level or votes, unless there is nothing else."""
+        part = is_part(self.frame["subset"])
+        return self.frame if part.all() else self.frame[~part]
+
     def primary(self) -> pd.DataFrame:
-        """The rows of the metric that the level is judged by: Spearman for ratings, accuracy for choices."""
-        return self.frame[self.frame["metric"].isin(PRIMARY_METRICS)]
+        """The rows of `main` with the level's own metric: Spearman for ratings, accuracy for choices."""
+        rows = self.main()
+        return rows[rows["metric"].isin(PRIMARY_METRICS)]
 
     def best(self, distance: str, *, projection: bool = False, subset: str | None = None) -> pd.Series[Any]:
         """The row of the highest score.
@@ -58,7 +71,7 @@ class LayerCurve:
         Raises:
             KeyError: If there is no row of that distance and subset with a score.
         """
-        rows = self.primary()
+        rows = self.frame[self.frame["metric"].isin(PRIMARY_METRICS)]
         rows = rows[(rows["distance"] == distance) & (rows["subset"] == (subset or rows["subset"].iloc[0]))]
         if not projection and (rows["layer"] != "projection").any():
             rows = rows[rows["layer"] != "projection"]
@@ -79,6 +92,8 @@ class Run:
         judgments: What the scores were made of.
         settings: Every setting that can change a number.
         details: What else `run.json` records: versions, device, timing.
+        stimuli: A digest of the images of each judgment, in the order of `judgments`.
+        channels: How evenly each layer's channels share its activity, the rows of `channels.csv`; none for a baseline.
     """
 
     curve: LayerCurve
@@ -87,6 +102,8 @@ class Run:
     judgments: Judgments
     settings: dict[str, Any]
     details: dict[str, Any]
+    stimuli: tuple[str, ...]
+    channels: pd.DataFrame | None = None
 
 
 def run_hash(settings: dict[str, Any]) -> str:
@@ -100,14 +117,15 @@ def folder_name(label: str, dataset: str, settings: dict[str, Any]) -> str:
     return f"{label.replace('/', '--').replace(':', '--')}__{dataset}__{run_hash(settings)}"
 
 
-def judgment_table(judgments: Judgments) -> pd.DataFrame:
+def judgment_table(judgments: Judgments, stimuli: Sequence[str]) -> pd.DataFrame:
     """One row per (subset, judgment): what is needed to score distances again without the data.
 
-    Columns: `id`; `subset`; `pairs`, the indices of its pairs; `value`, the rating or the option that people chose;
-    `cluster`, what it belongs to when judgments are resampled.
+    Columns: `id`; `subset`; `pairs`, the indices of its pairs; `value`, the rating, the option that people chose, or
+    the share of them who preferred the second; `cluster`, what it belongs to when judgments are resampled; `stimuli`,
+    a digest of the images, by which runs on the same pictures are known.
     """
     parts = []
-    for subset in judgments.subsets:
+    for subset in (*judgments.subsets, *judgments.parts):
         rows = subset.rows
         parts.append(
             pd.DataFrame(
@@ -117,6 +135,7 @@ def judgment_table(judgments: Judgments) -> pd.DataFrame:
                     "pairs": list(judgments.judged[rows]),
                     "value": judgments.human[rows],
                     "cluster": list(subset.clusters),
+                    "stimuli": [stimuli[int(row)] for row in rows],
                 }
             )
         )
@@ -167,7 +186,9 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
         layers = {"layers": json.dumps(list(run.layers))}
         arrays = {name: np.ascontiguousarray(values) for name, values in run.distances.items()}
         save_file(arrays, scratch / "distances.safetensors", metadata=layers)
-        judgment_table(run.judgments).to_parquet(scratch / "judgments.parquet", index=False)
+        judgment_table(run.judgments, run.stimuli).to_parquet(scratch / "judgments.parquet", index=False)
+        if run.channels is not None:
+            run.channels.to_csv(scratch / "channels.csv", index=False)
         draw(run.curve, scratch)
         record = {"label": run.curve.label, "settings": run.settings, **run.details}
         (scratch / "run.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -215,6 +236,55 @@ def read_curve(folder: Path) -> LayerCurve:
     if tuple(frame.columns) != COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):
         raise DataError(f"{path} does not hold the columns of a curve: measure it again with --overwrite")
     return LayerCurve(frame)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """`run.json` of a run folder.
+
+    Raises:
+        DataError: If it is not there or cannot be read.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if not {"label", "kind", "settings"} <= set(record):
+            raise ValueError("it lacks what a comparison needs")
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{folder / 'run.json'} cannot be used ({error}): measure it again with --overwrite") from error
+    return record
+
+
+def read_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:
+    """The names of the layers of a run, and its distances by name, (layers, pairs).
+
+    Raises:
+        DataError: If `distances.safetensors` is not there or cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / "distances.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            layers = tuple(json.loads(file.metadata()["layers"]))
+            names = sorted(file.keys(), key=lambda name: DISTANCES.index(name) if name in DISTANCES else -1)
+            return layers, {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+
+
+def read_judgments(folder: Path) -> pd.DataFrame:
+    """The rows of `judgments.parquet`, see `judgment_table`.
+
+    Raises:
+        DataError: If it is not there, cannot be read, or lacks a column.
+    """
+    path = folder / "judgments.parquet"
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+    if not {"id", "subset", "pairs", "value", "cluster", "stimuli"} <= set(table.columns) or table.empty:
+        raise DataError(f"{path} lacks what a comparison needs: measure it again with --overwrite")
+    return table
 
 
 def find_runs(places: list[Path]) -> list[Path]:

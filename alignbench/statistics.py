@@ -1,31 +1,25 @@
-"""Scores of distances against human judgments, and how certain they are.
+"""Scores of distances against human judgments, each with a 95 % interval.
 
-A 95 % interval says how the score would vary with other stimuli: judgments are resampled by cluster (the reference
-image of a rating, the triplet or the objects of a choice) while distances stay as they are. With 100 clusters or more
-it is a percentile bootstrap; with fewer, where that one is too narrow, a jackknife t interval (on Fisher's z for
-correlations).
-Every score is therefore a function of cluster weights w: all ones give the score itself, counts a bootstrap resample,
-and ones with a single zero a jackknife replicate.
+An interval says how the score would vary with other stimuli: judgments are resampled by cluster (the reference image of
+a rating, the triplet or the objects of a choice) while distances stay as they are; see `resampling`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from alignbench.correlations import kendall, pearson, spearman
+from alignbench.logistic import logistic_closeness
+from alignbench.resampling import CONFIDENCE, IntervalKind, cluster_weights, interval
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-IntervalKind = Literal["percentile cluster bootstrap", "cluster jackknife t", "object delta-method t", "none"]
-
-FEWEST_FOR_BOOTSTRAP = 100
-RESAMPLES = 1000
-CONFIDENCE = 0.95
+Ratio = tuple[Floats, Floats]  # numerators (curves or 1, n) and denominators (n,) of a ratio of sums over judgments
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class Scores:
     """One metric for several curves (rows of distances).
 
     Attributes:
-        metric: `spearman`, `pearson`, `kendall` or `accuracy`.
+        metric: e.g. `spearman` or `accuracy`.
         value: (curves,); not a number where distances are constant.
         low: Lower end of the interval, (curves,); not a number where there is none.
         high: Upper end.
@@ -52,51 +46,127 @@ class Scores:
 # ------------------------------------------------------------------------------------------------ ratings
 
 
-def score_ratings(distances: Floats, ratings: Floats, clusters: Indices, seed: int = 0) -> list[Scores]:
-    """Spearman, Pearson and Kendall (tau-b) correlations of minus the distance with the rating.
+def rating_replicates(
+    distances: Floats, ratings: Floats, clusters: Indices, seed: int, metrics: tuple[str, ...]
+) -> tuple[dict[str, Floats], IntervalKind]:
+    """Scores of ratings and their replicates.
 
     Args:
         distances: (curves, n).
         ratings: (n,).
         clusters: Cluster of each rating, (n,).
         seed: Of the bootstrap.
+        metrics: Of `RATING_METRICS`.
+
+    Returns:
+        By metric (curves, 1 + replicates), the score itself first; and what the replicates are.
     """
     _, clusters = np.unique(clusters, return_inverse=True)
     order = np.argsort(clusters, kind="stable")
     closeness, ratings, clusters = -distances[:, order], ratings[order], clusters[order]
-    count = int(clusters[-1]) + 1
-    weights, kind = _weights(count, seed)
+    weights, kind = cluster_weights(int(clusters[-1]) + 1, seed)
     constant = np.ptp(closeness, axis=1) == 0.0
+    found = {}
+    for metric in metrics:
+        found[metric] = RATING_METRICS[metric](closeness, ratings, clusters, weights)
+        found[metric][constant] = np.nan
+    return found, kind
+
+
+def spearman_within(closeness: Floats, ratings: Floats, clusters: Indices, weights: Floats) -> Floats:
+    """Mean over clusters of the Spearman correlation within each, where it is defined; arguments as for `pearson`."""
+    each = spearman(closeness, ratings, clusters, np.eye(weights.shape[1]))
+    defined = ~np.isnan(each)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((np.where(defined, each, 0.0) @ weights.T) / (defined @ weights.T))
+
+
+def pearson_logistic(closeness: Floats, ratings: Floats, clusters: Indices, weights: Floats) -> Floats:
+    """Pearson correlation after a logistic function of 4 parameters is fitted to the ratings; arguments as `pearson`.
+
+    The function is fitted once and kept in every replicate: at the best fit the correlation does not change to first
+    order when the parameters do.
+    """
+    return pearson(logistic_closeness(closeness, ratings), ratings, clusters, weights)
+
+
+RATING_METRICS: dict[str, Callable[[Floats, Floats, Indices, Floats], Floats]] = {
+    "spearman": spearman,
+    "pearson": pearson,
+    "kendall": kendall,
+    "spearman_within": spearman_within,
+    "pearson_logistic": pearson_logistic,
+}
+
+
+def score_ratings(
+    distances: Floats,
+    ratings: Floats,
+    clusters: Indices,
+    seed: int = 0,
+    metrics: tuple[str, ...] = ("spearman", "pearson", "kendall"),
+) -> list[Scores]:
+    """Agreement of minus the distance with the rating.
+
+    Args:
+        distances: (curves, n).
+        ratings: (n,).
+        clusters: Cluster of each rating, (n,).
+        seed: Of the bootstrap.
+        metrics: Of `RATING_METRICS`: correlations (tau-b for `kendall`), the mean correlation within clusters, and the
+            correlation after a logistic fit.
+    """
+    replicates, kind = rating_replicates(distances, ratings, clusters, seed, metrics)
+    count = len(np.unique(clusters))
     found = []
-    for metric, correlate in (("spearman", spearman), ("pearson", pearson), ("kendall", kendall)):
-        replicates = correlate(closeness, ratings, clusters, weights)
-        replicates[constant] = np.nan
-        low, high = _interval(replicates[:, 0], replicates[:, 1:], kind, fisher=True)
-        found.append(Scores(metric, replicates[:, 0], low, high, count, kind))
+    for metric, values in replicates.items():
+        low, high = interval(values[:, 0], values[:, 1:], kind, fisher=True)
+        found.append(Scores(metric, values[:, 0], low, high, count, kind))
     return found
 
 
 # ------------------------------------------------------------------------------------------------ choices
 
 
-def correct_choices(distances: Floats, judged: Indices, chosen: Indices) -> Floats:
-    """Whether the pair that people chose is strictly the closest (the paper's rule: a tie is wrong).
+def correct_choices(distances: Floats, judged: Indices, chosen: Indices, share_ties: bool = False) -> Floats:
+    """Whether the pair that people chose is the closest.
 
     Args:
         distances: (curves, pairs).
         judged: Pairs of each judgment, (n, options).
         chosen: The option that people chose, (n,).
+        share_ties: Whether a chosen pair that ties with k - 1 others for the closest counts 1/k (the corrected rule;
+            one half of two), or nothing (the paper's).
 
     Returns:
-        (curves, n), 1 or 0.
+        (curves, n), from 0 to 1.
     """
     correct = np.empty((len(distances), len(judged)))
     for row, curve in enumerate(distances):
         options = curve[judged]
         picked = np.take_along_axis(options, chosen[:, None], axis=1)
-        np.put_along_axis(options, chosen[:, None], np.inf, axis=1)
-        correct[row] = picked[:, 0] < options.min(axis=1)
+        if share_ties:
+            closest = options.min(axis=1, keepdims=True)
+            correct[row] = (picked == closest)[:, 0] / (options == closest).sum(axis=1)
+        else:
+            np.put_along_axis(options, chosen[:, None], np.inf, axis=1)
+            correct[row] = picked[:, 0] < options.min(axis=1)
     return correct
+
+
+def agreement_with_preferences(distances: Floats, judged: Indices, preferred: Floats) -> Floats:
+    """Share of people who prefer the closer of two pairs, one half where they tie (Zhang et al., CVPR 2018).
+
+    Args:
+        distances: (curves, pairs).
+        judged: The two pairs of each judgment, (n, 2).
+        preferred: Share of people who prefer the second, (n,).
+
+    Returns:
+        (curves, n), from 0 to 1.
+    """
+    first, second = distances[:, judged[:, 0]], distances[:, judged[:, 1]]
+    return np.where(first == second, 0.5, np.where(second < first, preferred, 1.0 - preferred))
 
 
 def score_choices(correct: Floats, clusters: Indices, seed: int = 0) -> Scores:
@@ -108,35 +178,76 @@ def score_choices(correct: Floats, clusters: Indices, seed: int = 0) -> Scores:
             (a judgment then weighs the product of its objects' counts; the variance is its delta-method form).
         seed: Of the bootstrap.
     """
-    value = correct.mean(axis=1)
-    if clusters.shape[1] > 1:
-        return _score_by_objects(correct, value, clusters)
-    sums, sizes = _cluster_sums(correct, clusters[:, 0])
-    weights, kind = _weights(len(sizes), seed)
-    low, high = _interval(value, ((sums @ weights.T) / (weights @ sizes))[:, 1:], kind)
-    return Scores("accuracy", value, np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0), len(sizes), kind)
+    return Resampled(clusters, seed).score("accuracy", [(correct, np.ones(correct.shape[1]))])
 
 
-def _cluster_sums(values: Floats, clusters: Indices) -> tuple[Floats, Floats]:
-    """Sums of each row over each cluster, (rows, clusters), and the clusters' sizes."""
-    _, cluster = np.unique(clusters, return_inverse=True)
-    sizes = np.bincount(cluster).astype(np.float64)
-    return np.stack([np.bincount(cluster, row, minlength=len(sizes)) for row in values]), sizes
+class Resampled:
+    """Judgments that are resampled by cluster, for scores that are functions of ratios of sums over judgments.
 
+    Args:
+        clusters: (n, 1) or (n, m), see `score_choices`.
+        seed: Of the bootstrap.
+    """
 
-def _score_by_objects(correct: Floats, value: Floats, clusters: Indices) -> Scores:
-    """Delta method for sums over judgments of w_i w_j w_k: each object's influence is what its judgments add."""
-    _, objects = np.unique(clusters, return_inverse=True)
-    objects = objects.reshape(clusters.shape)
-    count = int(objects.max()) + 1
-    deviation = (correct - value[:, None]) / correct.shape[1]
-    influence = np.stack([sum(np.bincount(column, row, minlength=count) for column in objects.T) for row in deviation])
-    error = np.sqrt((influence**2).sum(axis=1))
-    if count < 2:
-        return Scores("accuracy", value, np.full_like(value, np.nan), np.full_like(value, np.nan), count, "none")
-    reach = stats.t.ppf(0.5 + CONFIDENCE / 2.0, count - 1) * error
-    low, high = np.clip(value - reach, 0.0, 1.0), np.clip(value + reach, 0.0, 1.0)
-    return Scores("accuracy", value, low, high, count, "object delta-method t")
+    def __init__(self, clusters: Indices, seed: int) -> None:
+        _, members = np.unique(clusters, return_inverse=True)
+        self.members: Indices = members.reshape(clusters.shape)
+        self.count = int(self.members.max()) + 1
+        self.kind: IntervalKind = "object delta-method t" if self.count > 1 else "none"
+        if clusters.shape[1] == 1:
+            self.weights, self.kind = cluster_weights(self.count, seed)
+
+    def replicates(self, ratio: Ratio) -> Floats:
+        """A ratio and its replicates, (curves, 1 + replicates); for (n, 1) clusters."""
+        numerator, denominator = self._sums(ratio[0]), self._sums(ratio[1][None])
+        with np.errstate(invalid="ignore"):
+            return np.asarray((numerator @ self.weights.T) / (denominator @ self.weights.T))
+
+    def score(
+        self,
+        metric: str,
+        ratios: list[Ratio],
+        combine: Callable[..., Floats] = lambda ratio: ratio,
+        gradient: Callable[..., tuple[Floats | float, ...]] = lambda ratio: (1.0,),
+        limits: tuple[float, float] = (0.0, 1.0),
+    ) -> Scores:
+        """A function of ratios, with its interval.
+
+        Args:
+            metric: Its name.
+            ratios: What it is a function of.
+            combine: The function, of as many arrays.
+            gradient: Its partial derivatives (used where objects are resampled).
+            limits: Of what it can be.
+        """
+        values = [numerator.sum(axis=1) / denominator.sum() for numerator, denominator in ratios]
+        value = combine(*values)
+        if self.members.shape[1] > 1:
+            slopes = gradient(*values)
+            deviation = sum(
+                np.asarray(slope)[..., None] * (numerator - found[:, None] * denominator) / denominator.sum()
+                for slope, found, (numerator, denominator) in zip(slopes, values, ratios, strict=True)
+            )
+            low, high = self._by_objects(value, np.asarray(deviation))
+        else:
+            replicates = combine(*(self.replicates(ratio) for ratio in ratios))
+            low, high = interval(value, replicates[:, 1:], self.kind)
+        return Scores(metric, value, np.clip(low, *limits), np.clip(high, *limits), self.count, self.kind)
+
+    def _sums(self, values: Floats) -> Floats:
+        """Sums of each row over each cluster, (rows, clusters)."""
+        return np.stack([np.bincount(self.members[:, 0], row, minlength=self.count) for row in values])
+
+    def _by_objects(self, value: Floats, deviation: Floats) -> tuple[Floats, Floats]:
+        """Delta method for sums over judgments of w_i w_j w_k: each object's influence is what its judgments add."""
+        if self.count < 2:
+            return np.full_like(value, np.nan), np.full_like(value, np.nan)
+        columns = self.members.T
+        influence = np.stack(
+            [sum(np.bincount(column, row, minlength=self.count) for column in columns) for row in deviation]
+        )
+        reach = stats.t.ppf(0.5 + CONFIDENCE / 2.0, self.count - 1) * np.sqrt((influence**2).sum(axis=1))
+        return value - reach, value + reach
 
 
 # ---------------------------------------------------------------------------------------------- differences
@@ -161,12 +272,8 @@ def compare_ratings(first: Floats, second: Floats, ratings: Floats, clusters: In
         clusters: Cluster of each rating, (n,).
         seed: Of the bootstrap.
     """
-    _, clusters = np.unique(clusters, return_inverse=True)
-    order = np.argsort(clusters, kind="stable")
-    weights, kind = _weights(int(clusters.max()) + 1, seed)
-    closeness = -np.stack([first, second])[:, order]
-    scores = spearman(closeness, ratings[order], clusters[order], weights)
-    return _difference((scores[0] - scores[1])[None], kind)
+    found, kind = rating_replicates(np.stack([first, second]), ratings, clusters, seed, ("spearman",))
+    return _difference(found["spearman"][:1] - found["spearman"][1:], kind)
 
 
 def compare_choices(first: Floats, second: Floats, clusters: Indices, seed: int = 0) -> Difference:
@@ -178,54 +285,10 @@ def compare_choices(first: Floats, second: Floats, clusters: Indices, seed: int 
         clusters: Cluster of each judgment, (n,).
         seed: Of the bootstrap.
     """
-    sums, sizes = _cluster_sums((first - second)[None], clusters)
-    weights, kind = _weights(len(sizes), seed)
-    return _difference((sums @ weights.T) / (weights @ sizes), kind)
+    resampled = Resampled(clusters[:, None], seed)
+    return _difference(resampled.replicates(((first - second)[None], np.ones(len(first)))), resampled.kind)
 
 
 def _difference(replicates: Floats, kind: IntervalKind) -> Difference:
-    low, high = _interval(replicates[:, 0], replicates[:, 1:], kind)
+    low, high = interval(replicates[:, 0], replicates[:, 1:], kind)
     return Difference(float(replicates[0, 0]), float(low[0]), float(high[0]))
-
-
-# ---------------------------------------------------------------------------------------------- intervals
-
-
-def _weights(count: int, seed: int) -> tuple[Floats, IntervalKind]:
-    """Rows of cluster weights, (1 + replicates, clusters): the data themselves first."""
-    whole = np.ones((1, count))
-    if count < 2:
-        return whole, "none"
-    if count < FEWEST_FOR_BOOTSTRAP:
-        return np.concatenate([whole, 1.0 - np.eye(count)]), "cluster jackknife t"
-    rng = np.random.default_rng(seed)
-    drawn = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(RESAMPLES)]
-    return np.concatenate([whole, np.array(drawn, dtype=np.float64)]), "percentile cluster bootstrap"
-
-
-def _interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool = False) -> tuple[Floats, Floats]:
-    """Ends of the interval.
-
-    Args:
-        value: The score, (curves,).
-        replicates: (curves, replicates).
-        kind: How the replicates were made.
-        fisher: Whether to work on Fisher's z (jackknife only).
-    """
-    nothing = np.full_like(value, np.nan)
-    if kind == "none":
-        return nothing, nothing
-    if kind == "percentile cluster bootstrap":
-        tails = [0.5 - CONFIDENCE / 2.0, 0.5 + CONFIDENCE / 2.0]
-        low, high = np.quantile(replicates, tails, axis=1)
-        return low, high
-    count = replicates.shape[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre, pseudo = (np.arctanh(value), np.arctanh(replicates)) if fisher else (value, replicates)
-        spread = ((pseudo - pseudo.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        reach = stats.t.ppf(0.5 + CONFIDENCE / 2.0, count - 1) * np.sqrt((count - 1) / count * spread)
-        low, high = centre - reach, centre + reach
-    if fisher:
-        perfect = np.isclose(replicates, value[:, None], rtol=0.0, atol=1e-12).all(axis=1)  # where z may be infinite
-        return np.where(perfect, value, np.tanh(low)), np.where(perfect, value, np.tanh(high))
-    return low, high

@@ -26,7 +26,12 @@ def run(
     subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
     distance: Annotated[str, typer.Option(help="all, or normalized_euclidean, euclidean, cosine.")] = "all",
     tokens: Annotated[str, typer.Option(help="Token view: all, cls or mean.")] = "all",
-    protocol: Annotated[str, typer.Option(help="paper: as the published scripts measure.")] = "paper",
+    protocol: Annotated[
+        str, typer.Option(help="paper: as the published scripts measure; corrected: held-out means, shared ties.")
+    ] = "paper",
+    resize: Annotated[
+        str, typer.Option(help="checkpoint: as its processor does; squash: the whole picture to the tower's square.")
+    ] = "checkpoint",
     batch_size: Annotated[int, typer.Option(help="Images a batch.")] = 16,
     precision: Annotated[str, typer.Option(help="fp32, or bf16 for the tower.")] = "fp32",
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -38,18 +43,24 @@ def run(
         bool, typer.Option("--random-init", help="Random weights, drawn from --seed; cards need no download.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of random weights and bootstrap.")] = 0,
+    seeds: Annotated[int, typer.Option(help="With --random-init: this many untrained twins, from --seed on.")] = 1,
     limit: Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what is finished.")] = False,
 ) -> int:
     """Measure a model on data sets, layer by layer; the last line of stdout is the run folder."""
     from alignbench.cell import DISTANCES, Cell
+    from alignbench.models import RANDOM_PREFIX
 
     names = names_in(dataset)
     if not names:
         raise UsageError("--dataset is empty: see `alignbench datasets`")
     if data_root is not None and len(names) > 1:
         raise UsageError("--data-root goes with one data set; with several, set ALIGNBENCH_DATA to the folder of them")
+    if seeds < 1:
+        raise UsageError(f"--seeds {seeds} is below 1")
+    if seeds > 1 and not (random_init or model.startswith(RANDOM_PREFIX)):
+        raise UsageError("--seeds draws untrained twins: it goes with --random-init (or the model random:NAME)")
     cells = [
         Cell(
             model=model,
@@ -59,39 +70,59 @@ def run(
             distances=DISTANCES if distance == "all" else names_in(distance),
             tokens=tokens,
             protocol=protocol,
+            resize=resize,
             batch_size=batch_size,
             precision=precision,
             accelerator=accelerator,
             workers=loader_workers,
             feature_memory=parse_bytes(feature_memory),
             random_init=random_init,
-            seed=seed,
+            seed=one,
             limit=limit,
         ).checked()
         for name in names
+        for one in range(seed, seed + seeds)
     ]
     from alignbench.datasets import DATASETS
 
     for name in names:
         DATASETS.load(name)
-    done = [_run_one(cell, output, overwrite, alone=len(cells) == 1) for cell in cells]
-    return 0 if all(done) else 1
+    finished = []
+    for cell in cells:
+        found = _run_one(cell, output, overwrite, alone=len(cells) == 1)
+        if found is None:
+            continue
+        finished.append(found)
+        if seeds == 1:
+            _show([found[1]], [found[0]], twins=False)
+    for name in names if seeds > 1 else ():
+        twins = [(folder, curve) for folder, curve in finished if curve.frame["dataset"].iloc[0] == name]
+        _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
+    return 0 if len(finished) == len(cells) else 1
 
 
-def _run_one(cell: Cell, output: Path, overwrite: bool, alone: bool) -> bool:
+def _run_one(cell: Cell, output: Path, overwrite: bool, alone: bool) -> tuple[Path, LayerCurve] | None:
     """Measure one of the cells; a failure is raised if it is the only one, else said."""
-    from alignbench.cli.show import print_table, score_table
-
     try:
-        folder, curve = measure_into(cell, output, overwrite)
+        return measure_into(cell, output, overwrite)
     except AlignbenchError as error:
         if alone:
             raise
-        complain(f"{cell.dataset}: {error}")
-        return False
-    print_table(score_table([curve], f"{curve.label} on {cell.dataset}{_observers(cell.dataset)}"))
-    print(folder)
-    return True
+        complain(f"{cell.label} on {cell.dataset}: {error}")
+        return None
+
+
+def _show(curves: list[LayerCurve], folders: list[Path], twins: bool) -> None:
+    """Print scores on one data set, and the run folders below."""
+    from alignbench.cli.show import print_table, score_table, twin_table
+
+    if not curves:
+        return
+    dataset = str(curves[0].frame["dataset"].iloc[0])
+    title = f"{dataset}{_observers(dataset)}"
+    print_table(twin_table(curves, title) if twins else score_table(curves, f"{curves[0].label} on {title}"))
+    for folder in folders:
+        print(folder)
 
 
 def _observers(dataset: str) -> str:
@@ -104,7 +135,7 @@ def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, Layer
     """Measure a cell and write its run folder, or take the finished one."""
     from alignbench.cli.show import ConsoleListener
     from alignbench.measurement import measure_cell
-    from alignbench.report.figure import draw_curve
+    from alignbench.report.figure import draw_channels, draw_curve
     from alignbench.results import check_writable, is_complete, read_curve, write_run
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
@@ -120,7 +151,14 @@ def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, Layer
     if measured is None:
         print(f"{cell.label} on {cell.dataset} is finished: taken from {found[0]}", file=sys.stderr)
         return found[0], read_curve(found[0])
-    return write_run(measured, output, draw_curve, overwrite), measured.curve
+    channels = measured.channels
+
+    def draw(curve: LayerCurve, folder: Path) -> None:
+        draw_curve(curve, folder)
+        if channels is not None:
+            draw_channels(channels, folder, f"{curve.label} on {curve.frame['dataset'].iloc[0]}")
+
+    return write_run(measured, output, draw, overwrite), measured.curve
 
 
 def demo(output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo")) -> None:

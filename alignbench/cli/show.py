@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -92,11 +93,44 @@ def score_table(curves: list[LayerCurve], title: str) -> Table:
     return table
 
 
+def twin_table(curves: list[LayerCurve], title: str) -> Table:
+    """The band of untrained twins: mean and range over seeds of best layer and projection, a row a distance."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in ("model", "data set", "metric", "distance"):
+        table.add_column(name, overflow="fold")
+    for name in ("best layer, mean", "min .. max", "projection, mean", "min .. max"):
+        table.add_column(name, justify="right")
+    name = f"{curves[0].label.rpartition('@')[0]}, {len(curves)} untrained twins"
+    rows = pd.concat([curve.primary() for curve in curves], ignore_index=True)
+    for (subset, distance), some in rows.groupby(["subset", "distance"], sort=False):
+        last = some[some["layer"] == "projection"]
+        best = some[some["layer"] != "projection"].groupby("model")["value"].max()
+        table.add_row(
+            name,
+            _place(some.iloc[0], str(subset)),
+            some.iloc[0]["metric"],
+            distance,
+            *_band(best),
+            *_band(last["value"]),
+        )
+    return table
+
+
+def _band(values: pd.Series) -> tuple[str, str]:
+    if values.empty:
+        return "", ""
+    return f"{values.mean():.3f}", f"{values.min():.3f} .. {values.max():.3f}"
+
+
+def _place(row: pd.Series, subset: str) -> str:
+    return str(row["dataset"]) if subset in ("all", "test", "testset1") else f"{row['dataset']} {subset}"
+
+
 def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str) -> None:
     rows = curve.primary()
     rows = rows[(rows["subset"] == subset) & (rows["distance"] == distance)]
     first = rows.iloc[0]
-    dataset = first["dataset"] if subset in ("all", "test", "testset1") else f"{first['dataset']} {subset}"
+    dataset = _place(first, subset)
     try:
         best = curve.best(distance, subset=subset)
         cells = [str(best["layer"]), f"{best['value']:.3f}", _interval(best["ci_low"], best["ci_high"])]

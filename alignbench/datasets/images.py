@@ -99,7 +99,8 @@ class FileImages:
     def identities(self) -> list[str]:
         """See `ImageSource.identities`.
 
-        An identity is the size and a hash of the first, middle and last 4 KiB; where those coincide, of every byte.
+        An identity is a hash of the size and the first, middle and last 4 KiB; where those of several files coincide,
+        `/` and a hash of every byte follow.
         """
         with _threads() as pool:
             looks = list(pool.map(self._look, self.names))
@@ -109,7 +110,7 @@ class FileImages:
             counts = Counter(look.identity for look in looks)
             return list(
                 pool.map(
-                    lambda name, look: self._full_digest(name) if counts[look.identity] > 1 else look.identity,
+                    lambda name, look: self._full_identity(name, look) if counts[look.identity] > 1 else look.identity,
                     self.names,
                     looks,
                 )
@@ -123,9 +124,9 @@ class FileImages:
     def _broken(self, looks: list[_Look]) -> list[str]:
         return [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
 
-    def _full_digest(self, name: str) -> str:
+    def _full_identity(self, name: str, look: _Look) -> str:
         with open(self.root / name, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return f"{look.identity}/{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     def _look(self, name: str) -> _Look:
         path = self.root / name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from alignbench.datasets.images import ImageSource, Indices
 from alignbench.errors import DataError, UsageError
 
 Floats = NDArray[np.float64]
-Kind = Literal["rating", "choice"]
+Kind = Literal["rating", "choice", "preference"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Subset:
     rows: Indices
     clusters: Indices
 
+    def kept(self, mask: NDArray[np.bool_]) -> Subset:
+        """Only some of its judgments; `mask` is (n,)."""
+        return replace(self, rows=self.rows[mask], clusters=self.clusters[mask])
+
 
 @dataclass(frozen=True)
 class Judgments:
@@ -44,14 +48,20 @@ class Judgments:
     Attributes:
         dataset: Name of the data set.
         level: Level of abstraction: `low`, `middle` or `high`.
-        kind: `rating` (higher = looks closer) or `choice` (which pair looks closest).
+        kind: `rating` (higher = looks closer), `choice` (which pair looks closest) or `preference` (which of two pairs,
+            as a share of the people asked).
         images: The pictures.
         pairs: Unique pairs of image indices, (P, 2), in the order and orientation in which they first occur.
         judged: Indices of the pairs of each judgment, (N, k): k = 1 for ratings, the number of options for choices.
-        human: The rating, or the column of `judged` that people chose, (N,).
+        human: The rating, the column of `judged` that people chose, or the share of people who preferred the second
+            of the two columns, (N,).
         ids: A stable name for each judgment.
         subsets: Which judgments are scored together.
         observers: Who judged, where it was not people.
+        parts: Breakdowns of what the subsets hold (by distortion, by votes), for further rows.
+        votes: How many people judged it, (N,), where that is known.
+        calibration: Indices of judgments whose pairs m[c] is fitted on, and which no subset holds; none under the
+            paper's protocol, which fits it on the evaluated pairs.
     """
 
     dataset: str
@@ -64,10 +74,18 @@ class Judgments:
     ids: tuple[str, ...]
     subsets: tuple[Subset, ...]
     observers: str = ""
+    parts: tuple[Subset, ...] = ()
+    votes: Indices | None = None
+    calibration: Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
-    def multiplicity(self) -> Floats:
-        """How often each pair occurs in the judgments, (P,)."""
-        counts = np.bincount(self.judged.ravel(), minlength=len(self.pairs))
+    def evaluated(self) -> Indices:
+        """Indices of the judgments that some subset holds, ascending."""
+        return np.unique(np.concatenate([s.rows for s in self.subsets]))
+
+    def multiplicity(self, rows: Indices | None = None) -> Floats:
+        """How often each pair occurs in some judgments, all if none are named, (P,)."""
+        judged = self.judged if rows is None else self.judged[rows]
+        counts = np.bincount(judged.ravel(), minlength=len(self.pairs))
         return counts.astype(np.float64)
 
     def limited(self, limit: int) -> Judgments:
@@ -75,11 +93,32 @@ class Judgments:
         subsets = tuple(replace(s, rows=s.rows[:limit], clusters=s.clusters[:limit]) for s in self.subsets)
         return replace(self, subsets=subsets).used()
 
+    def with_votes(self, fewest: int) -> Judgments:
+        """Without the judgments that fewer people made.
+
+        Raises:
+            DataError: If nothing of a subset is left, or nobody counted the votes.
+        """
+        if self.votes is None:
+            raise DataError(f"{self.dataset} does not say how many people judged what")
+        subsets = tuple(s.kept(self.votes[s.rows] >= fewest) for s in self.subsets)
+        for subset in subsets:
+            if not len(subset.rows):
+                raise DataError(f"{self.dataset} has no judgment of subset {subset.name} with {fewest} votes or more")
+        return replace(self, subsets=subsets).used()
+
+    def without_calibration(self) -> tuple[Judgments, Indices]:
+        """Only what is evaluated, and the indices of its pairs among these."""
+        evaluated = replace(self, calibration=self.calibration[:0]).used()
+        return evaluated, np.unique(self.judged[self.evaluated()])
+
     def used(self) -> Judgments:
         """Without the judgments that are in no subset, and the pairs and images that only those name."""
-        rows = np.unique(np.concatenate([s.rows for s in self.subsets]))
+        evaluated = self.evaluated()
+        rows = np.union1d(evaluated, self.calibration)
         pairs, judged = np.unique(self.judged[rows], return_inverse=True)
         images, ends = np.unique(self.pairs[pairs], return_inverse=True)
+        parts = [part.kept(np.isin(part.rows, evaluated)) for part in self.parts]
         return replace(
             self,
             images=self.images.select(images),
@@ -88,6 +127,9 @@ class Judgments:
             human=self.human[rows],
             ids=tuple(self.ids[int(row)] for row in rows),
             subsets=tuple(replace(s, rows=np.searchsorted(rows, s.rows)) for s in self.subsets),
+            parts=tuple(replace(p, rows=np.searchsorted(rows, p.rows)) for p in parts if len(p.rows)),
+            votes=None if self.votes is None else self.votes[rows],
+            calibration=np.searchsorted(rows, self.calibration),
         )
 
     def fingerprint(self, identities: Sequence[str]) -> str:
@@ -96,22 +138,32 @@ class Judgments:
         names = self.images.names
         for part in (self.dataset, self.kind, *self.ids, *names, *identities, *(s.name for s in self.subsets)):
             digest.update(part.encode() + b"\0")
-        for array in (self.pairs, self.judged, self.human, *(s.rows for s in self.subsets)):
+        for array in (self.pairs, self.judged, self.human, self.calibration, *(s.rows for s in self.subsets)):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
+    def stimuli(self, identities: Sequence[str]) -> list[str]:
+        """A digest of each judgment's images, option by option: equal where people were shown the same files, (N,)."""
+        shown = [identity.partition("/")[0] for identity in identities]
+        pairs = [f"{shown[a]}-{shown[b]}" for a, b in self.pairs.tolist()]
+        return [hashlib.sha256("|".join(pairs[pair] for pair in row).encode()).hexdigest()[:16] for row in self.judged]
 
-def unique_pairs(ends: Indices) -> tuple[Indices, Indices]:
+
+def unique_pairs(ends: Indices, folds: Indices | None = None) -> tuple[Indices, Indices]:
     """The distinct unordered pairs among pairs of image indices.
 
     Args:
         ends: Image indices, (N, k, 2).
+        folds: A number for each of the N; pairs with different ones stay apart.
 
     Returns:
         The pairs (P, 2), as and in the order in which they first occur, and the pair of each input, (N, k).
     """
     flat = ends.reshape(-1, 2)
-    key = flat.min(axis=1) * (int(flat.max(initial=0)) + 1) + flat.max(axis=1)
+    images = int(flat.max(initial=0)) + 1
+    key = flat.min(axis=1) * images + flat.max(axis=1)
+    if folds is not None:
+        key += images**2 * np.repeat(folds, ends.shape[1])
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty_like(order)
@@ -134,18 +186,34 @@ class DistinctPairs:
     back: Indices
 
 
-def distinct_pairs(pairs: Indices, identities: Sequence[str]) -> DistinctPairs:
+def distinct_pairs(pairs: Indices, identities: Sequence[str], folds: Indices | None = None) -> DistinctPairs:
     """See `DistinctPairs`.
 
     Args:
         pairs: Image indices, (P, 2).
         identities: A text for each image that is equal exactly where the pictures are.
+        folds: A number for each pair; pairs with different ones stay apart.
     """
     _, first, inverse = np.unique(np.array(identities), return_index=True, return_inverse=True)
     images = np.sort(first)
     position = np.searchsorted(images, first)[inverse]
-    found, back = unique_pairs(position[pairs][:, None])
+    found, back = unique_pairs(position[pairs][:, None], folds)
     return DistinctPairs(images, found, back[:, 0])
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """How the corrected protocol measures a data set.
+
+    Attributes:
+        subsets: Measured by default.
+        calibration: Subset whose pairs m[c] is fitted on; none to leave out each cluster (reference image) in turn.
+        fewest_votes: Judgments that fewer people made are left out.
+    """
+
+    subsets: tuple[str, ...]
+    calibration: str | None = None
+    fewest_votes: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,7 +223,7 @@ class DataSet:
     Attributes:
         name: e.g. `nights`.
         level: `low`, `middle` or `high`.
-        kind: `rating` or `choice`.
+        kind: `rating`, `choice` or `preference`.
         summary: One line: what it is.
         home: Where to get it.
         terms: Under which terms.
@@ -166,6 +234,8 @@ class DataSet:
         complete: How many judgments the whole default subset has; none where that is not fixed.
         common_side: Side in pixels to which images are brought for pair metrics (PIL, bicubic), for sets whose images
             differ in size; none where they are compared at their native size.
+        corrected: How the corrected protocol measures it; none if it cannot.
+        published_ceiling: The noise ceiling that its authors give, for subsets without repeated judgments.
     """
 
     name: str
@@ -180,6 +250,8 @@ class DataSet:
     packaged: bool = False
     complete: int | None = None
     common_side: int | None = None
+    corrected: Corrected | None = None
+    published_ceiling: float | None = None
 
 
 def root_folder(name: str, root: Path | None) -> Path:

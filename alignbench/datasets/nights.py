@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from alignbench.datasets.images import FileImages, Indices
-from alignbench.datasets.judgments import DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
 from alignbench.errors import DataError, unknown
 
-_COLUMNS = ("id", "left_vote", "right_vote", "ref_path", "left_path", "right_path", "split", "is_imagenet")
+_COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")
 _SUBSETS = ("all", "train", "val", "test", "test-imagenet", "test-no-imagenet")
+_FEWEST_VOTES = 6
+_CALIBRATION = 1000
 _TRUE, _FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 
 
@@ -26,6 +28,7 @@ class _Row:
     id: str
     paths: tuple[str, str, str]  # reference, left, right
     right: bool
+    votes: int
     split: str
     imagenet: bool
 
@@ -36,10 +39,10 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     Args:
         root: Folder that holds `data.csv`.
         subsets: `all` (train, val and test, as in the paper), `train`, `val`, `test`, `test-imagenet`,
-            `test-no-imagenet`.
+            `test-no-imagenet`; or `calibration`, 1,000 triplets of `train` with 6 votes or more, drawn with seed 0.
     """
     for subset in subsets:
-        if subset not in _SUBSETS:
+        if subset not in (*_SUBSETS, "calibration"):
             raise unknown("subset of nights", subset, _SUBSETS)
     folder = root_folder("nights", root)
     rows = _read_rows(folder / "data.csv")
@@ -48,10 +51,12 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     pairs, judged = unique_pairs(np.stack([triplets[:, [0, 1]], triplets[:, [0, 2]]], axis=1))
     chosen = []
     for subset in subsets:
-        kept = _rows_of(subset, rows)
+        kept = _calibration(rows) if subset == "calibration" else _rows_of(subset, rows)
         if not len(kept):
             raise DataError(f"{folder / 'data.csv'} has no row of subset {subset}")
         chosen.append(Subset(subset, kept, kept[:, None]))
+    votes = np.array([row.votes for row in rows])
+    by_votes = [(f"votes_{count:02d}", np.flatnonzero(votes == count)) for count in np.unique(votes)]
     return Judgments(
         dataset="nights",
         level="middle",
@@ -62,7 +67,15 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
         human=np.array([float(row.right) for row in rows]),
         ids=tuple(row.id for row in rows),
         subsets=tuple(chosen),
+        parts=tuple(Subset(name, kept, kept[:, None]) for name, kept in by_votes),
+        votes=votes,
     ).used()
+
+
+def _calibration(rows: list[_Row]) -> Indices:
+    trusted = np.array([i for i in _rows_of("train", rows) if rows[i].votes >= _FEWEST_VOTES], dtype=np.int64)
+    count = min(_CALIBRATION, len(trusted))
+    return np.sort(np.random.default_rng(0).choice(trusted, count, replace=False))
 
 
 def _rows_of(subset: str, rows: list[_Row]) -> Indices:
@@ -100,10 +113,13 @@ def _parse(values: dict[str, str | None], where: str) -> _Row:
     flags = {name: _flag(fields[name], f"{where}, {name}") for name in ("left_vote", "right_vote", "is_imagenet")}
     if flags["left_vote"] == flags["right_vote"]:
         raise DataError(f"{where}: exactly one of left_vote and right_vote must be 1")
+    if not fields["votes"].removesuffix(".0").isdecimal():
+        raise DataError(f"{where}, votes: expected a whole number, found '{fields['votes'][:20]}'")
+    votes = int(fields["votes"].removesuffix(".0"))
     paths = (fields["ref_path"], fields["left_path"], fields["right_path"])
     if len(set(paths)) < 3:
         raise DataError(f"{where}: the triplet names an image twice: download it again")
-    return _Row(fields["id"], paths, flags["right_vote"], fields["split"], flags["is_imagenet"])
+    return _Row(fields["id"], paths, flags["right_vote"], votes, fields["split"], flags["is_imagenet"])
 
 
 def _flag(text: str, where: str) -> bool:
@@ -124,4 +140,5 @@ NIGHTS = DataSet(
     read=read,
     complete=20_019,
     common_side=224,
+    corrected=Corrected(("test", "test-imagenet", "test-no-imagenet"), "calibration", _FEWEST_VOTES),
 )

@@ -29,7 +29,7 @@ from PIL import Image
 
 from alignbench.datasets import scenes
 from alignbench.datasets.images import Indices
-from alignbench.datasets.judgments import DataSet, Floats, Judgments, Kind, Subset, unique_pairs
+from alignbench.datasets.judgments import Corrected, DataSet, Floats, Judgments, Kind, Subset, unique_pairs
 from alignbench.datasets.scenes import Scene
 from alignbench.datasets.things import distinct_triplets
 from alignbench.errors import UsageError, unknown
@@ -272,6 +272,7 @@ def _data_set(level: str, summary: str) -> DataSet:
         subsets=(*_SEEDS, "all"),
         read=partial(read, level),
         packaged=True,
+        corrected=Corrected(("test",), None if level == "low" else "trainset"),
     )
 
 

@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 
 from alignbench.datasets.images import FileImages, Indices
-from alignbench.datasets.judgments import DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
 from alignbench.errors import AlignbenchWarning, DataError, unknown
 
 _SPLITS = ("testset1", "validationset", "trainset", "testset2", "testset3")
 _IMAGE_FOLDERS = ("images", "object_images", "Images")
 _TRIPLET_FOLDERS = (".", "triplets", "triplet_dataset", "data/triplet_dataset")
 _TABLE = "triplets_large_final_correctednc_correctedorder.csv"
+_CALIBRATION = 10_000
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -31,10 +32,11 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     Args:
         root: Folder with the images and the triplet files.
         subsets: `testset1` (the paper's: about 1,000 triplets judged about 16 times each), `validationset`,
-            `trainset`, `testset2`, `testset3`, or `all`: the full table if it is there, else every split that is.
+            `trainset`, `testset2`, `testset3`; `all`: the full table if it is there, else every split that is; or
+            `calibration`: 10,000 rows of `trainset`, drawn with seed 0.
     """
     for subset in subsets:
-        if subset not in (*_SPLITS, "all"):
+        if subset not in (*_SPLITS, "all", "calibration"):
             raise unknown("subset of things", subset, (*_SPLITS, "all"))
     folder = root_folder("things", root)
     names = object_images(folder)
@@ -149,6 +151,15 @@ def _object_order(root: Path) -> list[str] | None:
 def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, list[str]]:
     """Triplets (N, 3) with the odd one last, and a name for each."""
     places = [root / folder for folder in _TRIPLET_FOLDERS]
+    if subset == "calibration":
+        if _split_file(places, "trainset") is None:
+            raise DataError(
+                f"trainset.txt is missing under {root}, and the corrected protocol fits the channel means on it: "
+                "put it there or under triplets/, or measure with --protocol paper"
+            )
+        rows, names = _triplets(root, "trainset", objects)
+        drawn = np.random.default_rng(0).choice(len(rows), min(_CALIBRATION, len(rows)), replace=False)
+        return rows[np.sort(drawn)], [names[row] for row in np.sort(drawn)]
     if subset == "all":
         table = next((place / _TABLE for place in places if (place / _TABLE).is_file()), None)
         if table is not None:
@@ -258,4 +269,6 @@ THINGS = DataSet(
     read=read,
     complete=15_640,
     common_side=224,
+    corrected=Corrected(("testset1", "validationset"), "calibration"),
+    published_ceiling=0.6767,
 )

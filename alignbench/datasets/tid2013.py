@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.datasets.images import FileImages
-from alignbench.datasets.judgments import DataSet, Judgments, Subset, root_folder, unique_pairs
-from alignbench.errors import DataError, unknown
+from alignbench.datasets.distorted import Rating, paths_by_lower_case, rated_distortions
+from alignbench.datasets.judgments import Corrected, DataSet, Judgments, root_folder
+from alignbench.errors import DataError
 
 _NAME = re.compile(r"i(\d+)_(\d+)_(\d+)\.bmp", re.IGNORECASE)
 _DISTORTIONS = 24
@@ -24,47 +24,28 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
     Args:
         root: Folder that holds `mos_with_names.txt`.
-        subsets: `all`, or `distortion_01` to `distortion_24`.
+        subsets: `all`, `distortion_01` to `distortion_24`, or `level_1` to `level_5`.
     """
     folder = root_folder("tid2013", root)
-    rows = _read_scores(folder / "mos_with_names.txt")
-    files = {part: _files_by_lower_case(folder, part) for part in ("reference_images", "distorted_images")}
-    wanted: dict[str, int] = {}
-    ends = []
-    for _, name in rows:
+    table = folder / "mos_with_names.txt"
+    rows = _read_scores(table)
+    references = paths_by_lower_case(folder, "reference_images")
+    distorted = paths_by_lower_case(folder, "distorted_images")
+    ratings = []
+    for score, name in rows:
         match = _NAME.fullmatch(name)
         assert match is not None
-        reference = f"i{match[1]}.bmp"
-        pair = []
-        for part, file in (("reference_images", reference), ("distorted_images", name.lower())):
-            path = f"{part}/{files[part].get(file, file)}"
-            pair.append(wanted.setdefault(path, len(wanted)))
-        ends.append([pair])
-    pairs, judged = unique_pairs(np.array(ends, dtype=np.int64))
-    parsed = np.array([[int(part) for part in re.findall(r"\d+", name)] for _, name in rows], dtype=np.int64)
-    chosen = []
-    for subset in subsets:
-        kept = np.arange(len(rows))
-        if subset != "all":
-            number = re.fullmatch(r"distortion_(\d\d)", subset)
-            if number is None or not 1 <= int(number[1]) <= _DISTORTIONS:
-                names = ["all", *(f"distortion_{d:02d}" for d in range(1, _DISTORTIONS + 1))]
-                raise unknown("subset of tid2013", subset, names)
-            kept = np.flatnonzero(parsed[:, 1] == int(number[1]))
-            if not len(kept):
-                raise DataError(f"{folder / 'mos_with_names.txt'} has no rating of {subset}")
-        chosen.append(Subset(subset, kept, parsed[kept, :1]))
-    return Judgments(
-        dataset="tid2013",
-        level="low",
-        kind="rating",
-        images=FileImages(folder, tuple(wanted)),
-        pairs=pairs,
-        judged=judged,
-        human=np.array([score for score, _ in rows]),
-        ids=tuple(name.lower() for _, name in rows),
-        subsets=tuple(chosen),
-    ).used()
+        original = f"i{match[1]}.bmp"
+        ratings.append(
+            Rating(
+                name,
+                references.get(original, f"reference_images/{original}"),
+                distorted.get(name, f"distorted_images/{name}"),
+                score,
+                (int(match[1]), int(match[2]), int(match[3])),
+            )
+        )
+    return rated_distortions("tid2013", table, ratings, subsets, _DISTORTIONS)
 
 
 def _read_scores(path: Path) -> list[tuple[float, str]]:
@@ -86,17 +67,10 @@ def _read_scores(path: Path) -> list[tuple[float, str]]:
             raise DataError(
                 f"{path}, line {number}: the score {parts[0]} is not a finite number: download the file again"
             )
-        rows.append((score, name))
+        rows.append((score, name.lower()))
     if not rows:
         raise DataError(f"{path} holds no ratings: download it again")
     return rows
-
-
-def _files_by_lower_case(root: Path, part: str) -> dict[str, str]:
-    folder = root / part
-    if not folder.is_dir():
-        raise DataError(f"{folder} is missing: --data-root must name the folder that holds it")
-    return {entry.name.lower(): entry.name for entry in folder.iterdir()}
 
 
 TID2013 = DataSet(
@@ -107,7 +81,8 @@ TID2013 = DataSet(
     home="https://www.ponomarenko.info/tid2013.htm",
     terms="free for research, cite the paper",
     default_subset="all",
-    subsets=("all", "distortion_01 .. distortion_24"),
+    subsets=("all", "distortion_01 .. distortion_24", "level_1 .. level_5"),
     read=read,
     complete=3_000,
+    corrected=Corrected(("all",)),
 )

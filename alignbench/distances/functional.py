@@ -6,6 +6,8 @@ difference of pair i in channel c.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -51,23 +53,57 @@ def euclidean(differences: Tensor) -> Tensor:
     return differences.double().mean(dim=1).sqrt()
 
 
-def normalized_euclidean(differences: Tensor, channel_means: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class ChannelFit:
+    """Which pairs the channel means m[c] are fitted on.
+
+    Attributes:
+        weights: How often each pair counts in the means of each fold, (folds, pairs), float64. Under the paper's
+            protocol there is one fold, of the evaluated pairs themselves.
+        fold: The fold whose means each pair is divided by, (pairs,).
+        held_out: Whether no pair is fitted on itself; a layer without a channel that varies in every fold is then an
+            error instead of having distance 0.
+    """
+
+    weights: Tensor
+    fold: Tensor
+    held_out: bool = False
+
+
+def used_channels(channel_means: Tensor) -> Tensor:
+    """Channels with m[c] > 0 in every fold: what differs nowhere must not divide. (folds, channels) to (channels,)."""
+    return (channel_means > 0).all(dim=0)
+
+
+def normalized_euclidean(differences: Tensor, channel_means: Tensor, fold: Tensor) -> Tensor:
     """Euclidean distance after every channel's squared difference is brought to unit mean.
 
-    d_i = sqrt(mean_c D[i, c] / m[c]); channels with m[c] = 0 differ nowhere and are left out (with none left the
-    distance is 0). Hernández-Cámara et al. (ICLR 2024 Re-Align workshop).
+    d_i = sqrt(mean_c D[i, c] / m[c]) over the channels with m[c] > 0 in every fold (with none the distance is 0).
+    Hernández-Cámara et al. (ICLR 2024 Re-Align workshop).
 
     Args:
         differences: D, (pairs, channels).
-        channel_means: m, (channels,): the mean of D over the evaluated pairs, with their multiplicity.
+        channel_means: m, (folds, channels): means of D over the pairs of each fold, with their multiplicity.
+        fold: The fold whose means each pair is divided by, (pairs,).
 
     Returns:
         (pairs,), float64.
     """
-    used = channel_means > 0
+    used = used_channels(channel_means)
     weights = torch.zeros_like(channel_means, dtype=torch.float64)
-    weights[used] = 1.0 / channel_means[used].double()
-    return (differences.double() @ weights / max(int(used.sum()), 1)).sqrt()
+    weights[:, used] = 1.0 / channel_means[:, used].double()
+    by_fold = differences.double() @ weights.T / max(int(used.sum()), 1)
+    return by_fold.gather(1, fold[:, None])[:, 0].sqrt()
+
+
+def participation_ratio(values: Tensor) -> float:
+    """How many channels share a non-negative quantity: (sum v)^2 / sum v^2, from 1 to the number of channels.
+
+    Args:
+        values: (channels,); all zero gives 0.
+    """
+    squares = float(values.double().square().sum())
+    return float(values.double().sum()) ** 2 / squares if squares else 0.0
 
 
 def cosine(first: Tensor, second: Tensor, first_norms: Tensor, second_norms: Tensor) -> Tensor:

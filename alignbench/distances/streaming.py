@@ -1,7 +1,7 @@
 """Distances of many pairs at one layer, gathered batch by batch.
 
-What ranks must agree on, the sum of D over evaluated pairs per channel and their count, is synced state; D itself is
-per pair and stays where its pairs are computed.
+What ranks must agree on, the sums of D per channel over the pairs that m[c] is fitted on and their count, is synced
+state; D itself is per pair and stays where its pairs are computed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from alignbench.distances.functional import (
+    ChannelFit,
     channel_differences,
     cosine,
     euclidean,
@@ -24,7 +25,7 @@ class LayerDistances(Metric):
     """Distances of all pairs at one layer.
 
     Args:
-        weights: How often each pair occurs in the judgments, (pairs,).
+        fit: Which pairs the channel means are fitted on.
         tokens: Tokens an image has at this layer (in the chosen view).
         channels: Channels of the layer.
         distances: Which of `DISTANCES` to compute.
@@ -35,17 +36,19 @@ class LayerDistances(Metric):
     channel_sum: Tensor
     count: Tensor
     weights: Tensor
+    fold: Tensor
     differences: Tensor
     cosines: Tensor
     filled: Tensor
 
-    def __init__(self, weights: Tensor, tokens: int, channels: int, distances: tuple[str, ...]) -> None:
+    def __init__(self, fit: ChannelFit, tokens: int, channels: int, distances: tuple[str, ...]) -> None:
         super().__init__()
         self.tokens, self.distances = tokens, distances
-        pairs = len(weights)
-        self.add_state("channel_sum", torch.zeros(channels, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.register_buffer("weights", weights.double(), persistent=False)
+        folds, pairs = fit.weights.shape
+        self.add_state("channel_sum", torch.zeros(folds, channels, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(folds, dtype=torch.float64), dist_reduce_fx="sum")
+        self.register_buffer("weights", fit.weights.double(), persistent=False)
+        self.register_buffer("fold", fit.fold, persistent=False)
         self.register_buffer("differences", torch.zeros(pairs, channels), persistent=False)
         self.register_buffer("cosines", torch.zeros(pairs, dtype=torch.float64), persistent=False)
         self.register_buffer("filled", torch.zeros(pairs, dtype=torch.bool), persistent=False)
@@ -60,30 +63,61 @@ class LayerDistances(Metric):
             pair_norms: Norms of the two flattened features, (n, 2).
         """
         differences = channel_differences(first, second)
-        weights = self.weights[pairs]
+        weights = self.weights[:, pairs]
         self.differences[pairs] = differences
         if "cosine" in self.distances:
             self.cosines[pairs] = cosine(first, second, *pair_norms.unbind(dim=1))
         self.filled[pairs] = True
         self.channel_sum += weights @ differences.to(weights.dtype)
-        self.count += weights.sum()
+        self.count += weights.sum(dim=1)
+
+    def channel_means(self) -> Tensor:
+        """m, (folds, channels), float64 on the CPU."""
+        return (self.channel_sum / self.count[:, None]).cpu()
 
     def compute(self) -> dict[str, Tensor]:
         """The distances by name, in float64 on the CPU; see `by_name`."""
-        means = (self.channel_sum / self.count).cpu()
+        means, fold = self.channel_means(), self.fold.cpu()
         found = {}
         for name in self.distances:
             if name == "cosine":
                 found[name] = self.cosines.cpu()
                 continue
             parts = []
-            for differences in self.differences.split(_ROWS):
+            for differences, folds in zip(self.differences.split(_ROWS), fold.split(_ROWS), strict=True):
                 rows = differences.cpu()
                 is_normalized = name == "normalized_euclidean"
-                parts.append(normalized_euclidean(rows, means) if is_normalized else euclidean(rows))
+                parts.append(normalized_euclidean(rows, means, folds) if is_normalized else euclidean(rows))
             found[name] = torch.cat(parts)
         return found
 
     def by_name(self) -> dict[str, Tensor]:
         """The distances by name, each (pairs,); torchmetrics would give a single pair without its dimension."""
         return {name: values.reshape(-1) for name, values in self.compute().items()}
+
+
+class ChannelActivity(Metric):
+    """Mean squared activation of each channel at one layer, over images and tokens.
+
+    Args:
+        channels: Channels of the layer.
+    """
+
+    full_state_update = False
+    higher_is_better = None
+    square_sum: Tensor
+    count: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.add_state("square_sum", torch.zeros(channels, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, features: Tensor) -> None:
+        """Take in the features of some images, (images, tokens, channels)."""
+        self.square_sum += features.square().sum(dim=1).sum(dim=0, dtype=torch.float64)
+        self.count += features.shape[0] * features.shape[1]
+
+    def compute(self) -> Tensor:
+        """The means, (channels,), float64."""
+        return self.square_sum / self.count

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,12 +16,19 @@ from alignbench.datasets.images import ImageSource
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import Item, OrderedImages, first_error, ordered_loader
-from alignbench.extraction.plan import Plan
+from alignbench.extraction.plan import Plan, Step
+
+COMMON_SIDE: Final = 224  # pixels: both pictures of a pair are brought to this square where they differ in size
+_TOGETHER: Final = 16  # pairs handed to a metric at once
 
 
 @runtime_checkable
 class PairMetric(Protocol):
     """The door `alignbench.metrics`: an image-quality metric, or anything that gives distances of pairs of pictures.
+
+    What is registered must cost little to import. A metric with weights, or one that a GPU makes faster, also has a
+    method `to`, see `MovableMetric`. One whose numbers depend on weights has an attribute `fingerprint`, their SHA-256,
+    which becomes part of a run's identity; it is asked for after `to`.
 
     Attributes:
         name: What it is called on the command line.
@@ -30,13 +36,52 @@ class PairMetric(Protocol):
         min_side: Smallest side in pixels that it can take.
     """
 
-    name: str
-    distance: str
-    min_side: int
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def distance(self) -> str: ...  # noqa: D102
+
+    @property
+    def min_side(self) -> int: ...  # noqa: D102
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) float32 tensors, RGB in [0, 1], to (pairs,)."""
+        """Distances of pairs: two (pairs, 3, H, W) float32 tensors, RGB in [0, 1], to (pairs,).
+
+        The tensors are on the device that `to` was given, and on the CPU for a metric without it.
+        """
         ...
+
+
+@runtime_checkable
+class MovableMetric(PairMetric, Protocol):
+    """A pair metric that loads weights, or that can work on a GPU."""
+
+    def to(self, device: str) -> PairMetric:
+        """The metric ready for pictures on `device` (`cpu` or `cuda`); called once, before any data are read.
+
+        Raises:
+            ModelError: If its weights cannot be had or trusted.
+        """
+        ...
+
+
+def ready_metric(metric: PairMetric, device: str) -> tuple[PairMetric, str]:
+    """A metric with its weights loaded, and the device on which it takes pictures: the CPU if it has no `to`."""
+    return (metric.to(device), device) if isinstance(metric, MovableMetric) else (metric, "cpu")
+
+
+@dataclass(frozen=True)
+class MetricDistances:
+    """Distances of pairs by a pair metric.
+
+    Attributes:
+        values: (1, pairs), float64: one layer.
+        resized: Number of pairs whose two pictures differ in size, so that both were brought to 224 x 224 pixels.
+    """
+
+    values: NDArray[np.float64]
+    resized: int
 
 
 @dataclass(frozen=True)
@@ -64,68 +109,92 @@ def metric_distances(
     side: int | None,
     workers: int | None,
     listener: Listener,
-) -> NDArray[np.float64]:
+    device: str = "cpu",
+) -> MetricDistances:
     """Distances of all pairs.
 
+    Where the two pictures of a pair differ in size, both are resized to 224 x 224 pixels first (PIL, bicubic). No
+    picture may be smaller than the metric's `min_side`, not even one of those.
+
     Args:
-        metric: The metric.
+        metric: The metric, after its `to` if it has one.
         images: The pictures.
         plan: The order in which they flow.
         pairs: Image indices, (P, 2).
         side: Side in pixels to which all are resized; none for their native size.
         workers: Loader processes; none for a default.
         listener: Hears of every batch.
-
-    Returns:
-        (1, pairs), float64: one layer.
+        device: Where the metric takes its pictures; a metric without `to` takes them on the CPU.
 
     Raises:
-        DataError: If a picture is damaged or too small, or the two of a pair differ in size.
+        DataError: If a picture is damaged or too small, or the two of a pair differ in size and the metric needs more
+            than 224 pixels.
         AlignbenchError: If the metric gives a number that is not finite.
     """
     found = np.full(len(pairs), np.nan)
+    where = device if isinstance(metric, MovableMetric) else "cpu"
     slots: list[Tensor] = [torch.empty(0)] * plan.slots
+    resized = 0
     loader = ordered_loader(OrderedImages(images, plan.order, Sized(side)), plan, workers, _keep)
     for step, batch in zip(plan.steps, loader, strict=True):
         if isinstance(batch, DataError):
             raise batch
         for slot, (pixels, index) in zip(step.slots.tolist(), batch, strict=True):
-            if min(pixels.shape[1:]) < metric.min_side:
-                size = "x".join(map(str, reversed(pixels.shape[1:])))
-                raise DataError(
-                    f"{images.names[index]} is {size} pixels, and {metric.name} needs at least {metric.min_side}"
-                )
+            _check_side(metric, images.names[index], pixels)
             slots[slot] = pixels
-        for rows in _by_size(step.first, step.second, step.pairs, slots, _describe(images, pairs)):
-            first, second = (
-                torch.stack([slots[slot] for slot in ends[rows].tolist()]).float() / 255.0
-                for ends in (step.first, step.second)
-            )
-            with torch.inference_mode():
-                distances = metric(first, second).double().cpu().numpy()
-            found[step.pairs[rows]] = distances
-            if not np.isfinite(distances).all():
-                pair = int(step.pairs[rows][int(np.argmin(np.isfinite(distances)))])
-                raise AlignbenchError(f"{metric.name} gave no finite number for {_describe(images, pairs)(pair)}")
+        for rows, differ in _alike(step, slots):
+            chosen = step.pairs[rows]
+            names = [" and ".join(images.names[int(image)] for image in pairs[pair]) for pair in chosen]
+            if differ:
+                _check_common_side(metric, names[0])
+                resized += len(chosen)
+            ends = ([slots[slot] for slot in end[rows].tolist()] for end in (step.first, step.second))
+            first, second = (_stacked(pictures, differ, where) for pictures in ends)
+            found[chosen] = _distances(metric, first, second, names)
         listener.advanced(len(batch))
-    return found[None]
+    return MetricDistances(found[None], resized)
 
 
-def _describe(images: ImageSource, pairs: NDArray[np.int64]) -> Callable[[int], str]:
-    return lambda pair: " and ".join(images.names[int(image)] for image in pairs[pair])
+def _check_side(metric: PairMetric, name: str, pixels: Tensor) -> None:
+    if min(pixels.shape[1:]) < metric.min_side:
+        size = "x".join(map(str, reversed(pixels.shape[1:])))
+        raise DataError(f"{name} is {size} pixels, and {metric.name} needs at least {metric.min_side}")
 
 
-def _by_size(
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    pairs: NDArray[np.int64],
-    slots: list[Tensor],
-    describe: Callable[[int], str],
-) -> list[list[int]]:
-    """Positions of pairs of one size, in batches of at most 16."""
-    groups: dict[torch.Size, list[int]] = defaultdict(list)
-    for position, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        if slots[a].shape != slots[b].shape:
-            raise DataError(f"{describe(int(pairs[position]))} differ in size, so they cannot be compared")
-        groups[slots[a].shape].append(position)
-    return [rows[start : start + 16] for rows in groups.values() for start in range(0, len(rows), 16)]
+def _check_common_side(metric: PairMetric, names: str) -> None:
+    if metric.min_side > COMMON_SIDE:
+        raise DataError(
+            f"{names} differ in size, and {metric.name} cannot take them at {COMMON_SIDE} x {COMMON_SIDE} pixels: "
+            f"it needs at least {metric.min_side}"
+        )
+
+
+def _alike(step: Step, slots: list[Tensor]) -> list[tuple[list[int], bool]]:
+    """Positions of pairs for one stack, at most 16, and whether the two pictures of each of these differ in size."""
+    groups: dict[torch.Size | None, list[int]] = defaultdict(list)
+    for position, (a, b) in enumerate(zip(step.first.tolist(), step.second.tolist(), strict=True)):
+        groups[slots[a].shape if slots[a].shape == slots[b].shape else None].append(position)
+    return [
+        (positions[start : start + _TOGETHER], shape is None)
+        for shape, positions in groups.items()
+        for start in range(0, len(positions), _TOGETHER)
+    ]
+
+
+def _stacked(pictures: list[Tensor], resize: bool, device: str) -> Tensor:
+    """Pictures as (n, 3, H, W) float32 in [0, 1] on a device, at their size or at the common one."""
+    if resize:
+        common = Sized(COMMON_SIDE)
+        pictures = [common(Image.fromarray(picture.permute(1, 2, 0).numpy())) for picture in pictures]
+    return torch.stack(pictures).to(device).float() / 255.0
+
+
+def _distances(metric: PairMetric, first: Tensor, second: Tensor, names: list[str]) -> NDArray[np.float64]:
+    # a GPU's TF32 would leave convolutions three decimal places, and the variances of SSIM fewer
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        distances = metric(first, second).double().cpu().numpy()
+    if not np.isfinite(distances).all():
+        raise AlignbenchError(
+            f"{metric.name} gave no finite number for {names[int(np.argmin(np.isfinite(distances)))]}"
+        )
+    return np.asarray(distances)

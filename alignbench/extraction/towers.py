@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from alignbench.datasets.images import ImageSource
-from alignbench.distances import LayerDistances
-from alignbench.distances.functional import norms
+from alignbench.distances import ChannelActivity, ChannelFit, LayerDistances
+from alignbench.distances.functional import norms, used_channels
 from alignbench.errors import AlignbenchError, DataError
+from alignbench.extraction.channels import ChannelUse, channel_use
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
 from alignbench.extraction.plan import Plan, Step, layer_passes
@@ -55,6 +56,19 @@ class Execution:
         return self.accelerator
 
 
+@dataclass(frozen=True)
+class TowerDistances:
+    """What a tower gives for all pairs.
+
+    Attributes:
+        values: By name of distance, (layers, pairs), float64.
+        channels: The use of channels, two rows a layer.
+    """
+
+    values: dict[str, NDArray[np.float64]]
+    channels: tuple[ChannelUse, ...]
+
+
 class PairExtraction(lightning.LightningModule):
     """Embeds batches and reduces every pair of a group of layers as soon as both its images are there.
 
@@ -62,7 +76,7 @@ class PairExtraction(lightning.LightningModule):
         tower: The model.
         plan: Which batch completes which pairs.
         layers: The layers of this pass.
-        weights: How often each pair occurs in the judgments, (pairs,).
+        fit: Which pairs the channel means are fitted on.
         view: Token view.
         distances: Names of distances.
         precision: See `Execution`.
@@ -74,7 +88,7 @@ class PairExtraction(lightning.LightningModule):
         tower: Tower,
         plan: Plan,
         layers: Sequence[Layer],
-        weights: Tensor,
+        fit: ChannelFit,
         view: str,
         distances: tuple[str, ...],
         precision: str,
@@ -83,12 +97,11 @@ class PairExtraction(lightning.LightningModule):
         super().__init__()
         self.tower, self.plan, self.layers, self.view = tower, plan, tuple(layers), view
         self.precision, self.names, self.needs_norms = precision, names, "cosine" in distances
+        self.fit = fit
         self.metrics = nn.ModuleDict(
-            {
-                layer.name: LayerDistances(weights, view_tokens(layer, view), layer.channels, distances)
-                for layer in layers
-            }
+            {layer.name: LayerDistances(fit, view_tokens(layer, view), layer.channels, distances) for layer in layers}
         )
+        self.activities = nn.ModuleDict({layer.name: ChannelActivity(layer.channels) for layer in layers})
         self.kept: dict[str, Tensor] = {}
         self.norms: dict[str, Tensor] = {}
         self.embedded = 0
@@ -122,6 +135,7 @@ class PairExtraction(lightning.LightningModule):
             features = view_of(features, layer, self.view, self.tower.has_class_token)
             self.kept[layer.name][self.slots] = features  # a copy: nothing holds on to the model's output
             self.norms[layer.name][self.slots] = norms(features)
+            self.activities[layer.name].update(features)  # type: ignore[operator]
 
     def _check_finite(self, step: Step) -> None:
         lengths = torch.stack([self.norms[layer.name][self.slots] for layer in self.layers]).cpu()
@@ -156,16 +170,30 @@ class PairExtraction(lightning.LightningModule):
                 ends = torch.stack([lengths[a], lengths[b]], dim=1)
                 self.metrics[layer.name].update(pairs[some], kept[a], kept[b], ends)  # type: ignore[operator]
 
-    def results(self) -> dict[str, dict[str, NDArray[np.float64]]]:
-        """Distances by layer and name, after the last batch; all planned work is accounted for."""
-        found = {}
+    def results(self) -> tuple[dict[str, dict[str, NDArray[np.float64]]], list[ChannelUse]]:
+        """Distances by layer and name, and the use of channels, after the last batch.
+
+        Raises:
+            AlignbenchError: If m[c] was fitted on other pairs, and no channel of a layer varies in all folds.
+        """
+        found: dict[str, dict[str, NDArray[np.float64]]] = {}
+        uses: list[ChannelUse] = []
         for layer in self.layers:
-            metric = self.metrics[layer.name]
+            metric, activity = self.metrics[layer.name], self.activities[layer.name]
             assert isinstance(metric, LayerDistances)
+            assert isinstance(activity, ChannelActivity)
             if not bool(metric.filled.all()) or self.embedded != len(self.plan.order):
                 raise RuntimeError(f"{layer.name}: {self.embedded} images and {int(metric.filled.sum())} pairs done")
+            means = metric.channel_means()
+            if self.fit.held_out and "normalized_euclidean" in metric.distances and not used_channels(means).any():
+                raise AlignbenchError(
+                    f"{layer.name} has no channel that varies among the pairs that its means are fitted on: leave "
+                    "normalized_euclidean out with --distance, or measure with --protocol paper"
+                )
             found[layer.name] = {name: values.numpy() for name, values in metric.by_name().items()}
-        return found
+            uses.append(channel_use(layer, "mean_square", activity.compute()))
+            uses.append(channel_use(layer, "mean_difference", means.mean(dim=0)))
+        return found, uses
 
 
 class _Feed(Callback):
@@ -204,12 +232,12 @@ def tower_distances(
     images: ImageSource,
     plan: Plan,
     passes: list[list[Layer]],
-    weights: NDArray[np.float64],
+    fit: ChannelFit,
     view: str,
     distances: tuple[str, ...],
     execution: Execution,
     listener: Listener,
-) -> dict[str, NDArray[np.float64]]:
+) -> TowerDistances:
     """Distances of all pairs at all layers.
 
     Args:
@@ -217,24 +245,21 @@ def tower_distances(
         images: The pictures.
         plan: The order in which they flow.
         passes: Layers of each pass.
-        weights: How often each pair occurs in the judgments, (pairs,).
+        fit: Which pairs the channel means are fitted on.
         view: Token view.
         distances: Names of distances.
         execution: How to run.
         listener: Hears of every batch.
 
-    Returns:
-        By name of distance: (layers, pairs), float64.
-
     Raises:
         DataError: If a picture turns out to be damaged.
-        AlignbenchError: If features are not finite, or zero where a cosine is asked for.
+        AlignbenchError: If features are not finite, zero where a cosine is asked for, or all alike where channel
+            means are held out.
     """
+    uses: list[ChannelUse] = []
     found: dict[str, dict[str, NDArray[np.float64]]] = {}
     for layers in passes:
-        module = PairExtraction(
-            tower, plan, layers, torch.from_numpy(weights), view, distances, execution.precision, images.names
-        )
+        module = PairExtraction(tower, plan, layers, fit, view, distances, execution.precision, images.names)
         loader = ordered_loader(
             OrderedImages(images, plan.order, tower.prepare),
             plan,
@@ -254,8 +279,11 @@ def tower_distances(
                 enable_model_summary=False,
             )
             _predict(trainer, module, loader)
-        found |= module.results()
-    return {name: np.stack([found[layer.name][name] for layer in tower.layers]) for name in distances}
+        distances_here, uses_here = module.results()
+        found |= distances_here
+        uses += uses_here
+    values = {name: np.stack([found[layer.name][name] for layer in tower.layers]) for name in distances}
+    return TowerDistances(values, tuple(uses))
 
 
 def _predict(trainer: lightning.Trainer, module: PairExtraction, loader: object) -> None:

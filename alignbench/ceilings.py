@@ -1,0 +1,99 @@
+"""Noise ceilings: how well any model could agree with people who do not agree with each other.
+
+From triplets that were judged more than once, two estimates: `max_share`, the mean over triplets of the largest share
+of choices (biased up, and what no model exceeds on these very judgments), and `loo`, the mean over judgments of
+agreement with the majority of the others (biased down). Where a file has no repeats, the ceiling that its authors
+published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.statistics import Ratio, Resampled, Scores
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+FEWEST_REPEATED = 0.01  # share of judgments on repeated triplets: below it they are coincidences of a random draw
+
+
+def repeat_ceilings(judged: Indices, chosen: Indices) -> dict[str, Ratio]:
+    """Both estimates as ratios of sums over judgments, by name; empty where triplets are not repeated.
+
+    Args:
+        judged: Pairs of each judgment, (n, options), in any order.
+        chosen: The option that people chose, (n,).
+    """
+    options = np.sort(judged, axis=1)
+    choice = (options == np.take_along_axis(judged, chosen[:, None], axis=1)).argmax(axis=1)
+    _, triplet = np.unique(options, axis=0, return_inverse=True)
+    triplet = triplet.reshape(-1)
+    counts = np.zeros((int(triplet.max()) + 1, judged.shape[1]))
+    np.add.at(counts, (triplet, choice), 1.0)
+    times = counts.sum(axis=1)[triplet]
+    repeated = (times > 1).astype(np.float64)
+    if repeated.mean() < FEWEST_REPEATED:
+        return {}
+    others = counts[triplet]
+    others[np.arange(len(choice)), choice] -= 1.0
+    majority = others == others.max(axis=1, keepdims=True)
+    agrees = majority[np.arange(len(choice)), choice] / majority.sum(axis=1)
+    share = counts.max(axis=1)[triplet] / times
+    return {
+        "ceiling_loo": ((agrees * repeated)[None], repeated),
+        "ceiling_max_share": ((share * repeated / times)[None], repeated / times),
+    }
+
+
+def score_with_ceiling(
+    correct: Floats, judged: Indices, chosen: Indices, clusters: Indices, published: float | None, seed: int
+) -> list[Scores]:
+    """Accuracy, and the noise ceilings with its shares of them where there are any.
+
+    The shares are of `ceiling_max_share`: what an observer who always follows the majority reaches on these judgments,
+    and the kind of estimate that was published for THINGS.
+
+    Args:
+        correct: (curves, n), from 0 to 1.
+        judged: Pairs of each judgment, (n, options).
+        chosen: The option that people chose, (n,).
+        clusters: See `score_choices`.
+        published: The ceiling to use where triplets are not repeated; none if there is none.
+        seed: Of the bootstrap.
+
+    Returns:
+        `accuracy`; `ceiling_loo` and `ceiling_max_share`, or `ceiling_published`; `accuracy_of_ceiling`, accuracy /
+        ceiling; `accuracy_above_chance_of_ceiling`, (accuracy - chance) / (ceiling - chance).
+    """
+    resampled = Resampled(clusters, seed)
+    ones = np.ones(len(judged))
+    accuracy: Ratio = (correct, ones)
+    found = [resampled.score("accuracy", [accuracy])]
+    ceilings = repeat_ceilings(judged, chosen)
+    if not ceilings and published is not None:
+        ceilings = {"ceiling_published": (np.full((1, len(judged)), published), ones)}
+    if not ceilings:
+        return found
+    for name, (numerator, denominator) in ceilings.items():
+        found.append(resampled.score(name, [(np.repeat(numerator, len(correct), axis=0), denominator)]))
+    top = ceilings.get("ceiling_max_share") or ceilings["ceiling_published"]
+    ratios = [accuracy, top]
+    for name, chance in (("accuracy_of_ceiling", 0.0), ("accuracy_above_chance_of_ceiling", 1.0 / judged.shape[1])):
+        found.append(resampled.score(name, ratios, *_share_above(chance), limits=(-np.inf, np.inf)))
+    return found
+
+
+def _share_above(chance: float) -> tuple[Callable[..., Floats], Callable[..., tuple[Floats, Floats]]]:
+    """(accuracy - chance) / (ceiling - chance) as a function of both, and its partial derivatives."""
+
+    def share(accuracy: Floats, ceiling: Floats) -> Floats:
+        return (accuracy - chance) / (ceiling - chance)
+
+    def slopes(accuracy: Floats, ceiling: Floats) -> tuple[Floats, Floats]:
+        return 1.0 / (ceiling - chance), -(accuracy - chance) / (ceiling - chance) ** 2
+
+    return share, slopes

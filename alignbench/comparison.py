@@ -1,0 +1,307 @@
+"""Two finished runs on the judgments that both hold: how far one lies above the other, and how certain that is.
+
+Distances and judgments come from the run folders. Both runs are scored, each by its own protocol's rule for ties, in
+the same resamples, so that what makes a judgment hard for both drops out of the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alignbench.errors import DataError, UsageError
+from alignbench.resampling import IntervalKind, holm, interval, object_weights, p_value
+from alignbench.results import is_part, read_curve, read_distances, read_judgments, read_record
+from alignbench.statistics import Resampled, agreement_with_preferences, correct_choices, rating_replicates
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run folder holds that scores are made of.
+
+    Attributes:
+        record: `run.json`.
+        layers: Names of the layers.
+        depths: Their depths in percent, (layers,).
+        distances: By name, (layers, pairs).
+        judgments: The rows of `judgments.parquet` that are of no breakdown, each judgment once.
+    """
+
+    record: dict[str, Any]
+    layers: tuple[str, ...]
+    depths: Floats
+    distances: dict[str, Floats]
+    judgments: pd.DataFrame
+
+    @property
+    def label(self) -> str:
+        """What the model is called."""
+        return str(self.record["label"])
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Read a run folder.
+
+    Raises:
+        DataError: If it is none, or was written without what a comparison needs.
+    """
+    record = read_record(folder)
+    layers, distances = read_distances(folder)
+    depths = read_curve(folder).frame.drop_duplicates("layer").set_index("layer")["depth"]
+    judgments = read_judgments(folder)
+    whole = judgments[~is_part(judgments["subset"])]
+    return FinishedRun(
+        record,
+        layers,
+        depths.loc[list(layers)].to_numpy(dtype=np.float64),
+        distances,
+        judgments if whole.empty else whole,
+    )
+
+
+def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
+    """Paired differences of two runs.
+
+    Args:
+        first: A run folder.
+        second: Another.
+        seed: Of the bootstrap.
+
+    Returns:
+        One row per subset of the first run, distance and place, with the columns subset, distance, metric, place,
+        depth, first, second, first_layer, second_layer, difference, ci_low, ci_high, p, p_holm, n, n_clusters,
+        interval. A place is `projection`; `best layer` before the projection, chosen for each run again inside every
+        resample; `layer` (pointwise: the interval holds for that layer alone); or, for models of different depth,
+        `depth` (pointwise), to which both curves are interpolated on the layers of the shallower model. A baseline's
+        one score stands at every place. `p_holm` is Holm's correction over the whole table.
+
+    Raises:
+        DataError: If the runs share no judgments, or saw different data.
+        UsageError: If they differ in both model and protocol, or share no distance.
+    """
+    runs = read_run(first), read_run(second)
+    _check_comparable(*runs)
+    rows: list[dict[str, Any]] = []
+    for subset in dict.fromkeys(runs[0].judgments["subset"]):
+        shared = _shared(runs[0].judgments[runs[0].judgments["subset"] == subset], runs[1].judgments)
+        if shared.empty:
+            continue
+        for pair in _distance_pairs(*runs):
+            scored, kind, clusters = _scored(runs, pair, shared, seed)
+            common = {
+                "subset": subset,
+                "distance": pair[0] if pair[0] == pair[1] else f"{pair[0]} / {pair[1]}",
+                "metric": "spearman" if _is_rating(runs[0]) else "accuracy",
+                "n": len(shared),
+                "n_clusters": clusters,
+                "interval": kind,
+            }
+            rows += [common | row for row in _places(runs, scored, kind)]
+    if not rows:
+        raise DataError(f"{first} and {second} share no judgments: measure both on the same subset")
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=holm(table["p"].to_numpy(dtype=np.float64)))
+
+
+# ------------------------------------------------------------------------------------------------- checks
+
+
+def _check_comparable(first: FinishedRun, second: FinishedRun) -> None:
+    one, other = first.record["settings"], second.record["settings"]
+    if one["dataset"] != other["dataset"]:
+        raise DataError(f"the runs are on {one['dataset']} and {other['dataset']}, and share no judgments")
+    if one["protocol"] != other["protocol"] and _model_of(one) != _model_of(other):
+        raise UsageError(
+            f"the runs differ in both model ({first.label}, {second.label}) and protocol ({one['protocol']}, "
+            f"{other['protocol']}), so that a difference could be of either: measure both by one protocol"
+        )
+    same_judgments = set(first.judgments["id"]) == set(second.judgments["id"])
+    if same_judgments and one["data_fingerprint"] != other["data_fingerprint"] and _reads_alike(one, other):
+        raise DataError(
+            f"the runs saw different data (fingerprints {one['data_fingerprint'][:8]} and "
+            f"{other['data_fingerprint'][:8]}): measure both on one copy"
+        )
+
+
+def _model_of(settings: dict[str, Any]) -> tuple[Any, ...]:
+    return settings["model"], settings["random_init"], settings["seed"] if settings["random_init"] else None
+
+
+def _reads_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether both runs read the same subsets for the same purpose, so that their fingerprints must be equal."""
+    return all(one.get(key) == other.get(key) for key in ("protocol", "subset", "limit"))
+
+
+def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Judgments of both, with the pairs of each.
+
+    Raises:
+        DataError: If what was shown or said differs.
+    """
+    other = second.drop_duplicates("id")[["id", "pairs", "value", "stimuli"]]
+    both = first.merge(other, on="id", suffixes=("", "_second"))
+    unlike = (both["stimuli"] != both["stimuli_second"]) | (both["value"] != both["value_second"])
+    if unlike.any():
+        raise DataError(
+            f"the runs saw different data: {int(unlike.sum()):,} of {len(both):,} shared judgments (e.g. "
+            f"{both.loc[unlike.idxmax(), 'id']}) differ in their images or in what people said; measure both on one "
+            "copy"
+        )
+    return both
+
+
+def _distance_pairs(first: FinishedRun, second: FinishedRun) -> list[tuple[str, str]]:
+    """Distances to compare: those of the same name; a baseline's only one with every one."""
+    if "image" in first.layers or "image" in second.layers:
+        return [(a, b) for a in first.distances for b in second.distances]
+    common = [(name, name) for name in first.distances if name in second.distances]
+    if not common:
+        raise UsageError(
+            f"the runs share no distance ({', '.join(first.distances)} and {', '.join(second.distances)}): measure one "
+            "of them again with --distance all"
+        )
+    return common
+
+
+# ------------------------------------------------------------------------------------------------- scores
+
+
+def _is_rating(run: FinishedRun) -> bool:
+    return len(run.judgments["pairs"].iloc[0]) == 1
+
+
+def _scored(
+    runs: tuple[FinishedRun, FinishedRun], pair: tuple[str, str], shared: pd.DataFrame, seed: int
+) -> tuple[tuple[Floats, Floats], IntervalKind, int]:
+    """Scores of both runs' layers in the same resamples, each (layers, 1 + resamples); their kind, and the clusters."""
+    human = shared["value"].to_numpy(dtype=np.float64)
+    clusters = np.stack([np.asarray(cluster, dtype=np.int64) for cluster in shared["cluster"]])
+    judged = [np.stack([np.asarray(row, dtype=np.int64) for row in shared[c]]) for c in ("pairs", "pairs_second")]
+    found: list[Floats] = []
+    kind: IntervalKind = "none"
+    for run, name, options in zip(runs, pair, judged, strict=True):
+        distances = run.distances[name]
+        if _is_rating(run):
+            scores, kind = rating_replicates(distances[:, options[:, 0]], human, clusters[:, 0], seed, ("spearman",))
+            found.append(scores["spearman"])
+            continue
+        if run.record["kind"] == "preference":
+            correct = agreement_with_preferences(distances, options, human)
+        else:
+            share = run.record["settings"]["protocol"] == "corrected"
+            correct = correct_choices(distances, options, human.astype(np.int64), share)
+        if clusters.shape[1] > 1:
+            scores_by_object, kind = object_replicates(correct, clusters, seed)
+            found.append(scores_by_object)
+        else:
+            resampled = Resampled(clusters, seed)
+            kind = resampled.kind
+            found.append(resampled.replicates((correct, np.ones(len(human)))))
+    return (found[0], found[1]), kind, len(np.unique(clusters))
+
+
+def object_replicates(correct: Floats, clusters: Indices, seed: int) -> tuple[Floats, IntervalKind]:
+    """Accuracies under resampled objects: a judgment weighs the product of its objects' counts.
+
+    Args:
+        correct: (curves, n), from 0 to 1.
+        clusters: The objects of each judgment, (n, m).
+        seed: Of the bootstrap.
+
+    Returns:
+        (curves, 1 + resamples), the accuracy itself first; and what the resamples are.
+    """
+    _, members = np.unique(clusters, return_inverse=True)
+    members = members.reshape(clusters.shape)
+    count = int(members.max()) + 1
+    found = [correct.mean(axis=1)]
+    for drawn in object_weights(count, seed):
+        weights = np.prod(drawn[members], axis=1)
+        total = weights.sum()
+        found.append(correct @ weights / total if total else np.full(len(correct), np.nan))
+    return np.stack(found, axis=1), "percentile object bootstrap" if count > 1 else "none"
+
+
+# ------------------------------------------------------------------------------------------------- places
+
+
+def _places(
+    runs: tuple[FinishedRun, FinishedRun], scored: tuple[Floats, Floats], kind: IntervalKind
+) -> list[dict[str, Any]]:
+    one, other = runs
+    rows = [
+        _row("projection", 100.0, _at_projection(one, scored[0]), _at_projection(other, scored[1]), kind),
+        _row("best layer", np.nan, _best(one, scored[0]), _best(other, scored[1]), kind),
+    ]
+    if any(run.layers == ("image",) for run in runs):
+        curve = max(range(2), key=lambda i: len(runs[i].layers))
+        if len(runs[curve].layers) == 1:
+            return [rows[0] | {"place": "image", "depth": 0.0}]
+        depths, place = _blocks(runs[curve]), "layer"
+    elif one.layers == other.layers:
+        depths, place = _blocks(one), "layer"
+    else:
+        depths, place = min((_blocks(run) for run in runs), key=len), "depth"
+    return rows + [
+        _row(place, depth, _at(one, scored[0], depth), _at(other, scored[1], depth), kind) for depth in depths
+    ]
+
+
+_Place = tuple[Floats, str]  # scores (1 + resamples,) at a place, and the layer it is
+
+
+def _blocks(run: FinishedRun) -> list[float]:
+    """Depths of the layers before the projection."""
+    return [float(depth) for layer, depth in zip(run.layers, run.depths, strict=True) if layer != "projection"]
+
+
+def _at_projection(run: FinishedRun, scores: Floats) -> _Place:
+    """The projection; the last layer of a tower without one, the only one of a baseline."""
+    return scores[-1], run.layers[-1]
+
+
+def _best(run: FinishedRun, scores: Floats) -> _Place:
+    """The highest layer before the projection in each resample, named after that of the whole."""
+    kept = [index for index, layer in enumerate(run.layers) if layer != "projection"] or [0]
+    some = scores[kept]
+    if np.isnan(some[:, 0]).all():
+        return some[0], ""
+    return np.fmax.reduce(some, axis=0), run.layers[kept[int(np.nanargmax(some[:, 0]))]]
+
+
+def _at(run: FinishedRun, scores: Floats, depth: float) -> _Place:
+    """Scores at a depth, linearly between the layers before the projection; the only one of a baseline everywhere."""
+    depths = np.array(_blocks(run))
+    exact = np.flatnonzero(np.isclose(depths, depth))
+    if run.layers == ("image",) or len(exact):
+        index = int(exact[0]) if len(exact) else 0
+        return scores[index], run.layers[index]
+    above = int(np.searchsorted(depths, depth))
+    share = (depth - depths[above - 1]) / (depths[above] - depths[above - 1])
+    between = (1.0 - share) * scores[above - 1] + share * scores[above]
+    return between, f"{run.layers[above - 1]} .. {run.layers[above]}"
+
+
+def _row(place: str, depth: float, first: _Place, second: _Place, kind: IntervalKind) -> dict[str, Any]:
+    difference = first[0] - second[0]
+    low, high = interval(difference[:1], difference[None, 1:], kind)
+    return {
+        "place": place,
+        "depth": depth,
+        "first": first[0][0],
+        "second": second[0][0],
+        "first_layer": first[1],
+        "second_layer": second[1],
+        "difference": difference[0],
+        "ci_low": low[0],
+        "ci_high": high[0],
+        "p": p_value(float(difference[0]), difference[1:], kind),
+    }

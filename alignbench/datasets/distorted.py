@@ -1,0 +1,100 @@
+"""What sets of distorted pictures share: every rating is of a reference beside one of its distortions at some level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.datasets.images import FileImages, Indices
+from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.errors import DataError, unknown
+
+LEVELS = 5
+
+
+@dataclass(frozen=True)
+class Rating:
+    """How much a distorted picture looks like its reference.
+
+    Attributes:
+        id: Stable name.
+        reference: Path relative to the data root.
+        distorted: Path relative to the data root.
+        score: Higher = looks closer.
+        numbers: Of the reference, the distortion and the level.
+    """
+
+    id: str
+    reference: str
+    distorted: str
+    score: float
+    numbers: tuple[int, int, int]
+
+
+def rated_distortions(
+    dataset: str, table: Path, ratings: Sequence[Rating], subsets: tuple[str, ...], distortions: int
+) -> Judgments:
+    """Judgments from ratings, with the subsets `all`, `distortion_01` and so on, and `level_1` to `level_5`.
+
+    Args:
+        dataset: Name of the data set.
+        table: File of the ratings, in the data root.
+        ratings: What it holds.
+        subsets: Which are scored.
+        distortions: How many distortions the whole data set has.
+
+    Raises:
+        UsageError: If there is no such subset; names the nearest.
+        DataError: If nothing is there of a subset.
+    """
+    known = ("all", *(f"distortion_{number:02d}" for number in range(1, distortions + 1)))
+    known += tuple(f"level_{number}" for number in range(1, LEVELS + 1))
+    numbers = np.array([rating.numbers for rating in ratings], dtype=np.int64)
+    parts = distortion_parts(numbers)
+    for subset in subsets:
+        if subset not in known:
+            raise unknown(f"subset of {dataset}", subset, known)
+        if subset != "all" and subset not in parts:
+            raise DataError(f"{table} has no rating of {subset}")
+    wanted: dict[str, int] = {}
+    ends = [[[wanted.setdefault(path, len(wanted)) for path in (r.reference, r.distorted)]] for r in ratings]
+    pairs, judged = unique_pairs(np.array(ends, dtype=np.int64))
+    whole = Subset("all", np.arange(len(ratings)), numbers[:, :1])
+    return Judgments(
+        dataset=dataset,
+        level="low",
+        kind="rating",
+        images=FileImages(table.parent, tuple(wanted)),
+        pairs=pairs,
+        judged=judged,
+        human=np.array([rating.score for rating in ratings]),
+        ids=tuple(rating.id for rating in ratings),
+        subsets=tuple(parts.get(subset, whole) for subset in subsets),
+        parts=tuple(parts.values()),
+    ).used()
+
+
+def distortion_parts(numbers: Indices) -> dict[str, Subset]:
+    """The ratings of each distortion (`distortion_07`) and of each level (`level_3`), clustered by reference.
+
+    Args:
+        numbers: Of the reference, the distortion and the level of each rating, (N, 3).
+    """
+    named = {f"distortion_{number:02d}": numbers[:, 1] == number for number in np.unique(numbers[:, 1])}
+    named |= {f"level_{number}": numbers[:, 2] == number for number in np.unique(numbers[:, 2])}
+    return {name: Subset(name, np.flatnonzero(mask), numbers[mask, :1]) for name, mask in named.items()}
+
+
+def paths_by_lower_case(root: Path, part: str) -> dict[str, str]:
+    """The files of a folder below the root, relative to it, by their names in lower case.
+
+    Raises:
+        DataError: If the folder is missing.
+    """
+    folder = root / part
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing: --data-root must name the folder that holds it")
+    return {entry.name.lower(): f"{part}/{entry.name}" for entry in folder.iterdir()}

@@ -1,0 +1,139 @@
+"""From distances per pair to the rows of `curve.csv`: which scores a kind of judgment has under a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alignbench.ceilings import score_with_ceiling
+from alignbench.cell import Cell
+from alignbench.datasets.judgments import Judgments, Subset
+from alignbench.results import COLUMNS
+from alignbench.statistics import (
+    RATING_METRICS,
+    Resampled,
+    Scores,
+    agreement_with_preferences,
+    correct_choices,
+    score_choices,
+    score_ratings,
+)
+
+Floats = NDArray[np.float64]
+
+
+def agreement(judgments: Judgments, subset: Subset, distances: Floats, protocol: str) -> Floats:
+    """How far distances agree with each choice or preference of a subset, (curves, n), from 0 to 1.
+
+    Args:
+        judgments: What people said.
+        subset: Which judgments.
+        distances: (curves, pairs).
+        protocol: `paper` (a tie is wrong) or `corrected` (a tie is shared); preferences always share ties.
+    """
+    judged, human = judgments.judged[subset.rows], judgments.human[subset.rows]
+    if judgments.kind == "preference":
+        return agreement_with_preferences(distances, judged, human)
+    return correct_choices(distances, judged, human.astype(np.int64), share_ties=protocol == "corrected")
+
+
+def score(
+    judgments: Judgments,
+    subset: Subset,
+    distances: Floats,
+    protocol: str = "paper",
+    seed: int = 0,
+    published_ceiling: float | None = None,
+) -> list[Scores]:
+    """Score distances against the judgments of a subset.
+
+    Args:
+        judgments: What people said.
+        subset: Which judgments.
+        distances: (curves, pairs).
+        protocol: `paper` or `corrected`.
+        seed: Of the bootstrap.
+        published_ceiling: Noise ceiling of sets whose subset has no repeated judgments (corrected protocol).
+    """
+    judged, human = judgments.judged[subset.rows], judgments.human[subset.rows]
+    if judgments.kind == "rating":
+        return score_ratings(distances[:, judged[:, 0]], human, subset.clusters[:, 0], seed, tuple(RATING_METRICS))
+    correct = agreement(judgments, subset, distances, protocol)
+    if judgments.kind == "preference":
+        best, ones = np.maximum(human, 1.0 - human), np.ones(len(human))
+        attainable = [(np.repeat(best[None], len(distances), axis=0), ones)]
+        resampled = Resampled(subset.clusters, seed)
+        return [resampled.score("accuracy", [(correct, ones)]), resampled.score("ceiling_attainable", attainable)]
+    if protocol == "corrected":
+        return score_with_ceiling(correct, judged, human.astype(np.int64), subset.clusters, published_ceiling, seed)
+    return [score_choices(correct, subset.clusters, seed)]
+
+
+def score_part(judgments: Judgments, part: Subset, distances: Floats, protocol: str, seed: int) -> list[Scores]:
+    """The level's own score (Spearman or accuracy) of a part of the judgments; nothing where it has none."""
+    if judgments.kind != "rating":
+        return [score_choices(agreement(judgments, part, distances, protocol), part.clusters, seed)]
+    ratings = judgments.human[part.rows]
+    if len(ratings) < 3 or np.ptp(ratings) == 0.0:  # as with --limit: no correlation
+        return []
+    return score_ratings(
+        distances[:, judgments.judged[part.rows, 0]], ratings, part.clusters[:, 0], seed, ("spearman",)
+    )
+
+
+def score_rows(
+    cell: Cell,
+    judgments: Judgments,
+    layers: Sequence[str],
+    depths: Sequence[float],
+    distances: dict[str, Floats],
+    published_ceiling: float | None,
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The rows of `curve.csv`, and the kind of interval by subset.
+
+    Args:
+        cell: What was measured and how.
+        judgments: What people said.
+        layers: Names of the layers.
+        depths: Their depths in percent.
+        distances: By name, (layers, pairs).
+        published_ceiling: See `score`.
+    """
+    rows: list[dict[str, Any]] = []
+    intervals: dict[str, str] = {}
+    curves = [(name, layer, depth) for name in distances for layer, depth in zip(layers, depths, strict=True)]
+    stacked = np.concatenate(list(distances.values()))
+    scored = [
+        (subset, score(judgments, subset, stacked, cell.protocol, cell.seed, published_ceiling))
+        for subset in judgments.subsets
+    ]
+    scored += [(part, score_part(judgments, part, stacked, cell.protocol, cell.seed)) for part in judgments.parts]
+    for subset, scores in scored:
+        if scores:
+            intervals[subset.name] = scores[0].interval
+        for index, (name, layer, depth) in enumerate(curves):
+            rows += [
+                {
+                    "model": cell.label,
+                    "dataset": cell.dataset,
+                    "subset": subset.name,
+                    "level": judgments.level,
+                    "protocol": cell.protocol,
+                    "tokens": "" if layer in ("projection", "image") else cell.tokens,
+                    "distance": name,
+                    "layer": layer,
+                    "depth": depth,
+                    "metric": found.metric,
+                    "value": found.value[index],
+                    "ci_low": found.low[index],
+                    "ci_high": found.high[index],
+                    "n": len(subset.rows),
+                    "n_clusters": found.clusters,
+                }
+                for found in scores
+            ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)), intervals
