@@ -1,4 +1,4 @@
-"""What the figure shows is what the curves say: panels, lines, intervals, baselines and names."""
+"""What the figure shows is what the curves say: panels, lines, bands, baselines, published curves, names."""
 
 from pathlib import Path
 
@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import FillBetweenPolyCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
 from alignbench import LayerCurve
-from alignbench.report.figure import curves_figure, draw_curve, save_figure
+from alignbench.published import published_curves
+from alignbench.report.figure import channels_figure, curves_figure, draw_channels, draw_curve, save_figure
 from alignbench.results import COLUMNS
 
 LAYERS = ("layer_0", "layer_1", "layer_2", "projection")
@@ -51,8 +52,27 @@ def baseline_curve(model: str, dataset: str = "tid2013", value: float = 0.4) -> 
 
 
 def lines(axis: Axes) -> dict[str, Line2D]:
-    """The lines of a panel by label."""
-    return {str(line.get_label()): line for line in axis.get_lines()}
+    """The lines of a panel that are in the legend, by label."""
+    named = {str(line.get_label()): line for line in axis.get_lines()}
+    return {label: line for label, line in named.items() if not label.startswith("_")}
+
+
+def published_lines(axis: Axes) -> list[Line2D]:
+    """The plainly dashed lines of a panel."""
+    return [line for line in axis.get_lines() if line.get_linestyle() == "--"]
+
+
+def bands(axis: Axes) -> dict[str, FillBetweenPolyCollection]:
+    """The shaded regions of a panel that are in the legend, by label."""
+    found = {str(band.get_label()): band for band in axis.collections if isinstance(band, FillBetweenPolyCollection)}
+    return {label: band for label, band in found.items() if not label.startswith("_")}
+
+
+def extent(band: PolyCollection, depth: float) -> tuple[float, float]:
+    """The lower and upper edge of a shaded region at a depth."""
+    corners = band.get_paths()[0].vertices
+    heights = corners[np.isclose(corners[:, 0], depth), 1]
+    return float(heights.min()), float(heights.max())
 
 
 def legend(figure: Figure) -> list[str]:
@@ -82,10 +102,8 @@ def test_the_interval_is_drawn_around_the_line() -> None:
     curve = tower_curve("m")
     [axis] = curves_figure([curve]).axes
     [band] = [artist for artist in axis.collections if isinstance(artist, PolyCollection)]
-    corners = band.get_paths()[0].vertices
     for depth, low, high in scores(curve)[["depth", "ci_low", "ci_high"]].to_numpy():
-        heights = corners[corners[:, 0] == depth, 1]
-        assert (heights.min(), heights.max()) == (low, high)
+        assert extent(band, depth) == (low, high)
 
 
 def test_a_baseline_is_a_horizontal_line_with_its_interval() -> None:
@@ -99,9 +117,12 @@ def test_a_baseline_is_a_horizontal_line_with_its_interval() -> None:
 
 
 def test_a_baseline_alone_is_drawn() -> None:
-    figure = curves_figure([baseline_curve("pixels")])
-    assert list(lines(figure.axes[0])) == ["pixels"]
-    assert legend(figure) == ["pixels"]
+    figure = curves_figure([baseline_curve("vmaf")])
+    [axis] = figure.axes
+    assert list(lines(axis)) == ["vmaf"]
+    assert legend(figure) == ["vmaf"]
+    assert axis.get_xlabel() == ""
+    assert axis.get_xticks().size == 0, "without a tower there is no depth"
 
 
 def test_panels_go_from_low_to_high_and_each_holds_its_own_curves() -> None:
@@ -124,7 +145,7 @@ def test_subsets_have_panels_of_their_own() -> None:
     both = [tower_curve("m", "nights", subset=subset) for subset in ("test", "train")]
     curve = LayerCurve(pd.concat([curve.frame for curve in both], ignore_index=True))
     axes = curves_figure([curve]).axes
-    assert [axis.get_title() for axis in axes] == ["nights (middle level)", "nights, train (middle level)"]
+    assert [axis.get_title() for axis in axes] == ["nights, test (middle level)", "nights, train (middle level)"]
     for axis, part in zip(axes, both, strict=True):
         np.testing.assert_array_equal(axis.get_lines()[0].get_ydata(), scores(part)["value"])
 
@@ -154,8 +175,8 @@ def test_labels_say_what_tells_the_lines_apart(
 
 
 def test_a_baseline_is_called_by_its_name_beside_several_distances() -> None:
-    figure = curves_figure([tower_curve("a", distances=("euclidean", "cosine")), baseline_curve("pixels")])
-    assert legend(figure) == ["Euclidean", "cosine", "pixels"]
+    figure = curves_figure([tower_curve("a", distances=("euclidean", "cosine")), baseline_curve("vmaf")])
+    assert legend(figure) == ["Euclidean", "cosine", "vmaf"]
 
 
 def test_a_model_has_the_same_look_in_every_panel_and_one_entry_in_the_legend() -> None:
@@ -178,8 +199,9 @@ def test_only_the_distances_that_are_asked_for_but_every_baseline() -> None:
 
 def test_twenty_lines_look_different() -> None:
     [axis] = curves_figure([tower_curve(f"model {number}") for number in range(20)]).axes
-    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in axis.get_lines()}
+    looks = {(line.get_color(), line.get_marker(), str(line.get_linestyle())) for line in axis.get_lines()}
     assert len(looks) == 20
+    assert not published_lines(axis), "plain dashes are those of the published curves"
 
 
 def test_simulated_observers_are_named_in_the_panel() -> None:
@@ -214,3 +236,325 @@ def test_a_curve_is_written_as_png_and_svg(tmp_path: Path) -> None:
 def test_the_ending_says_the_format(tmp_path: Path) -> None:
     save_figure(curves_figure([tower_curve("m")]), tmp_path / "figure.pdf")
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+
+
+# --- Published curves -----------------------------------------------------------------------------------------------
+
+BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
+BIOMED = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+WHOLE = {"tid2013": 3000, "nights": 20_019, "things": 15_640}
+
+
+def theirs(model: str, dataset: str, distance: str = "normalized_euclidean") -> pd.DataFrame:
+    frame = published_curves()
+    frame = frame[(frame["model"] == model) & (frame["dataset"] == dataset) & (frame["distance"] == distance)]
+    return frame[frame["metric"].isin(["spearman", "accuracy"])]
+
+
+def curve_like(model: str, dataset: str, label: str = "", shift: float = 0.05) -> LayerCurve:
+    """A curve of a published model's layers and distances, `shift` above the published one."""
+    subset = "testset1" if dataset == "things" else "all"
+    frame = published_curves()
+    frame = frame[(frame["model"] == model) & (frame["dataset"] == dataset) & (frame["metric"] != "pearson")]
+    rows = [
+        row(label or model, dataset, subset, line.distance, line.layer, line.depth, line.value + shift)
+        for line in frame.itertuples()
+    ]
+    return LayerCurve(pd.DataFrame(rows)[list(COLUMNS)].assign(n=WHOLE[dataset]))
+
+
+def test_the_published_curve_is_dashed_in_our_colour() -> None:
+    figure = curves_figure([curve_like(BASE_32, "nights")])
+    [axis] = figure.axes
+    [dashed] = published_lines(axis)
+    np.testing.assert_array_equal(dashed.get_ydata(), theirs(BASE_32, "nights")["value"])
+    np.testing.assert_array_equal(dashed.get_xdata(), theirs(BASE_32, "nights")["depth"])
+    assert dashed.get_marker() == "None"
+    assert dashed.get_color() == lines(axis)[BASE_32].get_color()
+    assert legend(figure) == [BASE_32, "published"]
+
+
+def test_every_distance_gets_its_own_published_curve() -> None:
+    [axis] = curves_figure([curve_like(BASE_16, "tid2013")]).axes
+    ours = {line.get_color(): label for label, line in lines(axis).items()}
+    drawn = {ours[line.get_color()]: line.get_ydata() for line in published_lines(axis)}
+    assert set(drawn) == {"cosine", "Euclidean", "normalised Euclidean"}
+    names = {"cosine": "cosine", "Euclidean": "euclidean", "normalised Euclidean": "normalized_euclidean"}
+    for label, values in drawn.items():
+        np.testing.assert_array_equal(values, theirs(BASE_16, "tid2013", names[label])["value"])
+
+
+def test_only_the_published_curves_of_distances_that_are_asked_for() -> None:
+    [axis] = curves_figure([curve_like(BASE_16, "tid2013")], ["cosine"]).axes
+    [dashed] = published_lines(axis)
+    np.testing.assert_array_equal(dashed.get_ydata(), theirs(BASE_16, "tid2013", "cosine")["value"])
+
+
+def test_published_is_in_the_legend_once_whatever_the_number_of_curves() -> None:
+    figure = curves_figure([curve_like(model, data) for model in (BASE_16, BASE_32) for data in ("nights", "things")])
+    assert legend(figure).count("published") == 1
+    for axis, dataset in zip(figure.axes, ("nights", "things"), strict=True):
+        expected = [theirs(model, dataset)["value"].tolist() for model in (BASE_16, BASE_32)]
+        found = [line.get_ydata().tolist() for line in published_lines(axis)]
+        assert all(values in found for values in expected)
+        assert {line.get_color() for line in published_lines(axis)} == {x.get_color() for x in lines(axis).values()}
+
+
+def test_a_published_baseline_is_a_dashed_horizontal_line_if_the_baseline_is_there() -> None:
+    curve = curve_like("lpips", "nights", label="lpips-alex", shift=0.02)
+    [axis] = curves_figure([curve_like(BASE_32, "nights"), curve]).axes
+    across = [line for line in published_lines(axis) if line.get_transform() == axis.get_yaxis_transform()]
+    assert [line.get_ydata()[0] for line in across] == [0.681]
+    assert across[0].get_color() == lines(axis)["lpips-alex"].get_color()
+    assert "published lpips: of an unknown variant" in axis.get_xlabel()
+
+
+@pytest.mark.parametrize("changed", [{"protocol": "corrected"}, {"tokens": "cls"}, {"model": f"{BASE_32}@random-0"}])
+def test_what_is_not_comparable_has_no_published_curve(changed: dict[str, str]) -> None:
+    figure = curves_figure([LayerCurve(curve_like(BASE_32, "nights").frame.assign(**changed))])
+    assert not published_lines(figure.axes[0])
+    assert "published" not in legend(figure)
+
+
+def test_odd_published_values_are_said_below_their_panel() -> None:
+    things, tid2013 = (curve_like(BIOMED, dataset) for dataset in ("things", "tid2013"))
+    low, high = curves_figure([things, tid2013]).axes
+    assert "published projection: 0.49201 cannot come from the released script" in high.get_xlabel().replace("\n", " ")
+    assert "published" not in low.get_xlabel()
+
+
+def test_a_part_of_the_judgments_is_said_beside_the_published_curve() -> None:
+    part = LayerCurve(curve_like(BASE_32, "nights").frame.assign(n=100))
+    [axis] = curves_figure([part]).axes
+    assert axis.get_xlabel().endswith("ours of 100 judgments, published of 20,019")
+
+
+# --- Untrained twins ------------------------------------------------------------------------------------------------
+
+
+def test_untrained_twins_are_one_band_from_least_to_greatest() -> None:
+    twins = [tower_curve(f"m@random-{seed}") for seed in (0, 3, 11)]
+    trained = tower_curve("m")
+    figure = curves_figure([trained, *twins])
+    [axis] = figure.axes
+    values = np.array([scores(twin)["value"] for twin in twins])
+    band = bands(axis)["m, 3 untrained twins"]
+    for place, depth in enumerate(DEPTHS):
+        assert extent(band, depth) == pytest.approx((values[:, place].min(), values[:, place].max()), abs=1e-12)
+    [mean] = [line for line in axis.get_lines() if line.get_label() != "m"]
+    np.testing.assert_allclose(mean.get_ydata(), values.mean(axis=0))
+    assert mean.get_color() == lines(axis)["m"].get_color()
+    assert legend(figure) == ["m", "m, 3 untrained twins"]
+
+
+def test_a_single_twin_is_a_line() -> None:
+    figure = curves_figure([tower_curve("m"), tower_curve("m@random-0")])
+    [axis] = figure.axes
+    assert legend(figure) == ["m", "m@random-0"]
+    np.testing.assert_array_equal(lines(axis)["m@random-0"].get_ydata(), scores(tower_curve("m@random-0"))["value"])
+    assert not bands(axis)
+
+
+def test_twins_make_bands_by_model_distance_and_panel() -> None:
+    both = ("cosine", "euclidean")
+    twins = [tower_curve(f"{name}@random-{seed}", distances=both) for name in ("a", "b") for seed in (0, 1)]
+    lonely = tower_curve("a@random-0", "nights", distances=("cosine",))
+    low, middle = curves_figure([*twins, lonely]).axes
+    spoken = [f"{name}, {distance}" for name in ("a", "b") for distance in ("cosine", "Euclidean")]
+    assert list(bands(low)) == [f"{label}, 2 untrained twins" for label in spoken]
+    assert not bands(middle)
+    assert list(lines(middle)) == ["a@random-0, cosine"]
+    for name in ("a", "b"):
+        values = [scores(tower_curve(f"{name}@random-{seed}", distances=both), "euclidean")["value"] for seed in (0, 1)]
+        expected = (np.min(values, axis=0)[2], np.max(values, axis=0)[2])
+        assert extent(bands(low)[f"{name}, Euclidean, 2 untrained twins"], DEPTHS[2]) == pytest.approx(expected)
+
+
+def test_bands_without_a_trained_model_have_colours_of_their_own() -> None:
+    [axis] = curves_figure([tower_curve(f"{name}@random-{seed}") for name in "ab" for seed in (0, 1)]).axes
+    first, second = bands(axis).values()
+    assert first.get_facecolor().tolist() != second.get_facecolor().tolist()
+
+
+def test_twins_of_different_protocols_are_not_one_band() -> None:
+    paper, corrected = tower_curve("m@random-0"), tower_curve("m@random-1")
+    corrected.frame["protocol"] = "corrected"
+    [axis] = curves_figure([paper, corrected]).axes
+    assert not bands(axis)
+    assert list(lines(axis)) == ["m@random-0", "m@random-1, corrected"]
+
+
+# --- What must not become one line ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "label"),
+    [
+        ({"protocol": "corrected"}, "m, corrected"),
+        ({"tokens": "cls"}, "m, cls tokens"),
+        ({"protocol": "corrected", "tokens": "mean"}, "m, corrected, mean tokens"),
+        ({"n": 40}, "m, 40 judgments"),
+        ({"n": 100}, "m, run 2"),
+    ],
+)
+def test_runs_that_differ_are_lines_of_their_own(changed: dict[str, object], label: str) -> None:
+    plain, other = tower_curve("m"), tower_curve("m", "nights")
+    different = LayerCurve(other.frame.assign(dataset="tid2013", level="low", metric="spearman", **changed))
+    different.frame["tokens"] = different.frame["tokens"].where(different.frame["layer"] != "projection", "")
+    for curves in ([plain, different], [different, plain]):
+        if label == "m, run 2" and curves[0] is different:
+            continue  # which of two equal runs is the second is a matter of order
+        [axis] = curves_figure(curves).axes
+        assert set(lines(axis)) == {"m", label}
+        np.testing.assert_array_equal(lines(axis)["m"].get_ydata(), scores(plain)["value"])
+        np.testing.assert_array_equal(lines(axis)[label].get_ydata(), scores(different)["value"])
+
+
+def test_what_all_lines_share_is_said_above_them() -> None:
+    curve = LayerCurve(tower_curve("m", distances=("euclidean", "cosine")).frame.assign(protocol="corrected"))
+    figure = curves_figure([curve])
+    assert figure.get_suptitle() == "m, corrected"
+    assert legend(figure) == ["Euclidean", "cosine"]
+
+
+def test_a_run_that_is_given_twice_is_drawn_once() -> None:
+    figure = curves_figure([tower_curve("m"), tower_curve("m")])
+    assert legend(figure) == ["m"]
+
+
+def test_breakdowns_have_no_panels() -> None:
+    frame = tower_curve("m").frame
+    parts = [frame.assign(subset=name) for name in ("all", "distortion_07", "level_3", "votes_06")]
+    [axis] = curves_figure([LayerCurve(pd.concat(parts, ignore_index=True))]).axes
+    assert axis.get_title() == "tid2013 (low level)"
+    [alone] = curves_figure([LayerCurve(parts[1])]).axes
+    assert alone.get_title() == "tid2013, distortion_07 (low level)", "there is nothing else to draw"
+
+
+def test_six_panels_stand_in_two_rows() -> None:
+    subsets = ("all", "train", "val", "test", "test-imagenet", "test-no-imagenet")
+    figure = curves_figure([tower_curve("m", "nights", subset=subset) for subset in subsets])
+    assert len(figure.axes) == 6
+    figure.draw_without_rendering()
+    assert len({round(axis.get_position().y0, 3) for axis in figure.axes}) == 2
+
+
+# --- The noise ceiling ----------------------------------------------------------------------------------------------
+
+
+def with_ceilings(curve: LayerCurve, **ceilings: float) -> LayerCurve:
+    nothing = {"ci_low": np.nan, "ci_high": np.nan}
+    extra = [curve.frame.assign(metric=name, value=value, **nothing) for name, value in ceilings.items()]
+    return LayerCurve(pd.concat([curve.frame, *extra], ignore_index=True))
+
+
+def test_the_noise_ceiling_is_a_band_between_its_two_estimates() -> None:
+    curve = with_ceilings(tower_curve("m", "things", subset="testset1"), ceiling_loo=0.64, ceiling_max_share=0.68)
+    figure = curves_figure([curve, tower_curve("m", "nights")])
+    middle, high = figure.axes
+    [band] = [artist for artist in high.patches if artist.get_label() == "noise ceiling"]
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.64, 0.68))
+    red, green, blue, _ = band.get_facecolor()
+    assert red == green == blue > 0.8, "light grey"
+    assert not middle.patches
+    assert legend(figure) == ["m", "noise ceiling"]
+    np.testing.assert_array_equal(lines(high)["m"].get_ydata(), scores(curve)["value"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        ("ceiling_max_share", "noise ceiling"),
+        ("ceiling_loo", "noise ceiling"),
+        ("ceiling_published", "noise ceiling, published"),
+        ("ceiling_attainable", "best attainable"),
+    ],
+)
+def test_a_single_ceiling_is_a_line(metric: str, label: str) -> None:
+    [axis] = curves_figure([with_ceilings(tower_curve("m", "things"), **{metric: 0.6767})]).axes
+    assert list(lines(axis)[label].get_ydata()) == [0.6767, 0.6767]
+    assert not axis.patches
+
+
+def test_the_ceiling_is_that_of_most_judgments() -> None:
+    part = tower_curve("a", "things")
+    part = with_ceilings(LayerCurve(part.frame.assign(n=20)), ceiling_max_share=0.9)
+    whole = with_ceilings(tower_curve("b", "things"), ceiling_max_share=0.68)
+    [axis] = curves_figure([part, whole]).axes
+    assert list(lines(axis)["noise ceiling"].get_ydata()) == [0.68, 0.68]
+
+
+# --- Channels -------------------------------------------------------------------------------------------------------
+
+
+def channels_table() -> pd.DataFrame:
+    """Channel 7 is on top at two blocks of three; the projection, too, has a channel 7, which is another."""
+    rows = [
+        ("layer_0", 2.5, "mean_square", 3, 0.1, 40.0, 80),
+        ("layer_1", 7.5, "mean_square", 7, 0.6, 8.0, 80),
+        ("layer_2", 97.5, "mean_square", 7, 0.5, 16.0, 80),
+        ("projection", 100.0, "mean_square", 7, 0.7, 30.0, 60),
+        ("layer_0", 2.5, "mean_difference", 5, 0.2, 20.0, 80),
+        ("layer_1", 7.5, "mean_difference", 4, 0.1, 60.0, 80),
+        ("layer_2", 97.5, "mean_difference", 5, 0.1, 50.0, 80),
+        ("projection", 100.0, "mean_difference", 5, 0.1, 45.0, 60),
+    ]
+    columns = ["layer", "depth", "quantity", "top_channel", "top_share", "participation_ratio", "channels"]
+    return pd.DataFrame(rows, columns=columns).sample(frac=1.0, random_state=0)
+
+
+def test_channels_are_shown_as_share_and_fraction_over_depth() -> None:
+    figure = channels_figure(channels_table(), "m on nights")
+    share, fraction = figure.axes
+    expected = {
+        "mean squared activation (filled: channel 7)": ([0.1, 0.6, 0.5, 0.7], [0.5, 0.1, 0.2, 0.5]),
+        "mean squared difference of pairs (filled: channel 5)": ([0.2, 0.1, 0.1, 0.1], [0.25, 0.75, 0.625, 0.75]),
+    }
+    assert set(legend(figure)) == set(expected)
+    assert figure.get_suptitle() == "m on nights"
+    for label, (shares, fractions) in expected.items():
+        line = lines(share)[label]
+        np.testing.assert_array_equal(line.get_xdata(), DEPTHS)
+        np.testing.assert_allclose(line.get_ydata(), shares)
+        [other] = [x for x in fraction.get_lines() if x.get_color() == line.get_color() and x.get_linewidth() > 0]
+        np.testing.assert_allclose(other.get_ydata(), fractions)
+    assert share.get_ylim()[0] == fraction.get_ylim()[0] == 0.0
+
+
+def test_a_filled_marker_says_that_the_same_channel_is_on_top() -> None:
+    for axis in channels_figure(channels_table()).axes:
+        hollow = {
+            line.get_color(): list(line.get_xdata())
+            for line in axis.get_lines()
+            if line.get_markerfacecolor() == "white"
+        }
+        assert hollow == {"#0072b2": [2.5, 100.0], "#d55e00": [7.5, 100.0]}
+
+
+def test_channels_are_written_as_png_and_svg(tmp_path: Path) -> None:
+    draw_channels(channels_table(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"channels.png", "channels.svg"}
+
+
+# --- Room -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("panels", [1, 3])
+def test_nothing_lies_outside_the_figure_or_on_the_legend(panels: int) -> None:
+    """Long names, every published model, twins, notes and a ceiling."""
+    models = published_curves()["model"].unique()
+    datasets = list(WHOLE)[-panels:]
+    curves = [curve_like(model, dataset) for model in models for dataset in datasets]
+    curves += [curve_like(BIOMED, data, f"{BIOMED}@random-{seed}", -0.2) for data in datasets for seed in range(3)]
+    figure = curves_figure([*curves, with_ceilings(curve_like(BASE_16, "things"), ceiling_loo=0.66)])
+    figure.draw_without_rendering()
+    [box] = [found.get_window_extent() for found in figure.legends]
+    whole = figure.bbox
+    assert box.x0 >= whole.x0
+    assert box.x1 <= whole.x1
+    for axis in figure.axes:
+        room = axis.get_tightbbox()
+        assert room.x0 >= whole.x0
+        assert room.x1 <= whole.x1
+        assert room.y0 >= box.y1
+        assert axis.get_window_extent().height > 250, "at 100 dots an inch the curves keep their room"

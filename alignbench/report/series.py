@@ -1,0 +1,163 @@
+"""What is drawn in a figure: which rows of which runs make one line or band, how it looks and what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from alignbench.published import published_for
+from alignbench.results import PRIMARY_METRICS, LayerCurve
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_LINES = ("-", "-.", ":", (0, (4, 1, 1, 1, 1, 1)))  # plain dashes are those of the published curves
+_DISTANCE_NAMES = {
+    "normalized_euclidean": "normalised Euclidean",
+    "euclidean": "Euclidean",
+    "cosine": "cosine",
+}
+_TWIN = r"^(.+)@random-\d+$"
+_TWINS = "@random"
+_PANEL = ["dataset", "subset"]
+_KEY = ["line", "distance", "protocol", "tokens", "copy"]
+
+
+class Key(NamedTuple):
+    """What tells the lines of a figure apart.
+
+    Attributes:
+        line: The model's label; `NAME@random` for all untrained twins of NAME that make one band.
+        distance: Name of the distance.
+        protocol: How it was measured.
+        tokens: Token view of its run.
+        copy: 0, or more for further runs that the rest does not tell apart, such as one of fewer judgments.
+    """
+
+    line: str
+    distance: str
+    protocol: str
+    tokens: str
+    copy: int
+
+
+class Look(NamedTuple):
+    """Colour, marker and dashes of a line."""
+
+    colour: str
+    marker: str
+    dashes: Any
+
+
+# ------------------------------------------------------------------------------------------------------ rows
+
+
+def rows_to_draw(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> pd.DataFrame:
+    """The rows of the metric that counts, each with the columns of its `Key`, and `band`: whether twins share it.
+
+    A run that is given twice is taken once. Of towers only the distances named, if any, are taken.
+    """
+    once: list[LayerCurve] = []
+    for curve in curves:
+        if not any(curve.frame.equals(other.frame) for other in once):
+            once.append(curve)
+    parts = [curve.primary().assign(run=run, tokens=_view(curve)) for run, curve in enumerate(once)]
+    frame = pd.concat(parts, ignore_index=True)
+    if distances is not None:
+        frame = frame[(frame["layer"] == "image") | frame["distance"].isin(distances)]
+    same = [*_PANEL, "model", "distance", "protocol", "tokens"]
+    runs = frame.groupby([*same, "run"], as_index=False)["n"].max().sort_values(["n", "run"], ascending=[False, True])
+    runs["copy"] = runs.groupby(same).cumcount()
+    frame = frame.merge(runs.drop(columns="n"), on=[*same, "run"], how="left")
+    twin = frame["model"].str.extract(_TWIN, expand=False)
+    group = [*_PANEL, "twin", "distance", "protocol", "tokens", "copy"]
+    seeds = frame.assign(twin=twin).groupby(group)["model"].transform("nunique")
+    band = seeds.ge(2)
+    return frame.assign(band=band, line=frame["model"].mask(band, twin + _TWINS))
+
+
+def published_rows(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> pd.DataFrame:
+    """The published values of the curves, with the columns of our lines' `Key`, and `published`: their own model."""
+    parts = []
+    for curve in curves:
+        theirs = published_for(curve)
+        if distances is not None:
+            theirs = theirs[(theirs["layer"] == "image") | theirs["distance"].isin(distances)]
+        ours = {"line": curve.label, "protocol": "paper", "tokens": "all", "copy": 0}
+        parts.append(theirs[theirs["metric"].isin(PRIMARY_METRICS)].assign(published=theirs["model"], **ours))
+    return pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
+
+
+def by_key(rows: pd.DataFrame) -> dict[Key, pd.DataFrame]:
+    """The rows of each line in the order of depth; lines in the order in which they first occur."""
+    return {Key(*key): part.sort_values("depth") for key, part in rows.groupby(_KEY, sort=False)}
+
+
+def _view(curve: LayerCurve) -> str:
+    """The token view of a run; rows without tokens (projection, baselines) are the same in all of them."""
+    return next((str(view) for view in curve.frame["tokens"] if view), "all")
+
+
+# ------------------------------------------------------------------------------------------------- appearance
+
+
+def looks(frame: pd.DataFrame) -> dict[Key, Look]:
+    """How each line looks; a band of twins has the colour of its trained model if that is drawn.
+
+    Lines differ in colour and marker for the eight first, and in marker and dashes after that.
+    """
+    keys = list(by_key(frame))
+    trained = {
+        key: key._replace(line=key.line.removesuffix(_TWINS), copy=0) for key in keys if key.line.endswith(_TWINS)
+    }
+    own = [key for key in keys if trained.get(key) not in keys]
+    found = {}
+    for index, key in enumerate(own):
+        turn, place = divmod(index, len(_COLOURS))
+        dashes = _LINES[turn % len(_LINES)]
+        found[key] = Look(_COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], dashes)
+    return {key: found[key] if key in found else found[trained[key]] for key in keys}
+
+
+class Names:
+    """Names of lines: the model, the distance, or both, and the protocol and tokens, whichever tells them apart."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        towers = frame[frame["layer"] != "image"]
+        self.distances = towers["distance"].nunique() > 1
+        self.models = towers["line"].nunique() > 1
+        self.conditions = len(frame[["protocol", "tokens"]].drop_duplicates()) > 1
+        self.judgments = frame.groupby(_PANEL)["n"].max().to_dict()
+        labels = frame["model"].unique()
+        common = [*(labels if len(labels) == 1 else []), *([] if self.conditions else _condition(frame))]
+        self.title = ", ".join(common)
+
+    def of(self, key: Key, rows: pd.DataFrame) -> str:
+        """What a line is called.
+
+        Args:
+            key: Which line.
+            rows: Its rows in one panel.
+        """
+        first = rows.iloc[0]
+        spoken = _DISTANCE_NAMES.get(key.distance, key.distance)
+        name = key.line.removesuffix(_TWINS)
+        parts = [name]
+        if first["layer"] != "image" and self.distances:
+            parts = [name, spoken] if self.models else [spoken]
+        if self.conditions:
+            parts += _condition(rows)
+        if key.copy:
+            fewer = first["n"] < self.judgments[tuple(first[_PANEL])]
+            parts.append(f"{first['n']:,} judgments" if fewer else f"run {key.copy + 1}")
+        if first["band"]:
+            parts.append(f"{rows['model'].nunique()} untrained twins")
+        return ", ".join(parts)
+
+
+def _condition(rows: pd.DataFrame) -> list[str]:
+    """What is not the paper's way in how some rows were measured; the first speaks for all."""
+    first = rows.iloc[0]
+    parts = [] if first["protocol"] == "paper" else [str(first["protocol"])]
+    return parts + ([] if first["tokens"] == "all" else [f"{first['tokens']} tokens"])
