@@ -16,16 +16,17 @@ class Card:
     """One checkpoint.
 
     Attributes:
-        name: Hugging Face id, or the name of a packaged model.
-        family: Configuration type: `clip`, `chinese_clip` or `siglip`.
+        name: Hugging Face id, `open_clip:ARCH/TAG`, or the name of a packaged model.
+        family: Configuration type of transformers (`clip`, `chinese_clip` or `siglip`), or `open_clip`.
         architecture: Size and patch of the vision tower, e.g. `base-16`.
         patch_size: Pixels.
         image_size: Side of the input in pixels.
         loss: Activation of the contrastive loss, `softmax` or `sigmoid`.
         language: Of the captions.
         training_data: What it was trained on.
-        vision: Values of its vision configuration, enough to build it without a download.
+        vision: Values of its vision configuration in transformers, enough to build it without a download.
         processor: Values of its image processor that differ from its family's defaults.
+        open_clip: For a hub repository of open_clip: what matters of `model_cfg` in its `open_clip_config.json`.
         packaged: Folder inside the package, for a model that comes with it.
     """
 
@@ -39,6 +40,7 @@ class Card:
     training_data: str
     vision: dict[str, Any] = field(default_factory=dict)
     processor: dict[str, Any] = field(default_factory=dict)
+    open_clip: dict[str, Any] = field(default_factory=dict)
     packaged: str = ""
 
     @property

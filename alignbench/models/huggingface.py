@@ -27,6 +27,7 @@ from transformers.utils import logging as transformers_logging
 from alignbench.errors import ModelError, UsageError
 from alignbench.models.cards import Card, cards
 from alignbench.models.checkpoints import checkpoint_folder, fingerprint, one_line
+from alignbench.models.pixels import Normalise
 from alignbench.models.towers import Layer, Tower, block_depths
 
 
@@ -101,8 +102,6 @@ class HuggingFaceTower(Tower):
         fingerprint: See `Tower`.
     """
 
-    values: Tensor
-
     def __init__(
         self,
         model: nn.Module,
@@ -127,13 +126,7 @@ class HuggingFaceTower(Tower):
         if projection_dim is not None:
             layers.append(Layer("projection", 100.0, family.projection, 1, projection_dim, family.unit_norm))
         self.layers = tuple(layers)
-        self.register_buffer("values", _normalised_values(processor), persistent=False)
-
-    def normalise(self, pixels: Tensor) -> Tensor:
-        """What the processor makes of prepared pictures: (B, 3, H, W) uint8 to float32."""
-        channels = [self.values[c].index_select(0, pixels[:, c].flatten().long()) for c in range(3)]
-        shape = (pixels.shape[0], *pixels.shape[2:])
-        return torch.stack([channel.view(shape) for channel in channels], dim=1)
+        self.normalise = Normalise(_normalised_values(processor))
 
     def forward(self, pixels: Tensor) -> object:
         """See `Tower.forward`."""
@@ -241,7 +234,10 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
 def _config(folder: Path, name: str) -> PretrainedConfig:
     path = folder / "config.json"
     if not path.is_file():
-        raise ModelError(f"{name} has no config.json: give a directory in Hugging Face format")
+        raise ModelError(
+            f"{name} has no config.json: give a directory in Hugging Face format, or one with open_clip_config.json; a "
+            "hub repository of open_clip is open_clip:hf-hub:NAME"
+        )
     try:
         kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
         if kind == "siglip2":

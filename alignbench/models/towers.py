@@ -34,6 +34,7 @@ class Layer:
         tokens: Tokens an image has there; 1 at the projection.
         channels: Channels of a token.
         unit_norm: Whether the output is divided by its Euclidean norm.
+        tokens_first: Whether the module gives (tokens, B, channels) instead of (B, tokens, channels).
     """
 
     name: str
@@ -42,6 +43,7 @@ class Layer:
     tokens: int
     channels: int
     unit_norm: bool = False
+    tokens_first: bool = False
 
 
 def block_depths(blocks: int) -> list[float]:
@@ -122,6 +124,8 @@ def tap(tower: Tower, layers: Sequence[Layer], receive: Callable[[Layer, Tensor]
 def _hook(layer: Layer, receive: Callable[[Layer, Tensor], None]) -> Callable[[nn.Module, object, Tensor], None]:
     def hook(module: nn.Module, arguments: object, output: Tensor) -> None:
         features = output.detach().float()
+        if layer.tokens_first:
+            features = features.transpose(0, 1)
         if features.ndim == 2:
             features = features[:, None]
         if features.shape[1:] != (layer.tokens, layer.channels):

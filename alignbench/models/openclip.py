@@ -1,0 +1,250 @@
+"""Vision towers of open_clip: its own VisionTransformer, or a VisionTransformer of timm as a trunk.
+
+Only the vision half is built, and only its weights are loaded, every one of them in its shape. The tower is first built
+without memory for weights, which is enough to verify its activation and its layers before anything large is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import asdict, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import timm.layers
+import torch
+from open_clip import CLIP, CLIPVisionCfg
+from open_clip.timm_model import TimmModel
+from open_clip.transform import MaybeToTensor, Normalize, PreprocessCfg, image_transform_v2
+from open_clip.transformer import QuickGELU, VisionTransformer
+from PIL import Image
+from timm.models.vision_transformer import VisionTransformer as TimmTransformer
+from torch import Tensor, nn
+
+from alignbench.errors import AlignbenchWarning, ModelError, UsageError
+from alignbench.models.cards import cards
+from alignbench.models.checkpoints import one_line
+from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
+from alignbench.models.openclip_names import Source, is_remote, resolve
+from alignbench.models.openclip_weights import VisualWeights, read_visual
+from alignbench.models.pixels import Normalise
+from alignbench.models.towers import Layer, Tower
+
+_BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+_BIOMEDICAL_TEXT = ("BiomedNLP-PubMedBERT", "BiomedNLP-BiomedBERT")  # its text tower's two names
+_NO_TEXT = {"context_length": 1, "vocab_size": 1, "width": 8, "heads": 1, "layers": 1}
+
+
+class OpenClipTower(Tower):
+    """A vision tower of open_clip.
+
+    Args:
+        model: The tower, or BiomedCLIP's in a `BareFeed`.
+        layers: Where its features are read; paths begin with `model`.
+        has_class_token: See `Tower`.
+        preparation: The checkpoint's own way of preparing pictures.
+        fingerprint: See `Tower`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: tuple[Layer, ...],
+        has_class_token: bool,
+        preparation: Preparation,
+        fingerprint: str,
+    ) -> None:
+        super().__init__()
+        self.model = model.eval()
+        self.layers, self.has_class_token, self.fingerprint = layers, has_class_token, fingerprint
+        self.prepare, self.normalise = preparation, Normalise(preparation.values())
+
+    def forward(self, pixels: Tensor) -> object:
+        """See `Tower.forward`."""
+        return self.model(self.normalise(pixels))
+
+
+class Preparation:
+    """open_clip's own validation transform: resizing and cropping as PIL does it, and its normalisation apart.
+
+    Args:
+        config: Of the checkpoint.
+    """
+
+    def __init__(self, config: PreprocessCfg) -> None:
+        *self.resizing, self.to_tensor, self.normalise = image_transform_v2(config, is_train=False).transforms
+        if not (isinstance(self.to_tensor, MaybeToTensor) and isinstance(self.normalise, Normalize)):
+            raise RuntimeError("open_clip's transform does not end with its normalisation")
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Resize and crop a picture: (3, H, W) uint8."""
+        for step in self.resizing:
+            image = step(image)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+    def values(self) -> Tensor:
+        """What normalisation makes of each of the 256 values of a pixel, per channel: (3, 256) float32."""
+        greys = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+        table: Tensor = self.normalise(self.to_tensor(greys))
+        return table.reshape(3, 256)
+
+
+# ------------------------------------------------------------------------------------------------- loading
+
+
+def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipTower:
+    """Build a tower.
+
+    Args:
+        name: `open_clip:ARCH/TAG`, `open_clip:ARCH/FILE`, `open_clip:hf-hub:ORG/NAME`, a model card, or a directory
+            with `open_clip_config.json`, with or without `open_clip:`.
+        random_init: Random weights from `seed`; only a hub repository without a card then needs a download, of its
+            configuration.
+        seed: Seed of the random weights.
+        protocol: Under `paper`, BiomedCLIP is fed as the paper's scripts fed it (`BareFeed`).
+
+    Raises:
+        UsageError: If there is no such name, or its tower is of another kind.
+        ModelError: If the checkpoint cannot be had, cannot be trusted, or lacks weights.
+    """
+    source = resolve(name, random_init=random_init)
+    weights = None
+    if source.guess:  # a local file, which may say its activation itself
+        weights = read_visual(name, source.weights())
+        source = _with_activation_of(source, weights)
+    with torch.device("meta"):
+        skeleton = _built(source)
+    bare = protocol == "paper" and _is_biomedclip(source.model)
+    layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
+    preparation, described = _preparation(source, skeleton.image_size)
+    settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
+    digest = hashlib.sha256(json.dumps(settled, sort_keys=True).encode())
+    if random_init:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            visual = _built(source)
+        digest.update(f"random {seed}".encode())
+    else:
+        visual = _filled(source, skeleton, weights or read_visual(name, source.weights()))
+        for key, tensor in sorted(visual.state_dict().items()):
+            digest.update(f"{key} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.numpy())
+    model = BareFeed(visual) if bare else visual
+    return OpenClipTower(model, layers, class_token, preparation, digest.hexdigest())
+
+
+def check(name: str) -> None:
+    """Refuse a model that `load` would refuse, as far as can be told without reading weights or downloading anything.
+
+    Raises:
+        UsageError: See `load`.
+        ModelError: See `load`.
+    """
+    if not is_remote(name):
+        with torch.device("meta"):
+            _built(resolve(name))
+
+
+def _with_activation_of(source: Source, weights: VisualWeights) -> Source:
+    if weights.quick_gelu is None:
+        warnings.warn(source.guess, AlignbenchWarning, stacklevel=4)
+        return source
+    return replace(source, quick_gelu=weights.quick_gelu)
+
+
+def _is_biomedclip(model: dict[str, Any]) -> bool:
+    """Whether a configuration is BiomedCLIP's: by its text tower, and by a vision tower that is the card's."""
+    text = str(model["text_cfg"].get("hf_model_name")) if isinstance(model.get("text_cfg"), dict) else ""
+    own = cards()[_BIOMEDCLIP].open_clip
+    return (
+        any(name in text for name in _BIOMEDICAL_TEXT)
+        and model["embed_dim"] == own["embed_dim"]
+        and CLIPVisionCfg(**_vision(model)) == CLIPVisionCfg(**_vision(own))
+    )
+
+
+def _vision(model: dict[str, Any]) -> dict[str, Any]:
+    """The vision configuration, without weights from elsewhere and without outputs that nothing looks at."""
+    return {**model["vision_cfg"], "timm_model_pretrained": False, "output_tokens": False}
+
+
+def _built(source: Source) -> Any:
+    """The vision tower, verified to have the wanted activation; of the text tower only a stub is built, and dropped."""
+    try:
+        clip = CLIP(source.model["embed_dim"], _vision(source.model), dict(_NO_TEXT), quick_gelu=source.quick_gelu)
+    except UNFIT as error:
+        raise ModelError(f"the configuration of {source.name} cannot be followed: {one_line(error)}") from error
+    visual = clip.visual.eval()
+    _check_kind(source, visual)
+    _check_activation(source, visual)
+    return visual
+
+
+def _check_kind(source: Source, visual: Any) -> None:
+    timm_trunk = isinstance(visual, TimmModel)
+    tower = visual.trunk if timm_trunk else visual
+    if type(tower) not in (VisionTransformer, TimmTransformer):
+        raise UsageError(
+            f"{source.name} has a vision tower of type {type(tower).__name__}: supported are open_clip's own "
+            "VisionTransformer and timm's"
+        )
+    if timm_trunk and tower.num_reg_tokens:
+        raise UsageError(f"{source.name} has {tower.num_reg_tokens} register tokens, which are not supported")
+
+
+def _check_activation(source: Source, visual: Any) -> None:
+    if isinstance(visual, TimmModel):
+        found = {type(getattr(block.mlp, "act", None)) for block in visual.trunk.blocks}
+        wanted = {timm.layers.QuickGELU} if source.quick_gelu else found
+    else:
+        found = {type(block.mlp.gelu) for block in visual.transformer.resblocks}
+        wanted = {QuickGELU if source.quick_gelu else nn.GELU}
+    if found != wanted or len(found) != 1:
+        has, wants = (" and ".join(sorted(kind.__name__ for kind in kinds)) for kinds in (found, wanted))
+        raise ModelError(
+            f"the tower of {source.name} has the activation {has}, and its weights were trained with {wants}"
+        )
+
+
+def _filled(source: Source, skeleton: Any, weights: VisualWeights) -> Any:
+    """The tower with the weights of a checkpoint."""
+    name = source.name
+    if weights.quick_gelu not in (None, source.quick_gelu):
+        raise ModelError(f"the weights of {name} and its configuration name different activations: download both again")
+    expected, found = skeleton.state_dict(), weights.tensors
+    wrong = [key for key, tensor in expected.items() if key not in found or found[key].shape != tensor.shape]
+    if wrong:
+        raise ModelError(
+            f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape (visual.{wrong[0]}): "
+            "download it again, or use --random-init"
+        )
+    surplus = sorted(found.keys() - expected.keys())
+    if surplus:
+        raise ModelError(
+            f"the checkpoint {name} has {len(surplus)} weights that its tower has no place for (visual.{surplus[0]}): "
+            "they are those of another architecture"
+        )
+    # in memory of their own, so that the last bit of a feature does not depend on where a file had them
+    own = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in found.items()}
+    skeleton.load_state_dict(own, assign=True)
+    if any(tensor.is_meta for tensor in chain(skeleton.parameters(), skeleton.buffers())):
+        raise RuntimeError(f"parts of {name} are in no checkpoint")
+    return skeleton
+
+
+def _preparation(source: Source, size: tuple[int, int]) -> tuple[Preparation, str]:
+    """How pictures are prepared, and the same as text."""
+    try:
+        config = PreprocessCfg(**{**source.preprocess, "size": size})
+        preparation = Preparation(config)
+        made = tuple(preparation(Image.new("RGB", (size[1] + 7, size[0] + 3))).shape)
+        if made != (3, *size) or not preparation.values().isfinite().all():
+            raise ValueError(f"it makes {made} values of a picture")
+    except UNFIT as error:
+        raise ModelError(
+            f"preprocess_cfg of {source.name} cannot be followed ({one_line(error)}): download it again"
+        ) from error
+    return preparation, json.dumps(asdict(config))

@@ -1,0 +1,298 @@
+"""What a name of an open_clip model stands for: a configuration, an activation, a preparation and a file of weights.
+
+    open_clip:ARCH/TAG          one of open_clip's pretrained tags
+    open_clip:ARCH/FILE         weights in a local file
+    open_clip:hf-hub:ORG/NAME   a hub repository with open_clip_config.json
+    open_clip:DIR, or DIR       a local directory with open_clip_config.json
+    ORG/NAME                    a model card of a hub repository
+
+ARCH alone does not settle the activation: `ViT-B-32` has GELU, and its tag `openai` was trained with QuickGELU. What
+weights were trained with is taken from the tag, from open_clip_config.json, or from the file itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import open_clip
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+from open_clip.pretrained import download_pretrained_from_hf
+from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
+from alignbench.errors import ModelError, UsageError, unknown
+from alignbench.models.cards import cards
+from alignbench.models.checkpoints import one_line
+
+PREFIX: Final = "open_clip:"
+HUB: Final = "hf-hub:"
+CONFIG: Final = "open_clip_config.json"
+_QUICK: Final = "-quickgelu"
+_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
+_ENDINGS = (".safetensors", ".bin", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a name stands for.
+
+    Attributes:
+        name: As given.
+        model: `model_cfg` of open_clip: `embed_dim`, `vision_cfg` and `text_cfg`.
+        preprocess: Values of open_clip's `PreprocessCfg`, but for the size, which is the tower's.
+        quick_gelu: Whether its own transformer has QuickGELU; the name of a timm trunk settles the trunk's.
+        weights: Finds the file of its weights, downloading it where needed.
+        guess: What had to be guessed if the file of weights does not say its activation, as a warning.
+    """
+
+    name: str
+    model: dict[str, Any]
+    preprocess: dict[str, Any]
+    quick_gelu: bool
+    weights: Callable[[], Path]
+    guess: str = ""
+
+
+@dataclass(frozen=True)
+class _Tag:
+    arch: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class _File:
+    arch: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Directory:
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Hub:
+    repository: str
+
+
+def resolve(name: str, *, random_init: bool = False) -> Source:
+    """What a name stands for. Only a hub repository's configuration may have to be downloaded for this.
+
+    Args:
+        name: As in the head of this module.
+        random_init: Whether only the architecture is wanted: that of a card is known without its repository.
+
+    Raises:
+        UsageError: If there is no such architecture, tag or form of name.
+        ModelError: If a file or directory is not there, or a configuration cannot be had or followed.
+    """
+    match _parse(name):
+        case _Tag(arch, tag):
+            return _of_tag(name, arch, tag)
+        case _File(arch, path):
+            return _of_file(name, arch, path)
+        case _Directory(path):
+            return _configured(name, _read_config(name, path / CONFIG), lambda: _weights_in(name, path))
+        case _Hub(repository):
+            return _of_hub(name, repository, random_init)
+
+
+def needs_download(name: str, random_init: bool) -> bool:
+    """Whether something has to be downloaded to load a model."""
+    match _parse(name):
+        case _Tag(arch, tag):
+            return not random_init and not _is_cached(open_clip.get_pretrained_cfg(arch, tag))
+        case _Hub(repository):
+            if random_init and _card(repository):
+                return False
+            files = [] if random_init else [(HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)]
+            return not all(_any_cached(repository, *names) for names in [(CONFIG,), *files])
+    return False
+
+
+def is_remote(name: str) -> bool:
+    """Whether it takes a hub repository to say what a name stands for."""
+    return isinstance(_parse(name), _Hub)
+
+
+# ---------------------------------------------------------------------------------------------------- names
+
+
+def _parse(name: str) -> _Tag | _File | _Directory | _Hub:
+    if not name.startswith(PREFIX):
+        return _Hub(name) if name in cards() else _Directory(Path(name))
+    rest = name.removeprefix(PREFIX)
+    if not rest:
+        raise UsageError(f"{name} names no model: give {PREFIX}ARCH/TAG, or a directory with {CONFIG}")
+    if rest.startswith(HUB):
+        return _Hub(rest.removeprefix(HUB))
+    arch, slash, given = rest.partition("/")
+    known = arch in open_clip.list_models()
+    if known and open_clip.is_pretrained_cfg(arch, given):
+        return _Tag(arch, given)
+    if Path(rest).is_dir():
+        return _Directory(Path(rest))
+    if not arch or arch in (".", ".."):
+        raise ModelError(f"{name}: there is no directory {rest}")
+    if not known:
+        raise _unknown_architecture(name, arch, rest)
+    if not slash or not given:
+        raise UsageError(
+            f"{name} says no weights: give {PREFIX}{arch}/TAG with one of {_tags(arch)}, or a file of weights"
+        )
+    if Path(given).is_file():
+        return _File(arch, Path(given))
+    if "/" in given or given.endswith(_ENDINGS):
+        raise ModelError(f"{name}: there is no file {given}")
+    raise _unknown_tag(arch, given)
+
+
+def _unknown_architecture(name: str, arch: str, rest: str) -> UsageError:
+    """The nearest ones if any is near: all of them would fill a screen."""
+    known = open_clip.list_models()
+    if get_close_matches(arch.lower(), [choice.lower() for choice in known], cutoff=0.5):
+        return unknown("open_clip architecture", arch, known)
+    return UsageError(
+        f"{name}: open_clip has no architecture {arch} (see open_clip.list_models()), and {rest} is no directory"
+    )
+
+
+def _tags(arch: str) -> str:
+    return ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none in open_clip"
+
+
+def _unknown_tag(arch: str, tag: str) -> UsageError:
+    plain = arch.removesuffix(_QUICK)
+    if plain != arch and open_clip.is_pretrained_cfg(plain, tag):
+        return UsageError(
+            f"the weights {tag} were trained with GELU, and {arch} has QuickGELU: use {PREFIX}{plain}/{tag}"
+        )
+    tags = open_clip.list_pretrained_tags_by_model(arch)
+    if not tags:
+        return UsageError(f"open_clip has no pretrained tags of {arch}: give a file of weights, {PREFIX}{arch}/FILE")
+    return unknown(f"pretrained tag of {arch}", tag, tags)
+
+
+# -------------------------------------------------------------------------------------------------- sources
+
+
+def _of_tag(name: str, arch: str, tag: str) -> Source:
+    model, pretrained = open_clip.get_model_config(arch), open_clip.get_pretrained_cfg(arch, tag)
+    # where a tag says nothing of the activation, open_clip's configuration of the architecture is the training's
+    quick_gelu = bool(pretrained.get("quick_gelu", model.get("quick_gelu", False)))
+
+    def weights() -> Path:
+        return _downloaded(name, lambda: open_clip.download_pretrained(pretrained))
+
+    return Source(name, model, merge_preprocess_dict(PreprocessCfg(), pretrained), quick_gelu, weights)
+
+
+def _of_file(name: str, arch: str, path: Path) -> Source:
+    model = open_clip.get_model_config(arch)
+    quick_gelu = bool(model.get("quick_gelu", False))
+    found = [
+        merge_preprocess_dict(PreprocessCfg(), open_clip.get_pretrained_cfg(arch, tag))
+        for tag in open_clip.list_pretrained_tags_by_model(arch)
+    ]
+    agreed = bool(found) and all(preparation == found[0] for preparation in found)
+    preprocess = found[0] if agreed else merge_preprocess_dict(PreprocessCfg(), {})
+    guesses = []
+    if not model["vision_cfg"].get("timm_model_name"):
+        used, other = ("QuickGELU", "GELU") if quick_gelu else ("GELU", "QuickGELU")
+        sibling = arch.removesuffix(_QUICK) if quick_gelu else arch + _QUICK
+        there = sibling != arch and sibling in open_clip.list_models()
+        remedy = f"{PREFIX}{sibling}/{path}" if there else f'a directory with "quick_gelu" in {CONFIG}'
+        guesses.append(f"its activation: {used} is used, as {arch} has it; for {other} give {remedy}")
+    if not agreed:
+        guesses.append(
+            f"how pictures are prepared: done as for OpenAI's CLIP; for another way give a directory with {CONFIG}"
+        )
+    guess = f"{name} does not say " + "; nor does it say ".join(guesses) if guesses else ""
+    return Source(name, model, preprocess, quick_gelu, lambda: path, guess)
+
+
+def _of_hub(name: str, repository: str, random_init: bool) -> Source:
+    card = _card(repository)
+    if random_init and card:
+        return _configured(name, card, lambda: Path())
+    path = _downloaded(name, lambda: download_pretrained_from_hf(repository, filename=CONFIG))
+    return _configured(
+        name, _read_config(name, path), lambda: _downloaded(name, lambda: download_pretrained_from_hf(repository))
+    )
+
+
+def _card(repository: str) -> dict[str, Any]:
+    """The configuration that a model card has of a repository; empty if it has none."""
+    card = cards().get(repository)
+    return {"model_cfg": card.open_clip, "preprocess_cfg": card.processor} if card and card.open_clip else {}
+
+
+def _configured(name: str, config: dict[str, Any], weights: Callable[[], Path]) -> Source:
+    model = config["model_cfg"]
+    preprocess = merge_preprocess_dict(PreprocessCfg(), config.get("preprocess_cfg") or {})
+    return Source(name, model, preprocess, bool(model.get("quick_gelu", False)), weights)
+
+
+def _read_config(name: str, path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelError(f"{name} has no {CONFIG}: give a directory or repository of open_clip")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not all(
+            isinstance(config["model_cfg"][key], kind) for key, kind in (("embed_dim", int), ("vision_cfg", dict))
+        ):
+            raise TypeError("embed_dim is no number, or vision_cfg no object")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{CONFIG} of {name} cannot be followed ({one_line(error)}): download it again") from error
+    return config
+
+
+# -------------------------------------------------------------------------------------------------- weights
+
+
+def _weights_in(name: str, folder: Path) -> Path:
+    """The file of weights in a directory: of the usual name, or else the only one, safetensors before pickles."""
+    for usual in _WEIGHTS:
+        if (folder / usual).is_file():
+            return folder / usual
+    for endings in (_ENDINGS[:1], _ENDINGS[1:]):
+        found = sorted(path for path in folder.iterdir() if path.suffix in endings)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(path.name for path in found)
+            raise ModelError(f"{name} has several files of weights ({listed}): keep one, or name it {_WEIGHTS[0]}")
+    raise ModelError(f"{name} has no weights: put {_WEIGHTS[0]} beside {CONFIG}, or use --random-init")
+
+
+def _downloaded(name: str, download: Callable[[], str]) -> Path:
+    try:
+        return Path(download())
+    except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{name} is not in the local cache and cannot be downloaded ({one_line(error)}): check the name and the "
+            "network, give a local file or directory, or use --random-init with a model card or a tag"
+        ) from error
+
+
+def _is_cached(pretrained: dict[str, Any]) -> bool:
+    """Whether the weights of a tag are on this machine, where open_clip looks for them."""
+    if not pretrained["hf_hub"]:
+        return (Path("~/.cache/clip").expanduser() / Path(pretrained["url"]).name).is_file()
+    repository, _, file = pretrained["hf_hub"].rpartition("/")
+    if not file:
+        return _any_cached(repository, HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
+    return _any_cached(repository, str(Path(file).with_suffix(".safetensors")), file)
+
+
+def _any_cached(repository: str, *files: str) -> bool:
+    try:
+        return any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)
+    except ValueError:  # no name of a repository
+        return False
