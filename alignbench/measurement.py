@@ -229,6 +229,7 @@ class _Found:
     depths: tuple[float, ...]
     values: dict[str, NDArray[np.float64]]
     device: str
+    embedded: int
     channels: pd.DataFrame | None = None
     resized: int = 0
 
@@ -265,6 +266,7 @@ def _distances(
                 tuple(layer.depth for layer in source.layers),
                 of_tower.values,
                 execution.device,
+                len(images.names),
                 pd.DataFrame(asdict(use) for use in of_tower.channels),
             )
         else:
@@ -276,7 +278,7 @@ def _distances(
                 source, images, plan, distinct.pairs, data_set.common_side, cell.workers, listener, device
             )
             values = {source.distance: of_metric.values}
-            found = _Found(("image",), (0.0,), values, device, resized=of_metric.resized)
+            found = _Found(("image",), (0.0,), values, device, len(images.names), resized=of_metric.resized)
     finally:
         listener.finished()
     return replace(found, values={name: values[:, distinct.back] for name, values in found.values.items()})
@@ -310,7 +312,7 @@ def _details(cell: Cell, judgments: Judgments, found: _Found, watch: Stopwatch) 
             "device": found.device,
         },
         "timing": {name: round(seconds, 3) for name, seconds in watch.seconds.items()},
-        "images_per_second": round(images / watch.seconds["extract"], 2),
+        "images_per_second": round(found.embedded / watch.seconds["extract"], 2),
         "peak_memory_gb": round(peak / 1e9, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }

@@ -1,9 +1,11 @@
 """Towers against plain transformers: what each layer is, how pictures are prepared, which weights are loaded."""
 
+import importlib
 import json
 import pickle
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel
 
 from alignbench.errors import UsageError
-from alignbench.models import Card, cards, load_tower
+from alignbench.models import Card, cards, check_name, family_of, label_of, load_tower, needs_download
 from alignbench.models.cards import FACTORS
 from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
 
@@ -28,6 +30,7 @@ Folders = Callable[[str], Path]
 FAMILIES = ("clip", "chinese_clip", "siglip")
 every_family = pytest.mark.parametrize("family", FAMILIES)
 every_card = pytest.mark.parametrize("name", list(cards()))
+TRANSFORMERS = [name for name, card in cards().items() if card.family in FAMILIES]  # test_openclip.py has the others
 
 # Blocks, tokens, channels, width of the projection, whether there is a class token, whether the projection has norm 1.
 ARCHITECTURES = {
@@ -135,7 +138,8 @@ def check_equal_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> N
 
 
 def test_every_card_is_in_the_table_of_architectures() -> None:
-    assert set(cards()) == set(ARCHITECTURES)
+    assert set(TRANSFORMERS) == set(ARCHITECTURES)
+    assert {cards()[name].family for name in cards() if name not in TRANSFORMERS} == {"open_clip"}
 
 
 @every_card
@@ -144,11 +148,10 @@ def test_a_card_fills_every_factor(name: str) -> None:
     assert set(card.factors) == set(FACTORS)
     assert all(card.factors.values())
     assert card.name == name
-    assert card.family in FAMILIES
     assert card.loss == ("sigmoid" if card.family == "siglip" else "softmax")
 
 
-@every_card
+@pytest.mark.parametrize("name", TRANSFORMERS)
 def test_a_card_agrees_with_itself(name: str) -> None:
     card = cards()[name]
     size, patch = card.architecture.split("-")[:2]
@@ -234,6 +237,23 @@ def test_the_projection_has_norm_1_except_for_clip(tiny_tower: Folders, family: 
     tower = load_tower(str(tiny_tower(family)))
     projection = tapped(tower, tower.prepare(picture(40, 51))[None])["projection"]
     assert (abs(float(projection.norm()) - 1.0) < 1e-6) == (family != "clip")
+
+
+@every_family
+def test_the_corrected_protocol_takes_the_projection_as_it_is(tiny_tower: Folders, family: str) -> None:
+    paper, corrected = (load_tower(str(tiny_tower(family)), protocol=name) for name in ("paper", "corrected"))
+    assert not any(layer.unit_norm for layer in corrected.layers)
+    pixels = paper.prepare(picture(40, 51))[None]
+    found = tapped(corrected, pixels)
+    assert abs(float(found["projection"].norm()) - 1.0) > 1e-3
+    model = AutoModel.from_pretrained(tiny_tower(family), dtype=torch.float32).eval()
+    check_equal_bits(found, plain_features(model, paper.normalise(pixels), unit_norm=False))
+    assert corrected.fingerprint == paper.fingerprint
+
+
+def test_an_unknown_protocol_is_refused(tiny_tower: Folders) -> None:
+    with pytest.raises(UsageError, match=r"unknown protocol 'correct': did you mean corrected\?"):
+        load_tower(str(tiny_tower("clip")), protocol="correct")
 
 
 def test_taps_are_gone_afterwards(tiny_tower: Folders) -> None:
@@ -397,6 +417,73 @@ def test_checkpoints_of_the_vision_tower_alone_load(
     assert found.keys() == expected.keys()
     for layer, features in expected.items():  # weights at other addresses: the last bit may differ
         torch.testing.assert_close(found[layer], features, rtol=1e-5, atol=1e-6)
+
+
+# --- Model families of plug-ins ---------------------------------------------------------------------------------------
+
+PLUG_IN = """
+asked = []
+
+def load(name, *, random_init, seed, protocol):
+    from alignbench.models import load_tower
+    asked.append((name, random_init, seed, protocol))
+    return load_tower(name.partition(":")[2], random_init=random_init, seed=seed)
+"""
+
+
+@pytest.fixture
+def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """An installed distribution with the family `plugged`; hands out what its loader was asked for."""
+    installed = tmp_path / "plugged-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[alignbench.models]\nplugged = plugged_family:load\n")
+    (tmp_path / "plugged_family.py").write_text(PLUG_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("plugged_family").asked
+    del sys.modules["plugged_family"]
+
+
+def test_a_plug_in_adds_a_family(plugged: list[Any], tiny_tower: Folders) -> None:
+    name = f"plugged:{tiny_tower('siglip')}"
+    check_name(name)
+    assert family_of(name) == "plugged"
+    assert label_of(name) == name
+    assert not needs_download(name)
+    tower = load_tower(name, random_init=True, seed=7, protocol="corrected")
+    assert plugged == [(name, True, 7, "corrected")]
+    assert tower.fingerprint == load_tower(str(tiny_tower("siglip")), random_init=True, seed=7).fingerprint
+    assert not tower.layers[-1].unit_norm
+    with pytest.raises(UsageError, match=r"^unknown model family 'pluged': did you mean plugged\?$"):
+        check_name("pluged:anything")
+
+
+@pytest.mark.usefixtures("plugged")
+def test_a_prefix_that_no_family_has_is_refused() -> None:
+    for attempt in (check_name, family_of, load_tower, needs_download):
+        with pytest.raises(UsageError, match=r"^unknown model family 'opn_clip': did you mean open_clip\?$"):
+            attempt("opn_clip:ViT-B-32/openai")
+    with pytest.raises(UsageError, match=r"^unknown model family 'zzz': valid: open_clip, plugged$"):
+        check_name("zzz:anything")
+
+
+def test_bare_names_must_be_known(tiny_tower: Folders) -> None:
+    with pytest.raises(UsageError, match=r"^unknown model 'shape-clip': did you mean shapes-clip\?$"):
+        check_name("shape-clip")
+    with pytest.raises(UsageError, match=r"^unknown model 'pixls': did you mean pixels\?$"):
+        check_name("pixls", ["pixels"])
+    for name in ("shapes-clip", "nobody/nothing", str(tiny_tower("clip"))):
+        check_name(name)
+        assert family_of(name) is None
+
+
+def test_labels_leave_out_the_way_to_a_directory(
+    tiny_tower: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_tower("clip"))
+    assert label_of(".") == label_of(str(tiny_tower("clip"))) == "clip"
+    assert label_of("shapes-clip") == "shapes-clip"
+    assert label_of("openai/clip-vit-base-patch32") == "openai/clip-vit-base-patch32"
 
 
 # --- Photographs through full-size towers ---------------------------------------------------------------------------

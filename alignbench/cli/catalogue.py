@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alignbench.cli.options import default_root, names_in
-from alignbench.errors import DataError
+from alignbench.errors import AlignbenchWarning, DataError, UsageError
 
 if TYPE_CHECKING:
-    from alignbench.datasets.judgments import DataSet
+    from alignbench.registry import Registry
 
 
 datasets_app = typer.Typer(
@@ -25,6 +26,7 @@ def models() -> None:
 
     from alignbench.cell import METRICS
     from alignbench.cli.show import print_table
+    from alignbench.models import FAMILIES
     from alignbench.models.cards import FACTORS, cards
 
     table = Table(
@@ -35,8 +37,24 @@ def models() -> None:
     for card in cards().values():
         table.add_row(card.name, *(str(value) for value in card.factors.values()))
     print_table(table)
-    print(f"Baselines: {', '.join(METRICS.names())}")
+    print(f"Model families, as --model FAMILY:...: {', '.join(_usable(FAMILIES).values())}")
+    print(f"Baselines: {', '.join(_usable(METRICS).values())}")
     print("--random-init, or random:NAME, builds any of these models with random weights and downloads nothing.")
+
+
+def _usable(registry: Registry[Any]) -> dict[str, str]:
+    """Each name as it is shown, with the package of a plug-in; warns of plug-ins that cannot be used."""
+    shown = {}
+    for name in registry.names():
+        package = registry.plug_in(name)
+        try:
+            if package:
+                registry.load(name)
+        except UsageError as error:
+            warnings.warn(str(error), AlignbenchWarning, stacklevel=2)
+        else:
+            shown[name] = f"{name} ({package})" if package else name
+    return shown
 
 
 @datasets_app.callback(invoke_without_command=True)
@@ -52,10 +70,10 @@ def datasets(context: typer.Context) -> None:
     table = Table()
     for name in ("data set", "level", "what it is", "where to get it", "terms", "subsets"):
         table.add_column(name, overflow="fold")
-    for name in DATASETS.names():
-        found: DataSet = DATASETS.load(name)
+    for name, shown in _usable(DATASETS).items():
+        found = DATASETS.load(name)
         subsets = ", ".join(s + ("*" if s == found.default_subset else "") for s in found.subsets)
-        table.add_row(found.name, found.level, found.summary, found.home, found.terms, subsets)
+        table.add_row(shown, found.level, found.summary, found.home, found.terms, subsets)
     print_table(table)
     print("* measured by default. `alignbench datasets check NAME --data-root DIR` looks at a download.")
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import timm.layers
 import torch
-from open_clip import CLIP, CLIPVisionCfg
+from open_clip import CLIP
 from open_clip.timm_model import TimmModel
 from open_clip.transform import MaybeToTensor, Normalize, PreprocessCfg, image_transform_v2
 from open_clip.transformer import QuickGELU, VisionTransformer
@@ -117,7 +117,7 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
         source = _with_activation_of(source, weights)
     with torch.device("meta"):
         skeleton = _built(source)
-    bare = protocol == "paper" and _is_biomedclip(source.model)
+    bare = protocol == "paper" and (name.endswith(_BIOMEDCLIP) or _is_biomedclip(source.model))
     layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
     preparation, described = _preparation(source, skeleton.image_size)
     settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
@@ -156,14 +156,10 @@ def _with_activation_of(source: Source, weights: VisualWeights) -> Source:
 
 
 def _is_biomedclip(model: dict[str, Any]) -> bool:
-    """Whether a configuration is BiomedCLIP's: by its text tower, and by a vision tower that is the card's."""
+    """Whether a configuration is BiomedCLIP's: by its text tower, and the trunk of its vision tower."""
     text = str(model["text_cfg"].get("hf_model_name")) if isinstance(model.get("text_cfg"), dict) else ""
-    own = cards()[_BIOMEDCLIP].open_clip
-    return (
-        any(name in text for name in _BIOMEDICAL_TEXT)
-        and model["embed_dim"] == own["embed_dim"]
-        and CLIPVisionCfg(**_vision(model)) == CLIPVisionCfg(**_vision(own))
-    )
+    trunk = cards()[_BIOMEDCLIP].open_clip["vision_cfg"]["timm_model_name"]
+    return any(name in text for name in _BIOMEDICAL_TEXT) and model["vision_cfg"].get("timm_model_name") == trunk
 
 
 def _vision(model: dict[str, Any]) -> dict[str, Any]:

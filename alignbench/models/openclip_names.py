@@ -244,10 +244,10 @@ def _read_config(name: str, path: Path) -> dict[str, Any]:
         raise ModelError(f"{name} has no {CONFIG}: give a directory or repository of open_clip")
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not all(
-            isinstance(config["model_cfg"][key], kind) for key, kind in (("embed_dim", int), ("vision_cfg", dict))
-        ):
-            raise TypeError("embed_dim is no number, or vision_cfg no object")
+        model, preprocess = config["model_cfg"], config.get("preprocess_cfg") or {}
+        parts = ((model["embed_dim"], int), (model["vision_cfg"], dict), (preprocess, dict))
+        if not all(isinstance(part, kind) for part, kind in parts):
+            raise TypeError("embed_dim is no number, or vision_cfg or preprocess_cfg no object")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{CONFIG} of {name} cannot be followed ({one_line(error)}): download it again") from error
     return config

@@ -7,6 +7,7 @@ every module and so say which activation the weights were trained with.
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,9 @@ def _is_archive(path: Path) -> bool:
 
 
 def _from_archive(path: Path) -> VisualWeights:
-    archive: Any = torch.jit.load(str(path), map_location="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's advice is for whoever writes such files
+        archive: Any = torch.jit.load(str(path), map_location="cpu")
     kinds = {
         module.original_name
         for inside, module in archive.named_modules()
