@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignbench.errors import UsageError, unknown
-from alignbench.models import PROTOCOLS, RANDOM_PREFIX, label_of
-from alignbench.registry import Registry
+from alignbench.models import PROTOCOLS, RANDOM_PREFIX, cards, label_of
+from alignbench.registry import Registry, callable_with
 
 if TYPE_CHECKING:
     from alignbench.extraction.metrics import PairMetric
 
-METRICS: Registry[PairMetric] = Registry("alignbench.metrics", "metric", {})
+METRICS: Registry[PairMetric] = Registry(
+    "alignbench.metrics", "metric", {}, callable_with("name", "distance", "min_side")
+)
 DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
 TOKEN_VIEWS = ("all", "cls", "mean")
 PRECISIONS = ("fp32", "bf16")
@@ -91,11 +93,25 @@ class Cell:
             raise UsageError(f"loader workers {self.workers} is below 0")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is out of range 0 to 2^63 - 1")
-        if self.model in METRICS and self.random_init:
+        if self.is_metric and self.random_init:
             raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
         if self.model.startswith(RANDOM_PREFIX):
             return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
         return self
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether the model is a pair metric; a model card of the same name goes first."""
+        return self.model in METRICS and self.model not in cards()
+
+    @property
+    def device(self) -> str:
+        """`cuda` or `cpu`: what `accelerator` comes to on this machine."""
+        if self.accelerator != "auto":
+            return self.accelerator
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
 
     @property
     def label(self) -> str:

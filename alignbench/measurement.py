@@ -106,7 +106,7 @@ def measure_cell(
         judgments = load_judgments(cell, data_set)
         identities = judgments.images.identities()
     with watch.stage("model"):
-        source = _metric(cell) if cell.model in METRICS else _tower(cell, listener)
+        source = _metric(cell) if cell.is_metric else _tower(cell, listener)
     settings = _settings(cell, judgments, identities, source)
     if finished(folder_name(cell.label, cell.dataset, settings)):
         return None
@@ -130,7 +130,7 @@ def measure_cell(
 
 def _check_possible(cell: Cell) -> None:
     """Find out before the data are looked at that a model cannot exist or cannot run here."""
-    if cell.model not in METRICS:
+    if not cell.is_metric:
         check_name(cell.model, METRICS.names())
     if cell.accelerator == "cuda":
         import torch
@@ -139,17 +139,10 @@ def _check_possible(cell: Cell) -> None:
             raise UsageError("accelerator cuda: there is no such device here, use --accelerator cpu or auto")
 
 
-def _device(cell: Cell) -> str:
-    """`cuda` or `cpu`."""
-    from alignbench.extraction.towers import Execution
-
-    return Execution(accelerator=cell.accelerator).device
-
-
 def _metric(cell: Cell) -> PairMetric:
     from alignbench.extraction.metrics import ready_metric
 
-    return ready_metric(METRICS.load(cell.model), _device(cell))[0]
+    return ready_metric(METRICS.load(cell.model), cell.device)[0]
 
 
 def _tower(cell: Cell, listener: Listener) -> Tower:
@@ -195,6 +188,7 @@ def _settings(
         "calibration_fingerprint": judgments.fingerprint(identities) if len(judgments.calibration) else None,
         "protocol": cell.protocol,
         "subset": [subset.name for subset in judgments.subsets],
+        "parts": [part.name for part in judgments.parts],
         "limit": cell.limit,
         "random_init": cell.random_init,
         "seed": cell.seed,
@@ -254,7 +248,7 @@ def _distances(
         if isinstance(source, Tower):
             from alignbench.extraction.towers import Execution, plan_passes, tower_distances
 
-            execution = Execution(cell.precision, cell.accelerator, cell.workers, cell.feature_memory)
+            execution = Execution(cell.precision, cell.device, cell.workers, cell.feature_memory)
             passes = plan_passes(source, plan, len(distinct.pairs), cell.tokens, execution)
             listener.planned(replace(outline, layers=len(source.layers), passes=len(passes), device=execution.device))
             fit = channel_fit(cell, judgments, distinct, folds)
@@ -272,7 +266,7 @@ def _distances(
         else:
             from alignbench.extraction.metrics import metric_distances
 
-            device = _device(cell) if hasattr(source, "to") else "cpu"
+            device = cell.device if hasattr(source, "to") else "cpu"
             listener.planned(replace(outline, device=device))
             of_metric = metric_distances(
                 source, images, plan, distinct.pairs, data_set.common_side, cell.workers, listener, device

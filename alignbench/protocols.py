@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alignbench.cell import METRICS, Cell
+from alignbench.cell import Cell
 from alignbench.datasets import DataSet
 from alignbench.datasets.judgments import DistinctPairs, Judgments, checked_ratings
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
@@ -76,7 +76,7 @@ def _corrected(cell: Cell, data_set: DataSet) -> Judgments:
 
 def _has_channel_means(cell: Cell) -> bool:
     """Whether anything is normalised by m[c]: only the normalised distance of a tower is."""
-    return cell.model not in METRICS and "normalized_euclidean" in cell.distances
+    return not cell.is_metric and "normalized_euclidean" in cell.distances
 
 
 def leaves_one_out(cell: Cell, data_set: DataSet) -> bool:

@@ -1,18 +1,37 @@
 """Doors: names that stand for objects, of the package or of any installed plug-in, loaded only when chosen.
 
 A plug-in enters a name in its `pyproject.toml`, in one of the groups `alignbench.datasets`, `alignbench.models` and
-`alignbench.metrics`; the package's own names use the same form (`module:attribute`).
+`alignbench.metrics`; the package's own names use the same form (`module:attribute`). What is wrong with one plug-in is
+said when it is chosen, and hurts no other name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from alignbench.errors import unknown
+from alignbench.errors import AlignbenchWarning, UsageError, unknown
 
 T = TypeVar("T")
+Fault = Callable[[str, object], str]
+OURS: Final = "alignbench"  # the distribution whose entries are no plug-ins
+
+
+def callable_with(*attributes: str) -> Fault:
+    """A check that an object can be called and has some attributes; a class would have them too, and is refused."""
+
+    def fault(name: str, found: object) -> str:
+        if attributes and isinstance(found, type):
+            return "it is a class and not an object of it"
+        missing = [attribute for attribute in attributes if not hasattr(found, attribute)]
+        if missing:
+            return f"it has no {' and no '.join(missing)}"
+        return "" if callable(found) else "it cannot be called"
+
+    return fault
 
 
 class Registry(Generic[T]):
@@ -21,32 +40,85 @@ class Registry(Generic[T]):
     Args:
         group: Entry-point group, e.g. `alignbench.datasets`.
         kind: What its members are called in messages, e.g. `data set`.
-        built_in: The package's own members, name to `module:attribute`.
+        built_in: The package's own members, name to `module:attribute`. A plug-in cannot take their names.
+        fault: What keeps an object from being a member of that name; empty if nothing does.
     """
 
-    def __init__(self, group: str, kind: str, built_in: Mapping[str, str]) -> None:
-        self.group, self.kind, self.built_in = group, kind, dict(built_in)
+    def __init__(
+        self, group: str, kind: str, built_in: Mapping[str, str], fault: Fault = lambda name, found: ""
+    ) -> None:
+        self.group, self.kind, self.built_in, self.fault = group, kind, dict(built_in), fault
 
-    def _entries(self) -> dict[str, EntryPoint]:
-        found = {entry.name: entry for entry in entry_points(group=self.group)}
-        own = {name: EntryPoint(name, value, self.group) for name, value in self.built_in.items()}
-        return {**found, **own}
+    def _entries(self) -> dict[str, list[EntryPoint]]:
+        """The entries of each name that installed packages make, each once."""
+        found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
+        for entry in entry_points(group=self.group):
+            found.setdefault(entry.name, {}).setdefault((_package_name(entry), entry.value), entry)
+        return {name: list(entries.values()) for name, entries in found.items()}
 
     def names(self) -> list[str]:
         """All names, the package's own first."""
-        return sorted(self._entries(), key=lambda name: name not in self.built_in)
+        return [*self.built_in, *(name for name in self._entries() if name not in self.built_in)]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._entries()
+        return name in self.built_in or name in self._entries()
+
+    def plug_in(self, name: str) -> str:
+        """The installed package or packages that a name comes from; empty for alignbench itself."""
+        entries = [] if name in self.built_in else self._entries().get(name, [])
+        return "" if all(_package_name(entry) == OURS for entry in entries) else " and ".join(map(_package, entries))
 
     def load(self, name: str) -> T:
         """The object of that name.
 
         Raises:
-            UsageError: If there is none; names the nearest.
+            UsageError: If there is none (names the nearest), if several plug-ins claim the name, or if the plug-in
+                cannot be imported or is not what its group asks for.
         """
         entries = self._entries()
-        if name not in entries:
-            raise unknown(self.kind, name, entries)
-        loaded: T = entries[name].load()
-        return loaded
+        found = entries.get(name, [])
+        if name in self.built_in:
+            for entry in found:
+                _warn_once(f"{self.kind} '{name}' of {_described(entry)} is ignored: alignbench has one of that name")
+            built_in: T = EntryPoint(name, self.built_in[name], self.group).load()
+            return built_in
+        if not found:
+            raise unknown(self.kind, name, entries | self.built_in)
+        if len(found) > 1:
+            claims = " and ".join(_described(entry) for entry in found)
+            raise UsageError(f"{self.kind} '{name}' is claimed by {claims}: uninstall one, or choose another name")
+        return self._load(found[0])
+
+    def _load(self, entry: EntryPoint) -> T:
+        remedy = f"correct or uninstall {_package_name(entry)}"
+        try:
+            found: T = entry.load()
+            fault = self.fault(entry.name, found)
+        except (Exception, SystemExit) as error:  # whatever the import of someone else's module raises
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise UsageError(
+                f"{self.kind} '{entry.name}' of {_described(entry)} cannot be imported ({reason}): {remedy}"
+            ) from error
+        if fault:
+            raise UsageError(f"'{entry.name}' of {_described(entry)} is no {self.kind}, {fault}: {remedy}")
+        return found
+
+
+def _package_name(entry: EntryPoint) -> str:
+    return (entry.dist.name if entry.dist is not None else None) or "an unnamed package"
+
+
+def _package(entry: EntryPoint) -> str:
+    """Name and version of the installed package that an entry is of, as far as known."""
+    version = entry.dist.version if entry.dist is not None else None
+    return f"{_package_name(entry)} {version}" if version else _package_name(entry)
+
+
+def _described(entry: EntryPoint) -> str:
+    return f"{_package(entry)} ({entry.value})"
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Warn, the first time that this is said in the process."""
+    warnings.warn(text, AlignbenchWarning, stacklevel=3)

@@ -51,8 +51,9 @@ class LayerCurve:
         return str(self.frame["model"].iloc[0])
 
     def main(self) -> pd.DataFrame:
-        """The rows without breakdowns by distortion, level or votes, unless there is nothing else."""
-        part = is_part(self.frame["subset"])
+        """The rows without breakdowns, which are known by their names and, for ratings, by having one metric only."""
+        asked_for = set(self.frame.loc[self.frame["metric"] == "pearson", "subset"])
+        part = is_part(self.frame["subset"]) & ~self.frame["subset"].isin(asked_for)
         return self.frame if part.all() else self.frame[~part]
 
     def primary(self) -> pd.DataFrame:

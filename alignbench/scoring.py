@@ -75,7 +75,9 @@ def score(
 
 def score_part(judgments: Judgments, part: Subset, distances: Floats, protocol: str, seed: int) -> list[Scores]:
     """The level's own score (Spearman or accuracy) of a part of the judgments; nothing where it has none."""
-    if judgments.kind != "rating":
+    if judgments.kind == "preference":
+        return score(judgments, part, distances, protocol, seed)
+    if judgments.kind == "choice":
         return [score_choices(agreement(judgments, part, distances, protocol), part.clusters, seed)]
     ratings = judgments.human[part.rows]
     if len(ratings) < 3 or np.ptp(ratings) == 0.0:  # as with --limit: no correlation

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from alignbench import PairMetric
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,9 @@ class Pixels:
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Distances of pairs: two (pairs, 3, H, W) tensors to (pairs,), averaged in float64."""
+        import torch
+
         return (first - second).square().flatten(1).mean(dim=1, dtype=torch.float64).sqrt()
 
 
-PIXELS = Pixels()
+PIXELS: Final[PairMetric] = Pixels()

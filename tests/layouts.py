@@ -25,6 +25,10 @@ CONCEPTS = (
     "pepper2",
     "pepper",
 )
+BAPPS_TYPES = {
+    "val": ("traditional", "cnn", "superres", "deblur", "color", "frameinterp"),
+    "train": ("traditional", "cnn", "mix"),
+}
 NATIVE_SIZES = ((96, 72), (72, 96), (80, 80), (120, 64))
 
 
@@ -60,6 +64,71 @@ def write_tid2013(root: Path, references: int = 4, distortions: int = 3, levels:
     spread = rng.uniform(0.05, 0.2, len(rows))
     (root / "mos_with_names.txt").write_text("\n".join(rows) + "\n")
     (root / "mos_std.txt").write_text("".join(f"{value:.5f}\n" for value in spread))
+
+
+def write_kadid10k(root: Path, references: int = 3, distortions: int = 3, levels: int = 2, seed: int = 0) -> None:
+    """Writes KADID-10k: PNG pairs rated in `dmos.csv`, whose columns are shuffled among others, rows in any order.
+
+    Files of the last reference are lower case, the table has its names in upper case. Scores are rounded so that some
+    are tied.
+
+    Args:
+        root: Folder to fill.
+        references: Number of reference images.
+        distortions: Number of distortions of each reference.
+        levels: Number of levels of each distortion.
+        seed: Seed of images and scores.
+    """
+    rng = np.random.default_rng(seed)
+    (root / "images").mkdir(parents=True)
+    rows: list[dict[str, object]] = []
+    for reference in range(1, references + 1):
+        original = _scene(rng)
+        case = str.lower if reference == references else str
+        _image(original).save(root / "images" / case(f"I{reference:02d}.png"))
+        for distortion in range(1, distortions + 1):
+            noise = _scene(rng)
+            for level in range(1, levels + 1):
+                strength = rng.uniform(0.7, 1.0) * level / levels
+                name = f"I{reference:02d}_{distortion:02d}_{level:02d}.png"
+                _image((1 - strength) * original + strength * noise).save(root / "images" / case(name))
+                score = round(5 * (5 - 4 * strength + rng.normal(0, 0.5))) / 5
+                rows.append({"dist_img": name, "ref_img": f"I{reference:02d}.png", "dmos": f"{score:.2f}", "var": 0.5})
+    columns = [str(name) for name in rng.permutation(["dist_img", "ref_img", "dmos", "var", "set"])]
+    with (root / "dmos.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval=1)
+        writer.writeheader()
+        writer.writerows(rows[int(row)] for row in rng.permutation(len(rows)))
+
+
+def write_bapps(root: Path, triplets: int = 6, seed: int = 0) -> None:
+    """Writes BAPPS below `2afc`: for each type so many PNG triplets, and the share of people who preferred p1.
+
+    The two distorted images of the second triplet of each type are the same file twice, so that their distances to the
+    reference are tied. Shares are those of five people in `val`, of two in `train`.
+
+    Args:
+        root: Folder to fill.
+        triplets: Number of triplets of each type.
+        seed: Seed of images and judgments.
+    """
+    rng = np.random.default_rng(seed)
+    for split, types in BAPPS_TYPES.items():
+        people = {"val": 5, "train": 2}[split]
+        for kind in types:
+            folder = root / "2afc" / split / kind
+            for side in ("ref", "p0", "p1", "judge"):
+                (folder / side).mkdir(parents=True)
+            for number in range(triplets):
+                scene = _scene(rng, (32, 32))
+                strengths = rng.uniform(0.2, 0.9, 2)
+                for side, strength in (("ref", 0.0), ("p0", strengths[0]), ("p1", strengths[1])):
+                    pixels = (1 - strength) * scene + strength * _scene(rng, (32, 32))
+                    _image(pixels).save(folder / side / f"{number:06d}.png")
+                if number == 1:
+                    (folder / "p1/000001.png").write_bytes((folder / "p0/000001.png").read_bytes())
+                share = rng.binomial(people, 0.8 if strengths[1] < strengths[0] else 0.2) / people
+                np.save(folder / "judge" / f"{number:06d}.npy", np.array([share]))
 
 
 def write_nights(root: Path, triplets: int = 12, seed: int = 0) -> None:

@@ -144,8 +144,6 @@ def plain_rows(
         counts = len(kept), len({label for labels in some.clusters for label in labels})
         metrics = RATING_METRICS if part == subset else ("spearman",)
         for (name, layer), values in distances.items():
-            if not values.any():
-                continue
             if judgments.kind == "choice":
                 scores = {"accuracy": choice_score(share(values[kept], some.values), some)}
             else:

@@ -888,7 +888,7 @@ def test_failure_of_one_data_set_leaves_the_others(bench: Bench, broken: str, mo
     path.unlink()
     monkeypatch.setenv("ALIGNBENCH_DATA", str(bench.scratch))
     outcome = bench.run(",".join(TREE))
-    outcome.complained(RUNNING, f"alignbench: {broken}: ", path.name)
+    outcome.complained(RUNNING, f" on {broken}: ", path.name)
     assert [name.split("__")[1] for name in outcome.left] == sorted(set(TREE) - {broken})
 
 

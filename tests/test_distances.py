@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributed import destroy_process_group, init_process_group
 from torch.multiprocessing import start_processes
 
-from alignbench.distances import DISTANCES, LayerDistances
+from alignbench.distances import DISTANCES, ChannelFit, LayerDistances
 from alignbench.distances.functional import channel_differences, cosine, euclidean, normalized_euclidean, norms
 
 Floats = NDArray[np.float64]
@@ -33,14 +33,18 @@ def ends_of(first: Tensor, second: Tensor) -> Tensor:
     return torch.stack([norms(first), norms(second)], dim=1)
 
 
+def fitted_on(weights: Tensor) -> ChannelFit:
+    """Channel means of the evaluated pairs themselves, which count as often as the weights (pairs,) say."""
+    return ChannelFit(weights.double()[None], torch.zeros(len(weights), dtype=torch.long))
+
+
 def streamed(
     first: Tensor, second: Tensor, weights: Sequence[float] | None = None, batches: Sequence[Tensor] | None = None
 ) -> dict[str, Floats]:
     """Distances of all pairs through the accumulator, in the given batches of pairs."""
     count, tokens, channels = first.shape
-    metric = LayerDistances(
-        torch.ones(count) if weights is None else torch.tensor(weights), tokens, channels, DISTANCES
-    )
+    fit = fitted_on(torch.ones(count) if weights is None else torch.tensor(weights))
+    metric = LayerDistances(fit, tokens, channels, DISTANCES)
     for some in [torch.arange(count)] if batches is None else batches:
         metric.update(some, first[some], second[some], ends_of(first[some], second[some]))
     return {name: values.numpy() for name, values in metric.by_name().items()}
@@ -80,7 +84,9 @@ def test_functions_equal_numpy(shape: tuple[int, int, int, int]) -> None:
     first, second = features(*shape), features(*shape[:3], shape[3] + 1)
     differences = channel_differences(first.double(), second.double())
     found = {
-        "normalized_euclidean": normalized_euclidean(differences, differences.mean(dim=0)),
+        "normalized_euclidean": normalized_euclidean(
+            differences, differences.mean(dim=0, keepdim=True), torch.zeros(shape[0], dtype=torch.long)
+        ),
         "euclidean": euclidean(differences),
         "cosine": cosine(first.double(), second.double(), norms(first), norms(second)),
     }
@@ -90,13 +96,15 @@ def test_functions_equal_numpy(shape: tuple[int, int, int, int]) -> None:
 
 def test_normalized_euclidean_by_hand_with_a_channel_that_never_differs() -> None:
     differences = torch.tensor([[1.0, 0.0, 4.0], [3.0, 0.0, 12.0]])
-    means = torch.tensor([2.0, 0.0, 8.0], dtype=torch.float64)
-    found = normalized_euclidean(differences, means)
+    means = torch.tensor([[2.0, 0.0, 8.0]], dtype=torch.float64)
+    found = normalized_euclidean(differences, means, torch.tensor([0, 0]))
     np.testing.assert_allclose(found.numpy(), np.sqrt([(1 / 2 + 4 / 8) / 2, (3 / 2 + 12 / 8) / 2]), rtol=1e-12)
 
 
 def test_normalized_euclidean_is_0_where_no_channel_differs() -> None:
-    found = normalized_euclidean(torch.zeros(3, 5), torch.zeros(5, dtype=torch.float64))
+    found = normalized_euclidean(
+        torch.zeros(3, 5), torch.zeros(1, 5, dtype=torch.float64), torch.zeros(3, dtype=torch.long)
+    )
     np.testing.assert_array_equal(found.numpy(), np.zeros(3))
 
 
@@ -173,6 +181,29 @@ def test_streamed_cosines_equal_numpy(shape: tuple[int, int, int, int]) -> None:
     np.testing.assert_allclose(found["cosine"], expected["cosine"], rtol=1e-6, atol=1e-12)
 
 
+@given(shapes, st.integers(2, 4), st.data())
+def test_means_of_other_folds_equal_numpy(shape: tuple[int, int, int, int], folds: int, data: st.DataObject) -> None:
+    pairs, tokens, channels, seed = shape[0] + 4, *shape[1:]
+    first, second = features(pairs, tokens, channels, seed), features(pairs, tokens, channels, seed + 1)
+    fold = torch.tensor(data.draw(st.permutations([i % folds for i in range(pairs)])))
+    times = torch.tensor(data.draw(st.lists(st.integers(1, 5), min_size=pairs, max_size=pairs)), dtype=torch.float64)
+    silent = data.draw(st.integers(0, channels))  # a channel that differs in one fold only, if there is such a channel
+    if silent < channels:
+        second[fold > 0, :, silent] = first[fold > 0, :, silent]
+    weights = times * (fold != torch.arange(folds)[:, None])
+    metric = LayerDistances(ChannelFit(weights, fold, held_out=True), tokens, channels, ("normalized_euclidean",))
+    for some in torch.randperm(pairs).split(3):
+        metric.update(some, first[some], second[some], torch.ones(len(some), 2))
+    squared = ((first.numpy().astype(np.float64) - second.numpy().astype(np.float64)) ** 2).mean(axis=1)
+    means = [
+        np.average(squared[(fold != left_out).numpy()], axis=0, weights=times[fold != left_out].numpy())
+        for left_out in range(folds)
+    ]
+    used = [channel for channel in range(channels) if channel != silent]
+    expected = [np.sqrt(np.mean(squared[i, used] / means[int(fold[i])][used])) if used else 0.0 for i in range(pairs)]
+    np.testing.assert_allclose(metric.by_name()["normalized_euclidean"].numpy(), expected, rtol=1e-6)
+
+
 def test_a_single_pair_keeps_its_dimension() -> None:
     found = streamed(features(1, 4, 5, seed=0), features(1, 4, 5, seed=1))
     assert {name: values.shape for name, values in found.items()} == dict.fromkeys(DISTANCES, (1,))
@@ -218,7 +249,7 @@ def test_squared_normalized_distances_have_a_weighted_mean_of_1(
 
 def test_only_the_distances_that_are_asked_for() -> None:
     first, second = features(3, 4, 5, seed=0), features(3, 4, 5, seed=1)
-    metric = LayerDistances(torch.ones(3), 4, 5, ("euclidean",))
+    metric = LayerDistances(fitted_on(torch.ones(3)), 4, 5, ("euclidean",))
     metric.update(torch.arange(3), first, second, ends_of(first, second))
     found = metric.compute()
     assert list(found) == ["euclidean"]
@@ -230,7 +261,7 @@ def reduce_share(rank: int, ranks: int, folder: Path, first: Tensor, second: Ten
     torch.set_num_threads(1)
     init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=ranks)
     own = torch.arange(rank, len(first), ranks)
-    metric = LayerDistances(weights[own], first.shape[1], first.shape[2], DISTANCES)
+    metric = LayerDistances(fitted_on(weights[own]), first.shape[1], first.shape[2], DISTANCES)
     for some in torch.arange(len(own)).split(2):
         pairs = own[some]
         metric.update(some, first[pairs], second[pairs], ends_of(first[pairs], second[pairs]))
@@ -256,7 +287,7 @@ def test_two_ranks_agree_on_the_sums_and_together_have_all_distances(tmp_path: P
         found = torch.load(tmp_path / f"rank_{rank}.pt")
         own = found["own"].numpy()
         seen += own.tolist()
-        np.testing.assert_allclose(found["channel_sum"].numpy(), channel_sum, rtol=1e-6)
+        np.testing.assert_allclose(found["channel_sum"].numpy(), [channel_sum], rtol=1e-6)
         assert float(found["count"]) == sum(weights)
         for name in ("normalized_euclidean", "euclidean"):
             np.testing.assert_allclose(found[name].numpy(), expected[name][own], rtol=1e-6, err_msg=name)

@@ -17,6 +17,7 @@ from alignbench.cell import DISTANCES, METRICS
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
+from alignbench.distances import ChannelFit
 from alignbench.extraction.listening import Listener, Outline
 from alignbench.extraction.metrics import metric_distances
 from alignbench.extraction.plan import make_plan
@@ -92,7 +93,8 @@ def distances_of(
     execution = Execution(accelerator="cpu", workers=workers, feature_memory=memory)
     passes = plan_passes(tower, plan, len(pairs), "all", execution)
     assert (len(passes) > 1) == (memory < MEMORY)
-    return tower_distances(tower, images, plan, passes, weights, "all", DISTANCES, execution, Listener())
+    fit = ChannelFit(torch.from_numpy(weights)[None], torch.zeros(len(pairs), dtype=torch.long))
+    return tower_distances(tower, images, plan, passes, fit, "all", DISTANCES, execution, Listener()).values
 
 
 def check_close(found: dict[str, Floats], expected: dict[str, Floats]) -> None:
@@ -230,7 +232,7 @@ def test_pixels_of_the_packaged_world_are_compared_as_they_are_drawn() -> None:
 def test_the_flow_does_not_matter_for_pair_metrics(things: Judgments, batch_size: int, workers: int) -> None:
     plan = make_plan(things.pairs, len(things.images.names), batch_size)
     images = CountedImages(things.images)
-    found = metric_distances(METRICS.load("pixels"), images, plan, things.pairs, 64, workers, Listener())
+    found = metric_distances(METRICS.load("pixels"), images, plan, things.pairs, 64, workers, Listener()).values
     pictures = [
         things.images.open(index).resize((64, 64), Image.Resampling.BICUBIC)
         for index in range(len(things.images.names))

@@ -1,5 +1,6 @@
 """Pairs, subsets and fingerprints of judgments, by hand and against plain loops."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from alignbench.datasets.judgments import Judgments, Subset, distinct_pairs, unique_pairs
+from alignbench.errors import DataError
 
 Indices = NDArray[np.int64]
 
@@ -123,6 +125,31 @@ def test_multiplicity_counts_every_occurrence_of_a_pair() -> None:
     assert judgments.multiplicity().sum() == 21
 
 
+def test_pairs_of_different_folds_stay_apart() -> None:
+    ends = np.array([[[0, 1]], [[1, 0]], [[0, 1]], [[2, 0]], [[0, 2]]])
+    pairs, judged = unique_pairs(ends, folds=np.array([0, 0, 1, 1, 1]))
+    np.testing.assert_array_equal(pairs, [[0, 1], [0, 1], [2, 0]])
+    np.testing.assert_array_equal(judged, [[0], [0], [1], [2], [2]])
+
+
+@given(ends_of_judgments, st.integers(0, 2**31))
+def test_distinct_pairs_of_a_fold_are_those_of_its_pairs_alone(ends: Indices, seed: int) -> None:
+    pairs, _ = unique_pairs(ends)
+    rng = np.random.default_rng(seed)
+    folds = rng.integers(0, 3, len(pairs))
+    identities = [str(copy) for copy in rng.integers(0, 4, int(pairs.max()) + 1)]
+    found = distinct_pairs(pairs, identities, folds)
+    kept = [identities[int(image)] for image in found.images]
+    seen = [frozenset(kept[int(end)] for end in pair) for pair in found.pairs]
+    expected = [
+        (frozenset(identities[int(end)] for end in pair), fold) for pair, fold in zip(pairs, folds, strict=True)
+    ]
+    assert [seen[int(back)] for back in found.back] == [pair for pair, _ in expected]
+    assert len(seen) == len(set(expected))
+    for pair, back in zip(expected, found.back, strict=True):
+        assert {expected[other] for other in np.flatnonzero(found.back == back)} == {pair}
+
+
 # --- Subsets --------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +193,101 @@ def test_used_and_limited_leave_the_original_alone() -> None:
     assert [subset.rows.tolist() for subset in whole.subsets] == [[5, 0, 1], [2, 3, 6, 0]]
 
 
+# --- Parts, votes and calibration -----------------------------------------------------------------------------------
+
+
+def with_everything() -> Judgments:
+    """The seven triplets with votes and two parts; the fifth, which is in no subset, calibrates."""
+    parts = (
+        Subset("votes_03", np.array([0, 2, 4, 6]), np.array([[0], [2], [4], [6]])),
+        Subset("votes_09", np.array([4]), np.array([[4]])),
+    )
+    votes = np.array([3, 6, 3, 9, 3, 6, 3])
+    return replace(odd_one_out(), parts=parts, votes=votes, calibration=np.array([4]))
+
+
+def named(judgments: Judgments, rows: Indices) -> list[str]:
+    return [judgments.ids[int(row)] for row in rows]
+
+
+def test_parts_keep_only_what_the_subsets_hold() -> None:
+    used = with_everything().used()
+    assert [part.name for part in used.parts] == ["votes_03"]
+    assert named(used, used.parts[0].rows) == ["triplet 0", "triplet 2", "triplet 6"]
+    assert used.parts[0].clusters.tolist() == [[0], [2], [6]]
+    limited = with_everything().limited(1)
+    assert named(limited, limited.parts[0].rows) == ["triplet 2"]
+
+
+def test_votes_follow_their_judgments() -> None:
+    limited = with_everything().limited(1)
+    assert limited.votes is not None
+    votes = dict(zip(limited.ids, limited.votes.tolist(), strict=True))
+    assert votes == {"triplet 2": 3, "triplet 4": 3, "triplet 5": 6}
+
+
+def test_what_calibrates_stays_although_no_subset_holds_it() -> None:
+    whole = with_everything().used()
+    assert named(whole, whole.calibration) == ["triplet 4"]
+    assert "triplet 4" not in named(whole, whole.evaluated())
+    assert whole.multiplicity(whole.calibration).sum() == 3
+    shown = [{whole.images.names[int(end)] for end in whole.pairs[pair]} for pair in whole.judged[whole.calibration[0]]]
+    assert shown == [{"f", "a"}, {"f", "b"}, {"a", "b"}]
+
+
+def test_multiplicity_of_some_judgments_counts_only_theirs() -> None:
+    judgments = odd_one_out()
+    rows = np.array([0, 1, 3])
+    counted = Counter(frozenset(pair) for row in judgments.judged[rows] for pair in judgments.pairs[row].tolist())
+    assert judgments.multiplicity(rows).tolist() == [counted[frozenset(pair)] for pair in judgments.pairs.tolist()]
+    assert counted[frozenset({0, 1})] == 2
+
+
+def test_without_calibration_only_what_is_evaluated_is_left_in_its_place() -> None:
+    whole = with_everything().used()
+    evaluated, pairs = whole.without_calibration()
+    assert not len(evaluated.calibration)
+    assert evaluated.ids == tuple(named(whole, whole.evaluated()))
+    for subset in range(2):
+        assert said(evaluated, subset) == said(whole, subset)
+    assert evaluated.images.names == whole.images.names
+    before, after = (
+        [[judgments.images.names[int(end)] for end in pair] for pair in judgments.pairs]
+        for judgments in (whole, evaluated)
+    )
+    assert after == [before[int(pair)] for pair in pairs]
+    assert len(after) == len(before) - 2, "f met a and b in the calibration alone"
+
+
+def test_judgments_of_few_people_are_left_out() -> None:
+    trusted = with_everything().with_votes(6)
+    assert named(trusted, trusted.subsets[0].rows) == ["triplet 5", "triplet 1"]
+    assert trusted.subsets[0].clusters.tolist() == [[10], [12]]
+    assert named(trusted, trusted.subsets[1].rows) == ["triplet 3"]
+    assert named(trusted, trusted.calibration) == ["triplet 4"]
+
+
+def test_a_subset_that_nobody_judged_often_enough_is_refused() -> None:
+    with pytest.raises(DataError, match="by hand has no judgment of subset first with 7 votes or more"):
+        with_everything().with_votes(7)
+    with pytest.raises(DataError, match="by hand does not say how many people judged what"):
+        odd_one_out().with_votes(1)
+
+
+def test_stimuli_are_equal_where_the_same_files_were_shown_option_by_option() -> None:
+    judgments = odd_one_out()
+    digests = judgments.stimuli(judgments.images.identities())
+    names = judgments.images.names
+    for row, other in itertools.product(range(7), repeat=2):
+        shown, beside = (
+            [[names[int(end)] for end in judgments.pairs[pair]] for pair in judgments.judged[index]]
+            for index in (row, other)
+        )
+        assert (digests[row] == digests[other]) == (shown == beside)
+    full = [f"{identity}/0123" for identity in judgments.images.identities()]
+    assert judgments.stimuli(full) == digests, "what tells copies apart within a run does not count between runs"
+
+
 # --- Fingerprints ---------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +320,8 @@ CHANGES: dict[str, Callable[[Judgments], Judgments]] = {
     "pair": lambda judgments: replace(judgments, pairs=judgments.pairs[:, ::-1]),
     "data set": lambda judgments: replace(judgments, dataset="another"),
     "rows of a subset": with_fewer_rows,
+    "calibration": lambda judgments: replace(judgments, calibration=np.array([4])),
+    "kind": lambda judgments: replace(judgments, kind="preference"),
     "name of a subset": lambda judgments: replace(
         judgments, subsets=(replace(judgments.subsets[0], name="third"), judgments.subsets[1])
     ),

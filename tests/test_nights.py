@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from agreeing import check_equal, memberships, pairs_of
+from layouts import write_nights
 from reference import read_nights
 
 from alignbench.datasets.nights import NIGHTS
-from alignbench.errors import UsageError
+from alignbench.errors import DataError, UsageError
 
 SPLITS = {
     "all": lambda row: True,
@@ -81,6 +82,67 @@ def test_flags_are_read_however_they_are_written(
         before, after = (NIGHTS.read(place, (subset,)) for place in (nights_root, root))
         assert after.ids == before.ids
         assert after.human.tolist() == before.human.tolist()
+
+
+def test_votes_are_read_and_break_the_triplets_down(nights_root: Path) -> None:
+    judgments = NIGHTS.read(nights_root, ("all",))
+    votes = [int(row["votes"]) for row in table(nights_root)]
+    assert judgments.votes is not None
+    assert judgments.votes.tolist() == votes
+    expected = {f"votes_{n:02d}": [i for i, count in enumerate(votes) if count == n] for n in sorted(set(votes))}
+    assert {part.name: part.rows.tolist() for part in judgments.parts} == expected
+    assert len(expected) > 2
+    for part in judgments.parts:
+        assert memberships(part.clusters.tolist()) == [[row] for row in range(len(part.rows))]
+
+
+@pytest.mark.parametrize(("text", "count"), [("7.0", 7), (" 12 ", 12), ("0", 0)])
+def test_votes_are_read_however_they_are_written(nights_root: Path, tmp_path: Path, text: str, count: int) -> None:
+    found = NIGHTS.read(with_votes(nights_root, tmp_path, {0: text}), ("all",)).votes
+    assert found is not None
+    assert found[0] == count
+
+
+@pytest.mark.parametrize("text", ["6.5", "-1", "many", "nan"])
+def test_votes_that_are_no_whole_number_are_refused(nights_root: Path, tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=rf"data\.csv, line 3, votes: expected a whole number, found '{text}'"):
+        NIGHTS.read(with_votes(nights_root, tmp_path, {1: text}), ("all",))
+
+
+def with_votes(nights_root: Path, tmp_path: Path, votes: dict[int, str]) -> Path:
+    """A copy whose rows have other votes; only the table is there, which is all that is read."""
+    rows = [row | ({"votes": votes[i]} if i in votes else {}) for i, row in enumerate(table(nights_root))]
+    with (tmp_path / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return tmp_path
+
+
+def test_calibration_is_a_fixed_draw_of_trusted_training_triplets(tmp_path: Path) -> None:
+    write_nights(tmp_path / "small", triplets=12)
+    rows = table(tmp_path / "small")
+    many = [
+        row | {"id": str(i), "split": "train" if i % 4 else "test", "votes": str(i % 9)}
+        for i, row in enumerate(rows * 400)
+    ]
+    with (tmp_path / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(many[0]))
+        writer.writeheader()
+        writer.writerows(many)
+    drawn = NIGHTS.read(tmp_path, ("calibration",))
+    trusted = [row["id"] for row in many if row["split"] == "train" and int(row["votes"]) >= 6]
+    assert len(trusted) > 1000 == len(drawn.ids) == len(set(drawn.ids))
+    assert set(drawn.ids) < set(trusted)
+    assert drawn.ids != tuple(trusted[:1000])
+    beside = NIGHTS.read(tmp_path, ("test", "calibration"))
+    assert tuple(beside.ids[row] for row in beside.subsets[1].rows) == drawn.ids, "whatever else is read"
+
+
+def test_fewer_trusted_triplets_calibrate_all(nights_root: Path) -> None:
+    trusted = [row["id"] for row in table(nights_root) if row["split"] == "train" and int(row["votes"]) >= 6]
+    assert trusted
+    assert list(NIGHTS.read(nights_root, ("calibration",)).ids) == trusted
 
 
 def test_an_unknown_subset_is_refused(nights_root: Path) -> None:

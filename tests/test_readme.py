@@ -11,6 +11,7 @@ from layouts import write_nights, write_things, write_tid2013
 from reference import save_clip
 
 from alignbench.cli.main import main
+from baselines.perceptnet.__main__ import main as train_perceptnet
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 MODEL = "openai/clip-vit-base-patch32"
@@ -22,7 +23,7 @@ def _blocks(language: str) -> list[str]:
 
 def _commands() -> list[list[str]]:
     lines = [line.partition("  #")[0].strip() for block in _blocks("bash") for line in block.splitlines()]
-    return [shlex.split(line) for line in lines if line.startswith("alignbench ")]
+    return [shlex.split(line) for line in lines if line.startswith(("alignbench ", "export ", "python -m "))]
 
 
 @pytest.fixture
@@ -37,10 +38,19 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return {"/data/tid2013": "data/tid2013", MODEL: "clip"}
 
 
-def test_commands_run_in_order(world: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_run_in_order(
+    world: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     commands = _commands()
     assert len(commands) >= 6
-    for _, *arguments in commands:
+    for program, *arguments in commands:
+        if program == "export":
+            name, _, value = arguments[0].partition("=")
+            monkeypatch.setenv(name, value.removeprefix("/"))
+            continue
+        if program == "python":
+            assert train_perceptnet([*arguments[2:], "--epochs", "1"]) == 0
+            continue
         if "RUN" in arguments:  # any two on one data set
             world |= zip(("RUN", "OTHER"), map(str, sorted(Path("runs").glob("*__tid2013__*"))[:2]), strict=True)
         assert main([world.get(word, word) for word in arguments]) == 0, f"{arguments}: {capsys.readouterr().err}"
@@ -48,12 +58,8 @@ def test_commands_run_in_order(world: dict[str, str], capsys: pytest.CaptureFixt
     assert Path("reproduce.csv").is_file()
 
 
-def test_exports_name_the_root_of_the_data() -> None:
-    assert "export ALIGNBENCH_DATA=/data\n" in README
-
-
 def test_python_snippets_run() -> None:
-    snippets = _blocks("python")
+    snippets = [snippet for snippet in _blocks("python") if not snippet.startswith("# ")]  # files are for test_doors
     assert snippets
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), {})

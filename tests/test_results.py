@@ -19,7 +19,7 @@ from alignbench.errors import AlignbenchError, DataError
 from alignbench.measurement import measure_cell
 from alignbench.report.figure import draw_curve
 from alignbench.results import COLUMNS, Run, find_runs, folder_name, read_curve, run_hash, write_run
-from alignbench.statistics import correct_choices, score_choices, score_ratings
+from alignbench.statistics import RATING_METRICS, correct_choices, score_choices, score_ratings
 
 Folders = Callable[[str], Path]
 FILES = {"curve.csv", "distances.safetensors", "judgments.parquet", "run.json", "curve.png", "curve.svg"}
@@ -98,6 +98,8 @@ DIFFERENT = {
     "subset": {"subsets": ("distortion_01",)},
     "precision": {"precision": "bf16"},
     "weights": {"random_init": True},
+    "protocol": {"protocol": "corrected"},
+    "way to resize": {"resize": "squash"},
 }
 
 
@@ -151,7 +153,8 @@ def test_a_run_folder_is_complete(runs: dict[str, Run], tmp_path: Path, name: st
     run = runs[name]
     folder = write_run(run, tmp_path, draw_curve)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
-    assert {path.name for path in folder.iterdir()} == FILES
+    of_towers = set() if name == "pixels" else {"channels.csv"}
+    assert {path.name for path in folder.iterdir()} == FILES | of_towers
     record = json.loads((folder / "run.json").read_text())
     assert record["label"] == run.curve.label
     assert folder.name == folder_name(record["label"], record["settings"]["dataset"], record["settings"])
@@ -162,7 +165,8 @@ def test_a_run_folder_is_complete(runs: dict[str, Run], tmp_path: Path, name: st
     assert 0 < record["peak_memory_gb"] < 100
     assert record["pairs"] == len(run.judgments.pairs)
     assert record["images"] == len(run.judgments.images.names)
-    assert set(record["interval"]) == set(record["settings"]["subset"])
+    assert set(record["interval"]) == set(run.curve.frame["subset"])
+    assert record["calibration_judgments"] == 0
     Image.open(folder / "curve.png").verify()
     assert "<svg" in (folder / "curve.svg").read_text()
 
@@ -171,24 +175,27 @@ def test_a_run_folder_is_complete(runs: dict[str, Run], tmp_path: Path, name: st
 def test_scoring_the_folder_again_gives_the_curve_exactly(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
     folder = write_run(runs[name], tmp_path, draw_nothing)
     judgments = pd.read_parquet(folder / "judgments.parquet")
-    assert list(judgments.columns) == ["id", "subset", "pairs", "value", "cluster"]
+    assert list(judgments.columns) == ["id", "subset", "pairs", "value", "cluster", "stimuli"]
     with safe_open(folder / "distances.safetensors", framework="np") as file:
         layers = json.loads(file.metadata()["layers"])
         distances = {distance: file.get_tensor(distance) for distance in file.keys()}  # noqa: SIM118
     seed = json.loads((folder / "run.json").read_text())["settings"]["seed"]
     again: dict[tuple[str, str, str, str], tuple[float, float, float, int, int]] = {}
-    for subset, rows in judgments.groupby("subset"):
+    for group, rows in judgments.groupby("subset"):
+        subset = str(group)
+        whole = subset in json.loads((folder / "run.json").read_text())["settings"]["subset"]
+        metrics = tuple(RATING_METRICS) if whole else ("spearman",)
         pairs, clusters = np.stack(rows["pairs"].tolist()), np.stack(rows["cluster"].tolist())
         human = rows["value"].to_numpy()
         for distance, values in distances.items():
             if pairs.shape[1] == 1:
-                scores = score_ratings(values[:, pairs[:, 0]], human, clusters[:, 0], seed)
+                scores = score_ratings(values[:, pairs[:, 0]], human, clusters[:, 0], seed, metrics)
             else:
                 scores = [score_choices(correct_choices(values, pairs, human.astype(int)), clusters, seed)]
             for found in scores:
                 for row, layer in enumerate(layers):
                     ends = (float(end[row]) for end in (found.value, found.low, found.high))
-                    again[str(subset), distance, layer, found.metric] = (*ends, len(rows), found.clusters)
+                    again[subset, distance, layer, found.metric] = (*ends, len(rows), found.clusters)
     curve = read_curve(folder).frame
     assert len(curve) == len(again)
     for row in curve.itertuples():

@@ -17,7 +17,7 @@ from reference import (
 )
 from scipy import stats
 
-from alignbench import statistics
+from alignbench.resampling import cluster_weights
 from alignbench.statistics import (
     Scores,
     compare_choices,
@@ -49,7 +49,7 @@ def by_metric(scores: list[Scores]) -> dict[str, Scores]:
 
 def resamples(clusters: int, seed: int) -> Indices:
     """How often each cluster is drawn in each resample of the package's bootstrap."""
-    weights, _ = statistics._weights(clusters, seed)
+    weights, _ = cluster_weights(clusters, seed)
     return weights[1:].astype(np.int64)
 
 

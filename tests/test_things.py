@@ -175,6 +175,38 @@ def test_splits_that_are_read_together_keep_their_own_clusters(things_root: Path
     assert together.ids[:40] == THINGS.read(things_root, ("validationset",)).ids
 
 
+# --- Calibration ----------------------------------------------------------------------------------------------------
+
+
+def test_calibration_is_the_whole_training_split_where_that_is_small(things_root: Path) -> None:
+    drawn, whole = (THINGS.read(things_root, (subset,)) for subset in ("calibration", "trainset"))
+    assert drawn.ids == whole.ids
+    assert said(drawn, things_root) == said(whole, things_root)
+
+
+def test_calibration_is_a_fixed_draw_of_10_000_training_rows(copy: Path) -> None:
+    rng = np.random.default_rng(0)
+    triplets = rng.permuted(np.tile(np.arange(10), (12_000, 1)), axis=1)[:, :3]
+    np.savetxt(copy / "triplets" / "trainset.txt", triplets, fmt="%d")
+    drawn = THINGS.read(copy, ("calibration",))
+    rows = [int(name.removeprefix("trainset:")) for name in drawn.ids]
+    assert len(rows) == 10_000
+    assert rows == sorted(set(rows))
+    assert rows[-1] > 11_000, "not simply the first ones"
+    everything = said(THINGS.read(copy, ("trainset",)), copy)
+    assert said(drawn, copy) == [everything[row] for row in rows]
+    beside = THINGS.read(copy, ("testset1", "calibration"))
+    assert tuple(beside.ids[row] for row in beside.subsets[1].rows) == drawn.ids, "whatever else is read"
+
+
+def test_without_a_training_split_there_is_nothing_to_calibrate_on(copy: Path) -> None:
+    (copy / "triplets" / "trainset.txt").unlink()
+    with pytest.raises(
+        DataError, match=r"trainset\.txt is missing under .*, and the corrected protocol .*--protocol paper"
+    ):
+        THINGS.read(copy, ("testset1", "calibration"))
+
+
 # --- What is not there ----------------------------------------------------------------------------------------------
 
 

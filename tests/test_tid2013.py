@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agreeing import check_equal, pairs_of
+from agreeing import check_equal, memberships, pairs_of
 from reference import read_tid2013
 
 from alignbench.datasets.tid2013 import TID2013
-from alignbench.errors import UsageError
+from alignbench.errors import DataError, UsageError
 
 
 def test_all_ratings_equal_the_reference(tid2013_root: Path) -> None:
@@ -29,6 +29,30 @@ def test_a_distortion_is_every_pair_of_that_number(tid2013_root: Path, number: i
     ]
     assert len(rows) == 4 * 3
     check_equal(TID2013.read(tid2013_root, (f"distortion_{number:02d}",)), tid2013_root, expected, rows)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_level_is_every_pair_of_that_number(tid2013_root: Path, number: int) -> None:
+    expected = read_tid2013(tid2013_root)
+    rows = [row for row, [(_, b)] in enumerate(expected.pairs) if expected.images[b].stem.endswith(f"_{number}")]
+    assert len(rows) == 4 * 3
+    check_equal(TID2013.read(tid2013_root, (f"level_{number}",)), tid2013_root, expected, rows)
+
+
+def test_parts_are_every_distortion_and_every_level(tid2013_root: Path) -> None:
+    judgments = TID2013.read(tid2013_root, ("all",))
+    names = [name.removesuffix(".bmp").split("_") for name in judgments.ids]
+    expected = {f"distortion_{n:02d}": [i for i, name in enumerate(names) if int(name[1]) == n] for n in (1, 2, 3)}
+    expected |= {f"level_{n}": [i for i, name in enumerate(names) if int(name[2]) == n] for n in (1, 2, 3)}
+    assert {part.name: part.rows.tolist() for part in judgments.parts} == expected
+    for part in judgments.parts:
+        references = [(names[row][0],) for row in part.rows]
+        assert memberships(part.clusters.tolist()) == memberships(references)
+
+
+def test_a_part_that_is_not_there_is_refused(tid2013_root: Path) -> None:
+    with pytest.raises(DataError, match=r"mos_with_names\.txt has no rating of distortion_24"):
+        TID2013.read(tid2013_root, ("distortion_24",))
 
 
 def test_subsets_that_overlap_share_their_judgments(tid2013_root: Path) -> None:
@@ -61,7 +85,7 @@ def test_a_copy_needs_neither_deviations_nor_unrated_images(tid2013_root: Path, 
     assert len(judgments.images.identities()) == 1 + 9
 
 
-@pytest.mark.parametrize("subset", ["distortion_25", "distortion_7", "test"])
+@pytest.mark.parametrize("subset", ["distortion_25", "distortion_7", "level_6", "test"])
 def test_an_unknown_subset_is_refused(tid2013_root: Path, subset: str) -> None:
     with pytest.raises(UsageError, match=f"unknown subset of tid2013 '{subset}'"):
         TID2013.read(tid2013_root, (subset,))

@@ -1,25 +1,47 @@
 """Human judgments: one file a data set, and the registry of them.
 
 To add a data set, write one file that defines a `DataSet` and add its line here; or, in a package of your own, enter it
-in the entry-point group `alignbench.datasets`.
+in the entry-point group `alignbench.datasets`. The other names here are what such a file is made of.
 """
 
 from typing import Final
 
-from alignbench.datasets.judgments import DataSet
+from alignbench.datasets.images import FileImages, ImageSource
+from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
 from alignbench.registry import Registry
 
-__all__ = ["DATASETS", "DataSet"]
+__all__ = [
+    "DATASETS",
+    "Corrected",
+    "DataSet",
+    "FileImages",
+    "ImageSource",
+    "Judgments",
+    "Subset",
+    "root_folder",
+    "unique_pairs",
+]
+
+
+def _fault(name: str, found: object) -> str:
+    """What keeps an object from being the data set of a name."""
+    if not isinstance(found, DataSet):
+        return f"it is a {type(found).__name__} and not a DataSet"
+    return "" if found.name == name else f"it calls itself '{found.name}'"
+
 
 DATASETS: Final[Registry[DataSet]] = Registry(
     "alignbench.datasets",
     "data set",
     {
         "tid2013": "alignbench.datasets.tid2013:TID2013",
+        "kadid10k": "alignbench.datasets.kadid10k:KADID10K",
+        "bapps": "alignbench.datasets.bapps:BAPPS",
         "nights": "alignbench.datasets.nights:NIGHTS",
         "things": "alignbench.datasets.things:THINGS",
         "shapes-low": "alignbench.datasets.shapes:LOW",
         "shapes-middle": "alignbench.datasets.shapes:MIDDLE",
         "shapes-high": "alignbench.datasets.shapes:HIGH",
     },
+    _fault,
 )

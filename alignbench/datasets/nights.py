@@ -52,6 +52,11 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     chosen = []
     for subset in subsets:
         kept = _calibration(rows) if subset == "calibration" else _rows_of(subset, rows)
+        if not len(kept) and subset == "calibration":
+            raise DataError(
+                f"{folder / 'data.csv'} has no triplet of the train split with {_FEWEST_VOTES} votes or more, on which "
+                "the corrected protocol fits the channel means: complete it, or measure with --protocol paper"
+            )
         if not len(kept):
             raise DataError(f"{folder / 'data.csv'} has no row of subset {subset}")
         chosen.append(Subset(subset, kept, kept[:, None]))

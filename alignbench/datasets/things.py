@@ -16,7 +16,7 @@ import pandas as pd
 
 from alignbench.datasets.images import FileImages, Indices
 from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
-from alignbench.errors import AlignbenchWarning, DataError, unknown
+from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
 
 _SPLITS = ("testset1", "validationset", "trainset", "testset2", "testset3")
 _IMAGE_FOLDERS = ("images", "object_images", "Images")
@@ -38,6 +38,11 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     for subset in subsets:
         if subset not in (*_SPLITS, "all", "calibration"):
             raise unknown("subset of things", subset, (*_SPLITS, "all"))
+    if {"all", "calibration"} <= set(subsets):
+        raise UsageError(
+            "subset all of things holds judgments that the corrected protocol fits channel means on: measure another, "
+            "or use --protocol paper"
+        )
     folder = root_folder("things", root)
     names = object_images(folder)
     parts = [_triplets(folder, subset, len(names)) for subset in subsets]

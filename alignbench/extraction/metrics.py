@@ -57,8 +57,8 @@ class PairMetric(Protocol):
 class MovableMetric(PairMetric, Protocol):
     """A pair metric that loads weights, or that can work on a GPU."""
 
-    def to(self, device: str) -> PairMetric:
-        """The metric ready for pictures on `device` (`cpu` or `cuda`); called once, before any data are read.
+    def to(self, device: str) -> MovableMetric:
+        """The metric, or one like it, with its weights on `cpu` or `cuda`; called once, before the first pair.
 
         Raises:
             ModelError: If its weights cannot be had or trusted.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from alignbench.errors import unknown
 from alignbench.models.cards import Card, cards
-from alignbench.registry import Registry
+from alignbench.registry import Registry, callable_with
 
 if TYPE_CHECKING:
     from alignbench.models.towers import Tower
@@ -44,7 +44,7 @@ class TowerLoader(Protocol):
 
 
 FAMILIES: Registry[TowerLoader] = Registry(
-    "alignbench.models", "model family", {_OPEN_CLIP: "alignbench.models.openclip:load"}
+    "alignbench.models", "model family", {_OPEN_CLIP: "alignbench.models.openclip:load"}, callable_with()
 )
 
 

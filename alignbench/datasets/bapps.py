@@ -1,0 +1,150 @@
+"""BAPPS (low level): which of two distorted patches looks closer to a reference, as a share of the people asked.
+
+Zhang, Isola, Efros, Shechtman and Wang, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR
+2018. On disk: `2afc/val/TYPE/{ref,p0,p1}/NNNNNN.png` and `judge/NNNNNN.npy`, the share of people who preferred p1 (of
+five in `val`, of two in `train`). The authors' own metrics see the pictures at 64 x 64 pixels.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.datasets.images import FileImages
+from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.errors import AlignbenchWarning, DataError, unknown
+
+_TYPES = {
+    "val": ("traditional", "cnn", "superres", "deblur", "color", "frameinterp"),
+    "train": ("traditional", "cnn", "mix"),
+}
+_SUBSETS = tuple(name for split, types in _TYPES.items() for name in (split, *(f"{split}-{kind}" for kind in types)))
+_SIDES = ("ref", "p0", "p1")
+
+
+def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
+    """The preferences of BAPPS; the options of a judgment are (ref, p0) and (ref, p1).
+
+    Args:
+        root: Folder that holds `2afc`, or `dataset/2afc`.
+        subsets: `val` and `train` (every type), `val-traditional`, `val-cnn`, `val-superres`, `val-deblur`,
+            `val-color`, `val-frameinterp`, `train-traditional`, `train-cnn`, `train-mix`.
+    """
+    for subset in subsets:
+        if subset not in _SUBSETS:
+            raise unknown("subset of bapps", subset, _SUBSETS)
+    folder = root_folder("bapps", root)
+    base = next((name for name in ("2afc", "dataset/2afc") if (folder / name).is_dir()), None)
+    if base is None:
+        raise DataError(f"{folder} has no folder 2afc: --data-root must name the folder that holds it")
+    judged = [
+        (split, kind, stem, share)
+        for split, kind in _groups(folder / base, subsets)
+        for stem, share in _judges(folder / base / split / kind)
+    ]
+    places = np.array([(split, f"{split}-{kind}", f"type_{kind}") for split, kind, _, _ in judged])
+    triplets = np.arange(3 * len(judged)).reshape(-1, 3)  # every triplet has three pictures of its own
+    pairs, options = unique_pairs(np.stack([triplets[:, [0, 1]], triplets[:, [0, 2]]], axis=1))
+    images = [f"{base}/{split}/{kind}/{side}/{stem}.png" for split, kind, stem, _ in judged for side in _SIDES]
+    return Judgments(
+        dataset="bapps",
+        level="low",
+        kind="preference",
+        images=FileImages(folder, tuple(images)),
+        pairs=pairs,
+        judged=options,
+        human=np.array([share for _, _, _, share in judged]),
+        ids=tuple(f"{split}/{kind}/{stem}" for split, kind, stem, _ in judged),
+        subsets=tuple(_subset(name, places) for name in subsets),
+        parts=tuple(_subset(name, places) for name in dict.fromkeys(places[:, 2].tolist())),
+    ).used()
+
+
+def _subset(name: str, places: NDArray[np.str_]) -> Subset:
+    rows = np.flatnonzero((places == name).any(axis=1))
+    return Subset(name, rows, rows[:, None])
+
+
+def _groups(folder: Path, subsets: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The splits and types that some subsets hold, as far as they are there."""
+    groups = []
+    for split, types in _TYPES.items():
+        wanted = [kind for kind in types if split in subsets or f"{split}-{kind}" in subsets]
+        there = [kind for kind in wanted if (folder / split / kind).is_dir()]
+        missing = [kind for kind in wanted if kind not in there]
+        needed = [kind for kind in missing if not there or f"{split}-{kind}" in subsets]
+        if needed:
+            use = ", on which the corrected protocol fits channel means" if split == "train" else ""
+            raise DataError(f"{folder / split / needed[0]} is missing{use}: complete the download")
+        if missing:
+            warnings.warn(
+                f"bapps {split} is here without {', '.join(missing)}: only a part of it is measured",
+                AlignbenchWarning,
+                stacklevel=3,
+            )
+        groups += [(split, kind) for kind in there]
+    return groups
+
+
+def _judges(folder: Path) -> list[tuple[str, float]]:
+    """The number of each triplet and the share of people who preferred its p1."""
+    stems = _stems(folder / "judge", ".npy")
+    if not stems:
+        raise DataError(f"{folder / 'judge'} holds no judgments: complete the download")
+    unjudged = sorted(set[str]().union(*(_stems(folder / side, ".png") for side in _SIDES)) - stems)
+    if unjudged:
+        raise DataError(f"{folder}/judge/{unjudged[0]}.npy is missing, and its pictures are not: complete the download")
+    return [(stem, _share(folder / "judge" / f"{stem}.npy")) for stem in sorted(stems)]
+
+
+def _stems(folder: Path, suffix: str) -> set[str]:
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing: complete the download")
+    names = (name for name in os.listdir(folder) if name.endswith(suffix) and not name.startswith("."))
+    return {name.removesuffix(suffix) for name in names}
+
+
+def _share(path: Path) -> float:
+    content = path.read_bytes()
+    header = content[: 10 + int.from_bytes(content[8:10], "little")]
+    try:
+        share = float(np.frombuffer(content, _number_after(header), count=1, offset=len(header))[0])
+    except ValueError as error:
+        raise DataError(f"{path} does not hold one number ({error}): download it again") from error
+    if not 0.0 <= share <= 1.0:
+        raise DataError(f"{path}: the share {share:g} is not from 0 to 1: download it again")
+    return share
+
+
+@lru_cache(maxsize=8)
+def _number_after(header: bytes) -> np.dtype[Any]:
+    """The type of the one number that follows a header; kept, as parsing is slow and all files have the same."""
+    if not header.startswith(b"\x93NUMPY\x01"):
+        raise ValueError("no .npy file")
+    shaped = np.load(BytesIO(header + bytes(16)), allow_pickle=False)
+    if shaped.size != 1 or shaped.dtype.kind not in "fiu":
+        raise ValueError(f"shape {shaped.shape} of {shaped.dtype}")
+    number: np.dtype[Any] = shaped.dtype
+    return number
+
+
+BAPPS = DataSet(
+    name="bapps",
+    level="low",
+    kind="preference",
+    summary="about 36,300 triplets: which of two distorted patches looks closer to the original",
+    home="https://github.com/richzhang/PerceptualSimilarity (scripts/download_dataset.sh)",
+    terms="its repository is under the BSD 2-Clause licence; cite the paper",
+    default_subset="val",
+    subsets=_SUBSETS,
+    read=read,
+    common_side=64,
+    corrected=Corrected(("val",), "train"),
+)

@@ -1,0 +1,119 @@
+"""LPIPS with an AlexNet or a VGG-16 trunk, by the lpips package, version 0.1 of its linear weights.
+
+Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (2018). The linear weights come
+with the package. The trunk's are torchvision's ImageNet weights: taken from torch's cache (its folder
+`hub/checkpoints`), or downloaded to it when a run first needs them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from http.client import HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from alignbench import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from alignbench import PairMetric
+
+_AT_ONCE: Final = 1_000_000  # pixels of the first pictures: VGG-16 has 500 bytes of features for each
+
+
+@dataclass(frozen=True)
+class Lpips:
+    """Learned distance of deep features.
+
+    Attributes:
+        name: Also what its distance is called.
+        trunk: `alex` or `vgg`, as the lpips package names them.
+        min_side: Smallest side in pixels that leaves something after the trunk's last pooling.
+        url: The trunk's weights; the file's name ends in the beginning of its SHA-256.
+        network: What `to` loaded.
+        fingerprint: SHA-256 over trunk and linear weights, after `to`.
+    """
+
+    name: str
+    trunk: str
+    min_side: int
+    url: str
+    network: nn.Module | None = field(default=None, repr=False, compare=False)
+    fingerprint: str = ""
+
+    @property
+    def distance(self) -> str:
+        """What the distance is called in results."""
+        return self.name
+
+    def to(self, device: str) -> Lpips:
+        """The metric with its weights on a device.
+
+        Raises:
+            ModelError: If the trunk's weights cannot be had or are damaged.
+        """
+        import lpips
+
+        from baselines.weights import files_fingerprint
+
+        trunk = self._trunk_file()
+        linear = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{self.trunk}.pth"
+        return replace(self, network=self._load(trunk, linear).to(device), fingerprint=files_fingerprint(trunk, linear))
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances of pairs: two (pairs, 3, H, W) tensors in [0, 1] to (pairs,)."""
+        import torch
+
+        if self.network is None:
+            raise ModelError(f"{self.name} has no weights yet: call its `to(device)` and use what that returns")
+        some = max(1, _AT_ONCE // (first.shape[2] * first.shape[3]))
+        pieces = zip(first.split(some), second.split(some), strict=True)
+        return torch.cat([self.network(2.0 * a - 1.0, 2.0 * b - 1.0).flatten() for a, b in pieces])
+
+    def _trunk_file(self) -> Path:
+        """The file of the trunk's weights in torch's cache, downloaded where it is missing."""
+        import torch
+
+        path = Path(torch.hub.get_dir()) / "checkpoints" / self.url.rpartition("/")[2]
+        if not path.is_file():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(self.url, str(path), hash_prefix=path.stem.rpartition("-")[2])
+            except (OSError, RuntimeError, HTTPException) as error:
+                raise ModelError(
+                    f"{self.name} needs {path.name}, and downloading it failed ({' '.join(str(error).split())[:160]}): "
+                    f"get it from {self.url} and put it at {path}"
+                ) from error
+        return path
+
+    def _load(self, trunk: Path, linear: Path) -> nn.Module:
+        """The package's network around the weights in the two files."""
+        import torch
+        from lpips import LPIPS
+
+        from baselines.weights import read_weights
+
+        remedy = f"delete it and get it from {self.url} again"
+        with torch.device("meta"), warnings.catch_warnings():  # on `meta` no random weights are drawn first
+            warnings.simplefilter("ignore")  # torchvision's opinion of how the package calls it
+            network: nn.Module = LPIPS(pretrained=False, pnet_rand=True, net=self.trunk, version="0.1", verbose=False)
+        found = read_weights(trunk, remedy)
+        # the package cuts the trunk into slices: its `net.slice2.3.bias` is the trunk's `features.3.bias`
+        shapes = {key: value.shape for key, value in network.state_dict().items()}
+        names = {key: f"features.{key.split('.', 2)[2]}" for key in shapes if key.startswith("net.")}
+        wrong = [name for key, name in names.items() if name not in found or found[name].shape != shapes[key]]
+        if wrong:
+            raise ModelError(f"{trunk} lacks {len(wrong)} weights or has them in another shape ({wrong[0]}): {remedy}")
+        weights = {key: found[name].float() for key, name in names.items()}
+        weights |= read_weights(linear, "install the package lpips again")
+        network.load_state_dict(weights, strict=False, assign=True)
+        if any(value.is_meta for value in network.state_dict().values()):
+            raise ModelError(f"{linear} lacks weights: install the package lpips again")
+        return network.requires_grad_(False)
+
+
+_TORCHVISION: Final = "https://download.pytorch.org/models"
+ALEX: Final[PairMetric] = Lpips("lpips-alex", "alex", 31, f"{_TORCHVISION}/alexnet-owt-7be5be79.pth")
+VGG: Final[PairMetric] = Lpips("lpips-vgg", "vgg", 16, f"{_TORCHVISION}/vgg16-397923af.pth")
