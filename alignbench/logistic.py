@@ -14,10 +14,11 @@ from scipy.special import expit
 
 Floats = NDArray[np.float64]
 
-_START_QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-_START_WIDTHS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)  # in standard deviations
-_BOUNDS = ((-20.0, 20.0), (np.log(1e-3), np.log(1e3)))  # centre, and log width, in standard deviations
+_START_QUANTILES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
+_START_WIDTHS = (0.05, 0.2, 0.7, 2.0, 7.0)  # in standard deviations
+_BOUNDS = ((-20.0, 20.0), (np.log(1e-6), np.log(1e3)))  # centre, and log width, in standard deviations
 _STARTS = 2
+_STEPS = 2
 _FLAT = 1e-12  # a sigmoid that varies less is constant
 
 
@@ -59,8 +60,28 @@ def _fitted(values: Floats, ratings: Floats) -> Floats:
         return -(found**2), -2.0 * found * gradient
 
     grid = [np.array([c, np.log(w)]) for c in np.quantile(x, _START_QUANTILES) for w in _START_WIDTHS]
-    starts = sorted(grid, key=lambda start: correlation(start)[0])[:_STARTS]
-    found = [minimize(correlation, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS, tol=1e-10) for start in starts]
+    starts = [*sorted(grid, key=lambda start: correlation(start)[0])[:_STARTS], *_steps(x, y)]
+    found = [minimize(correlation, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS, tol=1e-8) for start in starts]
     best = min(found, key=lambda result: float(result.fun)).x
     curve = expit((x - best[0]) / np.exp(best[1]))
     return np.asarray(np.sign(curve @ y) * curve)
+
+
+def _steps(x: Floats, y: Floats) -> list[Floats]:
+    """The best steps, of all between two values: where ratings hardly follow, the best sigmoid is a narrow one.
+
+    Args:
+        x: (n,).
+        y: Ratings with mean 0, (n,).
+
+    Returns:
+        Centres and log widths to start from.
+    """
+    order = np.argsort(x, kind="stable")
+    ascending, count = x[order], len(x)
+    below = np.arange(1, count)
+    score = np.cumsum(y[order])[:-1] ** 2 / (below * (count - below))
+    gap = np.diff(ascending)
+    score[gap == 0.0] = -1.0
+    best = np.argsort(-score, kind="stable")[:_STEPS]
+    return [np.array([ascending[k] + gap[k] / 2.0, np.log(np.clip(gap[k] / 8.0, 1e-6, 1.0))]) for k in best]
