@@ -57,6 +57,10 @@ def read_run(folder: Path) -> FinishedRun:
     layers, distances = read_distances(folder)
     depths = read_curve(folder).frame.drop_duplicates("layer").set_index("layer")["depth"]
     judgments = read_judgments(folder)
+    most = int(np.stack(judgments["pairs"].to_list()).max())
+    fits = all(len(values) == len(layers) and values.shape[1] > most for values in distances.values())
+    if not fits or list(depths.index) != list(layers):
+        raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
     whole = judgments[~is_part(judgments["subset"])]
     return FinishedRun(
         record,

@@ -54,7 +54,7 @@ def interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool
     Args:
         value: The score, (curves,).
         replicates: (curves, replicates).
-        kind: How the replicates were made.
+        kind: How the replicates were made; a bootstrap resample without a score says nothing and is left out.
         fisher: Whether to work on Fisher's z (jackknife only).
     """
     nothing = np.full_like(value, np.nan)
@@ -62,7 +62,10 @@ def interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool
         return nothing, nothing
     if kind != "cluster jackknife t":
         tails = [0.5 - CONFIDENCE / 2.0, 0.5 + CONFIDENCE / 2.0]
-        low, high = np.quantile(replicates, tails, axis=1)
+        ends = [
+            np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [np.nan] * 2 for row in replicates
+        ]
+        low, high = np.array(ends).T
         return low, high
     count = replicates.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -86,7 +89,9 @@ def p_value(value: float, replicates: Floats, kind: IntervalKind) -> float:
 
     Returns:
         From the t statistic of a jackknife; of a bootstrap twice the smaller share of resamples on one side of 0, each
-        share (1 + count) / (1 + resamples). Not a number where there is no interval.
+        share (1 + count) / (1 + resamples with a score). Where no resample lies on that side, the normal tail of the
+        bootstrap's standard error, if that is smaller: a thousand resamples cannot tell p-values below 0.002 apart, and
+        a table's correction needs them. Not a number where there is no interval.
     """
     if kind == "none" or np.isnan(value):
         return float("nan")
@@ -96,8 +101,14 @@ def p_value(value: float, replicates: Floats, kind: IntervalKind) -> float:
         if error == 0.0:
             return 1.0 if value == 0.0 else 0.0
         return float(2.0 * stats.t.sf(abs(value) / error, count - 1))
-    shares = [(1 + np.count_nonzero(side)) / (1 + count) for side in (replicates <= 0.0, replicates >= 0.0)]
-    return float(min(1.0, 2.0 * min(shares)))
+    known = replicates[np.isfinite(replicates)]
+    if not len(known):
+        return float("nan")
+    shares = [(1 + np.count_nonzero(side)) / (1 + len(known)) for side in (known <= 0.0, known >= 0.0)]
+    p = float(min(1.0, 2.0 * min(shares)))
+    spread = float(known.std())
+    all_on_one_side = min(np.count_nonzero(known <= 0.0), np.count_nonzero(known >= 0.0)) == 0
+    return min(p, float(2.0 * stats.norm.sf(abs(value) / spread))) if all_on_one_side and spread > 0.0 else p
 
 
 def holm(p_values: Floats) -> Floats:

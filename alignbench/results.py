@@ -27,6 +27,7 @@ COLUMNS = (
 _TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
 FILES = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 PRIMARY_METRICS = ("spearman", "accuracy")
+_IDENTIFYING = {"model", "dataset", "protocol", "subset", "limit", "random_init", "seed", "data_fingerprint"}
 _PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
 
 
@@ -247,7 +248,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     try:
         record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if not {"label", "kind", "settings"} <= set(record):
+        if not {"label", "kind", "settings"} <= set(record) or not set(record["settings"]) >= _IDENTIFYING:
             raise ValueError("it lacks what a comparison needs")
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{folder / 'run.json'} cannot be used ({error}): measure it again with --overwrite") from error

@@ -1,13 +1,14 @@
-"""An independent float64 reference of the paper protocol: files and pixels in, distances, scores and intervals out.
+"""An independent float64 reference of both protocols: files and pixels in, distances, scores and intervals out.
 
 Written for clarity, not for speed: one image at a time through plain transformers, every occurrence of a pair kept as a
-row of its own, every resample made of copied rows. It shares no code with the package that it checks.
+row of its own, every resample made of copied rows. Scores are in `reference_scores`. It shares no code with the package
+that it checks.
 """
 
 import csv
 import json
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +32,10 @@ from transformers import (
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
 Interval = tuple[float, float]
+Rows = NDArray[np.intp]
 TokenView = Literal["all", "cls", "mean"]
 RATING_METRICS = ("spearman", "pearson", "kendall")
+FEWEST_VOTES = 6  # of NIGHTS, corrected protocol
 
 
 # --- Judgments ------------------------------------------------------------------------------------------------------
@@ -44,22 +47,83 @@ class HumanJudgments:
 
     Attributes:
         kind: `rating` (one pair a judgment, higher = more alike) or `choice` (two or three pairs, one kept).
-        images: Image files; pairs index this list.
+        images: Image files, or pictures; pairs index them.
         pairs: The pairs of each judgment.
         values: The rating, or the position within the judgment's pairs of the pair that people judged closest.
         clusters: The clusters each judgment belongs to: one, or three objects where intervals are by object.
+        parts: Further breakdowns by name: which of the judgments they hold.
     """
 
     kind: Literal["rating", "choice"]
-    images: list[Path]
+    images: Sequence[Path | Image.Image]
     pairs: list[list[Pair]]
     values: list[float]
     clusters: list[tuple[Hashable, ...]]
+    parts: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def by_object(self) -> bool:
         """Whether a judgment belongs to several clusters."""
         return len(self.clusters[0]) > 1
+
+    def some(self, rows: Sequence[int]) -> "HumanJudgments":
+        """The judgments with the given indices, without breakdowns."""
+        pairs, values, clusters = ([column[row] for row in rows] for column in (self.pairs, self.values, self.clusters))
+        return replace(self, pairs=pairs, values=values, clusters=clusters, parts={})
+
+    def choices(self) -> list[tuple[frozenset[int], frozenset[int]]]:
+        """What was shown, whatever its order, and the pair of it that people kept; for choices."""
+        return [
+            (frozenset(image for pair in pairs for image in pair), frozenset(pairs[int(value)]))
+            for pairs, value in zip(self.pairs, self.values, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class CorrectedJudgments:
+    """What the corrected protocol scores, and what it fits channel means on.
+
+    Attributes:
+        subsets: The judgments of each subset by name; all with the same images.
+        calibration: The pairs of the judgments that m[c] is fitted on; none to leave out one reference after the other.
+    """
+
+    subsets: dict[str, HumanJudgments]
+    calibration: list[list[Pair]] | None
+
+    def fit(self, subset: str) -> "Fit":
+        """Where the channel means of each judgment of a subset come from."""
+        if self.calibration is not None:
+            return Fit([[pair for row in self.calibration for pair in row]], [0] * len(self.subsets[subset].pairs))
+        return leave_one_reference_out(self.subsets[subset])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Which pairs channel means are fitted on.
+
+    Attributes:
+        folds: For each fold its pairs, each as often as it counts.
+        fold: The fold of each judgment.
+    """
+
+    folds: list[list[Pair]]
+    fold: list[int]
+
+
+def leave_one_reference_out(judgments: HumanJudgments) -> Fit:
+    """For the pairs of each reference (cluster) the means over the pairs of all others."""
+    references = list(dict.fromkeys(row[0] for row in judgments.clusters))
+    folds = [
+        [
+            pair
+            for pairs, row in zip(judgments.pairs, judgments.clusters, strict=True)
+            if row[0] != left
+            for pair in pairs
+        ]
+        for left in references
+    ]
+    return Fit(folds, [references.index(row[0]) for row in judgments.clusters])
 
 
 def read_tid2013(root: Path) -> HumanJudgments:
@@ -71,17 +135,60 @@ def read_tid2013(root: Path) -> HumanJudgments:
     names = [name.lower() for _, name in rows]
     references = [name.split("_")[0] + ".bmp" for name in names]
     pairs = [[(number[reference], number[name])] for reference, name in zip(references, names, strict=True)]
-    return HumanJudgments("rating", images, pairs, [float(mos) for mos, _ in rows], [(name,) for name in references])
+    parts: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        _, distortion, level = name.removesuffix(".bmp").split("_")
+        parts.setdefault(f"distortion_{int(distortion):02d}", []).append(row)
+        parts.setdefault(f"level_{int(level)}", []).append(row)
+    values, clusters = [float(mos) for mos, _ in rows], [(name,) for name in references]
+    return HumanJudgments("rating", images, pairs, values, list(clusters), parts)
+
+
+def corrected_tid2013(root: Path) -> CorrectedJudgments:
+    """All ratings; channel means of each reference's pairs come from the other references."""
+    return CorrectedJudgments({"all": read_tid2013(root)}, None)
 
 
 def read_nights(root: Path) -> HumanJudgments:
     """Reads every row of `data.csv`; pairs are (reference, left), (reference, right), clusters are the triplets."""
-    with (root / "data.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _nights_rows(root)
     images = [root / row[column] for row in rows for column in ("ref_path", "left_path", "right_path")]
     pairs = [[(3 * i, 3 * i + 1), (3 * i, 3 * i + 2)] for i in range(len(rows))]
     values = [float(float(row["right_vote"]) > float(row["left_vote"])) for row in rows]
-    return HumanJudgments("choice", images, pairs, values, [(row["id"],) for row in rows])
+    return HumanJudgments("choice", images, pairs, values, [(row["id"],) for row in rows], _by_votes(rows))
+
+
+def corrected_nights(root: Path) -> CorrectedJudgments:
+    """The test split with 6 votes or more, and its two halves; calibration on up to 1,000 such triplets of `train`."""
+    whole, rows = read_nights(root), _nights_rows(root)
+    trusted = [i for i, row in enumerate(rows) if int(float(row["votes"])) >= FEWEST_VOTES]
+    test = [i for i in trusted if rows[i]["split"] == "test"]
+    halves = {
+        "test-imagenet": [i for i in test if rows[i]["is_imagenet"] == "True"],
+        "test-no-imagenet": [i for i in test if rows[i]["is_imagenet"] == "False"],
+    }
+    subsets = {name: whole.some(kept) for name, kept in ({"test": test} | halves).items()}
+    subsets["test"] = replace(subsets["test"], parts=_by_votes([rows[i] for i in test]))
+    return CorrectedJudgments(subsets, [whole.pairs[i] for i in nights_calibration(rows)])
+
+
+def nights_calibration(rows: Sequence[dict[str, str]]) -> list[int]:
+    """Which rows of `data.csv` channel means are fitted on: 1,000 of `train` with 6 votes or more, or all if fewer."""
+    trusted = [i for i, row in enumerate(rows) if row["split"] == "train" and int(float(row["votes"])) >= FEWEST_VOTES]
+    count = min(1000, len(trusted))
+    return [int(i) for i in np.random.default_rng(0).choice(np.array(trusted), count, replace=False)]
+
+
+def _nights_rows(root: Path) -> list[dict[str, str]]:
+    with (root / "data.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _by_votes(rows: Sequence[dict[str, str]]) -> dict[str, list[int]]:
+    parts: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        parts.setdefault(f"votes_{int(float(row['votes'])):02d}", []).append(index)
+    return parts
 
 
 def read_things(root: Path, subset: str = "testset1") -> HumanJudgments:
@@ -98,13 +205,31 @@ def read_things(root: Path, subset: str = "testset1") -> HumanJudgments:
     else:
         concepts = sorted(path.name for path in folder.iterdir())
     images = [min((folder / concept).iterdir(), key=lambda path: path.name) for concept in concepts]
-    places = (root, root / "triplets", root / "triplet_dataset", root / "data" / "triplet_dataset")
-    path = next(place / f"{subset}.txt" for place in places if (place / f"{subset}.txt").exists())
-    rows = [[int(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
+    rows = things_triplets(root, subset)
     clusters = [(frozenset(row),) if subset == "testset1" else tuple(row) for row in rows]
     return HumanJudgments(
         "choice", images, [[(i, j), (i, k), (j, k)] for i, j, k in rows], [0.0] * len(rows), list(clusters)
     )
+
+
+def things_triplets(root: Path, split: str) -> list[list[int]]:
+    """The rows of a triplet file."""
+    places = (root, root / "triplets", root / "triplet_dataset", root / "data" / "triplet_dataset")
+    path = next(place / f"{split}.txt" for place in places if (place / f"{split}.txt").exists())
+    return [[int(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
+
+
+def corrected_things(root: Path) -> CorrectedJudgments:
+    """`testset1` and `validationset`; calibration on up to 10,000 rows of `trainset`."""
+    train = read_things(root, "trainset")
+    drawn = things_calibration(len(train.pairs))
+    subsets = {name: read_things(root, name) for name in ("testset1", "validationset")}
+    return CorrectedJudgments(subsets, [train.pairs[row] for row in drawn])
+
+
+def things_calibration(rows: int) -> list[int]:
+    """Which rows of `trainset.txt` channel means are fitted on."""
+    return [int(row) for row in np.random.default_rng(0).choice(rows, min(10_000, rows), replace=False)]
 
 
 # --- Distances ------------------------------------------------------------------------------------------------------
@@ -122,23 +247,34 @@ def token_view(tokens: Array, view: TokenView, has_class: bool) -> Array:
     return np.asarray(patches.mean(axis=0, keepdims=True))
 
 
-def pair_distances(tokens: Sequence[Array], pairs: Sequence[Pair]) -> dict[str, Array]:
+def squared_differences(tokens: Sequence[Array], pairs: Sequence[Pair]) -> Array:
+    """D, (pairs, channels): mean over tokens of the squared difference; one (tokens, channels) array per image."""
+    return np.stack([((tokens[a].astype(np.float64) - tokens[b]) ** 2).mean(axis=0) for a, b in pairs])
+
+
+def channel_means(tokens: Sequence[Array], folds: Sequence[Sequence[Pair]]) -> Array:
+    """m, (folds, channels): means of D over the pairs of each fold."""
+    return np.stack([squared_differences(tokens, pairs).mean(axis=0) for pairs in folds])
+
+
+def pair_distances(tokens: Sequence[Array], pairs: Sequence[Pair], fit: Fit | None = None) -> dict[str, Array]:
     """The three distances of every pair at one layer.
 
     Args:
         tokens: One (tokens, channels) array per image.
         pairs: Pairs of images, a pair as often as the judgments name it: its multiplicity counts in the channel means.
+        fit: Where channel means come from, with a fold for each of the pairs; the pairs themselves if none is given.
 
     Returns:
-        Distances of shape (len(pairs),) by name. Channels that never differ are dropped from the normalised one, which
-        is 0 where no channel is left (the class token at `layer_0`).
+        Distances of shape (len(pairs),) by name. Channels that never differ in some fold are dropped from the
+        normalised one, which is 0 where no channel is left (the class token at `layer_0`).
     """
+    fit = fit or Fit([list(pairs)], [0] * len(pairs))
     first = np.stack([tokens[a] for a, _ in pairs]).astype(np.float64)
     second = np.stack([tokens[b] for _, b in pairs]).astype(np.float64)
-    squared = ((first - second) ** 2).mean(axis=1)
-    channel_mean = squared.mean(axis=0)
-    kept = channel_mean > 0
-    normalized = squared[:, kept] / channel_mean[kept]
+    means = channel_means(tokens, fit.folds)
+    kept = (means > 0).all(axis=0)
+    normalized = squared_differences(tokens, pairs)[:, kept] / means[fit.fold][:, kept]
     flat = [side.reshape(len(pairs), -1) for side in (first, second)]
     unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in flat]
     return {
@@ -149,12 +285,30 @@ def pair_distances(tokens: Sequence[Array], pairs: Sequence[Pair]) -> dict[str, 
 
 
 def judgment_distances(
-    tokens: Sequence[Array], judgments: HumanJudgments, view: TokenView, has_class: bool
+    tokens: Sequence[Array], judgments: HumanJudgments, view: TokenView, has_class: bool, fit: Fit | None = None
 ) -> dict[str, Array]:
-    """The three distances at one layer, each of shape (judgments, pairs of a judgment)."""
+    """The three distances at one layer, each of shape (judgments, pairs of a judgment).
+
+    Args:
+        tokens: One (tokens, channels) array per image.
+        judgments: What is evaluated.
+        view: Which tokens.
+        has_class: Whether the first token is a class token.
+        fit: Where channel means come from, with a fold for each judgment; the evaluated pairs if none is given.
+    """
     seen = [token_view(image, view, has_class) for image in tokens]
-    distances = pair_distances(seen, [pair for pairs in judgments.pairs for pair in pairs])
-    return {name: values.reshape(len(judgments.pairs), -1) for name, values in distances.items()}
+    options = len(judgments.pairs[0])
+    if fit is not None:
+        fit = Fit(fit.folds, [fold for fold in fit.fold for _ in range(options)])
+    distances = pair_distances(seen, [pair for pairs in judgments.pairs for pair in pairs], fit)
+    return {name: values.reshape(len(judgments.pairs), options) for name, values in distances.items()}
+
+
+def concentration(values: Array) -> tuple[int, float, float]:
+    """The channel with the largest share of a quantity, that share, and the participation ratio."""
+    top = max(range(len(values)), key=lambda channel: values[channel])
+    total = sum(values)
+    return top, float(values[top] / total), float(total**2 / sum(value**2 for value in values))
 
 
 # --- Scores and intervals -------------------------------------------------------------------------------------------
@@ -181,9 +335,7 @@ def agreement(distances: Array, kept: Sequence[float]) -> Array:
     return np.array([float(row[int(k)] < np.delete(row, int(k)).min()) for row, k in rows])
 
 
-def jackknife_interval(
-    statistic: Callable[[NDArray[np.intp]], float], clusters: Sequence[Hashable], fisher: bool
-) -> Interval:
+def jackknife_interval(statistic: Callable[[Rows], float], clusters: Sequence[Hashable], fisher: bool) -> Interval:
     """95 % t interval from leaving one cluster out, G - 1 degrees of freedom, around the value of all rows.
 
     var = (G - 1) / G * sum over g of (s_g - mean of s)^2, on Fisher's z = artanh(s) if asked.
@@ -192,9 +344,14 @@ def jackknife_interval(
         statistic: Value of the rows with the given indices.
         clusters: Cluster of each row.
         fisher: Whether to work on Fisher's z.
+
+    Returns:
+        The ends; not numbers for a single cluster.
     """
     labels = np.array([list(dict.fromkeys(clusters)).index(cluster) for cluster in clusters])
     count = labels.max() + 1
+    if count == 1:
+        return float("nan"), float("nan")
     forward, back = (np.arctanh, np.tanh) if fisher else (np.asarray, np.asarray)
     left_out = np.array([forward(statistic(np.flatnonzero(labels != g))) for g in range(count)])
     error = np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
@@ -203,9 +360,7 @@ def jackknife_interval(
     return float(back(centre - half)), float(back(centre + half))
 
 
-def bootstrap_interval(
-    statistic: Callable[[NDArray[np.intp]], float], clusters: Sequence[Hashable], weights: NDArray[np.intp]
-) -> Interval:
+def bootstrap_interval(statistic: Callable[[Rows], float], clusters: Sequence[Hashable], weights: Rows) -> Interval:
     """95 % percentile interval of a cluster bootstrap whose draws are given.
 
     Args:
@@ -235,44 +390,36 @@ def object_interval(correct: Array, objects: Sequence[tuple[Hashable, ...]]) -> 
     return float(accuracy - half), float(accuracy + half)
 
 
-def rating_score(metric: str, distances: Array, judgments: HumanJudgments) -> tuple[float, Interval]:
-    """A correlation over all judgments, with its cluster-jackknife interval."""
-    ratings = np.array(judgments.values)
-
-    def statistic(rows: NDArray[np.intp]) -> float:
-        return correlation(metric, distances[rows, 0], ratings[rows])
-
-    interval = jackknife_interval(statistic, [row[0] for row in judgments.clusters], fisher=True)
-    return statistic(np.arange(len(ratings))), interval
-
-
-def choice_score(correct: Array, judgments: HumanJudgments) -> tuple[float, Interval]:
-    """An accuracy with its interval: by object where judgments share objects, else the cluster jackknife."""
-    if judgments.by_object:
-        return float(correct.mean()), object_interval(correct, judgments.clusters)
-    clusters = [row[0] for row in judgments.clusters]
-    return float(correct.mean()), jackknife_interval(lambda rows: float(correct[rows].mean()), clusters, fisher=False)
-
-
 # --- Towers ---------------------------------------------------------------------------------------------------------
 
 
-def embed(directory: Path, images: Sequence[Path]) -> dict[str, list[Array]]:
+def embed(
+    directory: Path,
+    images: Sequence[Path | Image.Image],
+    unit_projection: bool = True,
+    prepare: Callable[[Image.Image], Image.Image] = lambda image: image,
+) -> dict[str, list[Array]]:
     """Tokens of every layer from the full float32 model, one image at a time.
 
+    Args:
+        directory: A checkpoint.
+        images: Files or pictures.
+        unit_projection: Whether the projection of Chinese-CLIP and SigLIP is divided by its norm (paper protocol).
+        prepare: What is done to a picture before the checkpoint's own processor sees it.
+
     Returns:
-        One (tokens, channels) array per image, by layer: `layer_0` .. `layer_L`, `projection` (one token; divided by
-        its norm for Chinese-CLIP and SigLIP, as it is for CLIP).
+        One (tokens, channels) array per image, by layer: `layer_0` .. `layer_L`, `projection` (one token).
     """
     processor = AutoImageProcessor.from_pretrained(directory, backend="pil")
     model = AutoModel.from_pretrained(directory, dtype=torch.float32).eval()
     layers: dict[str, list[Array]] = {}
-    for path in images:
-        pixels = processor(images=Image.open(path).convert("RGB"), return_tensors="pt")["pixel_values"]
+    for image in images:
+        picture = prepare((Image.open(image) if isinstance(image, Path) else image).convert("RGB"))
+        pixels = processor(images=picture, return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             output = model.get_image_features(pixel_values=pixels, output_hidden_states=True)
         projection = output.pooler_output
-        if not isinstance(model, CLIPModel):
+        if unit_projection and not isinstance(model, CLIPModel):
             projection = projection / projection.norm(dim=-1, keepdim=True)
         tokens = {f"layer_{i}": state[0] for i, state in enumerate(output.hidden_states)} | {"projection": projection}
         for layer, values in tokens.items():
@@ -324,10 +471,11 @@ _SHORT_SIDE_CROP: dict[str, Any] = {
 }
 
 
-def save_clip(directory: Path, seed: int = 0) -> None:
+def save_clip(directory: Path, seed: int = 0, blocks: int = 3) -> None:
     """Saves a tiny random CLIP (class token, 24-channel projection) in Hugging Face layout."""
     projected: dict[str, Any] = {"projection_dim": 24}
-    config = CLIPConfig(vision_config=_VISION | projected, text_config=_TEXT | projected, **projected)
+    vision = _VISION | projected | {"num_hidden_layers": blocks}
+    config = CLIPConfig(vision_config=vision, text_config=_TEXT | projected, **projected)
     preprocessing = {"image_processor_type": "CLIPImageProcessor", **_SHORT_SIDE_CROP, **_CLIP_NORMALISATION}
     _save(CLIPModel(config), preprocessing, directory, seed)
 

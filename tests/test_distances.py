@@ -237,6 +237,17 @@ def test_normalized_euclidean_ignores_the_scale_of_a_channel(shape: tuple[int, i
     np.testing.assert_allclose(after["normalized_euclidean"], before["normalized_euclidean"], rtol=1e-5)
 
 
+@given(shapes, st.sampled_from([0.125, 0.5, 4.0, 64.0]))
+def test_the_scale_of_a_layer_matters_to_the_euclidean_distance_alone(
+    shape: tuple[int, int, int, int], factor: float
+) -> None:
+    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
+    before, after = streamed(first, second), streamed(first * factor, second * factor)
+    np.testing.assert_allclose(after["normalized_euclidean"], before["normalized_euclidean"], rtol=1e-12)
+    np.testing.assert_allclose(after["cosine"], before["cosine"], rtol=1e-12)
+    np.testing.assert_allclose(after["euclidean"], factor * before["euclidean"], rtol=1e-12)
+
+
 @given(shapes, st.data())
 def test_squared_normalized_distances_have_a_weighted_mean_of_1(
     shape: tuple[int, int, int, int], data: st.DataObject
