@@ -83,6 +83,16 @@ def test_p_values_by_hand() -> None:
     assert p_value(1.0, np.array([-1.0, 2.0, 2.0, 2.0]), BOOTSTRAP) == pytest.approx(2 * 2 / 5)
 
 
+def test_what_no_resample_contradicts_has_the_normal_tail() -> None:
+    replicates = np.random.default_rng(0).normal(0.9, 0.1, 1000)
+    assert replicates.min() > 0
+    expected = stats.norm(0, replicates.std()).sf(0.9) + stats.norm(0, replicates.std()).cdf(-0.9)
+    assert p_value(0.9, replicates, BOOTSTRAP) == pytest.approx(expected, rel=1e-6)
+    assert p_value(-0.9, -replicates, BOOTSTRAP) == pytest.approx(expected, rel=1e-6)
+    wide = np.abs(np.random.default_rng(0).normal(0.0, 1.0, 1000)) + 0.001
+    assert p_value(0.5, wide, BOOTSTRAP) == pytest.approx(2 / 1001), "never larger than what the resamples say"
+
+
 def test_without_an_interval_there_is_no_p() -> None:
     assert np.isnan(p_value(0.5, np.array([]), "none"))
     assert np.isnan(interval(np.array([0.5]), np.empty((1, 0)), "none")).all()
