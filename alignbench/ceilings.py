@@ -1,14 +1,15 @@
 """Noise ceilings: how well any model could agree with people who do not agree with each other.
 
 From triplets that were judged more than once, two estimates: `max_share`, the mean over triplets of the largest share
-of choices (biased up, and what no model exceeds on these very judgments), and `loo`, the mean over judgments of
-agreement with the majority of the others (biased down). Where a file has no repeats, the ceiling that its authors
-published.
+of choices (biased up), and `loo`, the mean over judgments of agreement with the majority of the others (biased down).
+Where a file has no repeats, the ceiling that its authors published. Accuracy is a mean over all judgments, also of
+triplets that were judged once: with unequal repeats its share of a ceiling may exceed 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,8 @@ def score_with_ceiling(
 ) -> list[Scores]:
     """Accuracy, and the noise ceilings with its shares of them where there are any.
 
-    The shares are of `ceiling_max_share`: what an observer who always follows the majority reaches on these judgments,
-    and the kind of estimate that was published for THINGS.
+    The shares are of `ceiling_max_share`: what an observer who always follows the majority reaches on average on a
+    triplet, and the kind of estimate that was published for THINGS. A published ceiling has no interval.
 
     Args:
         correct: (curves, n), from 0 to 1.
@@ -80,6 +81,9 @@ def score_with_ceiling(
         return found
     for name, (numerator, denominator) in ceilings.items():
         found.append(resampled.score(name, [(np.repeat(numerator, len(correct), axis=0), denominator)]))
+        if name == "ceiling_published":
+            nothing = np.full(len(correct), np.nan)
+            found[-1] = replace(found[-1], low=nothing, high=nothing)
     top = ceilings.get("ceiling_max_share") or ceilings["ceiling_published"]
     ratios = [accuracy, top]
     for name, chance in (("accuracy_of_ceiling", 0.0), ("accuracy_above_chance_of_ceiling", 1.0 / judged.shape[1])):

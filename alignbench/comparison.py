@@ -6,7 +6,6 @@ the same resamples, so that what makes a judgment hard for both drops out of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,60 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError
+from alignbench.finished import FinishedRun, read_run
 from alignbench.resampling import IntervalKind, holm, interval, object_weights, p_value
-from alignbench.results import is_part, read_curve, read_distances, read_judgments, read_record
 from alignbench.statistics import Resampled, agreement_with_preferences, correct_choices, rating_replicates
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What a run folder holds that scores are made of.
-
-    Attributes:
-        record: `run.json`.
-        layers: Names of the layers.
-        depths: Their depths in percent, (layers,).
-        distances: By name, (layers, pairs).
-        judgments: The rows of `judgments.parquet` that are of no breakdown, each judgment once.
-    """
-
-    record: dict[str, Any]
-    layers: tuple[str, ...]
-    depths: Floats
-    distances: dict[str, Floats]
-    judgments: pd.DataFrame
-
-    @property
-    def label(self) -> str:
-        """What the model is called."""
-        return str(self.record["label"])
-
-
-def read_run(folder: Path) -> FinishedRun:
-    """Read a run folder.
-
-    Raises:
-        DataError: If it is none, or was written without what a comparison needs.
-    """
-    record = read_record(folder)
-    layers, distances = read_distances(folder)
-    depths = read_curve(folder).frame.drop_duplicates("layer").set_index("layer")["depth"]
-    judgments = read_judgments(folder)
-    most = int(np.stack(judgments["pairs"].to_list()).max())
-    fits = all(len(values) == len(layers) and values.shape[1] > most for values in distances.values())
-    if not fits or list(depths.index) != list(layers):
-        raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
-    whole = judgments[~is_part(judgments["subset"])]
-    return FinishedRun(
-        record,
-        layers,
-        depths.loc[list(layers)].to_numpy(dtype=np.float64),
-        distances,
-        judgments if whole.empty else whole,
-    )
 
 
 def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
@@ -98,17 +49,17 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
         shared = _shared(runs[0].judgments[runs[0].judgments["subset"] == subset], runs[1].judgments)
         if shared.empty:
             continue
-        for pair in _distance_pairs(*runs):
-            scored, kind, clusters = _scored(runs, pair, shared, seed)
+        scores, kind, clusters = _scored(runs, shared, seed)
+        for one, other in _distance_pairs(*runs):
             common = {
                 "subset": subset,
-                "distance": pair[0] if pair[0] == pair[1] else f"{pair[0]} / {pair[1]}",
+                "distance": one if one == other else f"{one} / {other}",
                 "metric": "spearman" if _is_rating(runs[0]) else "accuracy",
                 "n": len(shared),
                 "n_clusters": clusters,
                 "interval": kind,
             }
-            rows += [common | row for row in _places(runs, scored, kind)]
+            rows += [common | row for row in _places(runs, (scores[0][one], scores[1][other]), kind)]
     if not rows:
         raise DataError(f"{first} and {second} share no judgments: measure both on the same subset")
     table = pd.DataFrame(rows)
@@ -116,6 +67,14 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------------- checks
+
+
+def fitted_apart(first: FinishedRun, second: FinishedRun) -> bool:
+    """Whether the channel means of two runs were fitted on different pairs."""
+    one, other = first.record["settings"], second.record["settings"]
+    keys = ("protocol", "data_fingerprint", "calibration_fingerprint")
+    normalised = all("normalized_euclidean" in run.distances for run in (first, second))
+    return normalised and any(one.get(key) != other.get(key) for key in keys)
 
 
 def _check_comparable(first: FinishedRun, second: FinishedRun) -> None:
@@ -183,33 +142,42 @@ def _is_rating(run: FinishedRun) -> bool:
 
 
 def _scored(
-    runs: tuple[FinishedRun, FinishedRun], pair: tuple[str, str], shared: pd.DataFrame, seed: int
-) -> tuple[tuple[Floats, Floats], IntervalKind, int]:
-    """Scores of both runs' layers in the same resamples, each (layers, 1 + resamples); their kind, and the clusters."""
+    runs: tuple[FinishedRun, FinishedRun], shared: pd.DataFrame, seed: int
+) -> tuple[list[dict[str, Floats]], IntervalKind, int]:
+    """Scores of all layers in the same resamples: for each run by distance (layers, 1 + resamples).
+
+    Returns:
+        The scores, how they were resampled, and the number of clusters.
+    """
     human = shared["value"].to_numpy(dtype=np.float64)
     clusters = np.stack([np.asarray(cluster, dtype=np.int64) for cluster in shared["cluster"]])
-    judged = [np.stack([np.asarray(row, dtype=np.int64) for row in shared[c]]) for c in ("pairs", "pairs_second")]
-    found: list[Floats] = []
-    kind: IntervalKind = "none"
-    for run, name, options in zip(runs, pair, judged, strict=True):
-        distances = run.distances[name]
-        if _is_rating(run):
-            scores, kind = rating_replicates(distances[:, options[:, 0]], human, clusters[:, 0], seed, ("spearman",))
-            found.append(scores["spearman"])
-            continue
-        if run.record["kind"] == "preference":
-            correct = agreement_with_preferences(distances, options, human)
-        else:
-            share = run.record["settings"]["protocol"] == "corrected"
-            correct = correct_choices(distances, options, human.astype(np.int64), share)
+    options = [np.stack([np.asarray(row, dtype=np.int64) for row in shared[c]]) for c in ("pairs", "pairs_second")]
+    stacked = [np.concatenate(list(run.distances.values())) for run in runs]
+    if _is_rating(runs[0]):
+        both = np.concatenate([values[:, judged[:, 0]] for values, judged in zip(stacked, options, strict=True)])
+        scores, kind = rating_replicates(both, human, clusters[:, 0], seed, ("spearman",))
+        replicates = scores["spearman"]
+    else:
+        correct = np.concatenate([_agreement(*part, human) for part in zip(runs, stacked, options, strict=True)])
         if clusters.shape[1] > 1:
-            scores_by_object, kind = object_replicates(correct, clusters, seed)
-            found.append(scores_by_object)
+            replicates, kind = object_replicates(correct, clusters, seed)
         else:
             resampled = Resampled(clusters, seed)
-            kind = resampled.kind
-            found.append(resampled.replicates((correct, np.ones(len(human)))))
-    return (found[0], found[1]), kind, len(np.unique(clusters))
+            replicates, kind = resampled.replicates((correct, np.ones(len(human)))), resampled.kind
+    found: list[dict[str, Floats]] = []
+    for run in runs:
+        found.append({})
+        for name in run.distances:
+            found[-1][name], replicates = np.split(replicates, [len(run.layers)])
+    return found, kind, len(np.unique(clusters))
+
+
+def _agreement(run: FinishedRun, distances: Floats, options: Indices, human: Floats) -> Floats:
+    """How far distances agree with each choice, (curves, n), by the run's own rule for ties."""
+    if run.record["kind"] == "preference":
+        return agreement_with_preferences(distances, options, human)
+    share_ties = run.record["settings"]["protocol"] == "corrected"
+    return correct_choices(distances, options, human.astype(np.int64), share_ties)
 
 
 def object_replicates(correct: Floats, clusters: Indices, seed: int) -> tuple[Floats, IntervalKind]:

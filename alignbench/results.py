@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.cell import DISTANCES
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError
 
@@ -27,7 +26,6 @@ COLUMNS = (
 _TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
 FILES = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 PRIMARY_METRICS = ("spearman", "accuracy")
-_IDENTIFYING = {"model", "dataset", "protocol", "subset", "limit", "random_init", "seed", "data_fingerprint"}
 _PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
 
 
@@ -238,55 +236,6 @@ def read_curve(folder: Path) -> LayerCurve:
     if tuple(frame.columns) != COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):
         raise DataError(f"{path} does not hold the columns of a curve: measure it again with --overwrite")
     return LayerCurve(frame)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """`run.json` of a run folder.
-
-    Raises:
-        DataError: If it is not there or cannot be read.
-    """
-    try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if not {"label", "kind", "settings"} <= set(record) or not set(record["settings"]) >= _IDENTIFYING:
-            raise ValueError("it lacks what a comparison needs")
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder / 'run.json'} cannot be used ({error}): measure it again with --overwrite") from error
-    return record
-
-
-def read_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:
-    """The names of the layers of a run, and its distances by name, (layers, pairs).
-
-    Raises:
-        DataError: If `distances.safetensors` is not there or cannot be read.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / "distances.safetensors"
-    try:
-        with safe_open(path, framework="numpy") as file:
-            layers = tuple(json.loads(file.metadata()["layers"]))
-            names = sorted(file.keys(), key=lambda name: DISTANCES.index(name) if name in DISTANCES else -1)
-            return layers, {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
-
-
-def read_judgments(folder: Path) -> pd.DataFrame:
-    """The rows of `judgments.parquet`, see `judgment_table`.
-
-    Raises:
-        DataError: If it is not there, cannot be read, or lacks a column.
-    """
-    path = folder / "judgments.parquet"
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
-    if not {"id", "subset", "pairs", "value", "cluster", "stimuli"} <= set(table.columns) or table.empty:
-        raise DataError(f"{path} lacks what a comparison needs: measure it again with --overwrite")
-    return table
 
 
 def find_runs(places: list[Path]) -> list[Path]:

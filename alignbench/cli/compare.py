@@ -23,16 +23,20 @@ def compare(
     """Paired difference of two runs, with its interval: at the projection, at the best layer and at every layer."""
     from alignbench.cli.show import print_table
     from alignbench.comparison import compare as compare_runs
-    from alignbench.results import read_record
+    from alignbench.comparison import fitted_apart
+    from alignbench.finished import read_run
 
     table = compare_runs(first, second, seed)
-    labels = [str(read_record(folder)["label"]) for folder in (first, second)]
+    runs = read_run(first), read_run(second)
+    labels = [run.label for run in runs]
     if labels[0] == labels[1]:
         labels = [first.name, second.name]
     print_table(difference_table(table, labels))
     kinds = ", ".join(dict.fromkeys(table["interval"]))
     print(f"95 % intervals of paired differences: {kinds}. p (Holm) is corrected for all {len(table)} rows.")
     print("Rows of layers and depths are pointwise: each interval holds for its row alone.")
+    if fitted_apart(*runs):
+        print("normalized_euclidean: the channel means of the two runs were fitted on different pairs.")
     if output is not None:
         try:
             output.parent.mkdir(parents=True, exist_ok=True)

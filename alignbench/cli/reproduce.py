@@ -24,8 +24,9 @@ def reproduce(
     import pandas as pd
 
     from alignbench.cli.show import print_table
+    from alignbench.finished import read_record
     from alignbench.published import SOURCE, caveats, compare_with_published, obstacle
-    from alignbench.results import find_runs, read_curve, read_record
+    from alignbench.results import find_runs, read_curve
 
     if output is not None and output.suffix.lower() != ".csv":
         raise UsageError(f"{output} has no ending of a table: use .csv")
