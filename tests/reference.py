@@ -149,6 +149,22 @@ def corrected_tid2013(root: Path) -> CorrectedJudgments:
     return CorrectedJudgments({"all": read_tid2013(root)}, None)
 
 
+def corrected_kadid10k(root: Path) -> CorrectedJudgments:
+    """All ratings of `dmos.csv` (higher: closer); as for TID2013."""
+    images = sorted((root / "images").iterdir())
+    number = {path.name.lower(): index for index, path in enumerate(images)}
+    with (root / "dmos.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pairs = [[(number[row["ref_img"].lower()], number[row["dist_img"].lower()])] for row in rows]
+    parts: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        _, distortion, level = row["dist_img"][:-4].split("_")
+        parts.setdefault(f"distortion_{int(distortion):02d}", []).append(index)
+        parts.setdefault(f"level_{int(level)}", []).append(index)
+    values, clusters = [float(row["dmos"]) for row in rows], [(row["ref_img"].lower(),) for row in rows]
+    return CorrectedJudgments({"all": HumanJudgments("rating", images, pairs, values, list(clusters), parts)}, None)
+
+
 def read_nights(root: Path) -> HumanJudgments:
     """Reads every row of `data.csv`; pairs are (reference, left), (reference, right), clusters are the triplets."""
     rows = _nights_rows(root)
