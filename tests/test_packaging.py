@@ -32,6 +32,13 @@ def test_wheel_runs_demo_in_an_environment_of_its_own(tmp_path: Path) -> None:
     found = subprocess.run(where, capture_output=True, text=True, check=True, cwd=tmp_path, env=clean)
     assert Path(found.stdout.strip()).is_relative_to(home)
 
+    sweeps = [str(home / "bin" / "python"), "-c", "from alignbench.sweeps import *; print(find_sweep('architecture'))"]
+    found = subprocess.run(sweeps, capture_output=True, text=True, check=True, cwd=tmp_path, env=clean)
+    carried = Path(found.stdout.strip())
+    assert carried.is_relative_to(home)
+    files = sorted(REPOSITORY.glob("sweeps/*.yaml"))
+    assert [path.read_bytes() for path in sorted(carried.parent.iterdir())] == [path.read_bytes() for path in files]
+
     demo = [str(home / "bin" / "alignbench"), "demo", "--output", "out"]
     done = subprocess.run(demo, capture_output=True, text=True, cwd=tmp_path, env=clean)
     assert done.returncode == 0, done.stderr

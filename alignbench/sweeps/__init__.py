@@ -1,0 +1,6 @@
+"""Sweep files of Weights & Biases, read so that their cells can be run without a server."""
+
+from alignbench.sweeps.files import find_sweep, shipped_sweeps
+from alignbench.sweeps.grid import Option, Sweep, Value, read_sweep
+
+__all__ = ["Option", "Sweep", "Value", "find_sweep", "read_sweep", "shipped_sweeps"]

@@ -1,0 +1,58 @@
+"""What can be known to be wrong with the values of a grid before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from alignbench.cell import DISTANCES, METRICS, Cell
+from alignbench.datasets import DATASETS
+from alignbench.errors import unknown
+from alignbench.models import RANDOM_PREFIX, cards, check_name
+
+if TYPE_CHECKING:
+    from alignbench.sweeps.grid import Value
+
+_FIELDS: Final = {  # parameters that are fields of a cell as they stand
+    "tokens": "tokens",
+    "protocol": "protocol",
+    "resize": "resize",
+    "precision": "precision",
+    "accelerator": "accelerator",
+    "random-init": "random_init",
+    "batch-size": "batch_size",
+    "loader-workers": "workers",
+    "seed": "seed",
+    "limit": "limit",
+}
+
+
+def check_cells(cells: Sequence[Mapping[str, Value]]) -> None:
+    """Refuse what `alignbench run` would refuse without looking at data or weights.
+
+    Raises:
+        UsageError: If a name is unknown or a number out of range.
+        ModelError: If a file that a model's name gives is not there.
+    """
+    for name in dict.fromkeys(name for cell in cells for name in _names(cell.get("dataset"))):
+        if name not in DATASETS:
+            raise unknown("data set", name, DATASETS.names())
+    for model in dict.fromkeys(str(cell["model"]) for cell in cells if "model" in cell):
+        known = model.removeprefix(RANDOM_PREFIX)
+        if known in cards() or known not in METRICS:
+            check_name(known, METRICS.names())
+    for cell in cells:
+        _check_cell(cell)
+
+
+def _check_cell(cell: Mapping[str, Value]) -> None:
+    """Refuse a cell whose options are unknown, or do not go together."""
+    fields: dict[str, Any] = {field: cell[name] for name, field in _FIELDS.items() if name in cell}
+    distance = cell.get("distance", "all")
+    distances = DISTANCES if distance == "all" else _names(distance)
+    Cell(str(cell.get("model", "")), str(cell.get("dataset", "")), distances=distances, **fields).checked()
+
+
+def _names(value: Value | None) -> tuple[str, ...]:
+    """Comma-separated names, as `alignbench run` takes them."""
+    return tuple(name.strip() for name in str(value or "").split(",") if name.strip())

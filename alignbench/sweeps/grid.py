@@ -1,0 +1,186 @@
+"""A sweep file of Weights & Biases, read as the list of cells that its grid holds.
+
+W&B's server is what enumerates a grid when `wandb agent` runs it. Here the same file gives the same cells, in the same
+order and with the same command lines, so that a sweep can be run without a server. Only what means the same without one
+is taken; everything else is refused in a line that says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from alignbench.errors import AlignbenchError, DataError, UsageError, unknown
+from alignbench.sweeps.agent import COMMAND, command_line, run_arguments
+from alignbench.sweeps.files import find_sweep
+
+Value = str | int | float | bool
+
+_SEARCHES: Final = ("random", "bayes", "custom")
+_FOLLOWED: Final = ("method", "parameters", "command", "program")
+_SHOWN: Final = ("name", "description", "project", "entity", "metric", "apiVersion", "kind")  # W&B's alone
+_OF_SERVER: Final = ("run_cap", "early_terminate", "scheduler", "controller", "metrics", "job", "image_uri", "settings")
+_REQUIRED: Final = ("model", "dataset")
+_NO_BOOLEANS: Final = "${args_no_boolean_flags}"
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command that cells are run with.
+
+    Attributes:
+        name: Without the leading hyphens, e.g. `batch-size`.
+        takes: A `flag` takes no value; a `number` is an integer.
+    """
+
+    name: str
+    takes: Literal["flag", "number", "text"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid of cells.
+
+    Attributes:
+        path: Its file.
+        command: `command` of the file, with macros such as `${env}`.
+        program: `program` of the file.
+        cells: Value of each parameter, by name, in the order in which W&B enumerates them: names sorted, the last
+            name's values changing fastest, values in the order of the file.
+    """
+
+    path: Path
+    command: tuple[str, ...]
+    program: str
+    cells: tuple[Mapping[str, Value], ...]
+
+    def command_line(self, cell: Mapping[str, Value]) -> list[str]:
+        """What W&B's agent would start for a cell."""
+        return command_line(self.command, self.program, cell)
+
+    def arguments(self, cell: Mapping[str, Value]) -> list[str]:
+        """The arguments of `alignbench run` for a cell, those that W&B's agent would give."""
+        return run_arguments(self.command_line(cell))
+
+
+def read_sweep(source: str | Path, options: Mapping[str, Option]) -> Sweep:
+    """Read a sweep file and check it.
+
+    Args:
+        source: Path of a file, or the bare name of a sweep that comes with the package.
+        options: The options of `alignbench run` by name: what parameters can be.
+
+    Raises:
+        DataError: If the file is not there or is no sweep file.
+        UsageError: If it asks for what only a server can do, or for something unknown; names the nearest.
+        ModelError: If a file that a model's name gives is not there.
+    """
+    path = find_sweep(source)
+    try:
+        return _sweep(path, _mapping(path), options)
+    except AlignbenchError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _mapping(path: Path) -> Mapping[Any, Any]:
+    """What the file holds."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none, or bytes that are no UTF-8
+        raise DataError(f"is not YAML ({' '.join(str(error).split())[:200]})") from error
+    if not isinstance(found, dict):
+        raise DataError("is not a sweep file: at its top must be method, command and parameters")
+    return found
+
+
+def _sweep(path: Path, found: Mapping[Any, Any], options: Mapping[str, Option]) -> Sweep:
+    from alignbench.sweeps.checking import check_cells
+
+    for key in found:
+        if key in _OF_SERVER:
+            raise UsageError(f"{key} is for W&B's server: remove it, or run the sweep with wandb sweep and wandb agent")
+        if key not in (*_FOLLOWED, *_SHOWN):
+            raise unknown("key", str(key), (*_FOLLOWED, *_SHOWN))
+    _check_method(found.get("method"))
+    command = _command(found.get("command"))
+    cells = tuple(_cells(_parameters(found.get("parameters"), options)))
+    sweep = Sweep(path, command, str(found.get("program") or ""), cells)
+    flags = [name for name in cells[0] if options[name].takes == "flag"]
+    if flags and _NO_BOOLEANS not in command:
+        raise UsageError(f"parameter {flags[0]} is a flag: command must have {_NO_BOOLEANS}, as in {COMMAND}")
+    given = {word.partition("=")[0].removeprefix("--") for word in sweep.arguments(cells[0])}
+    for name in (*_REQUIRED, *cells[0]):
+        if name not in given and options[name].takes != "flag":
+            remedy = f"write command: {COMMAND}" if name in cells[0] else "add it to parameters"
+            raise UsageError(f"its command lines have no --{name}: {remedy}")
+    check_cells(cells)
+    return sweep
+
+
+def _check_method(method: object) -> None:
+    if method in _SEARCHES:
+        raise UsageError(f"method {method} needs W&B's server: run it with wandb sweep and wandb agent, or use grid")
+    if method is None:
+        raise DataError("has no method: write method: grid")
+    if method != "grid":
+        raise unknown("method", str(method), ("grid", *_SEARCHES))
+
+
+def _command(command: object) -> tuple[str, ...]:
+    if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+        raise DataError(f"its command must be a list of words: write command: {COMMAND}")
+    return tuple(command)
+
+
+def _parameters(found: object, options: Mapping[str, Option]) -> dict[str, list[Value]]:
+    """The values of each parameter, each once, names sorted."""
+    if not isinstance(found, dict) or not found:
+        raise DataError("has no parameters: write parameters, with model and dataset")
+    for name in found:
+        if name not in options:
+            raise unknown("parameter", str(name), options)
+    return {name: _values(options[name], found[name]) for name in sorted(found)}
+
+
+def _values(option: Option, found: object) -> list[Value]:
+    """The values of a parameter, in the order of the file; one that is there twice counts once, as for W&B."""
+    name = option.name
+    if not isinstance(found, dict):
+        raise DataError(f"parameter {name} must have value: ... or values: [...] below it")
+    if "parameters" in found:
+        raise UsageError(f"parameter {name} has parameters below it: an option has none, write value or values")
+    keys = set(found) - ({"distribution"} if found.get("distribution") in ("categorical", "constant") else set())
+    if keys not in ({"value"}, {"values"}):
+        raise UsageError(f"parameter {name} has {', '.join(map(str, found)) or 'nothing'}: a grid has value or values")
+    values = found["values"] if "values" in keys else [found["value"]]
+    if not isinstance(values, list) or not values:
+        raise DataError(f"parameter {name} has no list of values: write values: [...] with one at least")
+    return list(dict.fromkeys(_value(option, value) for value in values))
+
+
+def _value(option: Option, value: object) -> Value:
+    """A value that reaches the command line as it was meant."""
+    name = option.name
+    if value is None:
+        raise UsageError(f"parameter {name} has an empty value (null): write one, or leave the parameter out")
+    if not isinstance(value, (str, int, float)):
+        raise UsageError(f"parameter {name} has the value {value!r}: write text or a number, no list, mapping or date")
+    if isinstance(value, bool) and option.takes != "flag":
+        raise UsageError(f"parameter {name} takes no true or false (as YAML reads yes, no, on and off too): quote it")
+    if option.takes == "flag" and not isinstance(value, bool):
+        raise UsageError(f"parameter {name} is a flag and has the value {value!r}: write true or false")
+    if option.takes == "number" and not isinstance(value, int):
+        raise UsageError(f"parameter {name} has the value {value!r}: write a whole number, without quotes")
+    return value
+
+
+def _cells(parameters: Mapping[str, list[Value]]) -> Iterable[Mapping[str, Value]]:
+    for values in itertools.product(*parameters.values()):
+        yield dict(zip(parameters, values, strict=True))
