@@ -1,10 +1,11 @@
-"""What tests share: tiny towers and small data sets on disk, each made once, and no network."""
+"""What tests share: tiny towers and small data sets on disk, each made once, no network, and nothing logged."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["WANDB_MODE"] = "disabled"
 
 import pytest
 from hypothesis import settings

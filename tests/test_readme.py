@@ -35,6 +35,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     save_clip(tmp_path / "clip")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALIGNBENCH_DATA", "data")
+    for name in ("DATA", "CACHE", "CONFIG"):  # the one command that logs does so in this folder
+        monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / "wandb" / name.lower()))
+    monkeypatch.setenv("WANDB_SILENT", "true")
     return {"/data/tid2013": "data/tid2013", MODEL: "clip"}
 
 
@@ -56,6 +59,7 @@ def test_commands_run_in_order(
         assert main([world.get(word, word) for word in arguments]) == 0, f"{arguments}: {capsys.readouterr().err}"
     assert Path("curves.png").is_file()
     assert Path("reproduce.csv").is_file()
+    assert len(list(Path("runs/.wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
 def test_python_snippets_run() -> None:

@@ -15,6 +15,7 @@ from alignbench.errors import AlignbenchError, UsageError
 if TYPE_CHECKING:
     from alignbench.cell import Cell
     from alignbench.results import LayerCurve, Run
+    from alignbench.tracking.wandb_run import Tracker
 
 
 def run(
@@ -47,6 +48,10 @@ def run(
     limit: Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what is finished.")] = False,
+    wandb: Annotated[
+        str,
+        typer.Option(help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing."),
+    ] = "auto",
 ) -> int:
     """Measure a model on data sets, layer by layer; the last line of stdout is the run folder."""
     from alignbench.cell import DISTANCES, Cell
@@ -87,9 +92,10 @@ def run(
 
     for name in names:
         DATASETS.load(name)
+    tracker = _tracker(wandb, cells)
     finished = []
     for cell in cells:
-        found = _run_one(cell, output, overwrite, alone=len(cells) == 1)
+        found = _run_one(cell, output, overwrite, tracker, alone=len(cells) == 1)
         if found is None:
             continue
         finished.append(found)
@@ -98,13 +104,27 @@ def run(
     for name in names if seeds > 1 else ():
         twins = [(folder, curve) for folder, curve in finished if curve.frame["dataset"].iloc[0] == name]
         _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
+    if tracker is not None and tracker.offline:
+        complain(tracker.how_to_upload())
     return 0 if len(finished) == len(cells) else 1
 
 
-def _run_one(cell: Cell, output: Path, overwrite: bool, alone: bool) -> tuple[Path, LayerCurve] | None:
+def _tracker(mode: str, cells: list[Cell]) -> Tracker | None:
+    from alignbench.tracking.modes import under_agent
+    from alignbench.tracking.wandb_run import tracker_for
+
+    tracker = tracker_for(mode)
+    if tracker is not None and under_agent() and len(cells) > 1:
+        raise UsageError(f"WANDB_RUN_ID names one W&B run, and this command makes {len(cells)}: ask for one at a time")
+    return tracker
+
+
+def _run_one(
+    cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None, alone: bool
+) -> tuple[Path, LayerCurve] | None:
     """Measure one of the cells; a failure is raised if it is the only one, else said."""
     try:
-        return measure_into(cell, output, overwrite)
+        return measure_into(cell, output, overwrite, tracker)
     except AlignbenchError as error:
         if alone:
             raise
@@ -131,12 +151,13 @@ def _observers(dataset: str) -> str:
     return " (simulated observers, not human data)" if DATASETS.load(dataset).packaged else ""
 
 
-def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, LayerCurve]:
-    """Measure a cell and write its run folder, or take the finished one."""
+def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None = None) -> tuple[Path, LayerCurve]:
+    """Measure a cell, write its run folder and log it, or take the finished one, which is logged for an agent only."""
     from alignbench.cli.show import ConsoleListener
     from alignbench.measurement import measure_cell
     from alignbench.report.figure import draw_channels, draw_curve
     from alignbench.results import check_writable, is_complete, read_curve, write_run
+    from alignbench.tracking.modes import under_agent
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
     check_writable(output)
@@ -150,6 +171,8 @@ def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, Layer
     measured: Run | None = measure_cell(cell, ConsoleListener(), finished)
     if measured is None:
         print(f"{cell.label} on {cell.dataset} is finished: taken from {found[0]}", file=sys.stderr)
+        if tracker is not None and under_agent():
+            tracker.log(found[0])
         return found[0], read_curve(found[0])
     channels = measured.channels
 
@@ -158,7 +181,10 @@ def measure_into(cell: Cell, output: Path, overwrite: bool) -> tuple[Path, Layer
         if channels is not None:
             draw_channels(channels, folder, f"{curve.label} on {curve.frame['dataset'].iloc[0]}")
 
-    return write_run(measured, output, draw, overwrite), measured.curve
+    folder = write_run(measured, output, draw, overwrite)
+    if tracker is not None:
+        tracker.log(folder)
+    return folder, measured.curve
 
 
 def demo(output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo")) -> None:

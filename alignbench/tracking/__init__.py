@@ -1,0 +1,1 @@
+"""Weights & Biases: what a finished run is logged as, and where to."""

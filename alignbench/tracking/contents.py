@@ -1,0 +1,146 @@
+"""What a run is logged as: its configuration, the scores of each layer, a summary, and the lines of its charts.
+
+Everything is taken from the run folder, so that a run that was measured before is logged as one measured now. Nothing
+here knows W&B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from alignbench.errors import DataError
+from alignbench.published import published_for
+from alignbench.results import PRIMARY_METRICS, LayerCurve, find_runs, read_curve
+
+_SETTINGS = (
+    *("model", "dataset", "protocol", "subset", "distance", "tokens", "resize", "precision", "random_init", "seed"),
+    *("limit", "transform"),
+)
+_DETAILS = ("level", "observers", "images", "pairs", "timing", "images_per_second", "peak_memory_gb", "versions")
+_WHOLE_DEPTH = (0.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart.
+
+    Attributes:
+        name: What it is called.
+        depth: Percent of the network; of a baseline, which has no depth, from end to end.
+        value: Scores, fractions.
+    """
+
+    name: str
+    depth: tuple[float, ...]
+    value: tuple[float, ...]
+
+
+def configuration(record: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a run, flat but for timing and versions, so that runs can be grouped by any of it.
+
+    Args:
+        record: `run.json`.
+
+    Returns:
+        Every factor of the model's card under its own name, every setting, and how the run went.
+    """
+    settings = {name: record["settings"].get(name) for name in _SETTINGS}
+    details = {name: record[name] for name in _DETAILS if name in record}
+    return {**record.get("factors", {}), **settings, **details}
+
+
+def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
+    """For each layer in the order of depth its scores, as `align/<distance>/<metric>`, and its `depth` in percent.
+
+    Subsets after the first are named at the end of the key. Breakdowns are in the table only, and so are layers without
+    a score.
+    """
+    rows = curve.main().dropna(subset="value")
+    first = curve.main()["subset"].iloc[0]
+    for depth, layer in rows.groupby("depth", sort=True):
+        named = {
+            f"align/{row.distance}/{row.metric}{_suffix(row.subset, first)}": float(row.value)
+            for row in layer.itertuples()
+        }
+        yield {"depth": float(depth), **named}
+
+
+def summary(curve: LayerCurve) -> dict[str, float | str]:
+    """For each distance and subset the best layer before the projection, its depth and score, and the projection's."""
+    rows = curve.primary()
+    first = curve.main()["subset"].iloc[0]
+    found: dict[str, float | str] = {}
+    for (subset, distance), part in rows.dropna(subset="value").groupby(["subset", "distance"], sort=False):
+        suffix = f"{distance}{_suffix(subset, first)}"
+        last = part[part["layer"] == "projection"]
+        if len(last):
+            found[f"projection/{suffix}"] = float(last["value"].iloc[0])
+        if len(last) == len(part):
+            continue
+        best = curve.best(distance, subset=subset)
+        found[f"best/{suffix}"] = float(best["value"])
+        found[f"best_layer/{suffix}"] = str(best["layer"])
+        found[f"best_depth/{suffix}"] = float(best["depth"])
+    return found
+
+
+def charts(curve: LayerCurve, baselines: list[LayerCurve]) -> dict[str, list[Line]]:
+    """The lines of each chart: the curve, the published one if there is one, and baselines on the same judgments.
+
+    Args:
+        curve: Ours.
+        baselines: Any; those on another subset or another number of judgments are left out.
+
+    Returns:
+        By the chart's name, `curves/<distance>`, with the subset at its end as in `scores_by_depth`.
+    """
+    rows, published = curve.primary(), published_for(curve)
+    first = curve.main()["subset"].iloc[0]
+    found = {}
+    for (subset, distance), part in rows.groupby(["subset", "distance"], sort=False):
+        lines = [_line(curve.label, part)]
+        theirs = published[(published["subset"] == subset) & (published["distance"] == distance)]
+        lines.append(_line("published", theirs[theirs["metric"].isin(PRIMARY_METRICS)]))
+        for baseline in baselines:
+            same = baseline.primary()
+            same = same[(same["subset"] == subset) & (same["n"] == part["n"].iloc[0])]
+            lines += [_line(f"{baseline.label} {name}", some) for name, some in same.groupby("distance", sort=False)]
+        found[f"curves/{distance}{_suffix(subset, first)}"] = [line for line in lines if line.value]
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def baselines_beside(folder: Path, curve: LayerCurve) -> list[LayerCurve]:
+    """The baselines on the same data set, by the same protocol, whose run folders lie beside one.
+
+    Folders that cannot be read are left out: they are not what is being logged.
+    """
+    wanted = tuple(curve.frame[["dataset", "protocol"]].iloc[0])
+    found = []
+    for other in find_runs([folder.parent]):
+        if other == folder or other.name.startswith("."):
+            continue
+        try:
+            beside = read_curve(other)
+        except DataError:
+            continue
+        is_baseline = bool((beside.frame["layer"] == "image").all())
+        if is_baseline and tuple(beside.frame[["dataset", "protocol"]].iloc[0]) == wanted:
+            found.append(beside)
+    return found
+
+
+def _line(name: str, rows: pd.DataFrame) -> Line:
+    rows = rows.dropna(subset="value").sort_values("depth")
+    values = tuple(map(float, rows["value"]))
+    if len(values) == 1 and rows["layer"].iloc[0] == "image":
+        return Line(name, _WHOLE_DEPTH, values * 2)
+    return Line(name, tuple(map(float, rows["depth"])), values)
+
+
+def _suffix(subset: str, first: str) -> str:
+    return "" if subset == first else f"/{subset}"

@@ -1,0 +1,80 @@
+"""Whether runs are logged, and whether to the server or to disk: settled before anything is measured."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from alignbench.errors import UsageError, unknown
+
+CHOICES: Final = ("auto", "online", "offline", "off")
+_OF_WANDB: Final = {  # what WANDB_MODE may say
+    "online": "online",
+    "run": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+    "disabled": "off",
+}
+_RANKS: Final = ("RANK", "LOCAL_RANK", "NODE_RANK")
+
+
+def resolve_mode(asked: str) -> str:
+    """`online`, `offline` or `off`; never asks the user anything.
+
+    Args:
+        asked: `auto`: as `WANDB_MODE` or W&B's settings say, else online if there are credentials and offline if there
+            are none; or one of the three. Of several processes, all but the first are off.
+
+    Raises:
+        UsageError: If there is no such mode, or if online is asked for without credentials.
+    """
+    if asked not in CHOICES:
+        raise unknown("--wandb mode", asked, CHOICES)
+    if asked == "off" or any(os.environ.get(name, "0") != "0" for name in _RANKS):
+        return "off"
+    mode = _configured() if asked == "auto" else asked
+    if mode == "online" and not has_credentials():
+        raise UsageError("W&B has no credentials to go online with: run `wandb login`, or choose --wandb offline")
+    return mode or ("online" if has_credentials() else "offline")
+
+
+def _configured() -> str:
+    """What `WANDB_MODE` says; empty if it says nothing."""
+    given = os.environ.get("WANDB_MODE", "")
+    if given and given not in _OF_WANDB:
+        raise unknown("WANDB_MODE", given, _OF_WANDB)
+    return _OF_WANDB.get(given, "")
+
+
+def has_credentials() -> bool:
+    """Whether W&B finds an API key or a token, in the environment, its settings or netrc.
+
+    Raises:
+        UsageError: If it finds one that cannot be one.
+    """
+    silence()
+    import wandb
+
+    before = os.environ.pop("WANDB_MODE", None)  # offline, it does not look
+    try:
+        return wandb.login(prompt=False, verify=False)
+    except wandb.Error as error:
+        raise UsageError(f"W&B cannot use its credentials ({one_line(error)}): run `wandb login`") from error
+    finally:
+        if before is not None:
+            os.environ["WANDB_MODE"] = before
+
+
+def silence() -> None:
+    """Have W&B say nothing of its own accord in this process."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+
+
+def under_agent() -> bool:
+    """Whether `wandb agent` started this process, and waits for the run that it has named."""
+    return bool(os.environ.get("WANDB_RUN_ID"))
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line of bearable length."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,173 @@
+"""Logs run folders to Weights & Biases: scores over depth, the curve as a table, charts, figures, files.
+
+A run is logged after its folder is written. Whatever goes wrong with W&B ends in a warning, and the folder is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignbench.errors import AlignbenchWarning
+from alignbench.finished import read_record
+from alignbench.results import LayerCurve, read_curve
+from alignbench.tracking.contents import baselines_beside, charts, configuration, scores_by_depth, summary
+from alignbench.tracking.modes import one_line, resolve_mode, silence
+
+if TYPE_CHECKING:
+    import wandb
+
+PROJECT = "alignbench"
+_FIGURES = {"figures/curve": "curve.png", "figures/channels": "channels.png"}
+_FILES = ("curve.csv", "distances.safetensors", "run.json")
+_INIT_SECONDS = 30.0  # until a server that does not answer is given up
+_FINISH_SECONDS = 300.0  # until data that cannot be uploaded are left on disk
+_LONGEST_NAME = 128  # of an artifact
+
+
+@dataclass
+class Tracker:
+    """Logs the runs of one command.
+
+    Attributes:
+        mode: `online` or `offline`.
+        offline: W&B's folders of the runs that were logged to disk.
+    """
+
+    mode: str
+    offline: list[Path] = field(default_factory=list)
+
+    def log(self, folder: Path) -> None:
+        """Log a finished run folder; a failure is a warning.
+
+        Args:
+            folder: The run folder. W&B's own files go to `.wandb` beside it, or where `WANDB_DIR` says.
+        """
+        silence()
+        try:
+            place = log_run(folder, self.mode)
+        except Exception as error:  # of whatever kind: the run must survive it
+            text = f"W&B did not take this run ({one_line(error)}): its folder {folder} is whole"
+            warnings.warn(text, AlignbenchWarning, stacklevel=2)
+            return
+        if self.mode == "offline":
+            self.offline.append(place)
+
+    def how_to_upload(self) -> str:
+        """A line that says where offline runs are and how to upload them; empty if there are none."""
+        if not self.offline:
+            return ""
+        parent = shlex.quote(str(self.offline[0].parent))
+        one = shlex.quote(str(self.offline[0]))
+        which = one if len(self.offline) == 1 else f"{parent}/offline-run-*"
+        return f"logged to W&B offline; to upload: wandb sync {which}"
+
+
+def tracker_for(asked: str) -> Tracker | None:
+    """The tracker of a mode, or none if it comes to off.
+
+    Args:
+        asked: See `resolve_mode`.
+
+    Raises:
+        UsageError: See `resolve_mode`.
+    """
+    mode = resolve_mode(asked)
+    return None if mode == "off" else Tracker(mode)
+
+
+def log_run(folder: Path, mode: str) -> Path:
+    """Log a finished run folder as one W&B run.
+
+    Args:
+        folder: The run folder.
+        mode: `online` or `offline`.
+
+    Returns:
+        The folder of W&B's own files on this machine.
+
+    Raises:
+        Exception: Whatever W&B raises.
+    """
+    record, curve = read_record(folder), read_curve(folder)
+    with _start(folder, record, curve, mode) as run:
+        _log_scores(run, curve)
+        _log_media(run, folder, curve)
+        run.summary.update(summary(curve))
+        run.log_artifact(_artifact(folder, curve))
+        return Path(run.settings.sync_dir)
+
+
+def _start(folder: Path, record: dict[str, Any], curve: LayerCurve, mode: str) -> wandb.Run:
+    """Begin a W&B run; what the environment settles (directory, project, group, sweep) is left to it."""
+    import wandb
+
+    directory = None
+    if "WANDB_DIR" not in os.environ:
+        directory = folder.parent
+        (directory / ".wandb").mkdir(exist_ok=True)  # used by W&B instead of `wandb` if it is there
+    dataset = str(curve.frame["dataset"].iloc[0])
+    in_sweep = "WANDB_SWEEP_ID" in os.environ  # then project and group are the sweep's
+    settings = wandb.Settings(
+        console="off",
+        silent=True,
+        x_disable_stats=True,  # the work is done: there is nothing to watch
+        finish_timeout=_FINISH_SECONDS,
+        finish_timeout_raises=True,
+        init_timeout=float(os.environ.get("WANDB_INIT_TIMEOUT", _INIT_SECONDS)),
+    )
+    return wandb.init(
+        mode="online" if mode == "online" else "offline",
+        dir=directory,
+        project=None if in_sweep or "WANDB_PROJECT" in os.environ else PROJECT,
+        group=None if in_sweep or "WANDB_RUN_GROUP" in os.environ else dataset,
+        job_type="baseline" if (curve.frame["layer"] == "image").all() else "model",
+        name=None if "WANDB_NAME" in os.environ else f"{curve.label} on {dataset}",
+        config={**configuration(record), "run_folder": folder.name},
+        settings=settings,
+    )
+
+
+def _log_scores(run: wandb.Run, curve: LayerCurve) -> None:
+    """One step a layer, with depth as the axis, so that runs lie over each other."""
+    run.define_metric("depth", hidden=True)
+    run.define_metric("align/*", step_metric="depth", summary="max")
+    for scores in scores_by_depth(curve):
+        run.log(scores)
+
+
+def _log_media(run: wandb.Run, folder: Path, curve: LayerCurve) -> None:
+    import wandb
+
+    media: dict[str, Any] = {"curve": wandb.Table(dataframe=curve.frame)}
+    for name, lines in charts(curve, baselines_beside(folder, curve)).items():
+        media[name] = wandb.plot.line_series(
+            xs=[line.depth for line in lines],
+            ys=[line.value for line in lines],
+            keys=[line.name for line in lines],
+            title=f"{curve.label} on {curve.frame['dataset'].iloc[0]}: {name.removeprefix('curves/')}",
+            xname="depth",
+            split_table=True,
+        )
+    for name, file in _FIGURES.items():
+        if (folder / file).is_file():
+            media[name] = wandb.Image(str(folder / file))
+    run.log(media)
+
+
+def _artifact(folder: Path, curve: LayerCurve) -> wandb.Artifact:
+    """The files that scores can be made again from; measuring again makes a further version."""
+    import wandb
+
+    first = curve.frame.iloc[0]
+    about = {"model": curve.label, "dataset": str(first["dataset"]), "protocol": str(first["protocol"])}
+    name = re.sub(r"[^\w.-]", "-", folder.name, flags=re.ASCII)[-_LONGEST_NAME:]
+    artifact = wandb.Artifact(name, type="layer-curve", metadata=about)
+    for file in _FILES:
+        artifact.add_file(str(folder / file))
+    return artifact
