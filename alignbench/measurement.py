@@ -146,6 +146,7 @@ def _metric(cell: Cell) -> PairMetric:
 
 
 def _tower(cell: Cell, listener: Listener) -> Tower:
+    import alignbench.extraction.towers  # noqa: F401  Lightning is loaded here: its seconds are not extraction
     from alignbench.models import load_tower
     from alignbench.models.towers import check_view
 
