@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ from wandb_runs import (
     isolate,
     logged_in,
     read_logged,
+    rows_of,
 )
+from wandb_server import RunServer
 
 import alignbench
 from alignbench.cli.main import main
@@ -368,7 +371,7 @@ def test_a_disk_that_cannot_be_written_to_leaves_the_run_folder(
     assert str(folder) in warning
 
 
-def test_a_server_that_cannot_be_reached_leaves_the_run_folder(
+def test_a_run_that_the_server_does_not_take_is_kept_offline_and_can_be_uploaded(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in (("API_KEY", KEY), ("BASE_URL", DEAD), ("INIT_TIMEOUT", "1")):
@@ -376,4 +379,41 @@ def test_a_server_that_cannot_be_reached_leaves_the_run_folder(
     measured(home / "runs", *PIXELS, "--wandb", "online")
     (folder,) = (home / "runs").glob("pixels__*")
     assert is_complete(folder)
-    assert len([line for line in capsys.readouterr().err.splitlines() if "warning" in line]) == 1
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert DEAD in warning  # why
+    command = shlex.split(warning.partition("to upload it: ")[2])
+    server = RunServer()
+    with server.serving():
+        monkeypatch.setenv("WANDB_BASE_URL", server.address)
+        subprocess.run([sys.executable, "-m", *command], check=True, timeout=60)
+    check_uploaded(server, folder)
+
+
+# ------------------------------------------------------------------------------------------------------- online
+
+
+def check_uploaded(server: RunServer, folder: Path) -> None:
+    """A server that stands in has the run, its scores and the files of its folder."""
+    assert (server.run["project"], server.run["groupName"]) == ("alignbench", "shapes-low")
+    (steps,) = [line for line in server.streamed["wandb-history.jsonl"] if "depth" in line]
+    rows = {f"align/{row['distance']}/{row['metric']}": row["value"] for row in rows_of(folder) if row["value"]}
+    assert {name: steps[name] for name in rows} == pytest.approx({name: float(value) for name, value in rows.items()})
+    assert folder.name in server.committed
+    for name in ("curve.csv", "distances.safetensors", "run.json"):
+        assert server.uploads[f"{folder.name}/{name}"] == (folder / name).read_bytes()
+    for kind, name in (("images/figures", "curve"), ("table", "curve"), ("table/Custom Chart Tables/curves", "euclid")):
+        assert any(path.startswith(f"media/{kind}/{name}") for path in server.uploads)
+
+
+def test_a_run_goes_to_the_server(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = RunServer()
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", server.address)
+    with server.serving():
+        measured(home / "runs", *PIXELS)
+    (folder,) = (home / "runs").glob("pixels__*")
+    check_uploaded(server, folder)
+    assert "warning" not in capsys.readouterr().err
+    assert list(home.glob("runs/.wandb/offline-*")) == []
