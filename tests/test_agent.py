@@ -44,6 +44,8 @@ FILE = Path(__file__).parents[1] / "sweeps" / "demo.yaml"
 WANTED = ({"dataset": "shapes-middle", "model": "pixels"}, {"dataset": "shapes-middle", "model": "shapes-clip"})
 SECONDS = 400  # for a client to end, which takes a tenth of that
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Swept:
