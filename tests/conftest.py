@@ -1,4 +1,4 @@
-"""What tests share: tiny towers and small data sets on disk, each made once, no network, and nothing logged."""
+"""What tests share: tiny towers and small data sets on disk, each made once, no network, nothing logged or drawn."""
 
 import os
 from collections.abc import Callable
@@ -8,6 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["WANDB_MODE"] = "disabled"
 
 import pytest
+from drawing import do_not_draw
 from hypothesis import settings
 from layouts import write_nights, write_things, write_tid2013
 
@@ -15,6 +16,19 @@ settings.register_profile("alignbench", deadline=None, derandomize=True, max_exa
 settings.load_profile("alignbench")
 
 Folders = Callable[[str], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests go first, so that no worker is left with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs within a test draw nothing, unless it is marked `draws`."""
+    if request.node.get_closest_marker("draws") is None:
+        do_not_draw(monkeypatch)
 
 
 @pytest.fixture(scope="session")

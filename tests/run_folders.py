@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from drawing import do_not_draw as do_not_draw
 from reference import Array, HumanJudgments, Interval, agreement
 from reference_scores import choice_score, rating_score
 from safetensors import safe_open
@@ -32,18 +33,6 @@ class Expected:
 
 
 Rows = dict[tuple[str, str, str, str], Expected]  # by subset, distance, layer and metric
-
-
-def do_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the command line leave empty figures, which take most of the time of a small run."""
-
-    def draw(what: object, folder: Path, *_: object) -> None:
-        name = "channels" if isinstance(what, pd.DataFrame) else "curve"
-        for suffix in ("png", "svg"):
-            (folder / f"{name}.{suffix}").write_bytes(b"")
-
-    monkeypatch.setattr("alignbench.report.figure.draw_curve", draw)
-    monkeypatch.setattr("alignbench.report.figure.draw_channels", draw)
 
 
 def run_command(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Path:

@@ -926,7 +926,7 @@ def test_run_folder_that_lost_a_file_is_made_whole(bench: Bench, lost: str) -> N
 @pytest.mark.parametrize(("workers", "delay"), [(0, 0.0), (1, 2.0)])
 def test_ctrl_c_leaves_nothing(tmp_path: Path, workers: int, delay: float) -> None:
     output = tmp_path / "out"
-    options = ("--model", "random:openai/clip-vit-base-patch32", "--dataset", "shapes-low", "--output", str(output))
+    options = ("--model", "random:shapes-clip", "--dataset", "shapes-low", "--output", str(output))
     process = subprocess.Popen(
         [sys.executable, "-m", "alignbench", "run", *options, "--loader-workers", str(workers)],
         stdout=subprocess.PIPE,

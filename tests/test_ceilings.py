@@ -11,7 +11,7 @@ from layouts import write_things
 from numpy.typing import NDArray
 from reference import jackknife_interval, read_things, save_clip
 from reference_scores import PUBLISHED_CEILING, choice_metrics, delta_interval, noise_ceilings
-from run_folders import do_not_draw, read_curve, run_command
+from run_folders import read_curve, run_command
 
 from alignbench.ceilings import repeat_ceilings, score_with_ceiling
 from alignbench.resampling import cluster_weights
@@ -213,10 +213,7 @@ def test_a_few_coincidences_of_a_random_draw_are_no_repeats(repeated: int, known
     assert ("ceiling_loo" in found, "ceiling_published" in found) == (known, not known)
 
 
-def test_the_row_of_a_published_ceiling_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    do_not_draw(monkeypatch)
+def test_the_row_of_a_published_ceiling_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "data"
     write_things(root, triplets=20)
     rows = judged(30, [1], objects=10)

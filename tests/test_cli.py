@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from alignbench.cli.main import main
 from alignbench.cli.options import parse_bytes
@@ -54,8 +56,12 @@ def test_datasets_lists_every_set_with_its_source(capsys: pytest.CaptureFixture[
     assert "simulated" in shown
 
 
-def test_run_prints_the_folder_last(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.draws
+def test_run_draws_and_prints_the_folder_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["run", "--model", "pixels", "--dataset", "shapes-low", "--limit", "45", "--output", str(tmp_path)]
     assert main(arguments) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(f"{tmp_path}/pixels__shapes-low__")
+    with Image.open(Path(last) / "curve.png") as figure:
+        assert min(figure.size) > 500
+    assert "<path" in (Path(last) / "curve.svg").read_text()

@@ -39,7 +39,6 @@ from run_folders import (
     Rows,
     check_distances,
     check_rows,
-    do_not_draw,
     orderable,
     plain_rows,
     read_curve,
@@ -135,11 +134,6 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    do_not_draw(monkeypatch)
 
 
 def corrected_run(capsys: Capture, world: World, model: str | Path, dataset: str, output: Path, *more: str) -> Path:

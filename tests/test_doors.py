@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import os
 import re
@@ -15,11 +17,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawing import do_not_draw
 from numpy.typing import NDArray
 from PIL import Image
 from reference import pair_distances
 from safetensors.numpy import load_file
 from scipy import stats
+
+from alignbench.cli.main import main
 
 DOCUMENT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 LISTINGS = re.findall(r"```(?:toml|python)\n(# (\S+\.(?:toml|py))\n.*?)```", DOCUMENT, flags=re.DOTALL)
@@ -67,10 +72,26 @@ def in_process(site: Path, *command: str, given: str = "") -> subprocess.Complet
 
 
 def commands(site: Path, *several: list[str]) -> list[Outcome]:
-    """What each of several command lines gives, all in one process."""
+    """What each of several command lines gives, all in one process of their own."""
     done = in_process(site, "-c", SEVERAL, given=json.dumps(several))
     assert done.returncode == 0, done.stderr
     return [tuple(found) for found in json.loads(done.stdout)]
+
+
+def commands_here(site: Path, *several: list[str]) -> list[Outcome]:
+    """The same in this process, which spares its imports."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        do_not_draw(patch)
+        patch.syspath_prepend(str(site))
+        patch.chdir(site)
+        patch.setenv("COLUMNS", "200")
+        for arguments in several:
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main(arguments)
+            found.append((code, out.getvalue(), err.getvalue()))
+    return found
 
 
 # --- The listings ---------------------------------------------------------------------------------------------------
@@ -105,7 +126,7 @@ def documented(tmp_path_factory: pytest.TempPathFactory, ratings: Path) -> dict[
         "unknown model": [*run, "--model", "torchvision:vit_b_61"],
         "unknown subset": [*run, "--model", "pixels", "--subset", "test"],
     }
-    found = dict(zip(given, commands(site, *given.values()), strict=True))
+    found = dict(zip(given, commands_here(site, *given.values()), strict=True))
     return {name: (code, out.replace("runs/", f"{site}/runs/"), err) for name, (code, out, err) in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""The built wheel is all that a user needs."""
+"""The built wheel is all that a user needs: the demo runs on it alone, and shows what the packaged model learned."""
 
 from __future__ import annotations
 
@@ -7,42 +7,81 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaged_world import difference, projection
+
+from alignbench.finished import read_distances
+from alignbench.results import Run
 
 REPOSITORY = Path(__file__).parents[1]
+CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
 
 
-@pytest.mark.slow
-def test_wheel_runs_demo_in_an_environment_of_its_own(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment, with the built wheel in it."""
+    folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    build = [*pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(REPOSITORY)]
-    subprocess.run(build, check=True)
-    (wheel,) = tmp_path.glob("alignbench-*.whl")
-    home = tmp_path / "environment"
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(REPOSITORY)]
+    subprocess.run(build, check=True, env=CLEAN)
+    (wheel,) = folder.glob("alignbench-*.whl")
+    home = folder / "environment"
     venv.create(home)
+    install = [*pip, "--python", str(home), "install", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(install, check=True, env=CLEAN)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
     # the dependencies are borrowed as a plain path, which does not activate the development install beside them
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    subprocess.run([*pip, "--python", str(home), "install", "--no-deps", "--no-index", str(wheel)], check=True)
+    return home
 
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
-    where = [str(home / "bin" / "python"), "-c", "import alignbench; print(alignbench.__file__)"]
-    found = subprocess.run(where, capture_output=True, text=True, check=True, cwd=tmp_path, env=clean)
-    assert Path(found.stdout.strip()).is_relative_to(home)
 
-    sweeps = [str(home / "bin" / "python"), "-c", "from alignbench.sweeps import *; print(find_sweep('architecture'))"]
-    found = subprocess.run(sweeps, capture_output=True, text=True, check=True, cwd=tmp_path, env=clean)
-    carried = Path(found.stdout.strip())
-    assert carried.is_relative_to(home)
-    files = sorted(REPOSITORY.glob("sweeps/*.yaml"))
-    assert [path.read_bytes() for path in sorted(carried.parent.iterdir())] == [path.read_bytes() for path in files]
-
-    demo = [str(home / "bin" / "alignbench"), "demo", "--output", "out"]
-    done = subprocess.run(demo, capture_output=True, text=True, cwd=tmp_path, env=clean)
+@pytest.fixture(scope="module")
+def demo(environment: Path) -> Path:
+    """What `alignbench demo` leaves."""
+    command = [str(environment / "bin" / "alignbench"), "demo", "--output", "out"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=environment.parent, env=CLEAN)
     assert done.returncode == 0, done.stderr
     assert "simulated observers" in done.stdout
-    assert (tmp_path / "out" / "demo.png").stat().st_size > 10_000
-    assert (tmp_path / "out" / "demo.svg").is_file()
-    assert len(list((tmp_path / "out").glob("*/curve.csv"))) == 9
+    return environment.parent / "out"
+
+
+@pytest.mark.slow
+def test_wheel_carries_modules_and_sweep_files(environment: Path) -> None:
+    code = "import alignbench.sweeps as s; print(s.__file__, s.find_sweep('architecture'))"
+    command = [str(environment / "bin" / "python"), "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=environment.parent, env=CLEAN)
+    module, sweep = map(Path, found.stdout.split())
+    assert module.is_relative_to(environment)
+    assert sweep.is_relative_to(environment)
+    files = sorted(REPOSITORY.glob("sweeps/*.yaml"))
+    assert [path.read_bytes() for path in sorted(sweep.parent.iterdir())] == [path.read_bytes() for path in files]
+    for package in ("alignbench", "baselines"):
+        installed = module.parents[2] / package
+        modules = {path.relative_to(REPOSITORY / package) for path in (REPOSITORY / package).rglob("*.py")}
+        assert {path.relative_to(installed) for path in installed.rglob("*.py")} == modules
+
+
+@pytest.mark.slow
+def test_wheel_runs_demo_in_an_environment_of_its_own(demo: Path) -> None:
+    assert (demo / "demo.png").stat().st_size > 10_000
+    assert (demo / "demo.svg").is_file()
+    assert len(list(demo.glob("*/curve.csv"))) == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("level", "margin"), [("low", 0.0), ("middle", 0.05), ("high", 0.05)])
+def test_projection_lies_above_random_twins(level: str, margin: float, demo: Path) -> None:
+    twins = [projection("random:shapes-clip", level, seed) for seed in (1, 2)]
+
+    def of_demo(label: str) -> Run:
+        (folder,) = demo.glob(f"{label}__shapes-{level}__*")
+        return replace(twins[0], distances=read_distances(folder)[1])  # on the same judgments
+
+    trained = of_demo("shapes-clip")
+    for twin in (of_demo("shapes-clip@random-0"), *twins):
+        found = difference(trained, twin)
+        assert found.value > margin
+        assert found.low > 0.0

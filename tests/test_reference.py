@@ -26,7 +26,6 @@ from reference import (
 from run_folders import (
     check_distances,
     check_rows,
-    do_not_draw,
     orderable,
     plain_rows,
     read_curve,
@@ -130,9 +129,7 @@ def test_run_folder_equals_reference(
     view: TokenView,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    do_not_draw(monkeypatch)
     data = LAYOUTS[layout]
     judgments = data.read(world.data(layout))
     expected = {

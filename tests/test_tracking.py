@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from wandb_runs import (
+    FACTORS,
+    KEY,
+    Expected,
+    Logged,
+    check_artifact,
+    check_axis,
+    check_charts,
+    check_figures,
+    check_points,
+    check_summary,
+    check_table,
+    isolate,
+    logged_in,
+    read_logged,
+    rows_of,
+)
+from wandb_server import RunServer
 
 import alignbench
 from alignbench.cli.main import main
@@ -28,24 +43,8 @@ from alignbench.results import COLUMNS, LayerCurve, is_complete
 from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode
 
-KEY = "0123456789" * 4
 DEAD = "http://127.0.0.1:9"  # nothing listens there
 PIXELS = ("--model", "pixels", "--dataset", "shapes-low", "--limit", "45")
-
-
-def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
-    """Nothing of the user's W&B is seen, and nothing is written outside of a folder."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        patch.delenv(name)
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK"):
-        patch.delenv(name, raising=False)
-    home.mkdir(parents=True, exist_ok=True)
-    patch.setenv("HOME", str(home))
-    patch.setenv("NETRC", str(home / "netrc"))
-    patch.setenv("WANDB_SILENT", "true")
-    for name in ("DATA", "CACHE", "CONFIG"):
-        patch.setenv(f"WANDB_{name}_DIR", str(home / name.lower()))
-    patch.chdir(home)
 
 
 @pytest.fixture
@@ -62,45 +61,6 @@ def measured(output: Path, *arguments: str | Path) -> None:
     assert main(["run", *map(str, arguments), "--loader-workers", "0", "--output", str(output)]) == 0
 
 
-@dataclass(frozen=True)
-class Logged:
-    """A W&B run as its reader gives it."""
-
-    folder: Path
-    records: list[dict[str, Any]]
-    state: dict[str, Any]
-
-    def of(self, kind: str) -> list[Any]:
-        return [record[kind] for record in self.records if record["type"] == kind]
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        return [item["item"] for item in self.of("history")]
-
-    def table(self, key: str) -> pd.DataFrame:
-        path = self.folder / "files" / self.state["summary"][key]["path"]
-        stored = json.loads(path.read_text())
-        return pd.DataFrame(stored["data"], columns=stored["columns"])
-
-
-def read_logged(place: Path) -> Logged:
-    (file,) = place.glob("*.wandb")
-    inspect = [sys.executable, "-m", "wandb", "leet", "inspect"]
-    lines = subprocess.run([*inspect, "--json", str(file)], capture_output=True, text=True, check=True).stdout
-    state = subprocess.run([*inspect, "--summary", "--json", str(file)], capture_output=True, text=True, check=True)
-    return Logged(place, [json.loads(line) for line in lines.splitlines()], json.loads(state.stdout))
-
-
-def logged_in(output: Path) -> list[Path]:
-    """W&B's folders of runs, in the order in which they were made."""
-    return sorted(output.glob(".wandb/*run-*"), key=lambda place: place.stat().st_mtime_ns)
-
-
-def rows_of(folder: Path) -> list[dict[str, str]]:
-    with (folder / "curve.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 # ------------------------------------------------------------------------------------- what a run is logged as
 
 
@@ -108,11 +68,10 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 class World:
     """A baseline and a tower on the same data, both logged offline."""
 
-    folder: Path
-    baseline: Path
     tower: Logged
     of_baseline: Logged
-    rows: list[dict[str, str]]
+    expected: Expected
+    baseline: Expected
 
 
 @pytest.fixture(scope="module")
@@ -130,115 +89,54 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (folder,) = output.glob("shapes-clip@random-3__*")
         found = {logged.state["name"]: logged for logged in map(read_logged, logged_in(output))}
         assert list(found) == ["pixels on shapes-low", "shapes-clip@random-3 on shapes-low"]
-        yield World(folder, baseline, *reversed(found.values()), rows_of(folder))
+        expected = [Expected(place, ("test", "trainset"), "spearman") for place in (folder, baseline)]
+        yield World(*reversed(found.values()), *expected)
         wandb.teardown()
 
 
-def key_of(row: dict[str, str]) -> str:
-    return f"align/{row['distance']}/{row['metric']}" + ("/trainset" if row["subset"] == "trainset" else "")
-
-
 def test_every_score_of_every_layer_is_a_point_over_depth(world: World) -> None:
-    main_rows = [row for row in world.rows if row["subset"] in ("test", "trainset") and row["value"]]
-    expected = {(float(row["depth"]), key_of(row)): float(row["value"]) for row in main_rows}
-    assert len(expected) == 8 * 3 * 5 * 2
-    steps = [item for item in world.tower.history if "depth" in item]
-    assert [item["depth"] for item in steps] == sorted({depth for depth, _ in expected})
-    found = {
-        (item["depth"], name): value for item in steps for name, value in item.items() if name.startswith("align/")
-    }
-    assert found == pytest.approx(expected, rel=1e-12)
+    assert len(world.expected.main_rows()) == 8 * 3 * 5 * 2
+    check_points(world.tower, world.expected)
 
 
 def test_depth_is_the_hidden_axis_and_the_highest_score_the_summary(world: World) -> None:
-    depth, scores = world.tower.of("metric")[:2]
-    assert depth == {"name": "depth", "options": {"defined": True, "hidden": True}}
-    assert (scores["glob_name"], scores["step_metric"], scores["summary"]) == ("align/*", "depth", {"max": True})
-    highest: dict[str, float] = {}
-    for row in world.rows:
-        if row["subset"] in ("test", "trainset") and row["value"]:
-            highest[key_of(row)] = max(highest.get(key_of(row), -2.0), float(row["value"]))
-    found = {name: value["max"] for name, value in world.tower.state["summary"].items() if name.startswith("align/")}
-    assert found == pytest.approx(highest, rel=1e-12)
+    check_axis(world.tower, world.expected)
 
 
 def test_the_summary_names_best_layer_peak_and_projection(world: World) -> None:
-    found = world.tower.state["summary"]
-    for distance in ("normalized_euclidean", "euclidean", "cosine"):
-        for subset, suffix in (("test", distance), ("trainset", f"{distance}/trainset")):
-            rows = [row for row in world.rows if (row["subset"], row["distance"]) == (subset, distance)]
-            scores = {row["layer"]: row for row in rows if row["metric"] == "spearman"}
-            assert found[f"projection/{suffix}"] == pytest.approx(float(scores.pop("projection")["value"]))
-            best = max(scores.values(), key=lambda row: float(row["value"]))
-            assert found[f"best/{suffix}"] == pytest.approx(float(best["value"]))
-            assert found[f"best_layer/{suffix}"] == best["layer"]
-            assert found[f"best_depth/{suffix}"] == pytest.approx(float(best["depth"]))
+    assert len(world.expected.own_scores()) == 3 * 2
+    check_summary(world.tower, world.expected)
 
 
 def test_the_table_is_the_whole_curve_with_intervals(world: World) -> None:
-    table = world.tower.table("curve")
-    assert tuple(table.columns) == COLUMNS
-    assert len(table) == len(world.rows)
-    for column in COLUMNS:
-        written = [row[column] for row in world.rows]
-        if column in ("depth", "value", "ci_low", "ci_high", "n", "n_clusters"):
-            numbers = [float(text or "nan") for text in written]
-            np.testing.assert_allclose(pd.to_numeric(table[column]), numbers, rtol=1e-12, err_msg=column)
-        else:
-            assert table[column].tolist() == written
+    check_table(world.tower, world.expected)
 
 
 def test_charts_hold_the_curve_and_the_baseline_beside_it(world: World) -> None:
-    (pixels,) = [
-        float(row["value"])
-        for row in rows_of(world.baseline)
-        if (row["subset"], row["metric"]) == ("trainset", "spearman")
-    ]
-    chart = world.tower.table("Custom Chart Tables/curves/cosine/trainset_table")
-    lines = {name: part[["step", "lineVal"]].to_numpy().tolist() for name, part in chart.groupby("lineKey")}
-    ours = [
-        [float(row["depth"]), float(row["value"])]
-        for row in world.rows
-        if (row["subset"], row["distance"], row["metric"]) == ("trainset", "cosine", "spearman")
-    ]
-    assert lines.keys() == {"shapes-clip@random-3", "pixels euclidean"}
-    np.testing.assert_allclose(lines["shapes-clip@random-3"], ours)
-    np.testing.assert_allclose(lines["pixels euclidean"], [[0.0, pixels], [100.0, pixels]])
-    drawn = [name for name in world.tower.state["summary"] if name.startswith("Custom Chart Tables/")]
-    assert len(drawn) == 3 * 2
+    check_charts(world.tower, world.expected, "shapes-clip@random-3", {"pixels euclidean": world.baseline})
 
 
 def test_figures_are_the_files_of_the_run_folder(world: World) -> None:
-    for key, name in (("figures/curve", "curve.png"), ("figures/channels", "channels.png")):
-        image = world.tower.state["summary"][key]
-        assert (world.tower.folder / "files" / image["path"]).read_bytes() == (world.folder / name).read_bytes()
+    check_figures(world.tower, world.expected)
     assert "figures/channels" not in world.of_baseline.state["summary"]
 
 
 def test_curve_distances_and_record_are_a_versioned_artifact(world: World) -> None:
-    (artifact,) = [found for found in world.tower.of("artifact") if found["type"] == "layer-curve"]
-    assert artifact["name"] == world.folder.name.replace("@", "-")
-    assert artifact["aliases"] == ["latest"]
-    digests = {
-        name: base64.b64encode(hashlib.md5((world.folder / name).read_bytes()).digest()).decode()
-        for name in ("curve.csv", "distances.safetensors", "run.json")
-    }
-    assert {entry["path"]: entry["digest"] for entry in artifact["manifest"]["contents"]} == digests
+    check_artifact(world.tower, world.expected)
 
 
 def test_every_factor_and_setting_is_a_key_of_its_own(world: World) -> None:
     config = world.tower.state["config"]
     card = cards()["shapes-clip"]
-    factors = ("architecture", "patch_size", "image_size", "loss", "language", "training_data")
-    assert {name: config[name] for name in factors} == {name: getattr(card, name) for name in factors}
+    assert {name: config[name] for name in FACTORS} == {name: getattr(card, name) for name in FACTORS}
     expected = {
         **{"model": "shapes-clip@random-3", "dataset": "shapes-low", "level": "low", "protocol": "paper"},
         **{"distance": ["normalized_euclidean", "euclidean", "cosine"], "tokens": "all", "resize": "checkpoint"},
         **{"precision": "fp32", "random_init": True, "seed": 3, "limit": 45, "subset": ["test", "trainset"]},
-        **{"run_folder": world.folder.name, "observers": "simulated observers"},
+        **{"run_folder": world.expected.folder.name, "observers": "simulated observers"},
     }
     assert {name: config[name] for name in expected} == expected
-    assert config["timing"] == json.loads((world.folder / "run.json").read_text())["timing"]
+    assert config["timing"] == json.loads((world.expected.folder / "run.json").read_text())["timing"]
 
 
 def test_project_group_and_kind(world: World) -> None:
@@ -249,7 +147,7 @@ def test_project_group_and_kind(world: World) -> None:
 
 
 def test_files_of_wandb_do_not_disturb_a_folder_of_runs(world: World, tmp_path: Path) -> None:
-    assert main(["report", str(world.folder.parent), "--output", str(tmp_path / "curves.png")]) == 0
+    assert main(["report", str(world.expected.folder.parent), "--output", str(tmp_path / "curves.png")]) == 0
 
 
 # ------------------------------------------------------------------------------------------ contents by themselves
@@ -473,7 +371,7 @@ def test_a_disk_that_cannot_be_written_to_leaves_the_run_folder(
     assert str(folder) in warning
 
 
-def test_a_server_that_cannot_be_reached_leaves_the_run_folder(
+def test_a_run_that_the_server_does_not_take_is_kept_offline_and_can_be_uploaded(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in (("API_KEY", KEY), ("BASE_URL", DEAD), ("INIT_TIMEOUT", "1")):
@@ -481,4 +379,41 @@ def test_a_server_that_cannot_be_reached_leaves_the_run_folder(
     measured(home / "runs", *PIXELS, "--wandb", "online")
     (folder,) = (home / "runs").glob("pixels__*")
     assert is_complete(folder)
-    assert len([line for line in capsys.readouterr().err.splitlines() if "warning" in line]) == 1
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert DEAD in warning  # why
+    command = shlex.split(warning.partition("to upload it: ")[2])
+    server = RunServer()
+    with server.serving():
+        monkeypatch.setenv("WANDB_BASE_URL", server.address)
+        subprocess.run([sys.executable, "-m", *command], check=True, timeout=60)
+    check_uploaded(server, folder)
+
+
+# ------------------------------------------------------------------------------------------------------- online
+
+
+def check_uploaded(server: RunServer, folder: Path) -> None:
+    """A server that stands in has the run, its scores and the files of its folder."""
+    assert (server.run["project"], server.run["groupName"]) == ("alignbench", "shapes-low")
+    (steps,) = [line for line in server.streamed["wandb-history.jsonl"] if "depth" in line]
+    rows = {f"align/{row['distance']}/{row['metric']}": row["value"] for row in rows_of(folder) if row["value"]}
+    assert {name: steps[name] for name in rows} == pytest.approx({name: float(value) for name, value in rows.items()})
+    assert folder.name in server.committed
+    for name in ("curve.csv", "distances.safetensors", "run.json"):
+        assert server.uploads[f"{folder.name}/{name}"] == (folder / name).read_bytes()
+    for kind, name in (("images/figures", "curve"), ("table", "curve"), ("table/Custom Chart Tables/curves", "euclid")):
+        assert any(path.startswith(f"media/{kind}/{name}") for path in server.uploads)
+
+
+def test_a_run_goes_to_the_server(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = RunServer()
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", server.address)
+    with server.serving():
+        measured(home / "runs", *PIXELS)
+    (folder,) = (home / "runs").glob("pixels__*")
+    check_uploaded(server, folder)
+    assert "warning" not in capsys.readouterr().err
+    assert list(home.glob("runs/.wandb/offline-*")) == []

@@ -1,6 +1,7 @@
 """Logs run folders to Weights & Biases: scores over depth, the curve as a table, charts, figures, files.
 
-A run is logged after its folder is written. Whatever goes wrong with W&B ends in a warning, and the folder is whole.
+A run is logged after its folder is written. One that the server does not take is logged to disk; whatever else goes
+wrong with W&B ends in a warning, and the folder is whole.
 """
 
 from __future__ import annotations
@@ -95,12 +96,28 @@ def log_run(folder: Path, mode: str) -> Path:
         Exception: Whatever W&B raises.
     """
     record, curve = read_record(folder), read_curve(folder)
-    with _start(folder, record, curve, mode) as run:
+    with _start_somewhere(folder, record, curve, mode) as run:
         _log_scores(run, curve)
         _log_media(run, folder, curve)
         run.summary.update(summary(curve))
         run.log_artifact(_artifact(folder, curve))
         return Path(run.settings.sync_dir)
+
+
+def _start_somewhere(folder: Path, record: dict[str, Any], curve: LayerCurve, mode: str) -> wandb.Run:
+    """Begin a W&B run; if the server does not take it, offline, with a warning that says why and how to upload it."""
+    import wandb
+
+    try:
+        return _start(folder, record, curve, mode)
+    except wandb.Error as error:
+        if mode == "offline":
+            raise
+        run = _start(folder, record, curve, "offline")
+        remedy = f"it goes to disk; to upload it: wandb sync {shlex.quote(run.settings.sync_dir)}"
+        text = f"W&B's server did not take the run of {folder} ({one_line(error)}): {remedy}"
+        warnings.warn(text, AlignbenchWarning, stacklevel=2)
+        return run
 
 
 def _start(folder: Path, record: dict[str, Any], curve: LayerCurve, mode: str) -> wandb.Run:

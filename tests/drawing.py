@@ -1,0 +1,19 @@
+"""Leaves out the drawing of figures, which takes most of the time of a small run."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+
+def do_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the command line leave figures of one pixel."""
+
+    def draw(what: object, folder: Path, *_: object) -> None:
+        name = "channels" if isinstance(what, pd.DataFrame) else "curve"
+        Image.new("RGB", (1, 1)).save(folder / f"{name}.png")
+        (folder / f"{name}.svg").write_text("<svg/>")
+
+    monkeypatch.setattr("alignbench.report.figure.draw_curve", draw)
+    monkeypatch.setattr("alignbench.report.figure.draw_channels", draw)
