@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -62,6 +62,12 @@ class Panel:
     published: dict[Key, pd.DataFrame]
     ceiling: Ceiling | None
     notes: tuple[str, ...]
+
+    def only(self, keys: Collection[Key]) -> Panel:
+        """The same panel with some of its lines."""
+        lines = {key: rows for key, rows in self.lines.items() if key in keys}
+        published = {key: rows for key, rows in self.published.items() if key in keys}
+        return replace(self, lines=lines, published=published, notes=_notes(published, lines))
 
     @property
     def has_depth(self) -> bool:

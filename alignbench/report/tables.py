@@ -1,0 +1,265 @@
+"""The tables of the page: best layers, paired differences with their little charts, and where every number is from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from alignbench.report.panels import Panel, is_baseline
+from alignbench.report.series import distance_name
+
+if TYPE_CHECKING:
+    from alignbench.report.charts import Charts
+    from alignbench.study.factors import Factor
+    from alignbench.study.runs import StudyRun
+
+NONE = "-"
+_FOREST = 150.0  # width of a row's chart, in the units of its drawing
+_FINGERPRINT = 12
+_FEW = 4
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number with its interval, in words."""
+
+    value: str
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class Best:
+    """A row of the table of best layers.
+
+    Attributes:
+        keys: What hides it.
+        name: The model.
+        distance: The distance.
+        layer: The best layer before the projection; empty for a baseline.
+        depth: Its depth in percent.
+        best: Its score, or a baseline's only one.
+        projection: The score of the projection, if there is one.
+        published: Best published score before the projection, and the published projection.
+        judgments: How many were scored.
+    """
+
+    keys: list[str]
+    name: str
+    distance: str
+    layer: str
+    depth: str
+    best: Score
+    projection: Score | None
+    published: tuple[str, str]
+    judgments: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row of a table of paired differences; `low`, `at` and `high` are places in its little chart."""
+
+    keys: list[str]
+    pair: tuple[str, str]
+    place: str
+    distance: str
+    values: tuple[str, str]
+    difference: str
+    interval: str
+    p: str
+    separable: bool
+    low: float
+    at: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Differences:
+    """The paired differences of a factor in one data set and subset."""
+
+    title: str
+    interval: str
+    judgments: str
+    rows: tuple[Difference, ...]
+
+
+# ---------------------------------------------------------------------------------------------- best layers
+
+
+def best_rows(charts: Charts, panel: Panel) -> list[Best]:
+    """Best layer, its depth and the projection of each line of a panel."""
+    return [_best(charts, panel, key) for key in panel.lines]
+
+
+def _best(charts: Charts, panel: Panel, key: Any) -> Best:
+    rows = panel.lines[key]
+    last = rows[rows["layer"] == "projection"]
+    blocks = rows[rows["layer"] != "projection"].dropna(subset="value")
+    tops = blocks.loc[blocks.groupby("model")["value"].idxmax()]
+    several = bool(rows["band"].iloc[0])
+    flat = is_baseline(rows)
+    return Best(
+        charts.keys(panel, key),
+        charts.name(panel, key),
+        key.distance if flat else distance_name(key.distance),
+        "" if flat else ", ".join(dict.fromkeys(tops["layer"])) or NONE,
+        "" if flat else ", ".join(f"{depth:.1f}" for depth in dict.fromkeys(tops["depth"])) or NONE,
+        _score(tops, several),
+        _score(last, several) if len(last) else None,
+        _published(panel.published.get(key)),
+        f"{int(rows['n'].max()):,}",
+    )
+
+
+def _score(rows: pd.DataFrame, several: bool) -> Score:
+    """Of several twins the mean, and the least and greatest."""
+    values = rows["value"].dropna()
+    if values.empty:
+        return Score(NONE)
+    if several:
+        return Score(f"{values.mean():.3f}", f"{values.min():.3f} .. {values.max():.3f}")
+    first = rows.iloc[0]
+    return Score(f"{first['value']:.3f}", _interval(first["ci_low"], first["ci_high"]))
+
+
+def _published(rows: pd.DataFrame | None) -> tuple[str, str]:
+    if rows is None:
+        return "", ""
+    last = rows.loc[rows["layer"] == "projection", "value"]
+    blocks = rows.loc[rows["layer"] != "projection", "value"]
+    return f"{blocks.max():.3f}", f"{last.iloc[0]:.3f}" if len(last) else ""
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.3f} .. {high:.3f}" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+# ---------------------------------------------------------------------------------------------- differences
+
+
+def difference_tables(factor: Factor, distances: Sequence[str] | None) -> list[Differences]:
+    """Paired differences of the options of a factor, a table a data set and subset.
+
+    Args:
+        factor: Which.
+        distances: Only rows of these distances; all if none is given.
+    """
+    frame = factor.differences
+    of_distances = factor.name == "distance"
+    if distances is not None and not of_distances:
+        frame = frame[frame["distance"].isin(distances)]
+    tables = []
+    for (dataset, subset, protocol), rows in frame.groupby(["dataset", "subset", "protocol"], sort=False):
+        parts = [dataset, *([subset] if subset not in ("all", "test", "testset1") else [])]
+        title = ", ".join([*parts, *([protocol] if protocol != "paper" else [])])
+        counts = rows[["n", "n_clusters"]].drop_duplicates().itertuples(index=False)
+        judgments = "; ".join(f"{n:,} judgments in {clusters:,} clusters" for n, clusters in counts)
+        tables.append(
+            Differences(
+                f"{title} ({rows['level'].iloc[0]} level)",
+                ", ".join(dict.fromkeys(rows["interval"])),
+                judgments,
+                tuple(_difference_rows(rows, {one.label: one.shown for one in factor.options}, of_distances)),
+            )
+        )
+    return tables
+
+
+def _difference_rows(rows: pd.DataFrame, shown: dict[str, str], of_distances: bool) -> Iterable[Difference]:
+    ends = rows[["difference", "ci_low", "ci_high"]].to_numpy(dtype=np.float64)
+    reach = np.nanmax(np.abs(ends), initial=0.0) or 1.0
+
+    def at(value: float) -> float:
+        return round(_FOREST / 2 * (1 + 0.95 * value / reach), 1) if math.isfinite(value) else _FOREST / 2
+
+    for row in rows.itertuples():
+        layers = [layer for layer in dict.fromkeys((row.first_layer, row.second_layer)) if isinstance(layer, str)]
+        place = f"best layer ({', '.join(layers)})" if row.place == "best layer" else str(row.place)
+        yield Difference(
+            [] if of_distances else [f"distance:{row.distance}"],
+            (shown.get(row.first, row.first), shown.get(row.second, row.second)),
+            place,
+            "" if of_distances else distance_name(row.distance),
+            (number(row.value_first), number(row.value_second)),
+            number(row.difference, "+"),
+            f"{row.ci_low:+.3f} .. {row.ci_high:+.3f}" if math.isfinite(row.ci_low) else NONE,
+            number(row.p_holm),
+            bool(row.separable),
+            at(row.ci_low),
+            at(row.difference),
+            at(row.ci_high),
+        )
+
+
+def number(value: float, sign: str = "") -> str:
+    """A score with three decimals."""
+    return f"{value:{sign}.3f}" if math.isfinite(value) else NONE
+
+
+# ------------------------------------------------------------------------------------------------ any table
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A table in words: its columns, which of them hold numbers, and its rows."""
+
+    columns: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def plain(frame: pd.DataFrame) -> Plain:
+    """A frame in words."""
+    numeric = tuple(
+        pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name]) for name in frame
+    )
+    columns = tuple(str(name).replace("_", " ") for name in frame)
+    return Plain(columns, numeric, tuple(tuple(map(_word, row)) for row in frame.itertuples(index=False)))
+
+
+def _word(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
+        return NONE
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
+
+
+# ----------------------------------------------------------------------------------------------- provenance
+
+
+def provenance(runs: Sequence[StudyRun]) -> tuple[dict[str, str], Plain]:
+    """How the runs were made: what is the same in all of them, and a table of what is not."""
+    facts = pd.DataFrame([_facts(run) for run in runs]).fillna("")
+    same = [name for name in facts if name != "run" and len(runs) > 1 and facts[name].nunique() == 1]
+    return {name: facts[name].iloc[0] for name in same}, plain(facts.drop(columns=same))
+
+
+def _facts(run: StudyRun) -> dict[str, str]:
+    """Of a run: its folder's name, judgments, settings and versions, but no places on the machine it ran on."""
+    record, settings = run.record, dict(run.record["settings"])
+    counts = run.curve.primary().groupby("subset", sort=False)["n"].max()
+    facts = {"run": run.folder.name, "model": str(settings.pop("model", run.label))}
+    facts["judgments"] = ", ".join(f"{name}: {n:,}" for name, n in counts.items())
+    facts |= {name.replace("_", " "): _setting(name, value) for name, value in settings.items()}
+    facts |= {"observers": str(record.get("observers", "")), "interval": _setting("interval", record.get("interval"))}
+    facts["device"] = str(record.get("execution", {}).get("device", ""))
+    return facts | {name: str(version) for name, version in record.get("versions", {}).items()}
+
+
+def _setting(name: str, value: Any) -> str:
+    if value is None:
+        return NONE
+    if "fingerprint" in name:
+        return str(value)[:_FINGERPRINT]
+    if isinstance(value, list):
+        shown = [str(one) for one in value]
+        return ", ".join(shown) if len(shown) <= _FEW else f"{len(shown)}: {shown[0]} .. {shown[-1]}"
+    return json.dumps(value) if isinstance(value, dict | bool) else str(value)
