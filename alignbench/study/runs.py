@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from alignbench.results import LayerCurve
+from alignbench.errors import DataError
+from alignbench.finished import read_record
+from alignbench.models.cards import cards
+from alignbench.published import PAPER_SUBSETS
+from alignbench.results import FILES, read_curve
+from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of
+from alignbench.study.run import StudyRun, SubsetJudgments, judgments_by_subset, shape_of_distances
 
+__all__ = ["LEVELS", "Study", "StudyRun", "read_study"]
 
-@dataclass(frozen=True)
-class StudyRun:
-    """One run of a study.
-
-    Attributes:
-        folder: Where it is.
-        curve: Its scores.
-        record: `run.json`.
-    """
-
-    folder: Path
-    curve: LayerCurve
-    record: dict[str, Any]
-
-    @property
-    def label(self) -> str:
-        """What the model is called."""
-        return self.curve.label
-
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return str(self.curve.frame["dataset"].iloc[0])
-
-    @property
-    def level(self) -> str:
-        """Level of abstraction: `low`, `middle` or `high`."""
-        return str(self.curve.frame["level"].iloc[0])
-
-    @property
-    def protocol(self) -> str:
-        """`paper` or `corrected`."""
-        return str(self.curve.frame["protocol"].iloc[0])
-
-    @property
-    def factors(self) -> dict[str, Any]:
-        """The factors of the model's card; empty without one."""
-        return dict(self.record.get("factors") or {})
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether it has one score for whole images, and no layers."""
-        return bool((self.curve.frame["layer"] == "image").all())
+LEVELS = ("low", "middle", "high")
+_NAMED = 3  # at most so many runs are named where all others are alike
 
 
 @dataclass(frozen=True)
@@ -67,6 +34,11 @@ class Study:
     runs: tuple[StudyRun, ...]
     remarks: tuple[str, ...]
 
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The runs that may be put side by side, which are scored together when that is first asked for."""
+        return groups_of(self.runs)
+
 
 def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
     """Read run folders.
@@ -78,6 +50,116 @@ def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
         The study, and a line for each folder that is no whole run and was left out.
 
     Raises:
-        DataError: If a place holds no run folder.
+        DataError: If no run is left.
     """
-    raise NotImplementedError
+    found: list[StudyRun] = []
+    refused: list[str] = []
+    known: dict[bytes, dict[str, SubsetJudgments]] = {}
+    for folder in dict.fromkeys(folder.resolve() for place in places for folder in _folders(place)):
+        try:
+            found.append(_read(folder, known))
+        except DataError as error:
+            refused.append(str(error))
+    if not found:
+        raise DataError(refused[0] if len(refused) == 1 else f"none of {len(refused)} folders is a run: {refused[0]}")
+    runs = _each_once(sorted(found, key=_order))
+    return Study(tuple(runs), tuple(_remarks(runs))), tuple(refused)
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    """Run folders, whole or not, at or directly below a place; the place itself if there is nothing like one."""
+    if (place / "run.json").exists() or not place.is_dir():
+        yield place
+        return
+    below = [path for path in sorted(place.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    like_runs = [path for path in below if not any(path.iterdir()) or any((path / name).exists() for name in FILES)]
+    yield from like_runs or [place]
+
+
+def _read(folder: Path, known: dict[bytes, dict[str, SubsetJudgments]]) -> StudyRun:
+    """Read all of a run but its distances.
+
+    Args:
+        folder: Where it is.
+        known: Judgments that were read before, by what is in their file and which subsets are wanted.
+
+    Raises:
+        DataError: If it is no whole run; names the folder or the file.
+    """
+    if not (folder / "run.json").is_file():
+        raise DataError(f"{folder} holds no finished run: measure it again, or leave it out")
+    record, curve = read_record(folder), read_curve(folder)
+    if not {"kind"} <= set(record) or not {"dataset", "protocol"} <= set(record["settings"]):
+        raise DataError(f"{folder / 'run.json'} lacks what a study needs: measure it again with --overwrite")
+    subsets = list(dict.fromkeys(curve.main()["subset"]))
+    path = folder / "judgments.parquet"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+    key = hashlib.sha256(content + repr(subsets).encode()).digest()
+    if key not in known:
+        known[key] = judgments_by_subset(path, subsets)
+    layers, shapes = shape_of_distances(folder)
+    frame = curve.frame
+    most = max(int(some.options.max()) for some in known[key].values())
+    whole = all(len(shape) == 2 and shape[0] == len(layers) and shape[1] > most for shape in shapes.values())
+    named = [list(frame["layer"].unique()), sorted(frame["distance"].unique())]
+    if not whole or named != [list(layers), sorted(shapes)]:
+        raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
+    return StudyRun(folder, curve, record, layers, known[key])
+
+
+# -------------------------------------------------------------------------------------------------- order
+
+
+def _order(run: StudyRun) -> tuple[object, ...]:
+    """By level, the paper's data sets first, towers in the order of the cards, twins after their model, baselines."""
+    level = LEVELS.index(run.level) if run.level in LEVELS else len(LEVELS)
+    name = run.label.partition("@")[0]
+    known = list(cards())
+    rank = next((known.index(card) for card in (name, run.published) if card in known), len(known))
+    return level, run.dataset not in PAPER_SUBSETS, run.dataset, run.is_baseline, rank, name, run.label, run.folder.name
+
+
+def _each_once(runs: Sequence[StudyRun]) -> list[StudyRun]:
+    """Runs without copies: what has the same settings and the same curve is one run."""
+    kept: list[StudyRun] = []
+    for run in runs:
+        if not any(run.settings == other.settings and run.curve.frame.equals(other.curve.frame) for other in kept):
+            kept.append(run)
+    return kept
+
+
+# -------------------------------------------------------------------------------------------------- remarks
+
+
+def _remarks(runs: Sequence[StudyRun]) -> Iterator[str]:
+    """In what runs on one subset differ so that they are not put together, a line for each."""
+    places: dict[tuple[str, str], list[tuple[StudyRun, Condition]]] = {}
+    for run in runs:
+        for subset in run.judgments:
+            places.setdefault((run.dataset, subset), []).append((run, condition_of(run, subset)))
+    for (dataset, subset), some in places.items():
+        for index, name in enumerate(CONDITIONS):
+            ways: dict[str, list[str]] = {}
+            for run, condition in some:
+                if condition[index]:
+                    ways.setdefault(condition[index], []).append(run.label)
+            if len(ways) > 1:
+                yield f"{dataset} {subset}: runs differ in {name} and are not put together: {_who(ways)}"
+        seen: dict[tuple[str, str, Condition], list[str]] = {}
+        for run, condition in some:
+            for distance in run.distances:
+                seen.setdefault((run.label, distance, condition), []).append(run.folder.name)
+        for folders in dict.fromkeys(tuple(folders) for folders in seen.values() if len(folders) > 1):
+            yield f"{dataset} {subset}: {', '.join(folders)} are of one model; comparisons take the first"
+
+
+def _who(ways: dict[str, list[str]]) -> str:
+    """`paper (a, b), corrected (c)`; the most common way needs no names where they are many."""
+    most = max(ways, key=lambda way: len(ways[way]))
+    return ", ".join(
+        f"{way} (the other {len(labels)})" if way == most and len(labels) > _NAMED else f"{way} ({', '.join(labels)})"
+        for way, labels in ways.items()
+    )
