@@ -84,13 +84,13 @@ class Section:
 
     Attributes:
         charts: From the low level to the high one.
-        models: A box for each model, twins and baselines included.
+        models: A box for each line of `Models`, twins included, and of `Baselines`.
         distances: A box for each distance; none where there is only one.
         kinds: What there is to see: of `tower`, `baseline`, `twins`, `published` and `ceiling`.
     """
 
     charts: tuple[Chart, ...]
-    models: tuple[Toggle, ...]
+    models: dict[str, list[Toggle]]
     distances: tuple[Toggle, ...]
     kinds: frozenset[str]
 
@@ -188,13 +188,16 @@ class Charts:
 
     # -------------------------------------------------------------------------------------------- for the legend
 
-    def _model_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look]) -> tuple[Toggle, ...]:
+    def _model_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look]) -> dict[str, list[Toggle]]:
         found: dict[str, Toggle] = {}
         for panel in panels:
             for key, rows in panel.lines.items():
                 name = self.name(panel, key)
                 found.setdefault(name, Toggle(f"model:{name}", name, True, swatch_of(look[key], _kind(rows))))
-        return tuple(sorted(found.values(), key=lambda toggle: toggle.swatch.kind == "baseline"))
+        groups: dict[str, list[Toggle]] = {}
+        for toggle in found.values():
+            groups.setdefault("Baselines" if toggle.swatch.kind == "baseline" else "Models", []).append(toggle)
+        return groups
 
     def _distance_toggles(
         self, distances: Sequence[str], group: str, look: Mapping[Key, Look], towers: Collection[Key]

@@ -89,6 +89,7 @@ def study_page(
     everything = charts.section("everything")
     common, sources = provenance(study.runs)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment.from_string(_asset("page.html")).render(
         version=version("alignbench"),
         outline=_outline(study, charts),

@@ -146,9 +146,13 @@ def _notes(published: Mapping[Key, pd.DataFrame], ours: Mapping[Key, pd.DataFram
                 which = row.published if row.layer == "image" else row.layer
                 whose = f"{key.line}, " if row.layer != "image" and len(published) > 1 else ""
                 said[f"{whose}published {which}: {text}"] = None
+    counts: dict[str, list[str]] = {}  # what is to be said of the number of judgments, and of which lines
     for key, rows in published.items():
         count, theirs = int(ours[key]["n"].iloc[0]), PAPER_JUDGMENTS[rows["dataset"].iloc[0]]
-        if count != theirs:
-            whose = f"{key.line}, " if len(ours) > 1 else ""
-            said[f"{whose}ours of {count:,} judgments, published of {theirs:,}"] = None
-    return tuple(said)
+        text = f"ours of {count:,} judgments, published of {theirs:,}" if count != theirs else ""
+        counts.setdefault(text, []).append(key.line)
+    alone = len(counts) == 1 and len(published) == len(ours)
+    of_lines = [
+        text if alone else f"{', '.join(dict.fromkeys(lines))}, {text}" for text, lines in counts.items() if text
+    ]
+    return (*said, *of_lines)

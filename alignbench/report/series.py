@@ -125,14 +125,15 @@ def distance_name(distance: str) -> str:
 
 def model_looks(frame: pd.DataFrame) -> dict[Key, Look]:
     """How each line looks where a model is known by its colour and marker; its further distances differ in dashes."""
-    towers = frame["layer"] != "image"
-    order = {distance: index for index, distance in enumerate(frame.loc[towers, "distance"].unique())}
+    towers = frame[frame["layer"] != "image"]
+    order = {distance: index for index, distance in enumerate(towers["distance"].unique())}
+    lines = set(towers["line"])
     first = frame.groupby(["line", "protocol", "tokens", "copy"])["distance"].transform("first")
     found = looks(frame[frame["distance"] == first])
     of_model = {key._replace(distance=""): look for key, look in found.items()}
     shown = {}
     for key in by_key(frame):
-        look, place = of_model[key._replace(distance="")], order.get(key.distance, 0)
+        look, place = of_model[key._replace(distance="")], order[key.distance] if key.line in lines else 0
         shown[key] = look._replace(dashes=_LINES[place % len(_LINES)]) if place else look
     return shown
 

@@ -247,9 +247,11 @@ def _facts(run: StudyRun) -> dict[str, str]:
     record, settings = run.record, dict(run.record["settings"])
     counts = run.curve.primary().groupby("subset", sort=False)["n"].max()
     facts = {"run": run.folder.name, "model": str(settings.pop("model", run.label))}
-    facts["judgments"] = ", ".join(f"{name}: {n:,}" for name, n in counts.items())
+    settings.pop("subset", None)
+    facts["judgments"] = ", ".join(f"{name} {n:,}" for name, n in counts.items())
     facts |= {name.replace("_", " "): _setting(name, value) for name, value in settings.items()}
-    facts |= {"observers": str(record.get("observers", "")), "interval": _setting("interval", record.get("interval"))}
+    kinds = record.get("interval", {})
+    facts |= {"observers": str(record.get("observers", "")), "interval": ", ".join(dict.fromkeys(kinds.values()))}
     facts["device"] = str(record.get("execution", {}).get("device", ""))
     return facts | {name: str(version) for name, version in record.get("versions", {}).items()}
 

@@ -8,7 +8,7 @@
   const touch = window.matchMedia("(pointer: coarse)").matches;
   const FONT = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 12, color: "#1b1b1b" };
   const EDGES = [-2, 102];
-  const INTERVALS = "part:intervals", PUBLISHED = "part:published", CEILING = "part:ceiling", BASELINES = "part:baselines";
+  const INTERVALS = "part:intervals", PUBLISHED = "part:published", CEILING = "part:ceiling";
 
   // Plotly reads labels as a kind of HTML; names come from folders and files.
   const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -108,10 +108,10 @@
   function labels(chart) {
     const flat = chart.lines.filter(({ look, curve, keys }) =>
       look.kind === "baseline" && shown(keys) && data.curves[curve].y[0] !== null);
-    return flat.map(({ curve, name, look }, index) => ({
+    return flat.map(({ curve, name }, index) => ({
       x: (EDGES[1] - EDGES[0]) * (index + 0.5) / flat.length + EDGES[0], y: data.curves[curve].y[0],
       text: escaped(name), showarrow: false, yshift: 7, captureevents: false,
-      font: { size: 10, color: look.colour }, bgcolor: "rgba(255,255,255,0.75)", borderpad: 0,
+      font: { size: 10, color: "#333" }, bgcolor: "rgba(255,255,255,0.75)", borderpad: 0,
     }));
   }
 
