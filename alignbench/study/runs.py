@@ -89,7 +89,7 @@ def _read(folder: Path, known: dict[bytes, dict[str, SubsetJudgments]]) -> Study
     if not (folder / "run.json").is_file():
         raise DataError(f"{folder} holds no finished run: measure it again, or leave it out")
     record, curve = read_record(folder), read_curve(folder)
-    if not {"kind"} <= set(record) or not {"dataset", "protocol"} <= set(record["settings"]):
+    if "kind" not in record or not isinstance(record["settings"], dict):
         raise DataError(f"{folder / 'run.json'} lacks what a study needs: measure it again with --overwrite")
     subsets = list(dict.fromkeys(curve.main()["subset"]))
     path = folder / "judgments.parquet"
