@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from alignbench.errors import AlignbenchError, UsageError, unknown
 
 if TYPE_CHECKING:
     from alignbench.results import LayerCurve
+    from alignbench.study.runs import Study
 
 _FIGURES = (".png", ".svg", ".pdf")
 
@@ -44,10 +46,22 @@ def _write_page(runs: Sequence[Path], output: Path, distances: Sequence[str] | N
 
     study, skipped = read_study(runs)
     _check(distances, (run.curve for run in study.runs))
+    study = study if distances is None else _only(study, distances)
     for line in skipped:
         complain(line)
-    write_page(study_page(study, factors_of(study), findings_of(study), skipped, distances), output)
+    write_page(study_page(study, factors_of(study), findings_of(study), skipped), output)
     return skipped
+
+
+def _only(study: Study, distances: Sequence[str]) -> Study:
+    """The study as if its towers had been measured by these distances alone."""
+    runs = []
+    for run in study.runs:
+        frame = run.curve.frame
+        kept = frame if run.is_baseline else frame[frame["distance"].isin(distances)]
+        if len(kept):
+            runs.append(replace(run, curve=type(run.curve)(kept.reset_index(drop=True))))
+    return replace(study, runs=tuple(runs))
 
 
 def _write_figure(runs: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:

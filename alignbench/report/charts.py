@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alignbench.report.panels import DEPTH, Panel, is_baseline, panels_of
-from alignbench.report.series import TWINS, Key, Look, Names, distance_name, looks, model_looks
+from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, distance_name, model_looks
 from alignbench.results import LayerCurve
 
 _SYMBOLS = {  # matplotlib's name, Plotly's
@@ -87,12 +87,14 @@ class Section:
         models: A box for each line of `Models`, twins included, and of `Baselines`.
         distances: A box for each distance; none where there is only one.
         kinds: What there is to see: of `tower`, `baseline`, `twins`, `published` and `ceiling`.
+        apart: Whether the boxes of models and distances are for this section alone.
     """
 
     charts: tuple[Chart, ...]
     models: dict[str, list[Toggle]]
     distances: tuple[Toggle, ...]
     kinds: frozenset[str]
+    apart: bool
 
 
 class Charts:
@@ -100,17 +102,22 @@ class Charts:
 
     Args:
         curves: Those of the runs, in the order in which they are to be listed.
-        distances: Only these distances of towers; all if none is given.
     """
 
-    def __init__(self, curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> None:
-        self.frame, self.panels = panels_of(curves, distances)
-        towers = self.frame[self.frame["layer"] != "image"]
+    def __init__(self, curves: Sequence[LayerCurve]) -> None:
+        frame, self.panels = panels_of(curves, None)
+        towers = frame[frame["layer"] != "image"]
         self.distances = tuple(dict.fromkeys(towers["distance"]))
         has_main = towers["distance"].eq(MAIN_DISTANCE).groupby(towers["line"]).any().all()
         self.at_first = (MAIN_DISTANCE,) if len(towers) and has_main else self.distances
-        self._looks = model_looks(self.frame)
-        self._names = Names(self.frame.assign(distance=""))  # of models: distances have boxes of their own
+        self._looks = model_looks(frame)
+        self._kinds = {key: _kind(rows) for panel in self.panels for key, rows in panel.lines.items()}
+        names = Names(frame.assign(distance=""))  # of models: distances have boxes of their own
+        self._names = {
+            (panel.dataset, panel.subset, key): names.of(key, rows)
+            for panel in self.panels
+            for key, rows in panel.lines.items()
+        }
         self._curves: list[dict[str, Any]] = []
         self._places: dict[tuple[str, Key, bool], int] = {}
         self._charts: dict[str, dict[str, Any]] = {}
@@ -121,12 +128,16 @@ class Charts:
 
     def name(self, panel: Panel, key: Key) -> str:
         """What the model of a line is called, and what else tells it apart but the distance."""
-        return self._names.of(key, panel.lines[key])
+        return self._names[panel.dataset, panel.subset, key]
 
-    def keys(self, panel: Panel, key: Key, group: str = "distance") -> list[str]:
-        """What hides a line: its model's box, and of a tower its distance's."""
+    def keys(self, panel: Panel, key: Key, group: str = "") -> list[str]:
+        """What hides a line: its model's box, and of a tower its distance's; `group` comes before towers' keys."""
         model = f"model:{self.name(panel, key)}"
-        return [model] if is_baseline(panel.lines[key]) else [model, f"{group}:{key.distance}"]
+        return [f"{group}{model}", f"{group}distance:{key.distance}"] if self.is_tower(key) else [model]
+
+    def is_tower(self, key: Key) -> bool:
+        """Whether a line has layers, be it of a model or of its untrained twins."""
+        return self._kinds[key] != "baseline"
 
     def section(self, slug: str, labels: Collection[str] | None = None, *, by_distance: bool = False) -> Section:
         """Make the charts of some models, their untrained twins, and all baselines.
@@ -134,29 +145,32 @@ class Charts:
         Args:
             slug: A name that no other section has.
             labels: Of the models; all if none are given.
-            by_distance: Whether distances are what is compared: all are shown at first, boxes of this section alone
-                hide them, and those of a single model differ in colour.
+            by_distance: Whether distances are what is compared: they differ in colour, and the section has boxes of its
+                own, by which at first all distances of its first model are shown.
         """
         wanted = None if labels is None else {_untwinned(label) for label in labels}
-        panels = [panel.only(_chosen(panel, wanted)) for panel in self.panels]
-        panels = [panel for panel in panels if labels is None or panel.has_depth]
-        towers = {key for panel in panels for key, rows in panel.lines.items() if not is_baseline(rows)}
-        look = self._looks
-        if by_distance and len({key._replace(distance="") for key in towers}) == 1:
-            of_towers = pd.concat([rows for panel in panels for key, rows in panel.lines.items() if key in towers])
-            look = look | looks(of_towers)
-        group = "compared" if by_distance else "distance"
-        charts = []
-        for index, panel in enumerate(panels):
-            charts.append(Chart(f"{slug}-{index}", panel))
-            self._charts[charts[-1].slug] = self._chart(panel, look, group)
-        distances = [name for name in self.distances if any(key.distance == name for key in towers)]
+        chosen = {
+            key for key in self._kinds if wanted is None or not self.is_tower(key) or _untwinned(key.line) in wanted
+        }
+        panels = [panel.only(chosen) for panel in self.panels]
+        panels = [panel for panel in panels if wanted is None or any(map(self.is_tower, panel.lines))]
+        look = self._by_distance() if by_distance else self._looks
+        group = f"{slug} " if by_distance else ""
+        charts = tuple(Chart(f"{slug}-{index}", panel) for index, panel in enumerate(panels))
+        self._charts |= {chart.slug: self._chart(chart.panel, look, group) for chart in charts}
         return Section(
-            tuple(charts),
-            self._model_toggles(panels, look),
-            self._distance_toggles(distances, group, look, towers) if len(distances) > 1 else (),
-            _kinds(panels),
+            charts,
+            self._model_toggles(panels, look, group),
+            self._distance_toggles(panels, look, group),
+            frozenset(self._kinds_in(panels)),
+            bool(group),
         )
+
+    def _by_distance(self) -> dict[Key, Look]:
+        """Looks by which distances are known by colour and dashes, and models by their markers."""
+        colours = dict(zip(self.distances, COLOURS, strict=False))
+        own = {key: look for key, look in self._looks.items() if self.is_tower(key)}
+        return self._looks | {key: look._replace(colour=colours[key.distance]) for key, look in own.items()}
 
     # -------------------------------------------------------------------------------------------- for the script
 
@@ -168,15 +182,15 @@ class Charts:
                 swatch = swatch_of(look[key], "published")
                 place = self._place(panel, key, published=True)
                 lines.append(common | {"curve": place, "look": asdict(swatch)})
-            swatch = swatch_of(look[key], _kind(panel.lines[key]))
+            swatch = swatch_of(look[key], self._kinds[key])
             lines.append(common | {"curve": self._place(panel, key, published=False), "look": asdict(swatch)})
         ceiling = asdict(panel.ceiling) if panel.ceiling else None
         return {"score": panel.score, "has_depth": panel.has_depth, "ceiling": ceiling, "lines": lines}
 
     def _full_name(self, panel: Panel, key: Key) -> str:
         name = self.name(panel, key)
-        alone = is_baseline(panel.lines[key]) or len(self.distances) == 1
-        return name if alone else f"{name}, {distance_name(key.distance)}"
+        several = self.is_tower(key) and len(self.distances) > 1
+        return f"{name}, {distance_name(key.distance)}" if several else name
 
     def _place(self, panel: Panel, key: Key, *, published: bool) -> int:
         """Where in the list of curves a line is, which is put there if it was not."""
@@ -188,44 +202,50 @@ class Charts:
 
     # -------------------------------------------------------------------------------------------- for the legend
 
-    def _model_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look]) -> dict[str, list[Toggle]]:
-        found: dict[str, Toggle] = {}
+    def _model_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look], group: str) -> dict[str, list[Toggle]]:
+        """Boxes of models, then of baselines; where distances are compared, only the first model's is ticked."""
+        groups: dict[str, dict[str, Toggle]] = {"Models": {}, "Baselines": {}}
         for panel in panels:
-            for key, rows in panel.lines.items():
-                name = self.name(panel, key)
-                found.setdefault(name, Toggle(f"model:{name}", name, True, swatch_of(look[key], _kind(rows))))
-        groups: dict[str, list[Toggle]] = {}
-        for toggle in found.values():
-            groups.setdefault("Baselines" if toggle.swatch.kind == "baseline" else "Models", []).append(toggle)
-        return groups
+            for key in panel.lines:
+                found = groups["Models" if self.is_tower(key) else "Baselines"]
+                swatch = swatch_of(look[key], self._kinds[key])
+                apart = bool(group) and self.is_tower(key)
+                toggle = Toggle(
+                    self.keys(panel, key, group)[0],
+                    self.name(panel, key),
+                    not (apart and found),
+                    replace(swatch, colour=_GREY) if apart else swatch,
+                )
+                found.setdefault(toggle.name, toggle)
+        return {title: list(found.values()) for title, found in groups.items() if found}
 
-    def _distance_toggles(
-        self, distances: Sequence[str], group: str, look: Mapping[Key, Look], towers: Collection[Key]
-    ) -> tuple[Toggle, ...]:
-        """Distances have a colour and a marker of their own where there is a single model."""
-        toggles = []
-        for distance in distances:
-            of_it = [look[key] for key in look if key in towers and key.distance == distance]
-            swatch = swatch_of(of_it[0], "tower")
-            if len({key._replace(distance="") for key in towers}) > 1:
-                swatch = replace(swatch, colour=_GREY, symbol="")
-            on = group != "distance" or distance in self.at_first
-            toggles.append(Toggle(f"{group}:{distance}", distance_name(distance), on, swatch))
-        return tuple(toggles)
+    def _distance_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look], group: str) -> tuple[Toggle, ...]:
+        """Boxes of distances, grey unless each has a colour; none if there is only one."""
+        toggles: dict[str, Toggle] = {}
+        for panel in panels:
+            for key in panel.lines:
+                if not self.is_tower(key) or key.distance in toggles:
+                    continue
+                swatch = replace(swatch_of(look[key], "tower"), symbol="")
+                on = bool(group) or key.distance in self.at_first
+                toggles[key.distance] = Toggle(
+                    self.keys(panel, key, group)[1],
+                    distance_name(key.distance),
+                    on,
+                    swatch if group else replace(swatch, colour=_GREY),
+                )
+        return tuple(toggles.values()) if len(toggles) > 1 else ()
+
+    def _kinds_in(self, panels: Sequence[Panel]) -> Iterator[str]:
+        for panel in panels:
+            yield from (self._kinds[key] for key in panel.lines)
+            yield from (["published"] if panel.published else []) + (["ceiling"] if panel.ceiling else [])
 
 
 def swatch_of(look: Look, kind: str) -> Swatch:
     """A line's look in the terms of the page; plain dashes are those of published curves."""
     dash = _PUBLISHED if kind == "published" else _DASHES.get(str(look.dashes), _OTHER_DASHES)
     return Swatch(look.colour, _SYMBOLS[look.marker] if kind == "tower" else "", dash, kind)
-
-
-def _chosen(panel: Panel, wanted: Collection[str] | None) -> set[Key]:
-    return {
-        key
-        for key, rows in panel.lines.items()
-        if wanted is None or is_baseline(rows) or _untwinned(key.line) in wanted
-    }
 
 
 def _untwinned(label: str) -> str:
@@ -235,12 +255,6 @@ def _untwinned(label: str) -> str:
 
 def _kind(rows: pd.DataFrame) -> str:
     return "baseline" if is_baseline(rows) else "twins" if rows["band"].iloc[0] else "tower"
-
-
-def _kinds(panels: Sequence[Panel]) -> frozenset[str]:
-    found = {_kind(rows) for panel in panels for rows in panel.lines.values()}
-    found |= {"published" for panel in panels if panel.published} | {"ceiling" for panel in panels if panel.ceiling}
-    return frozenset(found)
 
 
 def _points(rows: pd.DataFrame) -> dict[str, Any]:

@@ -51,7 +51,6 @@ class _FactorPart:
     notes: tuple[str, ...]
     differs: Plain | None
     tables: list[Differences]
-    of_distances: bool
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ def study_page(
     factors: Sequence[Factor],
     findings: Sequence[Finding],
     skipped: Sequence[str] = (),
-    distances: Sequence[str] | None = None,
 ) -> str:
     """The page as text; the same study makes the same text.
 
@@ -79,13 +77,12 @@ def study_page(
         factors: Its factors.
         findings: The findings of the paper in it.
         skipped: A line for each folder that was left out.
-        distances: Show only these distances of towers; all if none is given.
     """
     from jinja2 import Environment, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    charts = Charts([run.curve for run in study.runs], distances)
-    parts = [_factor_part(charts, factor, distances) for factor in factors]
+    charts = Charts([run.curve for run in study.runs])
+    parts = [_factor_part(charts, factor) for factor in factors]
     everything = charts.section("everything")
     common, sources = provenance(study.runs)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
@@ -156,7 +153,7 @@ def _best_tables(charts: Charts) -> list[_BestTable]:
     ]
 
 
-def _factor_part(charts: Charts, factor: Factor, distances: Sequence[str] | None) -> _FactorPart:
+def _factor_part(charts: Charts, factor: Factor) -> _FactorPart:
     of_distances = factor.name == "distance"
     slug = f"factor-{factor.name}"
     labels = None if of_distances else [option.label for option in factor.options]
@@ -166,8 +163,7 @@ def _factor_part(charts: Charts, factor: Factor, distances: Sequence[str] | None
         charts.section(slug, labels, by_distance=of_distances),
         factor.notes,
         plain(factor.differs) if len(factor.differs) else None,
-        difference_tables(factor, distances),
-        of_distances,
+        difference_tables(factor, slug),
     )
 
 

@@ -140,11 +140,11 @@ def _ceiling(rows: pd.DataFrame) -> Ceiling | None:
 def _notes(published: Mapping[Key, pd.DataFrame], ours: Mapping[Key, pd.DataFrame]) -> tuple[str, ...]:
     said: dict[str, None] = {}  # in this order, each once
     for key, rows in published.items():
-        for row in rows.itertuples():
-            text = oddity(row.published, row.dataset, row.layer)
+        for model, dataset, layer in zip(rows["published"], rows["dataset"], rows["layer"], strict=True):
+            text = oddity(model, dataset, layer)
             if text:
-                which = row.published if row.layer == "image" else row.layer
-                whose = f"{key.line}, " if row.layer != "image" and len(published) > 1 else ""
+                which = model if layer == "image" else layer
+                whose = f"{key.line}, " if layer != "image" and len(published) > 1 else ""
                 said[f"{whose}published {which}: {text}"] = None
     counts: dict[str, list[str]] = {}  # what is to be said of the number of judgments, and of which lines
     for key, rows in published.items():

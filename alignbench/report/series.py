@@ -10,7 +10,7 @@ import pandas as pd
 from alignbench.published import published_for
 from alignbench.results import PRIMARY_METRICS, LayerCurve
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES = ("-", "-.", ":", (0, (4, 1, 1, 1, 1, 1)))  # plain dashes are those of the published curves
 _DISTANCE_NAMES = {
@@ -112,9 +112,9 @@ def looks(frame: pd.DataFrame) -> dict[Key, Look]:
     own = [key for key in keys if trained.get(key) not in keys]
     found = {}
     for index, key in enumerate(own):
-        turn, place = divmod(index, len(_COLOURS))
+        turn, place = divmod(index, len(COLOURS))
         dashes = _LINES[turn % len(_LINES)]
-        found[key] = Look(_COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], dashes)
+        found[key] = Look(COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], dashes)
     return {key: found[key] if key in found else found[trained[key]] for key in keys}
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from alignbench.report.panels import Panel, is_baseline
-from alignbench.report.series import distance_name
+from alignbench.report.panels import Panel
+from alignbench.report.series import Key, distance_name
 
 if TYPE_CHECKING:
     from alignbench.report.charts import Charts
@@ -67,7 +67,7 @@ class Difference:
     keys: list[str]
     pair: tuple[str, str]
     place: str
-    distance: str
+    of: str
     values: tuple[str, str]
     difference: str
     interval: str
@@ -80,9 +80,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """The paired differences of a factor in one data set and subset."""
+    """The paired differences of a factor in one data set and subset.
+
+    Attributes:
+        title: The data set.
+        of: What all options of a row have in common: `distance`; where distances are compared, `model`, or nothing.
+        interval: How judgments were resampled.
+        judgments: How many there are.
+        rows: The differences.
+    """
 
     title: str
+    of: str
     interval: str
     judgments: str
     rows: tuple[Difference, ...]
@@ -96,19 +105,22 @@ def best_rows(charts: Charts, panel: Panel) -> list[Best]:
     return [_best(charts, panel, key) for key in panel.lines]
 
 
-def _best(charts: Charts, panel: Panel, key: Any) -> Best:
-    rows = panel.lines[key]
-    last = rows[rows["layer"] == "projection"]
-    blocks = rows[rows["layer"] != "projection"].dropna(subset="value")
-    tops = blocks.loc[blocks.groupby("model")["value"].idxmax()]
+def _best(charts: Charts, panel: Panel, key: Key) -> Best:
+    """Of several twins, each has its best layer."""
+    rows, tower = panel.lines[key], charts.is_tower(key)
+    last, blocks = rows[rows["layer"] == "projection"], rows[rows["layer"] != "projection"].dropna(subset="value")
     several = bool(rows["band"].iloc[0])
-    flat = is_baseline(rows)
+    tops = (
+        blocks.loc[blocks.groupby("model")["value"].idxmax()]
+        if several
+        else blocks.sort_values("value", kind="stable", ascending=False)[:1]
+    )
     return Best(
         charts.keys(panel, key),
         charts.name(panel, key),
-        key.distance if flat else distance_name(key.distance),
-        "" if flat else ", ".join(dict.fromkeys(tops["layer"])) or NONE,
-        "" if flat else ", ".join(f"{depth:.1f}" for depth in dict.fromkeys(tops["depth"])) or NONE,
+        distance_name(key.distance) if tower else key.distance,
+        (", ".join(dict.fromkeys(tops["layer"])) or NONE) if tower else "",
+        (", ".join(f"{depth:.1f}" for depth in dict.fromkeys(tops["depth"])) or NONE) if tower else "",
         _score(tops, several),
         _score(last, several) if len(last) else None,
         _published(panel.published.get(key)),
@@ -142,49 +154,47 @@ def _interval(low: float, high: float) -> str:
 # ---------------------------------------------------------------------------------------------- differences
 
 
-def difference_tables(factor: Factor, distances: Sequence[str] | None) -> list[Differences]:
+def difference_tables(factor: Factor, slug: str) -> list[Differences]:
     """Paired differences of the options of a factor, a table a data set and subset.
 
     Args:
         factor: Which.
-        distances: Only rows of these distances; all if none is given.
+        slug: Its section, whose own boxes hide the rows of models whose distances are compared.
     """
-    frame = factor.differences
-    of_distances = factor.name == "distance"
-    if distances is not None and not of_distances:
-        frame = frame[frame["distance"].isin(distances)]
     tables = []
-    for (dataset, subset, protocol), rows in frame.groupby(["dataset", "subset", "protocol"], sort=False):
+    for (dataset, subset, protocol), rows in factor.differences.groupby(["dataset", "subset", "protocol"], sort=False):
         parts = [dataset, *([subset] if subset not in ("all", "test", "testset1") else [])]
         title = ", ".join([*parts, *([protocol] if protocol != "paper" else [])])
         counts = rows[["n", "n_clusters"]].drop_duplicates().itertuples(index=False)
         judgments = "; ".join(f"{n:,} judgments in {clusters:,} clusters" for n, clusters in counts)
-        tables.append(
-            Differences(
-                f"{title} ({rows['level'].iloc[0]} level)",
-                ", ".join(dict.fromkeys(rows["interval"])),
-                judgments,
-                tuple(_difference_rows(rows, {one.label: one.shown for one in factor.options}, of_distances)),
-            )
-        )
+        found = tuple(_differences(rows, factor, slug))
+        of = "distance" if factor.name != "distance" else "model" if any(row.of for row in found) else ""
+        kinds = ", ".join(dict.fromkeys(rows["interval"]))
+        tables.append(Differences(f"{title} ({rows['level'].iloc[0]} level)", of, kinds, judgments, found))
     return tables
 
 
-def _difference_rows(rows: pd.DataFrame, shown: dict[str, str], of_distances: bool) -> Iterable[Difference]:
+def _differences(rows: pd.DataFrame, factor: Factor, slug: str) -> Iterable[Difference]:
     ends = rows[["difference", "ci_low", "ci_high"]].to_numpy(dtype=np.float64)
-    reach = np.nanmax(np.abs(ends), initial=0.0) or 1.0
+    reach = float(np.nanmax(np.abs(ends), initial=0.0)) or 1.0
+    shown = {option.label: option.shown for option in factor.options}
 
     def at(value: float) -> float:
         return round(_FOREST / 2 * (1 + 0.95 * value / reach), 1) if math.isfinite(value) else _FOREST / 2
 
     for row in rows.itertuples():
+        pair, of = (shown.get(row.first, row.first), shown.get(row.second, row.second)), distance_name(row.distance)
+        keys = [f"distance:{row.distance}"]
+        if factor.name == "distance":
+            one, _, other = row.distance.partition(" / ")
+            of = row.first.removesuffix(one).removesuffix(", ")
+            pair, keys = (shown.get(one, one), shown.get(other, other)), [f"{slug} model:{of}"]
         layers = [layer for layer in dict.fromkeys((row.first_layer, row.second_layer)) if isinstance(layer, str)]
-        place = f"best layer ({', '.join(layers)})" if row.place == "best layer" else str(row.place)
         yield Difference(
-            [] if of_distances else [f"distance:{row.distance}"],
-            (shown.get(row.first, row.first), shown.get(row.second, row.second)),
-            place,
-            "" if of_distances else distance_name(row.distance),
+            keys,
+            pair,
+            f"best layer ({', '.join(layers)})" if row.place == "best layer" else str(row.place),
+            of,
             (number(row.value_first), number(row.value_second)),
             number(row.difference, "+"),
             f"{row.ci_low:+.3f} .. {row.ci_high:+.3f}" if math.isfinite(row.ci_low) else NONE,
