@@ -282,10 +282,13 @@ def _both(group: Group, one: str, other: str) -> tuple[str, ...]:
 def _why(first: Sequence[StudyRun], second: Sequence[StudyRun]) -> str:
     """In what the two most similar runs differ."""
     reasons = [
-        condition_of(one, subset).unlike(condition_of(other, subset)) or ["no distance that both have"]
+        condition_of(one, subset).unlike(condition_of(other, subset))
         for one in first
         for other in second
         for subset in one.judgments
         if subset in other.judgments
     ]
-    return "they differ in " + ", ".join(sorted(reasons, key=len)[0]) if reasons else "they have no subset in common"
+    if not reasons:
+        return "they have no subset in common"
+    fewest = min(reasons, key=lambda names: len(names))
+    return f"they differ in {', '.join(fewest)}" if fewest else "they have no distance in common"

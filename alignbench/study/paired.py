@@ -6,6 +6,7 @@ far as they are towers, on the same tokens, with the same preparation, precision
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +52,7 @@ class Condition(NamedTuple):
     def unlike(self, other: Condition) -> list[str]:
         """In what two conditions differ, in words."""
         return [
-            f"{name} ({one}; {two})"
+            f"{name} ({'; '.join(sorted((one, two)))})"
             for name, one, two in zip(CONDITIONS, self, other, strict=True)
             if one and two and one != two
         ]
@@ -60,9 +61,8 @@ class Condition(NamedTuple):
 def condition_of(run: StudyRun, subset: str) -> Condition:
     """How a run was measured on one of its subsets."""
     settings, judgments = run.settings, run.judgments[subset]
-    version = f"{len(judgments.human):,} of data {judgments.digest[:6]}"
-    if settings.get("data_fingerprint"):
-        version += f", fingerprint {str(settings['data_fingerprint'])[-6:]}"
+    data = hashlib.sha256(f"{judgments.digest} {settings['data_fingerprint']}".encode()).hexdigest()
+    version = f"{len(judgments.human):,} of data {data[:12]}"
     if run.is_baseline:
         return Condition(run.protocol, version)
     return Condition(
@@ -71,7 +71,7 @@ def condition_of(run: StudyRun, subset: str) -> Condition:
         tokens=str(settings.get("tokens") or ""),
         resize=str(settings.get("resize") or ""),
         precision=str(settings.get("precision") or ""),
-        calibration=str(settings.get("calibration_fingerprint") or "")[:6],
+        calibration=str(settings.get("calibration_fingerprint") or "")[:12],
     )
 
 
@@ -170,21 +170,19 @@ class Group:
 
 
 def groups_of(runs: Iterable[StudyRun]) -> tuple[Group, ...]:
-    """The groups of some runs, in their order; a baseline is in each group that it fits.
-
-    Baselines with no tower that they fit make a group of their own.
-    """
-    members: dict[tuple[str, str, Condition], list[StudyRun]] = {}
-    baselines: list[tuple[str, str, Condition, StudyRun]] = []
+    """The groups of some runs, in their order; a baseline is in each group that it fits."""
+    places: dict[tuple[str, str], list[tuple[Condition, StudyRun]]] = {}
     for run in runs:
         for subset in run.judgments:
-            key = run.dataset, subset, condition_of(run, subset)
-            if run.is_baseline:
-                baselines.append((*key, run))
-            else:
-                members.setdefault(key, []).append(run)
-    for dataset, subset, condition, run in baselines:
-        fitting = [key for key in members if key[:2] == (dataset, subset) and condition.fits(key[2])]
-        for key in fitting or [(dataset, subset, condition)]:
-            members.setdefault(key, []).append(run)
-    return tuple(Group(subset, condition, tuple(some)) for (_, subset, condition), some in members.items())
+            places.setdefault((run.dataset, subset), []).append((condition_of(run, subset), run))
+    return tuple(
+        Group(subset, condition, tuple(run for own, run in some if own.fits(condition)))
+        for (_, subset), some in places.items()
+        for condition in _fullest(condition for condition, _ in some)
+    )
+
+
+def _fullest(conditions: Iterable[Condition]) -> list[Condition]:
+    """Conditions without those that fit one which says more."""
+    distinct = list(dict.fromkeys(conditions))
+    return [one for one in distinct if not any(one.fits(two) and two.count("") < one.count("") for two in distinct)]

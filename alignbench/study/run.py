@@ -159,9 +159,11 @@ def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJ
 
     columns = ["id", "subset", "pairs", "value", "cluster", "stimuli"]
     try:
-        table = parquet.read_table(path, columns=columns)
-        if set(table.column_names) != set(columns):
-            raise ValueError(f"it lacks {', '.join(sorted(set(columns) - set(table.column_names)))}")
+        file = parquet.ParquetFile(path)
+        lacking = set(columns) - set(file.schema_arrow.names)
+        if lacking:
+            raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+        table = file.read(columns=columns)
         found = {}
         for subset in subsets:
             rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
@@ -174,7 +176,8 @@ def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJ
             clusters, options = (_matrix(rows[column]) for column in ("cluster", "pairs"))
             found[subset] = SubsetJudgments(human, clusters, options, digest.hexdigest())
     except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path} cannot be used ({error}): measure it again with --overwrite") from error
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} cannot be used ({reason}): measure it again with --overwrite") from error
     return found
 
 

@@ -19,6 +19,7 @@ from alignbench.study.run import StudyRun, SubsetJudgments, judgments_by_subset,
 __all__ = ["LEVELS", "Study", "StudyRun", "read_study"]
 
 LEVELS = ("low", "middle", "high")
+_IDENTIFYING = {"model", "dataset", "protocol", "data_fingerprint"}
 _NAMED = 3  # at most so many runs are named where all others are alike
 
 
@@ -89,7 +90,8 @@ def _read(folder: Path, known: dict[bytes, dict[str, SubsetJudgments]]) -> Study
     if not (folder / "run.json").is_file():
         raise DataError(f"{folder} holds no finished run: measure it again, or leave it out")
     record, curve = read_record(folder), read_curve(folder)
-    if "kind" not in record or not isinstance(record["settings"], dict):
+    settings = record["settings"]
+    if "kind" not in record or not isinstance(settings, dict) or not set(settings) >= _IDENTIFYING:
         raise DataError(f"{folder / 'run.json'} lacks what a study needs: measure it again with --overwrite")
     subsets = list(dict.fromkeys(curve.main()["subset"]))
     path = folder / "judgments.parquet"
