@@ -219,28 +219,33 @@ def test_a_factor_shows_its_options_their_twins_and_all_baselines(study: Study) 
     assert {line["keys"][0] for line in lines} == {f"model:{BASE_16}", "model:pixels", "model:ssim"}
 
 
-def test_distances_that_are_compared_are_all_shown_and_hidden_apart(study: Study) -> None:
+def test_distances_that_are_compared_have_boxes_of_their_own(study: Study) -> None:
     options = tuple(Option(name, name) for name in (MAIN, COSINE))
-    factor = Factor("distance", "?", options, pd.DataFrame(), architecture().differences, ())
-    found = Parsed(study_page(study, [factor], []))
+    rows = [
+        difference("nights", "projection", 0.1, 0.05, 0.15)
+        | {"first": f"{label}, {MAIN}", "second": f"{label}, {COSINE}", "distance": f"{MAIN} / {COSINE}"}
+        for label in (BASE_16, BASE_32)
+    ]
+    found = Parsed(study_page(study, [Factor("distance", "?", options, pd.DataFrame(), pd.DataFrame(rows), ())], []))
     boxes = {attrs["data-key"]: "checked" in attrs for tag, attrs in found.elements if attrs.get("data-key")}
-    assert boxes[f"compared:{MAIN}"]
-    assert boxes[f"compared:{COSINE}"]
+    own = {key.removeprefix("factor-distance "): on for key, on in boxes.items() if key.startswith("factor-distance ")}
+    assert own == {
+        **{f"model:{BASE_16}": True, f"model:{BASE_32}": False, f"model:{BASE_32}, 2 untrained twins": False},
+        **{f"distance:{MAIN}": True, f"distance:{COSINE}": True},
+    }
     assert boxes[f"distance:{MAIN}"]
     assert not boxes[f"distance:{COSINE}"], "elsewhere one at first, for legibility"
     lines = json.loads(found.data)["charts"]["factor-distance-0"]["lines"]
-    assert {key for line in lines for key in line["keys"] if not key.startswith("model")} == {
-        f"compared:{MAIN}",
-        f"compared:{COSINE}",
-    }
-
-
-def test_only_the_distances_that_are_asked_for(study: Study) -> None:
-    found = Parsed(study_page(study, [architecture()], [], distances=[COSINE]))
-    lines = json.loads(found.data)["charts"]["everything-0"]["lines"]
-    shown = {key for line in lines for key in line["keys"] if key.startswith("distance")}
-    assert shown == {f"distance:{COSINE}"}
-    assert not [table for table in found.tables if "p (Holm)" in table[0] and "normalised Euclidean" in str(table)]
+    towers = [line for line in lines if line["look"]["kind"] == "tower"]
+    assert {key for line in towers for key in line["keys"]} <= {f"factor-distance {key}" for key in own}
+    colours = {(key, line["look"]["colour"]) for line in towers for key in line["keys"] if "distance:" in key}
+    assert len(colours) == 2, "a colour for each distance, whatever the model"
+    keys = [attrs["data-keys"] for tag, attrs in found.elements if tag == "tr" and attrs.get("data-keys")]
+    assert f'["factor-distance model:{BASE_32}"]' in keys
+    [table] = [table for table in found.tables if "separable (p, Holm)" in table[0]]
+    assert [[*row[:2], row[-1]] for row in table[1:]] == [
+        [f"{MAIN} \N{MINUS SIGN} {COSINE}", "projection", label] for label in (BASE_16, BASE_32)
+    ]
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -269,14 +274,14 @@ def test_a_factor_says_what_its_intervals_are_over_and_what_else_differs(parsed:
 
 
 def test_paired_differences_are_told_and_drawn(parsed: Parsed, text: str) -> None:
-    first, second = (table for table in parsed.tables if "p (Holm)" in table[0])
-    rows = [[*row[:7], *row[8:]] for row in first[1:]]  # without the little chart
+    first, second = (table for table in parsed.tables if "separable (p, Holm)" in table[0])
+    rows = [[*row[:4], *row[5:]] for row in first[1:]]  # without the little chart
     pair, at_best = "base-16 \N{MINUS SIGN} base-32", "best layer (layer_2, layer_9)"
     assert rows == [
-        [pair, "projection", "normalised Euclidean", "0.600", "0.500", "+0.100", "+0.050 .. +0.150", "yes", "0.040"],
-        [pair, at_best, "normalised Euclidean", "0.480", "0.500", "-0.020", "-0.060 .. +0.020", "no", "0.040"],
+        [pair, "projection", "+0.100", "+0.050 .. +0.150", "yes (0.040)", "0.600", "0.500", "normalised Euclidean"],
+        [pair, at_best, "-0.020", "-0.060 .. +0.020", "no (0.040)", "0.480", "0.500", "normalised Euclidean"],
     ]
-    assert second[1][2] == "cosine"
+    assert second[1][-1] == "cosine"
     forest = re.findall(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="8".*?<rect x="([\d.]+)".*?fill="(#\w+)"', text)
     zero, scale = 75.0, 0.95 * 75.0 / 0.15  # the widest end of the first table lies at 95 % of half the width
     for (low, high, left, fill), row in zip(forest, architecture().differences.itertuples(), strict=False):
@@ -416,6 +421,19 @@ def test_a_page_that_cannot_be_written_is_refused_in_a_line(
     assert "--output" in line
 
 
+def test_only_the_distances_that_are_asked_for(folders: list[Path], tmp_path: Path) -> None:
+    runs = [str(folder) for folder in folders if "__nights__" in folder.name]
+    page = tmp_path / "report.html"
+    assert main(["report", *runs, "--output", str(page), "--distance", COSINE]) == 0
+    found = Parsed(page.read_text(encoding="utf-8"))
+    lines = json.loads(found.data)["charts"]["everything-0"]["lines"]
+    assert {key for line in lines for key in line["keys"] if "distance" in key} == {f"distance:{COSINE}"}
+    assert {line["name"] for line in lines} >= {BASE_16, BASE_32, "pixels", "ssim"}
+    tables = [table for table in found.tables if "separable (p, Holm)" in table[0]]
+    assert tables
+    assert {row[-1] for table in tables for row in table[1:]} == {"cosine"}
+
+
 # --- In a browser ---------------------------------------------------------------------------------------------------
 
 
@@ -546,8 +564,6 @@ def test_it_fits_a_phone_and_paper(browser: Any, page_file: Path, tmp_path: Path
     narrow = desk.tab.eval_on_selector_all("[data-chart]", widths)
     desk.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert desk.tab.eval_on_selector_all("[data-chart]", widths) == [690] * 6
-    assert desk.tab.locator("details:not([open])").count() == 0
     desk.tab.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert desk.tab.locator("details[open]").count() == 0
     assert desk.tab.eval_on_selector_all("[data-chart]", widths) == narrow
     desk.check()

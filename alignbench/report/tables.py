@@ -198,7 +198,7 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str) -> Iterable[Diff
             (number(row.value_first), number(row.value_second)),
             number(row.difference, "+"),
             f"{row.ci_low:+.3f} .. {row.ci_high:+.3f}" if math.isfinite(row.ci_low) else NONE,
-            number(row.p_holm),
+            "<0.001" if row.p_holm < 0.0005 else number(row.p_holm),
             bool(row.separable),
             at(row.ci_low),
             at(row.difference),

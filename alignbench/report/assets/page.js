@@ -164,16 +164,9 @@
 
   // ------------------------------------------------------------------------------------------------- paper
 
-  const PAPER = { width: 690, height: 260 }; // between the margins of A4 and of Letter, in CSS pixels
-  const closed = () => [...document.querySelectorAll("details:not([open])")];
-  let opened = [];
-  window.addEventListener("beforeprint", () => {
-    opened = closed();
-    for (const one of opened) one.open = true;
-    for (const { box } of plots) Plotly.relayout(box, { ...PAPER, autosize: false });
-  });
-  window.addEventListener("afterprint", () => {
-    for (const one of opened) one.open = false;
-    for (const { box } of plots) Plotly.relayout(box, { width: null, height: null, autosize: true });
-  });
+  const PAPER = { width: 690, height: 230, autosize: false }; // between the margins of A4 and of Letter, in CSS pixels
+  const SCREEN = { width: null, height: null, autosize: true };
+  const resize = (size) => plots.forEach(({ box }) => Plotly.relayout(box, size));
+  window.addEventListener("beforeprint", () => resize(PAPER));
+  window.addEventListener("afterprint", () => resize(SCREEN));
 })();
