@@ -312,7 +312,10 @@ def test_remarks_and_what_was_left_out_are_said(parsed: Parsed) -> None:
     section = words(parsed.sections["shown"])
     assert "tid2013: 3 < 4 & so on" in section
     assert "/somewhere/empty holds no finished run" in section
-    assert "18 runs of 4 models and 2 baselines, on tid2013 (low level), nights (middle level), things" in section
+    assert (
+        "18 runs (2 models, 2 untrained twins, 2 baselines) on tid2013 (low level), nights (middle level), things"
+        in section
+    )
 
 
 def test_simulated_observers_are_said_wherever_they_show(tmp_path: Path) -> None:
@@ -393,7 +396,7 @@ def test_folders_that_are_no_runs_are_named_and_left_out(
     for name in ("broken", "empty"):
         assert sum(str(tmp_path / name) in line for line in said) == 1
         assert str(tmp_path / name) in shown
-    assert "1 run of 1 model and 0 baselines" in shown
+    assert "1 run (1 model) on" in shown
 
 
 def test_runs_of_two_protocols_are_said_and_not_averaged(
@@ -526,18 +529,23 @@ def test_hovering_tells_layer_value_and_interval(browser: Any, page_file: Path, 
     opened.check()
 
 
-def test_names_from_runs_are_never_taken_for_markup(browser: Any, study: Study, tmp_path: Path) -> None:
+def test_names_from_runs_are_never_taken_for_markup_nor_gaps_for_values(
+    browser: Any, study: Study, tmp_path: Path
+) -> None:
     from dataclasses import replace
 
     run = study.runs[0]
+    frame = run.curve.frame.assign(model=NASTY)
+    frame.loc[frame["layer"] == "layer_6", ["value", "ci_low", "ci_high"]] = np.nan
     renamed = replace(
         run,
-        curve=type(run.curve)(run.curve.frame.assign(model=NASTY)),
+        curve=type(run.curve)(frame),
         record=run.record | {"label": NASTY, "settings": run.record["settings"] | {"model": NASTY}},
     )
     page = tmp_path / "report.html"
     finding = Finding(NASTY, NASTY, "not testable", pd.DataFrame({NASTY: [NASTY]}), NASTY, NASTY)
     write_page(study_page(Study((renamed,), (NASTY,)), [], [finding], [NASTY]), page)
+    assert [value is None for value in json.loads(Parsed(page.read_text()).data)["curves"][0]["y"]].index(True) == 6
     opened = Opened(browser, page, viewport={"width": 1280, "height": 900})
     assert opened.tab.locator("img").count() == 0
     assert opened.tab.locator("section#everything fieldset label").first.inner_text().strip() == NASTY

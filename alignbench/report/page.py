@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from alignbench.published import SOURCE
 from alignbench.report.charts import Charts, Section
 from alignbench.report.panels import SIMULATED
+from alignbench.report.series import TWINS
 from alignbench.report.tables import Best, Differences, Plain, best_rows, difference_tables, plain, provenance
 
 if TYPE_CHECKING:
@@ -136,10 +137,15 @@ def _asset(name: str) -> str:
 
 def _outline(study: Study, charts: Charts) -> str:
     """How many runs there are, of how many models, on which data sets."""
-    baselines = {run.label for run in study.runs if run.is_baseline}
-    models = {run.label for run in study.runs} - baselines
-    counts = [_counted(len(study.runs), "run"), _counted(len(models), "model"), _counted(len(baselines), "baseline")]
-    return f"{counts[0]} of {counts[1]} and {counts[2]}, on {', '.join(panel.title for panel in charts.panels)}"
+    labels = {run.label: run.is_baseline for run in study.runs}
+    twins = sum(TWINS in label for label in labels)
+    counts = {
+        "model": len(labels) - sum(labels.values()) - twins,
+        "untrained twin": twins,
+        "baseline": sum(labels.values()),
+    }
+    shown = ", ".join(_counted(count, name) for name, count in counts.items() if count)
+    return f"{_counted(len(study.runs), 'run')} ({shown}) on {', '.join(panel.title for panel in charts.panels)}"
 
 
 def _counted(count: int, name: str) -> str:

@@ -249,7 +249,8 @@ def provenance(runs: Sequence[StudyRun]) -> tuple[dict[str, str], Plain]:
     """How the runs were made: what is the same in all of them, and a table of what is not."""
     facts = pd.DataFrame([_facts(run) for run in runs]).fillna("")
     same = [name for name in facts if name != "run" and len(runs) > 1 and facts[name].nunique() == 1]
-    return {name: facts[name].iloc[0] for name in same}, plain(facts.drop(columns=same))
+    common = {name: facts[name].iloc[0] for name in same}
+    return {name: value for name, value in common.items() if value not in ("", NONE)}, plain(facts.drop(columns=same))
 
 
 def _facts(run: StudyRun) -> dict[str, str]:

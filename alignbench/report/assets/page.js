@@ -15,7 +15,7 @@
   const wrapped = (name) => name.split(/(?<=[\/_,-])/).reduce((lines, piece) => {
     const last = lines[lines.length - 1];
     return last.length + piece.length > 30 ? [...lines, piece] : [...lines.slice(0, -1), last + piece];
-  }, [""]).map(escaped).join("<br>");
+  }, [""]).map((part) => escaped(part.trim())).join("<br>");
   const number = (value) => value.toFixed(3);
   const rgba = (colour, alpha) =>
     `rgba(${[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).join(",")},${alpha})`;
