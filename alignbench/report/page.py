@@ -136,7 +136,7 @@ def _asset(name: str) -> str:
 
 
 def _outline(study: Study, charts: Charts) -> str:
-    """How many runs there are, of how many models, on which data sets."""
+    """How many runs there are, of how many models, on which data sets, by which protocol."""
     labels = {run.label: run.is_baseline for run in study.runs}
     twins = sum(TWINS in label for label in labels)
     counts = {
@@ -145,7 +145,9 @@ def _outline(study: Study, charts: Charts) -> str:
         "baseline": sum(labels.values()),
     }
     shown = ", ".join(_counted(count, name) for name, count in counts.items() if count)
-    return f"{_counted(len(study.runs), 'run')} ({shown}) on {', '.join(panel.title for panel in charts.panels)}"
+    places = ", ".join(panel.title for panel in charts.panels)
+    protocols = " and ".join(dict.fromkeys(run.protocol for run in study.runs))
+    return f"{_counted(len(study.runs), 'run')} ({shown}) on {places}, by the {protocols} protocol"
 
 
 def _counted(count: int, name: str) -> str:

@@ -116,14 +116,15 @@
   }
 
   function layout(chart) {
+    const title = { standoff: 8, font: { ...FONT, size: 11 } };
     const axis = { gridcolor: "#e4e4e4", linecolor: "#555", ticks: "outside", tickcolor: "#999", zeroline: false, fixedrange: touch };
     return {
       font: FONT, paper_bgcolor: "#fff", plot_bgcolor: "#fff", margin: { l: 58, r: 12, t: 10, b: chart.has_depth ? 46 : 16 },
       hovermode: "closest", hoverdistance: 24, dragmode: touch ? false : "zoom",
       hoverlabel: { bgcolor: "#fff", align: "left", font: { ...FONT, size: 12 }, namelength: -1 },
       xaxis: { ...axis, range: EDGES, showticklabels: chart.has_depth, tickvals: chart.has_depth ? [0, 20, 40, 60, 80, 100] : [],
-        title: { text: chart.has_depth ? data.depth : "", standoff: 8 } },
-      yaxis: { ...axis, title: { text: chart.score, standoff: 8 }, tickformat: ".2~f" },
+        title: { ...title, text: chart.has_depth ? data.depth : "" } },
+      yaxis: { ...axis, title: { ...title, text: chart.score }, tickformat: ".2~f" },
       annotations: labels(chart),
     };
   }
