@@ -564,6 +564,12 @@ def reverse_of(target: Callable[[str, str, str, str], float]) -> Callable[[str, 
     return lambda label, dataset, distance, layer: 0.9 - target(label, dataset, distance, layer)
 
 
+def test_a_model_that_was_measured_twice_counts_once_for_a_protocol(tmp_path: Path) -> None:
+    for size, protocol in ((200, "paper"), (200, "corrected"), (100, "corrected")):
+        write_made(Made(BASE_16, "tid2013", size, clear, protocol=protocol, distances=(NORMALISED,)), tmp_path)
+    assert panels_of(read_study([tmp_path])[0])["low"].protocol == "paper"
+
+
 def test_findings_are_of_one_protocol_the_one_of_most_models(tmp_path: Path) -> None:
     for model, protocol in ((BASE_16, "paper"), (BASE_16, "corrected"), (BASE_32, "corrected"), ("ssim", "corrected")):
         write_made(Made(model, "tid2013", 200, clear, protocol=protocol, distances=(NORMALISED,)), tmp_path)

@@ -20,12 +20,11 @@ from alignbench.models.cards import cards
 from alignbench.report.series import distance_name
 from alignbench.resampling import holm
 from alignbench.study.differing import differing, spoken
-from alignbench.study.paired import PLACES, Group, condition_of
+from alignbench.study.paired import PLACES, SIGNIFICANCE, Group, condition_of
 from alignbench.study.run import StudyRun
 from alignbench.study.runs import Study
 
 REFERENCE = "openai/clip-vit-base-patch16"
-SIGNIFICANCE = 0.05
 COLUMNS = (
     *("dataset", "level", "protocol", "subset", "distance", "place", "first", "second", "first_layer", "second_layer"),
     *("value_first", "value_second", "difference", "ci_low", "ci_high", "p", "p_holm", "separable", "n", "n_clusters"),

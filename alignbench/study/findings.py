@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from alignbench.study import rules
+from alignbench.study.paired import SIGNIFICANCE
 from alignbench.study.panels import Panels, panels_of, published_panels
 from alignbench.study.rules import Outcome
 from alignbench.study.runs import Study
@@ -43,7 +44,7 @@ class _Statement:
 
 _BEST = "The best layer is the highest before the projection with the normalised Euclidean distance"
 _PAIRED = (
-    f"taken anew in each resample; a comparison is separable if its p-value is below {rules.SIGNIFICANCE} after "
+    f"taken anew in each resample; a comparison is separable if its p-value is below {SIGNIFICANCE} after "
     "Holm's correction for all comparisons of this finding, and its 95 % interval does not reach the bound."
 )
 _STATEMENTS = (

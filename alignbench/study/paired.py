@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 PLACES = ("best layer", "projection")
 CONDITIONS = ("protocol", "judgments", "tokens", "preparation of pictures", "precision", "calibration")
+SIGNIFICANCE = 0.05  # after correction for the number of comparisons
 SEED = 0  # of the bootstrap, as of `alignbench compare`
 
 

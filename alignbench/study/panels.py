@@ -101,10 +101,11 @@ def panels_of(study: Study) -> dict[str, Panel]:
     groups = [group for group in study.groups if any(run.trained for run in group.runs)]
     if any(group.runs[0].observers == "people" for group in groups):
         groups = [group for group in groups if group.runs[0].observers == "people"]
-    models: dict[str, int] = {}
+    models: dict[str, set[tuple[str, str]]] = {}
     for group in groups:
-        models[group.condition.protocol] = models.get(group.condition.protocol, 0) + _trained(group)
-    protocol = max(models, key=lambda name: (models[name], name == "paper"), default="")
+        trained = {(run.dataset, run.label) for run in group.runs if run.trained}
+        models[group.condition.protocol] = models.get(group.condition.protocol, set()) | trained
+    protocol = max(models, key=lambda name: (len(models[name]), name == "paper"), default="")
     found = {}
     for level in LEVELS:
         some = [group for group in groups if (group.level, group.condition.protocol) == (level, protocol)]
@@ -113,16 +114,12 @@ def panels_of(study: Study) -> dict[str, Panel]:
     return found
 
 
-def _trained(group: Group) -> int:
-    return len({run.label for run in group.runs if run.trained})
-
-
 def _rank(group: Group) -> tuple[bool, bool, int, int]:
     usual = zip(group.condition[2:5], ("all", "checkpoint", "fp32"), strict=True)
     return (
         group.dataset in PAPER_SUBSETS,
         group.subset == PAPER_SUBSETS.get(group.dataset),
-        _trained(group),
+        len({run.label for run in group.runs if run.trained}),
         sum(one == other for one, other in usual),
     )
 
@@ -135,9 +132,7 @@ def _panel(group: Group) -> Panel:
         if run.is_baseline:
             baselines[label] = scores[0]
         elif run.trained:
-            depths = run.curve.frame.drop_duplicates("layer").set_index("layer")["depth"].loc[list(run.layers)]
-            projection = run.layers[-1] == "projection"
-            curve = Scored(depths.to_numpy(np.float64), projection, scores)
+            curve = Scored(run.depths, run.layers[-1] == "projection", scores)
             curves.setdefault((run.published or label, distance), curve)
     options = group.judgments.options.shape[1]
     return Panel(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alignbench.published import PAPER_SUBSETS
 from alignbench.resampling import holm, interval, p_value
+from alignbench.study.paired import SIGNIFICANCE
 from alignbench.study.panels import Panel, Panels, Scored
 from alignbench.study.runs import LEVELS
 
@@ -26,7 +27,6 @@ NORMALISED, EUCLIDEAN, COSINE = "normalized_euclidean", "euclidean", "cosine"
 MIDDLE = (45.0, 80.0)  # depths between which a dip is looked for
 NEAR = 0.5  # cosine is near Euclidean if it is less than so much as far from it as the normalised distance is
 POINT = 0.01  # what is below is no gain
-SIGNIFICANCE = 0.05
 _PAPER_SETS = dict(zip(LEVELS, PAPER_SUBSETS, strict=True))
 
 

@@ -57,7 +57,7 @@ class StudyRun:
     layers: tuple[str, ...]
     judgments: dict[str, SubsetJudgments]
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What the model is called."""
         return self.curve.label
@@ -67,17 +67,17 @@ class StudyRun:
         """Every setting that can change a number."""
         return dict(self.record["settings"])
 
-    @property
+    @cached_property
     def dataset(self) -> str:
         """Name of the data set."""
         return str(self.curve.frame["dataset"].iloc[0])
 
-    @property
+    @cached_property
     def level(self) -> str:
         """Level of abstraction: `low`, `middle` or `high`."""
         return str(self.curve.frame["level"].iloc[0])
 
-    @property
+    @cached_property
     def protocol(self) -> str:
         """`paper` or `corrected`."""
         return str(self.curve.frame["protocol"].iloc[0])
@@ -92,10 +92,15 @@ class StudyRun:
         """Names of its distances."""
         return tuple(dict.fromkeys(self.curve.frame["distance"]))
 
-    @property
+    @cached_property
     def is_baseline(self) -> bool:
         """Whether it has one score for whole images, and no layers."""
         return self.layers == ("image",)
+
+    @cached_property
+    def depths(self) -> Floats:
+        """Depths of its layers in percent, (layers,)."""
+        return self.curve.frame.drop_duplicates("layer")["depth"].to_numpy(dtype=np.float64)
 
     @property
     def trained(self) -> bool:

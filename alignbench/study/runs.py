@@ -162,6 +162,8 @@ def _who(ways: dict[str, list[str]]) -> str:
     """`paper (a, b), corrected (c)`; the most common way needs no names where they are many."""
     most = max(ways, key=lambda way: len(ways[way]))
     return ", ".join(
-        f"{way} (the other {len(labels)})" if way == most and len(labels) > _NAMED else f"{way} ({', '.join(labels)})"
+        f"{way} (the other {len(labels)})"
+        if way == most and len(labels) > _NAMED
+        else f"{way} ({', '.join(dict.fromkeys(labels))})"
         for way, labels in ways.items()
     )
