@@ -100,7 +100,7 @@ class StudyRun:
     @cached_property
     def depths(self) -> Floats:
         """Depths of its layers in percent, (layers,)."""
-        return self.curve.frame.drop_duplicates("layer")["depth"].to_numpy(dtype=np.float64)
+        return np.asarray(self.curve.frame.drop_duplicates("layer")["depth"], dtype=np.float64)
 
     @property
     def trained(self) -> bool:
