@@ -79,7 +79,9 @@ def architecture() -> Factor:
 
 
 def findings() -> list[Finding]:
-    evidence = pd.DataFrame({"model": ["m"], "peak_depth": [12.3456], "judgments": [3_000], "early": [True]})
+    evidence = pd.DataFrame(
+        {"model": ["m"], "peak_depth": [12.3456], "judgments": [3_000], "early": [True], "p_holm": [0.0004]}
+    )
     return [
         Finding(f"Claim {index}.", f"Rule {index}.", verdict, evidence, f"Why {index}.", f"Theirs {index}.")
         for index, verdict in enumerate(VERDICTS)
@@ -296,7 +298,8 @@ def test_findings_come_with_verdict_rule_and_numbers(parsed: Parsed) -> None:
     for finding in findings():
         for said in (finding.claim, finding.rule, finding.verdict, finding.why, finding.published):
             assert said in section
-    assert [["model", "peak depth", "judgments", "early"], ["m", "12.346", "3,000", "yes"]] in parsed.tables
+    columns = ["model", "peak depth", "judgments", "early", "p holm"]
+    assert [columns, ["m", "12.346", "3,000", "yes", "<0.001"]] in parsed.tables
 
 
 def test_provenance_names_every_run(parsed: Parsed, folders: list[Path]) -> None:

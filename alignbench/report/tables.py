@@ -198,7 +198,7 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str) -> Iterable[Diff
             (number(row.value_first), number(row.value_second)),
             number(row.difference, "+"),
             f"{row.ci_low:+.3f} .. {row.ci_high:+.3f}" if math.isfinite(row.ci_low) else NONE,
-            "<0.001" if row.p_holm < 0.0005 else number(row.p_holm),
+            _p(row.p_holm),
             bool(row.separable),
             at(row.ci_low),
             at(row.difference),
@@ -209,6 +209,10 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str) -> Iterable[Diff
 def number(value: float, sign: str = "") -> str:
     """A score with three decimals."""
     return f"{value:{sign}.3f}" if math.isfinite(value) else NONE
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.0005 else number(value)
 
 
 # ------------------------------------------------------------------------------------------------ any table
@@ -229,7 +233,8 @@ def plain(frame: pd.DataFrame) -> Plain:
         pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name]) for name in frame
     )
     columns = tuple(str(name).replace("_", " ") for name in frame)
-    return Plain(columns, numeric, tuple(tuple(map(_word, row)) for row in frame.itertuples(index=False)))
+    said = [frame[name].map(_p if name in ("p", "p_holm") else _word, na_action=None) for name in frame]
+    return Plain(columns, numeric, tuple(zip(*said, strict=True)))
 
 
 def _word(value: Any) -> str:

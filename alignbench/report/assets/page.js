@@ -25,7 +25,7 @@
   function hover(curve, index, name, kind) {
     const layer = curve.layers[index];
     const said = [`<b>${wrapped(name)}</b>${kind === "published" ? " (published)" : ""}`];
-    if (layer !== "image") said.push(`${escaped(layer)}, depth ${curve.x[index]} %`);
+    if (layer !== "image") said.push(`${escaped(layer)}, depth ${curve.x[index].toFixed(1)} %`);
     said.push(number(curve.y[index]) + (kind === "twins" ? " (mean)" : ""));
     if (curve.low && curve.low[index] !== null && curve.high[index] !== null) {
       const ends = `${number(curve.low[index])} .. ${number(curve.high[index])}`;
