@@ -248,6 +248,11 @@ def test_a_distance_that_all_have_stands_in_for_the_normalised_one(tmp_path: Pat
     assert set(by_name(study)["architecture"].differences["distance"]) == {"cosine"}
 
 
+def test_the_normalised_distance_goes_before_others_that_all_have(tmp_path: Path) -> None:
+    study = study_of(tmp_path, *(made(model, distances=("cosine", *MAIN)) for model in (BASE_16, BASE_32)))
+    assert set(by_name(study)["architecture"].differences["distance"]) == set(MAIN)
+
+
 def test_training_is_what_lies_between_a_model_and_its_untrained_twins(tmp_path: Path) -> None:
     def target(label: str, dataset: str, distance: str, layer: str) -> float:
         return 0.3 if "@random" in label else 0.7

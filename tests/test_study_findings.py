@@ -396,6 +396,17 @@ def test_a_comparison_is_corrected_and_its_interval_is_that_of_the_resamples() -
     np.testing.assert_allclose(table["p_holm"].to_numpy()[order], adjusted, rtol=1e-9)
 
 
+def test_what_is_clear_alone_may_not_be_among_many() -> None:
+    """A difference of 2.3 standard errors: p is about 0.02, and 0.1 after correction for five."""
+    curves = {("m", NORMALISED): flat(0.7, spread=0.02)}
+    alone, many = (
+        rules.models_beat_baselines({"high": panel("high", curves, dict.fromkeys(names, 0.654))})
+        for names in (["a"], ["a", "b", "c", "d", "e"])
+    )
+    assert (many.evidence["ci_low"] > 0).all()
+    assert (verdict(alone), verdict(many)) == ("borne out", "not separable")
+
+
 def test_scores_that_are_not_there_leave_a_rule_untestable() -> None:
     nothing = Scored(DEPTHS, True, np.full((6, 1001), np.nan))
     panels = {"low": panel("low", {("m", NORMALISED): nothing, ("n", NORMALISED): flat(0.7)}, {"ssim": 0.5})}

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, SMALL, Made, as_published, write_made, write_study
 from test_comparison import DAMAGE
 
@@ -175,6 +177,26 @@ def test_differences_are_those_of_two_runs_alone(root: Path, dataset: str, other
                 assert found[column] == pytest.approx(expected[column], rel=1e-9, abs=1e-12), column
             assert (found["first_layer"], found["second_layer"]) == (expected["first_layer"], expected["second_layer"])
             assert (group.interval, group.clusters) == (expected["interval"], expected["n_clusters"])
+
+
+def test_ties_count_as_the_protocol_says(tmp_path: Path) -> None:
+    found = {}
+    for protocol in ("paper", "corrected"):
+        for model in (BASE_16, BASE_32):
+            folder = write_made(made(model, "nights", "middle", protocol=protocol), tmp_path / protocol)
+            path = folder / "distances.safetensors"
+            with safe_open(path, framework="np") as file:
+                metadata, values = file.metadata(), file.get_tensor(MAIN[0])
+            values[:, : 200 if model == BASE_16 else 100] = 0.5  # of two pairs each: 100 and 50 triplets
+            save_file({MAIN[0]: values}, path, metadata=metadata)
+        study, _ = read_study([tmp_path / protocol])
+        [group] = study.groups
+        found[protocol] = group.difference((BASE_16, MAIN[0]), (BASE_32, MAIN[0]), "projection")
+        alone = compare(*(run.folder for run in study.runs)).set_index("place").loc["projection"]
+        for name in ("first", "second", "difference", "ci_low", "ci_high"):
+            assert found[protocol][name] == pytest.approx(alone[name], rel=0, abs=1e-12)
+    for name, ties in (("first", 100), ("second", 50)):
+        assert found["corrected"][name] - found["paper"][name] == pytest.approx(ties / 2 / SMALL["middle"], abs=1e-12)
 
 
 def test_the_order_of_judgments_does_not_matter(tmp_path: Path) -> None:
