@@ -1,7 +1,6 @@
 """Two finished runs on the judgments that both hold: how far one lies above the other, and how certain that is.
 
-Distances and judgments come from the run folders. Both runs are scored, each by its own protocol's rule for ties, in
-the same resamples, so that what makes a judgment hard for both drops out of the difference.
+Distances and judgments come from the run folders; both runs are scored in the same resamples (see `differences`).
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.differences import Judged, Place, at_best, at_projection, difference_row, score_together
 from alignbench.errors import DataError, UsageError
 from alignbench.finished import FinishedRun, read_run
-from alignbench.resampling import IntervalKind, holm, interval, object_weights, p_value
-from alignbench.statistics import Resampled, agreement_with_preferences, correct_choices, rating_replicates
+from alignbench.resampling import IntervalKind, holm
 
 Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
@@ -149,57 +147,23 @@ def _scored(
     Returns:
         The scores, how they were resampled, and the number of clusters.
     """
-    human = shared["value"].to_numpy(dtype=np.float64)
     clusters = np.stack([np.asarray(cluster, dtype=np.int64) for cluster in shared["cluster"]])
     options = [np.stack([np.asarray(row, dtype=np.int64) for row in shared[c]]) for c in ("pairs", "pairs_second")]
-    stacked = [np.concatenate(list(run.distances.values())) for run in runs]
-    if _is_rating(runs[0]):
-        both = np.concatenate([values[:, judged[:, 0]] for values, judged in zip(stacked, options, strict=True)])
-        scores, kind = rating_replicates(both, human, clusters[:, 0], seed, ("spearman",))
-        replicates = scores["spearman"]
-    else:
-        correct = np.concatenate([_agreement(*part, human) for part in zip(runs, stacked, options, strict=True)])
-        if clusters.shape[1] > 1:
-            replicates, kind = object_replicates(correct, clusters, seed)
-        else:
-            resampled = Resampled(clusters, seed)
-            replicates, kind = resampled.replicates((correct, np.ones(len(human)))), resampled.kind
-    found: list[dict[str, Floats]] = []
-    for run in runs:
-        found.append({})
-        for name in run.distances:
-            found[-1][name], replicates = np.split(replicates, [len(run.layers)])
+    judged = [
+        Judged(
+            np.concatenate(list(run.distances.values())),
+            pairs,
+            run.record["kind"],
+            run.record["settings"]["protocol"] == "corrected",
+        )
+        for run, pairs in zip(runs, options, strict=True)
+    ]
+    scores, kind = score_together(judged, shared["value"].to_numpy(dtype=np.float64), clusters, seed)
+    found = [
+        dict(zip(run.distances, np.split(values, len(run.distances)), strict=True))
+        for run, values in zip(runs, scores, strict=True)
+    ]
     return found, kind, len(np.unique(clusters))
-
-
-def _agreement(run: FinishedRun, distances: Floats, options: Indices, human: Floats) -> Floats:
-    """How far distances agree with each choice, (curves, n), by the run's own rule for ties."""
-    if run.record["kind"] == "preference":
-        return agreement_with_preferences(distances, options, human)
-    share_ties = run.record["settings"]["protocol"] == "corrected"
-    return correct_choices(distances, options, human.astype(np.int64), share_ties)
-
-
-def object_replicates(correct: Floats, clusters: Indices, seed: int) -> tuple[Floats, IntervalKind]:
-    """Accuracies under resampled objects: a judgment weighs the product of its objects' counts.
-
-    Args:
-        correct: (curves, n), from 0 to 1.
-        clusters: The objects of each judgment, (n, m).
-        seed: Of the bootstrap.
-
-    Returns:
-        (curves, 1 + resamples), the accuracy itself first; and what the resamples are.
-    """
-    _, members = np.unique(clusters, return_inverse=True)
-    members = members.reshape(clusters.shape)
-    count = int(members.max()) + 1
-    found = [correct.mean(axis=1)]
-    for drawn in object_weights(count, seed):
-        weights = np.prod(drawn[members], axis=1)
-        total = weights.sum()
-        found.append(correct @ weights / total if total else np.full(len(correct), np.nan))
-    return np.stack(found, axis=1), "percentile object bootstrap" if count > 1 else "none"
 
 
 # ------------------------------------------------------------------------------------------------- places
@@ -210,8 +174,10 @@ def _places(
 ) -> list[dict[str, Any]]:
     one, other = runs
     rows = [
-        _row("projection", 100.0, _at_projection(one, scored[0]), _at_projection(other, scored[1]), kind),
-        _row("best layer", np.nan, _best(one, scored[0]), _best(other, scored[1]), kind),
+        difference_row(
+            "projection", 100.0, at_projection(one.layers, scored[0]), at_projection(other.layers, scored[1]), kind
+        ),
+        difference_row("best layer", np.nan, at_best(one.layers, scored[0]), at_best(other.layers, scored[1]), kind),
     ]
     if any(run.layers == ("image",) for run in runs):
         curve = max(range(2), key=lambda i: len(runs[i].layers))
@@ -223,11 +189,8 @@ def _places(
     else:
         depths, place = min((_blocks(run) for run in runs), key=len), "depth"
     return rows + [
-        _row(place, depth, _at(one, scored[0], depth), _at(other, scored[1], depth), kind) for depth in depths
+        difference_row(place, depth, _at(one, scored[0], depth), _at(other, scored[1], depth), kind) for depth in depths
     ]
-
-
-_Place = tuple[Floats, str]  # scores (1 + resamples,) at a place, and the layer it is
 
 
 def _blocks(run: FinishedRun) -> list[float]:
@@ -235,21 +198,7 @@ def _blocks(run: FinishedRun) -> list[float]:
     return [float(depth) for layer, depth in zip(run.layers, run.depths, strict=True) if layer != "projection"]
 
 
-def _at_projection(run: FinishedRun, scores: Floats) -> _Place:
-    """The projection; the last layer of a tower without one, the only one of a baseline."""
-    return scores[-1], run.layers[-1]
-
-
-def _best(run: FinishedRun, scores: Floats) -> _Place:
-    """The highest layer before the projection in each resample, named after that of the whole."""
-    kept = [index for index, layer in enumerate(run.layers) if layer != "projection"] or [0]
-    some = scores[kept]
-    if np.isnan(some[:, 0]).all():
-        return some[0], ""
-    return np.fmax.reduce(some, axis=0), run.layers[kept[int(np.nanargmax(some[:, 0]))]]
-
-
-def _at(run: FinishedRun, scores: Floats, depth: float) -> _Place:
+def _at(run: FinishedRun, scores: Floats, depth: float) -> Place:
     """Scores at a depth, linearly between the layers before the projection; the only one of a baseline everywhere."""
     depths = np.array(_blocks(run))
     exact = np.flatnonzero(np.isclose(depths, depth))
@@ -260,20 +209,3 @@ def _at(run: FinishedRun, scores: Floats, depth: float) -> _Place:
     share = (depth - depths[above - 1]) / (depths[above] - depths[above - 1])
     between = (1.0 - share) * scores[above - 1] + share * scores[above]
     return between, f"{run.layers[above - 1]} .. {run.layers[above]}"
-
-
-def _row(place: str, depth: float, first: _Place, second: _Place, kind: IntervalKind) -> dict[str, Any]:
-    difference = first[0] - second[0]
-    low, high = interval(difference[:1], difference[None, 1:], kind)
-    return {
-        "place": place,
-        "depth": depth,
-        "first": first[0][0],
-        "second": second[0][0],
-        "first_layer": first[1],
-        "second_layer": second[1],
-        "difference": difference[0],
-        "ci_low": low[0],
-        "ci_high": high[0],
-        "p": p_value(float(difference[0]), difference[1:], kind),
-    }

@@ -31,14 +31,15 @@ CONFIDENCE = 0.95
 
 def cluster_weights(count: int, seed: int) -> tuple[Floats, IntervalKind]:
     """Rows of cluster weights, (1 + replicates, clusters): the data themselves first."""
-    whole = np.ones((1, count))
     if count < 2:
-        return whole, "none"
+        return np.ones((1, count)), "none"
     if count < FEWEST_FOR_BOOTSTRAP:
-        return np.concatenate([whole, 1.0 - np.eye(count)]), "cluster jackknife t"
+        return np.concatenate([np.ones((1, count)), 1.0 - np.eye(count)]), "cluster jackknife t"
     rng = np.random.default_rng(seed)
-    drawn = [np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(RESAMPLES)]
-    return np.concatenate([whole, np.array(drawn, dtype=np.float64)]), "percentile cluster bootstrap"
+    weights = np.ones((1 + RESAMPLES, count))
+    for row in weights[1:]:
+        row[:] = np.bincount(rng.integers(0, count, count), minlength=count)
+    return weights, "percentile cluster bootstrap"
 
 
 def object_weights(count: int, seed: int) -> Iterator[Floats]:

@@ -1,35 +1,83 @@
-"""`alignbench report`: figures of finished runs."""
+"""`alignbench report`: finished runs side by side, as a page that answers the study's questions or as a figure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import names_in
+from alignbench.cli.options import complain, names_in
 from alignbench.errors import AlignbenchError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from alignbench.results import LayerCurve
+    from alignbench.study.runs import Study
+
+_FIGURES = (".png", ".svg", ".pdf")
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of them.")],
-    output: Annotated[Path, typer.Option(help="File to write: .png, .svg or .pdf.")],
+    output: Annotated[Path, typer.Option(help="File to write: .html for the report; .png, .svg or .pdf for a figure.")],
     distance: Annotated[str, typer.Option(help="all, or names of distances.")] = "all",
-) -> None:
-    """Draw the curves of runs side by side: a panel a data set, a line a model or distance."""
-    from alignbench.report.figure import curves_figure, save_figure
-    from alignbench.results import find_runs, read_curve
-
-    if output.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"{output} has no ending of a figure: use .png, .svg or .pdf")
-    curves = [read_curve(folder) for folder in find_runs(runs)]
-    known = {name for curve in curves for name in curve.frame["distance"]}
-    for name in names_in(distance):
-        if distance != "all" and name not in known:
-            raise unknown("distance of these runs", name, known)
+) -> int:
+    """Report on runs: a page with curves, best layers, differences and findings, or only a figure of the curves."""
+    ending = output.suffix.lower()
+    if ending not in (".html", *_FIGURES):
+        raise UsageError(f"{output} has no ending of a report: use .html, or {', '.join(_FIGURES)} for a figure")
+    distances = None if distance == "all" else names_in(distance)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        save_figure(curves_figure(curves, None if distance == "all" else names_in(distance)), output)
+        skipped = _write_page(runs, output, distances) if ending == ".html" else _write_figure(runs, output, distances)
     except OSError as error:
         raise AlignbenchError(f"{output} cannot be written ({error.strerror}): choose another --output") from error
     print(output)
+    return 1 if skipped else 0
+
+
+def _write_page(runs: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
+    """Write the page; returns a line for each folder that was left out, which is said."""
+    from alignbench.report.page import study_page, write_page
+    from alignbench.study.factors import factors_of
+    from alignbench.study.findings import findings_of
+    from alignbench.study.runs import read_study
+
+    study, skipped = read_study(runs)
+    _check(distances, (run.curve for run in study.runs))
+    study = study if distances is None else _only(study, distances)
+    for line in skipped:
+        complain(line)
+    write_page(study_page(study, factors_of(study), findings_of(study), skipped), output)
+    return skipped
+
+
+def _only(study: Study, distances: Sequence[str]) -> Study:
+    """The study as if its towers had been measured by these distances alone."""
+    runs = []
+    for run in study.runs:
+        frame = run.curve.frame
+        kept = frame if run.is_baseline else frame[frame["distance"].isin(distances)]
+        if len(kept):
+            runs.append(replace(run, curve=type(run.curve)(kept.reset_index(drop=True))))
+    return replace(study, runs=tuple(runs))
+
+
+def _write_figure(runs: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
+    from alignbench.report.figure import curves_figure, save_figure
+    from alignbench.results import find_runs, read_curve
+
+    curves = [read_curve(folder) for folder in find_runs(list(runs))]
+    _check(distances, curves)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    save_figure(curves_figure(curves, distances), output)
+    return ()
+
+
+def _check(distances: Sequence[str] | None, curves: Iterable[LayerCurve]) -> None:
+    """Refuse a distance that no run has."""
+    known = {name for curve in curves for name in curve.frame["distance"]}
+    for name in distances or ():
+        if name not in known:
+            raise unknown("distance of these runs", name, known)

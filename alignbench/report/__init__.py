@@ -1,1 +1,1 @@
-"""Figures of layer curves."""
+"""Figures of layer curves, and the report page."""

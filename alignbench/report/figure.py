@@ -15,25 +15,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from alignbench.published import PAPER_JUDGMENTS, oddity
-from alignbench.report.series import Key, Look, Names, by_key, looks, published_rows, rows_to_draw
-from alignbench.results import LayerCurve
+from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, is_baseline, panels_of
+from alignbench.report.series import Look, Names, looks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-_LEVELS = ("low", "middle", "high")
-_SCORE_NAMES = {"spearman": "Spearman correlation", "accuracy": "agreement with the choices"}
-_CEILINGS = {  # the first of these that a panel has are drawn
-    "noise ceiling": ("ceiling_loo", "ceiling_max_share"),
-    "noise ceiling, published": ("ceiling_published",),
-    "best attainable": ("ceiling_attainable",),
-}
+    from alignbench.results import LayerCurve
+
 _QUANTITIES = {  # name, colour, marker
     "mean_square": ("mean squared activation", "#0072b2", "o"),
     "mean_difference": ("mean squared difference of pairs", "#d55e00", "s"),
 }
-_DEPTH = "depth (% of the network; 100 = projection)"
 _PUBLISHED = (0, (4, 2))
 _NOTE = 0.14  # inches: the height of a line below a panel
 _Style = dict[str, Any]
@@ -75,45 +68,28 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
         distances: Only these distances of towers; all if none is given. Baselines, which have no layers, are always
             drawn, as horizontal lines.
     """
-    frame, published = rows_to_draw(curves, distances), published_rows(curves, distances)
-    everything = pd.concat([curve.frame for curve in curves], ignore_index=True)
+    frame, panels = panels_of(curves, distances)
     look, names = looks(frame), Names(frame)
-    panels = _panels(frame)
     figure, axes = _canvas(len(panels))
-    for axis, (dataset, subset) in zip(axes, panels, strict=True):
-        rows = _of_panel(frame, dataset, subset)
-        theirs = by_key(_of_panel(published, dataset, subset))
-        _draw_ceiling(axis, _of_panel(everything, dataset, subset))
-        for key, part in theirs.items():
+    for axis, panel in zip(axes, panels, strict=True):
+        if panel.ceiling is not None:
+            _draw_ceiling(axis, panel.ceiling)
+        for key, part in panel.published.items():
             _draw_published(axis, part, look[key])
-        lines = by_key(rows)
-        for key, part in lines.items():
+        for key, part in panel.lines.items():
             (_draw_twins if part["band"].iloc[0] else _draw)(axis, part, look[key], names.of(key, part))
-        alone = sum(name == dataset for name, _ in panels) == 1
-        _dress(axis, rows, dataset if alone and subset in ("all", "test", "testset1") else f"{dataset}, {subset}")
-        _annotate(axis, theirs, lines)
+        _dress(axis, panel)
     if names.title:
         _set_title(figure, names.title)
     _add_legend(figure, axes)
     return figure
 
 
-def _panels(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    order = {level: index for index, level in enumerate(_LEVELS)}
-    keys = frame[["dataset", "subset", "level"]].drop_duplicates()
-    ranked = sorted(keys.itertuples(index=False), key=lambda key: order.get(key.level, len(order)))
-    return [(key.dataset, key.subset) for key in ranked]
-
-
-def _of_panel(frame: pd.DataFrame, dataset: str, subset: str) -> pd.DataFrame:
-    return frame[(frame["dataset"] == dataset) & (frame["subset"] == subset)]
-
-
 def _draw(axis: Axes, rows: pd.DataFrame, look: Look, label: str) -> None:
     """A line with its interval; of a baseline, from edge to edge."""
     depth, value = rows["depth"].to_numpy(), rows["value"].to_numpy()
     low, high = rows["ci_low"].to_numpy(), rows["ci_high"].to_numpy()
-    if (rows["layer"] == "image").all():
+    if is_baseline(rows):
         axis.axhline(value[0], color=look.colour, linestyle=look.dashes, linewidth=1.2, label=label)
         axis.axhspan(low[0], high[0], color=look.colour, alpha=0.10, linewidth=0)
         return
@@ -142,54 +118,30 @@ def _draw_twins(axis: Axes, rows: pd.DataFrame, look: Look, label: str) -> None:
 
 def _draw_published(axis: Axes, rows: pd.DataFrame, look: Look) -> None:
     style: _Style = {"color": look.colour, "linestyle": _PUBLISHED, "linewidth": 1.3, "label": "_published"}
-    if (rows["layer"] == "image").all():
+    if is_baseline(rows):
         axis.axhline(rows["value"].iloc[0], **style)
     else:
         axis.plot(rows["depth"], rows["value"], **style)
 
 
-def _draw_ceiling(axis: Axes, rows: pd.DataFrame) -> None:
-    """How far people agree with each other; that depends on the judgments alone, so a line of most of them tells it."""
-    for label, metrics in _CEILINGS.items():
-        most = rows[rows["metric"].isin(metrics)].sort_values("n", ascending=False, kind="stable")
-        values = most.drop_duplicates("metric")["value"].dropna()
-        if len(values) > 1:
-            axis.axhspan(values.min(), values.max(), color="0.85", linewidth=0, label=label, zorder=0)
-        elif len(values):
-            axis.axhline(values.iloc[0], color="0.75", linewidth=1.5, label=label, zorder=0)
-        if len(values):
-            return
+def _draw_ceiling(axis: Axes, ceiling: Ceiling) -> None:
+    if len(ceiling.values) > 1:
+        axis.axhspan(ceiling.values[0], ceiling.values[-1], color="0.85", linewidth=0, label=ceiling.name, zorder=0)
+    else:
+        axis.axhline(ceiling.values[0], color="0.75", linewidth=1.5, label=ceiling.name, zorder=0)
 
 
-def _dress(axis: Axes, rows: pd.DataFrame, shown: str) -> None:
-    first = rows.iloc[0]
-    simulated = "\nsimulated observers, not human data" if first["dataset"].startswith("shapes-") else ""
-    axis.set_title(f"{shown} ({first['level']} level){simulated}", fontsize=10)
-    axis.set_xlabel(_DEPTH, fontsize=9)
-    axis.set_ylabel(_SCORE_NAMES[first["metric"]], fontsize=9)
+def _dress(axis: Axes, panel: Panel) -> None:
+    simulated = f"\n{SIMULATED}" if panel.simulated else ""
+    axis.set_title(f"{panel.title}{simulated}", fontsize=10)
+    axis.set_xlabel(DEPTH, fontsize=9)
+    axis.set_ylabel(panel.score, fontsize=9)
     _trim(axis)
-    if (rows["layer"] == "image").all():  # then there is no depth
+    if not panel.has_depth:
         axis.set_xlabel("")
         axis.set_xticks([])
-
-
-def _annotate(axis: Axes, published: Mapping[Key, pd.DataFrame], ours: Mapping[Key, pd.DataFrame]) -> None:
-    """Say below a panel what to mind about the published values in it."""
-    said: dict[str, None] = {}  # in this order, each once
-    for key, rows in published.items():
-        for row in rows.itertuples():
-            text = oddity(row.published, row.dataset, row.layer)
-            if text:
-                which = row.published if row.layer == "image" else row.layer
-                whose = f"{key.line}, " if row.layer != "image" and len(published) > 1 else ""
-                said[f"{whose}published {which}: {text}"] = None
-    for key, rows in published.items():
-        count, theirs = int(ours[key]["n"].iloc[0]), PAPER_JUDGMENTS[rows["dataset"].iloc[0]]
-        if count != theirs:
-            whose = f"{key.line}, " if len(ours) > 1 else ""
-            said[f"{whose}ours of {count:,} judgments, published of {theirs:,}"] = None
-    if said:
-        wrapped = [textwrap.fill(text, 66, break_on_hyphens=False) for text in said]
+    if panel.notes:
+        wrapped = [textwrap.fill(text, 66, break_on_hyphens=False) for text in panel.notes]
         axis.set_xlabel("\n".join(filter(None, [axis.get_xlabel(), *wrapped])), fontsize=8)
 
 
@@ -228,7 +180,7 @@ def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
             axis.plot(rows["depth"][hollow], values[hollow], **style, label="_hollow")
     for axis, text in zip(axes, ("share of the strongest channel", "participation ratio / channels"), strict=True):
         axis.set_ylabel(text, fontsize=9)
-        axis.set_xlabel(_DEPTH, fontsize=9)
+        axis.set_xlabel(DEPTH, fontsize=9)
         axis.set_ylim(bottom=0.0)
         _trim(axis)
     if title:

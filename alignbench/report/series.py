@@ -10,7 +10,7 @@ import pandas as pd
 from alignbench.published import published_for
 from alignbench.results import PRIMARY_METRICS, LayerCurve
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES = ("-", "-.", ":", (0, (4, 1, 1, 1, 1, 1)))  # plain dashes are those of the published curves
 _DISTANCE_NAMES = {
@@ -18,8 +18,8 @@ _DISTANCE_NAMES = {
     "euclidean": "Euclidean",
     "cosine": "cosine",
 }
+TWINS = "@random"
 _TWIN = r"^(.+)@random-\d+$"
-_TWINS = "@random"
 _PANEL = ["dataset", "subset"]
 _KEY = ["line", "distance", "protocol", "tokens", "copy"]
 
@@ -43,7 +43,7 @@ class Key(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Colour, marker and dashes of a line."""
+    """Colour, marker and dashes of a line, as matplotlib calls them."""
 
     colour: str
     marker: str
@@ -74,7 +74,7 @@ def rows_to_draw(curves: Sequence[LayerCurve], distances: Sequence[str] | None) 
     group = [*_PANEL, "twin", "distance", "protocol", "tokens", "copy"]
     seeds = frame.assign(twin=twin).groupby(group)["model"].transform("nunique")
     band = seeds.ge(2)
-    return frame.assign(band=band, line=frame["model"].mask(band, twin + _TWINS))
+    return frame.assign(band=band, line=frame["model"].mask(band, twin + TWINS))
 
 
 def published_rows(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> pd.DataFrame:
@@ -108,16 +108,34 @@ def looks(frame: pd.DataFrame) -> dict[Key, Look]:
     Lines differ in colour and marker for the eight first, and in marker and dashes after that.
     """
     keys = list(by_key(frame))
-    trained = {
-        key: key._replace(line=key.line.removesuffix(_TWINS), copy=0) for key in keys if key.line.endswith(_TWINS)
-    }
+    trained = {key: key._replace(line=key.line.removesuffix(TWINS), copy=0) for key in keys if key.line.endswith(TWINS)}
     own = [key for key in keys if trained.get(key) not in keys]
     found = {}
     for index, key in enumerate(own):
-        turn, place = divmod(index, len(_COLOURS))
+        turn, place = divmod(index, len(COLOURS))
         dashes = _LINES[turn % len(_LINES)]
-        found[key] = Look(_COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], dashes)
+        found[key] = Look(COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], dashes)
     return {key: found[key] if key in found else found[trained[key]] for key in keys}
+
+
+def distance_name(distance: str) -> str:
+    """What a distance is called."""
+    return _DISTANCE_NAMES.get(distance, distance)
+
+
+def model_looks(frame: pd.DataFrame) -> dict[Key, Look]:
+    """How each line looks where a model is known by its colour and marker; its further distances differ in dashes."""
+    towers = frame[frame["layer"] != "image"]
+    order = {distance: index for index, distance in enumerate(towers["distance"].unique())}
+    lines = set(towers["line"])
+    first = frame.groupby(["line", "protocol", "tokens", "copy"])["distance"].transform("first")
+    found = looks(frame[frame["distance"] == first])
+    of_model = {key._replace(distance=""): look for key, look in found.items()}
+    shown = {}
+    for key in by_key(frame):
+        look, place = of_model[key._replace(distance="")], order[key.distance] if key.line in lines else 0
+        shown[key] = look._replace(dashes=_LINES[place % len(_LINES)]) if place else look
+    return shown
 
 
 class Names:
@@ -141,8 +159,8 @@ class Names:
             rows: Its rows in one panel.
         """
         first = rows.iloc[0]
-        spoken = _DISTANCE_NAMES.get(key.distance, key.distance)
-        name = key.line.removesuffix(_TWINS)
+        spoken = distance_name(key.distance)
+        name = key.line.removesuffix(TWINS)
         parts = [name]
         if first["layer"] != "image" and self.distances:
             parts = [name, spoken] if self.models else [spoken]

@@ -1,0 +1,285 @@
+"""What the page's script draws: every curve once, and for each chart which of them it shows and what hides them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alignbench.report.panels import DEPTH, Panel, is_baseline, panels_of
+from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, distance_name, model_looks
+from alignbench.results import LayerCurve
+
+_SYMBOLS = {  # matplotlib's name, Plotly's
+    "o": "circle",
+    "s": "square",
+    "^": "triangle-up",
+    "D": "diamond",
+    "v": "triangle-down",
+    "P": "cross",
+    "X": "x",
+    "*": "star",
+}
+_DASHES = {"-": "solid", "-.": "8px,3px,2px,3px", ":": "2px,3px"}
+_OTHER_DASHES = "8px,2px,2px,2px,2px,2px"
+_PUBLISHED = "5px,3px"
+_GREY = "#555555"
+_DIGITS = 5
+MAIN_DISTANCE = "normalized_euclidean"
+
+
+@dataclass(frozen=True)
+class Swatch:
+    """How a line looks, for the legend and the script.
+
+    Attributes:
+        colour: In hexadecimal.
+        symbol: Plotly's name of the marker; empty for lines without.
+        dash: Lengths of dashes and gaps, or `solid`.
+        kind: `tower`, `baseline`, `twins` or `published`.
+    """
+
+    colour: str
+    symbol: str
+    dash: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """A box that hides lines.
+
+    Attributes:
+        key: What it hides: everything that has this key.
+        name: What it is called.
+        on: Whether it is ticked at first.
+        swatch: How its lines look.
+    """
+
+    key: str
+    name: str
+    on: bool
+    swatch: Swatch
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A panel of the page.
+
+    Attributes:
+        slug: Where the script finds its data.
+        panel: What it shows.
+    """
+
+    slug: str
+    panel: Panel
+
+
+@dataclass(frozen=True)
+class Section:
+    """Charts that share a legend.
+
+    Attributes:
+        charts: From the low level to the high one.
+        models: A box for each line of `Models`, twins included, and of `Baselines`.
+        distances: A box for each distance; none where there is only one.
+        kinds: What there is to see: of `tower`, `baseline`, `twins`, `published` and `ceiling`.
+        apart: Whether the boxes of models and distances are for this section alone.
+    """
+
+    charts: tuple[Chart, ...]
+    models: dict[str, list[Toggle]]
+    distances: tuple[Toggle, ...]
+    kinds: frozenset[str]
+    apart: bool
+
+
+class Charts:
+    """All charts of a page.
+
+    Args:
+        curves: Those of the runs, in the order in which they are to be listed.
+    """
+
+    def __init__(self, curves: Sequence[LayerCurve]) -> None:
+        frame, self.panels = panels_of(curves, None)
+        towers = frame[frame["layer"] != "image"]
+        self.distances = tuple(dict.fromkeys(towers["distance"]))
+        has_main = towers["distance"].eq(MAIN_DISTANCE).groupby(towers["line"]).any().all()
+        self.at_first = (MAIN_DISTANCE,) if len(towers) and has_main else self.distances
+        self._looks = model_looks(frame)
+        self._kinds = {key: _kind(rows) for panel in self.panels for key, rows in panel.lines.items()}
+        names = Names(frame.assign(distance=""))  # of models: distances have boxes of their own
+        self._names = {
+            (panel.dataset, panel.subset, key): names.of(key, rows)
+            for panel in self.panels
+            for key, rows in panel.lines.items()
+        }
+        self._curves: list[dict[str, Any]] = []
+        self._places: dict[tuple[str, Key, bool], int] = {}
+        self._charts: dict[str, dict[str, Any]] = {}
+
+    def data(self) -> dict[str, Any]:
+        """What the script reads: `curves`, each once, and `charts`, which name them by their place in that list."""
+        return {"depth": DEPTH, "curves": self._curves, "charts": self._charts}
+
+    def name(self, panel: Panel, key: Key) -> str:
+        """What the model of a line is called, and what else tells it apart but the distance."""
+        return self._names[panel.dataset, panel.subset, key]
+
+    def keys(self, panel: Panel, key: Key, group: str = "") -> list[str]:
+        """What hides a line: its model's box, and of a tower its distance's; `group` comes before towers' keys."""
+        model = f"model:{self.name(panel, key)}"
+        return [f"{group}{model}", f"{group}distance:{key.distance}"] if self.is_tower(key) else [model]
+
+    def is_tower(self, key: Key) -> bool:
+        """Whether a line has layers, be it of a model or of its untrained twins."""
+        return self._kinds[key] != "baseline"
+
+    def section(self, slug: str, labels: Collection[str] | None = None, *, by_distance: bool = False) -> Section:
+        """Make the charts of some models, their untrained twins, and all baselines.
+
+        Args:
+            slug: A name that no other section has.
+            labels: Of the models; all if none are given.
+            by_distance: Whether distances are what is compared: they differ in colour, and the section has boxes of its
+                own, by which at first all distances of its first model are shown.
+        """
+        wanted = None if labels is None else {_untwinned(label) for label in labels}
+        chosen = {
+            key for key in self._kinds if wanted is None or not self.is_tower(key) or _untwinned(key.line) in wanted
+        }
+        panels = [panel.only(chosen) for panel in self.panels]
+        panels = [panel for panel in panels if wanted is None or any(map(self.is_tower, panel.lines))]
+        look = self._by_distance() if by_distance else self._looks
+        group = f"{slug} " if by_distance else ""
+        charts = tuple(Chart(f"{slug}-{index}", panel) for index, panel in enumerate(panels))
+        self._charts |= {chart.slug: self._chart(chart.panel, look, group) for chart in charts}
+        return Section(
+            charts,
+            self._model_toggles(panels, look, group),
+            self._distance_toggles(panels, look, group),
+            frozenset(self._kinds_in(panels)),
+            bool(group),
+        )
+
+    def _by_distance(self) -> dict[Key, Look]:
+        """Looks by which distances are known by colour and dashes, and models by their markers."""
+        colours = dict(zip(self.distances, COLOURS, strict=False))
+        own = {key: look for key, look in self._looks.items() if self.is_tower(key)}
+        return self._looks | {key: look._replace(colour=colours[key.distance]) for key, look in own.items()}
+
+    # -------------------------------------------------------------------------------------------- for the script
+
+    def _chart(self, panel: Panel, look: Mapping[Key, Look], group: str) -> dict[str, Any]:
+        lines = []
+        for key in panel.lines:
+            common = {"keys": self.keys(panel, key, group), "name": self._full_name(panel, key)}
+            if key in panel.published:
+                swatch = swatch_of(look[key], "published")
+                place = self._place(panel, key, published=True)
+                lines.append(common | {"curve": place, "look": asdict(swatch)})
+            swatch = swatch_of(look[key], self._kinds[key])
+            lines.append(common | {"curve": self._place(panel, key, published=False), "look": asdict(swatch)})
+        ceiling = asdict(panel.ceiling) if panel.ceiling else None
+        return {"score": panel.score, "has_depth": panel.has_depth, "ceiling": ceiling, "lines": lines}
+
+    def _full_name(self, panel: Panel, key: Key) -> str:
+        name = self.name(panel, key)
+        several = self.is_tower(key) and len(self.distances) > 1
+        return f"{name}, {distance_name(key.distance)}" if several else name
+
+    def _place(self, panel: Panel, key: Key, *, published: bool) -> int:
+        """Where in the list of curves a line is, which is put there if it was not."""
+        where = (f"{panel.dataset}/{panel.subset}", key, published)
+        if where not in self._places:
+            self._places[where] = len(self._curves)
+            self._curves.append(_points(panel.published[key] if published else panel.lines[key]))
+        return self._places[where]
+
+    # -------------------------------------------------------------------------------------------- for the legend
+
+    def _model_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look], group: str) -> dict[str, list[Toggle]]:
+        """Boxes of models, then of baselines; where distances are compared, only the first model's is ticked."""
+        groups: dict[str, dict[str, Toggle]] = {"Models": {}, "Baselines": {}}
+        for panel in panels:
+            for key in panel.lines:
+                found = groups["Models" if self.is_tower(key) else "Baselines"]
+                swatch = swatch_of(look[key], self._kinds[key])
+                apart = bool(group) and self.is_tower(key)
+                toggle = Toggle(
+                    self.keys(panel, key, group)[0],
+                    self.name(panel, key),
+                    not (apart and found),
+                    replace(swatch, colour=_GREY) if apart else swatch,
+                )
+                found.setdefault(toggle.name, toggle)
+        return {title: list(found.values()) for title, found in groups.items() if found}
+
+    def _distance_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look], group: str) -> tuple[Toggle, ...]:
+        """Boxes of distances, grey unless each has a colour; none if there is only one."""
+        toggles: dict[str, Toggle] = {}
+        for panel in panels:
+            for key in panel.lines:
+                if not self.is_tower(key) or key.distance in toggles:
+                    continue
+                swatch = replace(swatch_of(look[key], "tower"), symbol="")
+                on = bool(group) or key.distance in self.at_first
+                toggles[key.distance] = Toggle(
+                    self.keys(panel, key, group)[1],
+                    distance_name(key.distance),
+                    on,
+                    swatch if group else replace(swatch, colour=_GREY),
+                )
+        return tuple(toggles.values()) if len(toggles) > 1 else ()
+
+    def _kinds_in(self, panels: Sequence[Panel]) -> Iterator[str]:
+        for panel in panels:
+            yield from (self._kinds[key] for key in panel.lines)
+            yield from (["published"] if panel.published else []) + (["ceiling"] if panel.ceiling else [])
+
+
+def swatch_of(look: Look, kind: str) -> Swatch:
+    """A line's look in the terms of the page; plain dashes are those of published curves."""
+    dash = _PUBLISHED if kind == "published" else _DASHES.get(str(look.dashes), _OTHER_DASHES)
+    return Swatch(look.colour, _SYMBOLS[look.marker] if kind == "tower" else "", dash, kind)
+
+
+def _untwinned(label: str) -> str:
+    """The trained model of an untrained twin."""
+    return label.partition(TWINS)[0]
+
+
+def _kind(rows: pd.DataFrame) -> str:
+    return "baseline" if is_baseline(rows) else "twins" if rows["band"].iloc[0] else "tower"
+
+
+def _points(rows: pd.DataFrame) -> dict[str, Any]:
+    """The numbers of a line; those of several twins are their mean, least and greatest at each depth."""
+    if "band" not in rows:
+        return {"layers": list(rows["layer"]), "x": _numbers(rows["depth"]), "y": _numbers(rows["value"])}
+    if rows["band"].iloc[0]:
+        at = rows.groupby("depth")
+        rows = (
+            at["layer"]
+            .first()
+            .to_frame()
+            .assign(value=at["value"].mean(), ci_low=at["value"].min(), ci_high=at["value"].max(), n=at["n"].max())
+            .reset_index()
+        )
+    return {
+        "layers": list(rows["layer"]),
+        "x": _numbers(rows["depth"]),
+        "y": _numbers(rows["value"]),
+        "low": _numbers(rows["ci_low"]),
+        "high": _numbers(rows["ci_high"]),
+        "n": int(rows["n"].max()),
+    }
+
+
+def _numbers(values: Iterable[float]) -> list[float | None]:
+    """Rounded, so that the page stays small; what is missing is none, since JSON has no other word for it."""
+    return [float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in values]

@@ -1,0 +1,187 @@
+"""The report of a study: one page that answers its questions, with everything it needs inside, and no network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alignbench.published import SOURCE
+from alignbench.report.charts import Charts, Section
+from alignbench.report.panels import SIMULATED
+from alignbench.report.series import TWINS
+from alignbench.report.tables import Best, Differences, Plain, best_rows, difference_tables, plain, provenance
+
+if TYPE_CHECKING:
+    from alignbench.study.factors import Factor
+    from alignbench.study.findings import Finding
+    from alignbench.study.runs import Study
+
+_VERDICTS = {"borne out": "yes", "borne out, not separable": "unsure", "not borne out": "no", "not testable": "open"}
+_MARKERS = {  # outlines in the legend, around (19, 7)
+    "circle": "M19 3a4 4 0 1 1 0 8a4 4 0 1 1 0-8z",
+    "square": "M15.5 3.5h7v7h-7z",
+    "triangle-up": "M19 2.5 23.5 10.5h-9z",
+    "diamond": "M19 2 24 7 19 12 14 7z",
+    "triangle-down": "M19 11.5 23.5 3.5h-9z",
+    "cross": "M17.3 2.5h3.4v2.8h2.8v3.4h-2.8v2.8h-3.4V8.7h-2.8V5.3h2.8z",
+    "x": "M19 5 21.5 2.5 23.5 4.5 21 7 23.5 9.5 21.5 11.5 19 9 16.5 11.5 14.5 9.5 17 7 14.5 4.5 16.5 2.5z",
+    "star": "M19 2 20.2 5.4H23.8L20.9 7.6 22 11 19 8.9 16 11 17.1 7.6 14.2 5.4H17.8z",
+}
+
+
+@dataclass(frozen=True)
+class _BestTable:
+    title: str
+    score: str
+    simulated: bool
+    published: bool
+    rows: list[Best]
+
+
+@dataclass(frozen=True)
+class _FactorPart:
+    title: str
+    question: str
+    section: Section
+    notes: tuple[str, ...]
+    differs: Plain | None
+    tables: list[Differences]
+
+
+@dataclass(frozen=True)
+class _FindingPart:
+    claim: str
+    rule: str
+    verdict: str
+    look: str
+    why: str
+    published: str
+    evidence: Plain | None
+
+
+def study_page(
+    study: Study,
+    factors: Sequence[Factor],
+    findings: Sequence[Finding],
+    skipped: Sequence[str] = (),
+) -> str:
+    """The page as text; the same study makes the same text.
+
+    Args:
+        study: What it is about.
+        factors: Its factors.
+        findings: The findings of the paper in it.
+        skipped: A line for each folder that was left out.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    charts = Charts([run.curve for run in study.runs])
+    parts = [_factor_part(charts, factor) for factor in factors]
+    everything = charts.section("everything")
+    common, sources = provenance(study.runs)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment.from_string(_asset("page.html")).render(
+        version=version("alignbench"),
+        outline=_outline(study, charts),
+        simulated=SIMULATED,
+        simulated_sets=list(dict.fromkeys(panel.dataset for panel in charts.panels if panel.simulated)),
+        source=SOURCE,
+        remarks=study.remarks,
+        skipped=skipped,
+        best=_best_tables(charts),
+        findings=[_finding_part(finding) for finding in findings],
+        factors=[part for part in parts if part.section.charts],
+        everything=everything,
+        runs=len(study.runs),
+        common=common,
+        sources=sources,
+        markers=_MARKERS,
+        data=charts.data(),
+        css=_asset("page.css"),
+        js=_asset("page.js"),
+        plotly=get_plotlyjs(),
+    )
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(scratch, 0o666 & ~mask)  # a temporary file is its owner's alone
+        os.replace(scratch, path)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+
+
+def _asset(name: str) -> str:
+    return files("alignbench").joinpath("report", "assets", name).read_text(encoding="utf-8")
+
+
+def _outline(study: Study, charts: Charts) -> str:
+    """How many runs there are, of how many models, on which data sets, by which protocol."""
+    labels = {run.label: run.is_baseline for run in study.runs}
+    twins = sum(TWINS in label for label in labels)
+    counts = {
+        "model": len(labels) - sum(labels.values()) - twins,
+        "untrained twin": twins,
+        "baseline": sum(labels.values()),
+    }
+    shown = ", ".join(_counted(count, name) for name, count in counts.items() if count)
+    places = ", ".join(panel.title for panel in charts.panels)
+    protocols = " and ".join(dict.fromkeys(run.protocol for run in study.runs))
+    return f"{_counted(len(study.runs), 'run')} ({shown}) on {places}, by the {protocols} protocol"
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def _best_tables(charts: Charts) -> list[_BestTable]:
+    return [
+        _BestTable(panel.title, panel.score, panel.simulated, bool(panel.published), best_rows(charts, panel))
+        for panel in charts.panels
+    ]
+
+
+def _factor_part(charts: Charts, factor: Factor) -> _FactorPart:
+    of_distances = factor.name == "distance"
+    slug = f"factor-{factor.name}"
+    labels = None if of_distances else [option.label for option in factor.options]
+    return _FactorPart(
+        factor.name.capitalize(),
+        factor.question,
+        charts.section(slug, labels, by_distance=of_distances),
+        factor.notes,
+        plain(factor.differs) if len(factor.differs) else None,
+        difference_tables(factor, slug),
+    )
+
+
+def _finding_part(finding: Finding) -> _FindingPart:
+    return _FindingPart(
+        finding.claim,
+        finding.rule,
+        finding.verdict,
+        _VERDICTS[finding.verdict],
+        finding.why,
+        finding.published,
+        plain(finding.evidence) if len(finding.evidence) else None,
+    )

@@ -1,0 +1,158 @@
+"""What a panel shows: the lines of one data set and subset, what is published of them, the noise ceiling, and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from alignbench.published import PAPER_JUDGMENTS, oddity
+from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
+from alignbench.results import LayerCurve
+
+LEVELS = ("low", "middle", "high")
+DEPTH = "depth (% of the network; 100 = projection)"
+SIMULATED = "simulated observers, not human data"
+_SCORES = {"spearman": "Spearman correlation", "accuracy": "agreement with the choices"}
+_CEILINGS = {  # the first of these that a panel has are drawn
+    "noise ceiling": ("ceiling_loo", "ceiling_max_share"),
+    "noise ceiling, published": ("ceiling_published",),
+    "best attainable": ("ceiling_attainable",),
+}
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """How far people agree with each other.
+
+    Attributes:
+        name: What it is called.
+        values: One estimate or two.
+    """
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One data set and subset.
+
+    Attributes:
+        dataset: Name of the data set.
+        subset: Name of the subset.
+        level: Level of abstraction.
+        title: Its heading.
+        simulated: Whether its people are simulated observers.
+        score: Name of the score, the vertical axis.
+        lines: Rows of each line, in the order of depth.
+        published: What is published of these lines.
+        ceiling: The noise ceiling, if one is known.
+        notes: What to mind about the published values in it.
+    """
+
+    dataset: str
+    subset: str
+    level: str
+    title: str
+    simulated: bool
+    score: str
+    lines: dict[Key, pd.DataFrame]
+    published: dict[Key, pd.DataFrame]
+    ceiling: Ceiling | None
+    notes: tuple[str, ...]
+
+    def only(self, keys: Collection[Key]) -> Panel:
+        """The same panel with some of its lines."""
+        lines = {key: rows for key, rows in self.lines.items() if key in keys}
+        published = {key: rows for key, rows in self.published.items() if key in keys}
+        return replace(self, lines=lines, published=published, notes=_notes(published, lines))
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether any line is of a tower, and not of a baseline, which has no layers."""
+        return any((rows["layer"] != "image").any() for rows in self.lines.values())
+
+
+def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> tuple[pd.DataFrame, list[Panel]]:
+    """The panels of some curves, from the low level to the high one.
+
+    Args:
+        curves: What to show.
+        distances: Only these distances of towers; all if none is given.
+
+    Returns:
+        The rows of `rows_to_draw`, by which lines get their names and looks; and the panels.
+    """
+    frame, published = rows_to_draw(curves, distances), published_rows(curves, distances)
+    everything = pd.concat([curve.frame for curve in curves], ignore_index=True)
+    places = _places(frame)
+    panels = []
+    for dataset, subset in places:
+        rows = _of_place(frame, dataset, subset)
+        lines, theirs = by_key(rows), by_key(_of_place(published, dataset, subset))
+        first = rows.iloc[0]
+        alone = sum(name == dataset for name, _ in places) == 1
+        shown = dataset if alone and subset in ("all", "test", "testset1") else f"{dataset}, {subset}"
+        panel = Panel(
+            dataset,
+            subset,
+            str(first["level"]),
+            f"{shown} ({first['level']} level)",
+            dataset.startswith("shapes-"),
+            _SCORES[first["metric"]],
+            lines,
+            theirs,
+            _ceiling(_of_place(everything, dataset, subset)),
+            _notes(theirs, lines),
+        )
+        panels.append(panel)
+    return frame, panels
+
+
+def is_baseline(rows: pd.DataFrame) -> bool:
+    """Whether a line is of something without layers, which is drawn from edge to edge."""
+    return bool((rows["layer"] == "image").all())
+
+
+def _places(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    order = {level: index for index, level in enumerate(LEVELS)}
+    keys = frame[["dataset", "subset", "level"]].drop_duplicates()
+    ranked = sorted(keys.itertuples(index=False), key=lambda key: order.get(key.level, len(order)))
+    return [(key.dataset, key.subset) for key in ranked]
+
+
+def _of_place(frame: pd.DataFrame, dataset: str, subset: str) -> pd.DataFrame:
+    return frame[(frame["dataset"] == dataset) & (frame["subset"] == subset)]
+
+
+def _ceiling(rows: pd.DataFrame) -> Ceiling | None:
+    """That depends on the judgments alone, so a line of most of them tells it."""
+    for name, metrics in _CEILINGS.items():
+        most = rows[rows["metric"].isin(metrics)].sort_values("n", ascending=False, kind="stable")
+        values = most.drop_duplicates("metric")["value"].dropna()
+        if len(values):
+            return Ceiling(name, tuple(sorted(float(value) for value in values)))
+    return None
+
+
+def _notes(published: Mapping[Key, pd.DataFrame], ours: Mapping[Key, pd.DataFrame]) -> tuple[str, ...]:
+    said: dict[str, None] = {}  # in this order, each once
+    for key, rows in published.items():
+        for model, dataset, layer in zip(rows["published"], rows["dataset"], rows["layer"], strict=True):
+            text = oddity(model, dataset, layer)
+            if text:
+                which = model if layer == "image" else layer
+                whose = f"{key.line}, " if layer != "image" and len(published) > 1 else ""
+                said[f"{whose}published {which}: {text}"] = None
+    counts: dict[str, list[str]] = {}  # what is to be said of the number of judgments, and of which lines
+    for key, rows in published.items():
+        count, theirs = int(ours[key]["n"].iloc[0]), PAPER_JUDGMENTS[rows["dataset"].iloc[0]]
+        text = f"ours of {count:,} judgments, published of {theirs:,}" if count != theirs else ""
+        counts.setdefault(text, []).append(key.line)
+    alone = len(counts) == 1 and len(published) == len(ours)
+    of_lines = [
+        text if alone else f"{', '.join(dict.fromkeys(lines))}, {text}" for text, lines in counts.items() if text
+    ]
+    return (*said, *of_lines)

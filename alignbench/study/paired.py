@@ -1,0 +1,189 @@
+"""All runs of a data set that may be put side by side, scored in the same resamples at once.
+
+Runs are alike if people saw and said the same (ids, images, answers), and if they were measured by one protocol and, as
+far as they are towers, on the same tokens, with the same preparation, precision and calibration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.differences import Judged, at_best, at_projection, difference_row, score_together
+from alignbench.resampling import IntervalKind
+from alignbench.study.run import StudyRun, SubsetJudgments
+
+Floats = NDArray[np.float64]
+
+PLACES = ("best layer", "projection")
+CONDITIONS = ("protocol", "judgments", "tokens", "preparation of pictures", "precision", "calibration")
+SIGNIFICANCE = 0.05  # after correction for the number of comparisons
+SEED = 0  # of the bootstrap, as of `alignbench compare`
+
+
+class Condition(NamedTuple):
+    """How a run was measured; runs that differ in any of it are not put together.
+
+    Attributes:
+        protocol: `paper` or `corrected`.
+        judgments: How many, and of which version of the data.
+        tokens: Token view; empty for baselines, and so below.
+        resize: How pictures are brought to the tower's size.
+        precision: Of the tower.
+        calibration: What channel means are fitted on, where that is held out.
+    """
+
+    protocol: str
+    judgments: str
+    tokens: str = ""
+    resize: str = ""
+    precision: str = ""
+    calibration: str = ""
+
+    def fits(self, other: Condition) -> bool:
+        """Whether runs of both may be put side by side: what is empty, as of baselines, fits everything."""
+        return all(one == two or not (one and two) for one, two in zip(self, other, strict=True))
+
+    def unlike(self, other: Condition) -> list[str]:
+        """In what two conditions differ, in words."""
+        return [
+            f"{name} ({'; '.join(sorted((one, two)))})"
+            for name, one, two in zip(CONDITIONS, self, other, strict=True)
+            if one and two and one != two
+        ]
+
+
+def condition_of(run: StudyRun, subset: str) -> Condition:
+    """How a run was measured on one of its subsets."""
+    settings, judgments = run.settings, run.judgments[subset]
+    data = hashlib.sha256(f"{judgments.digest} {settings['data_fingerprint']}".encode()).hexdigest()
+    version = f"{len(judgments.human):,} of data {data[:12]}"
+    if run.is_baseline:
+        return Condition(run.protocol, version)
+    return Condition(
+        run.protocol,
+        version,
+        tokens=str(settings.get("tokens") or ""),
+        resize=str(settings.get("resize") or ""),
+        precision=str(settings.get("precision") or ""),
+        calibration=str(settings.get("calibration_fingerprint") or "")[:12],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that may be put side by side on one subset.
+
+    Attributes:
+        subset: Which.
+        condition: How they were measured.
+        runs: The runs, at least one; of several with the same label and distance the first stands for it.
+    """
+
+    subset: str
+    condition: Condition
+    runs: tuple[StudyRun, ...]
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.runs[0].dataset
+
+    @property
+    def level(self) -> str:
+        """Level of abstraction."""
+        return self.runs[0].level
+
+    @property
+    def judgments(self) -> SubsetJudgments:
+        """What people said."""
+        return self.runs[0].judgments[self.subset]
+
+    @cached_property
+    def series(self) -> dict[tuple[str, str], StudyRun]:
+        """The run of each label and distance."""
+        found: dict[tuple[str, str], StudyRun] = {}
+        for run in self.runs:
+            for distance in run.distances:
+                found.setdefault((run.label, distance), run)
+        return found
+
+    def labels(self) -> list[str]:
+        """The labels of its runs, each once."""
+        return list(dict.fromkeys(run.label for run in self.runs))
+
+    def distances(self, label: str) -> list[str]:
+        """The distances of a label."""
+        return [distance for known, distance in self.series if known == label]
+
+    @cached_property
+    def interval(self) -> IntervalKind:
+        """How judgments are resampled."""
+        return self._scored[1]
+
+    @cached_property
+    def clusters(self) -> int:
+        """Number of clusters."""
+        return len(np.unique(self.judgments.clusters))
+
+    def scores(self, label: str, distance: str) -> Floats:
+        """Scores of all layers, (layers, 1 + resamples): the score itself first."""
+        return self._scored[0][label, distance]
+
+    def layers(self, label: str, distance: str) -> tuple[str, ...]:
+        """Names of the layers of a label."""
+        return self.series[label, distance].layers
+
+    def difference(self, first: tuple[str, str], second: tuple[str, str], place: str) -> dict[str, Any]:
+        """A row of paired difference, see `differences.difference_row`.
+
+        Args:
+            first: Label and distance.
+            second: What is subtracted.
+            place: Of `PLACES`; a baseline's one score stands at both.
+        """
+        at = at_projection if place == "projection" else at_best
+        one, other = (at(self.layers(*key), self.scores(*key)) for key in (first, second))
+        return difference_row(place, 100.0 if place == "projection" else np.nan, one, other, self.interval)
+
+    @cached_property
+    def _scored(self) -> tuple[dict[tuple[str, str], Floats], IntervalKind]:
+        wanted: dict[StudyRun, list[str]] = {}
+        for (_, distance), run in self.series.items():
+            wanted.setdefault(run, []).append(distance)
+        judged = (self._judged(run, names) for run, names in wanted.items())
+        scores, kind = score_together(judged, self.judgments.human, self.judgments.clusters, SEED)
+        found: dict[tuple[str, str], Floats] = {}
+        for (run, names), values in zip(wanted.items(), scores, strict=True):
+            parts = np.split(values, len(names))
+            found |= {(run.label, name): part for name, part in zip(names, parts, strict=True)}
+        return found, kind
+
+    def _judged(self, run: StudyRun, names: Sequence[str]) -> Judged:
+        options = run.judgments[self.subset].options
+        return Judged(run.read_distances(names), options, str(run.record["kind"]), run.protocol == "corrected")
+
+
+def groups_of(runs: Iterable[StudyRun]) -> tuple[Group, ...]:
+    """The groups of some runs, in their order; a baseline is in each group that it fits."""
+    places: dict[tuple[str, str], list[tuple[Condition, StudyRun]]] = {}
+    for run in runs:
+        for subset in run.judgments:
+            places.setdefault((run.dataset, subset), []).append((condition_of(run, subset), run))
+    return tuple(
+        Group(subset, condition, tuple(run for own, run in some if own.fits(condition)))
+        for (_, subset), some in places.items()
+        for condition in _fullest(condition for condition, _ in some)
+    )
+
+
+def _fullest(conditions: Iterable[Condition]) -> list[Condition]:
+    """Conditions without those that fit one which says more."""
+    distinct = list(dict.fromkeys(conditions))
+    return [one for one in distinct if not any(one.fits(two) and two.count("") < one.count("") for two in distinct)]

@@ -1,0 +1,309 @@
+"""The rules by which the findings of the paper are judged, on the runs of a study as on the published values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alignbench.published import PAPER_SUBSETS
+from alignbench.resampling import holm, interval, p_value
+from alignbench.study.paired import SIGNIFICANCE
+from alignbench.study.panels import Panel, Panels, Scored
+from alignbench.study.runs import LEVELS
+
+Floats = NDArray[np.float64]
+
+BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
+LARGE_14, LARGE_336 = "openai/clip-vit-large-patch14", "openai/clip-vit-large-patch14-336"
+SIGLIP, CHINESE = "google/siglip-base-patch16-224", "OFA-Sys/chinese-clip-vit-base-patch16"
+BIOMED = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+PERCEPTNET = "perceptnet"
+NORMALISED, EUCLIDEAN, COSINE = "normalized_euclidean", "euclidean", "cosine"
+MIDDLE = (45.0, 80.0)  # depths between which a dip is looked for
+NEAR = 0.5  # cosine is near Euclidean if it is less than so much as far from it as the normalised distance is
+POINT = 0.01  # what is below is no gain
+_PAPER_SETS = dict(zip(LEVELS, PAPER_SUBSETS, strict=True))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule comes to.
+
+    Attributes:
+        holds: Whether its orderings hold in value; none if it cannot be judged.
+        separable: Whether every comparison that it rests on is separable.
+        why: What the numbers say, or what is missing.
+        evidence: The numbers.
+    """
+
+    holds: bool | None
+    separable: bool
+    why: str
+    evidence: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """A difference that a rule expects on one side of a bound.
+
+    Attributes:
+        row: What is compared, and the values.
+        panel: Where.
+        difference: (1 + resamples,).
+        below: Whether it is expected below the bound, not above.
+        bound: The bound.
+    """
+
+    row: dict[str, Any]
+    panel: Panel
+    difference: Floats
+    below: bool = False
+    bound: float = 0.0
+
+
+def _compared(comparisons: Sequence[_Comparison]) -> pd.DataFrame:
+    """The table of comparisons, with intervals of the differences and Holm's correction over the table."""
+    rows = []
+    for one in comparisons:
+        excess = (one.bound - one.difference) if one.below else (one.difference - one.bound)
+        low, high = interval(one.difference[:1], one.difference[None, 1:], one.panel.interval)
+        rows.append(
+            one.row
+            | {"difference": one.difference[0], "ci_low": low[0], "ci_high": high[0]}
+            | {"expected": f"{'below' if one.below else 'above'} {one.bound:g}", "holds": bool(excess[0] > 0.0)}
+            | {"p_holm": p_value(float(excess[0]), excess[1:], one.panel.interval)}
+            | {"separable": bool(high[0] < one.bound if one.below else low[0] > one.bound)}
+        )
+    table = pd.DataFrame(rows)
+    table["p_holm"] = holm(table["p_holm"].to_numpy(dtype=np.float64))
+    table["separable"] &= table["p_holm"] < SIGNIFICANCE
+    return table
+
+
+def _outcome(comparisons: Sequence[_Comparison], names: Sequence[str]) -> Outcome:
+    """Holds if every comparison does; `names` are the columns that name one."""
+    table = _compared(comparisons)
+    unknown = table[table["difference"].isna()]
+    if len(unknown):
+        return Outcome(None, False, f"Needs scores of {_named(unknown, names)}: there distances are constant.", table)
+    count, clear = int(table["holds"].sum()), int((table["holds"] & table["separable"]).sum())
+    why = f"{count} of {len(table)} comparisons are as stated, {clear} of them separably"
+    against = table[~table["holds"]]
+    if len(against):
+        why += f"; not {_named(against, names)}"
+    return Outcome(bool(table["holds"].all()), bool(table["separable"].all()), why + ".", table)
+
+
+def _named(rows: pd.DataFrame, names: Sequence[str]) -> str:
+    return ", ".join(" ".join(map(str, row)) for row in rows[list(names)].itertuples(index=False))
+
+
+def _missing(panels: Panels, models: Sequence[str], levels: Sequence[str]) -> Outcome | None:
+    """What a rule lacks that needs the normalised distance of some models at some levels; nothing if all is there."""
+    lacking: dict[str, list[str]] = {}  # data sets by model
+    for level in levels:
+        for model in models:
+            if level not in panels or (model, NORMALISED) not in panels[level].curves:
+                dataset = panels[level].dataset if level in panels else _PAPER_SETS[level]
+                lacking.setdefault(model, []).append(dataset)
+    if not lacking:
+        return None
+    alike: dict[str, list[str]] = {}  # models by data sets
+    for model, datasets in lacking.items():
+        alike.setdefault(", ".join(datasets), []).append(model)
+    needed = "; ".join(f"{', '.join(names)} on {datasets}" for datasets, names in alike.items())
+    return Outcome(None, False, f"Needs {needed} (with {NORMALISED}).")
+
+
+def _everywhere(panels: Panels) -> list[str]:
+    """The models that have scores of the normalised distance at all three levels."""
+    if set(panels) != set(LEVELS):
+        return []
+    scored = [
+        {model for model in panel.models(NORMALISED) if np.isfinite(panel.curves[model, NORMALISED].best[0])}
+        for panel in panels.values()
+    ]
+    return [model for model in panels["low"].models(NORMALISED) if all(model in some for some in scored)]
+
+
+_NEEDS_A_MODEL = Outcome(
+    None, False, f"Needs a trained model with {NORMALISED} at all three levels (low, middle and high)."
+)
+
+
+# ------------------------------------------------------------------------------------------------- the rules
+
+
+def base_32_is_best(panels: Panels) -> Outcome:
+    """Among OpenAI's four sizes, base-32 has the highest best layer at every level."""
+    others = (BASE_16, LARGE_14, LARGE_336)
+    lacking = _missing(panels, (BASE_32, *others), LEVELS)
+    return lacking or _outcome(
+        [_better(panels[level], level, BASE_32, other) for level in LEVELS for other in others], ("level", "other")
+    )
+
+
+def _better(panel: Panel, level: str, model: str, other: str) -> _Comparison:
+    one, two = (panel.curves[name, NORMALISED].best for name in (model, other))
+    row = {"level": level, "dataset": panel.dataset, "model": model, "other": other, "best": one[0]}
+    return _Comparison(row | {"best_of_other": two[0]}, panel, one - two)
+
+
+def euclidean_dips(panels: Panels) -> Outcome:
+    """The plain Euclidean distance dips at mid-depth, the normalised one less."""
+    comparisons = []
+    for level, panel in panels.items():
+        for model in panel.models(EUCLIDEAN, NORMALISED):
+            plain, normalised = dip(panel.curves[model, EUCLIDEAN]), dip(panel.curves[model, NORMALISED])
+            if plain is None or normalised is None:
+                continue
+            common = {"level": level, "dataset": panel.dataset, "model": model}
+            first = common | {"what": "dip of Euclidean", "dip": plain[0], "dip_normalised": normalised[0]}
+            second = first | {"what": "dip of Euclidean minus dip of normalised"}
+            comparisons += [_Comparison(first, panel, plain), _Comparison(second, panel, plain - normalised)]
+    if not comparisons:
+        return Outcome(
+            None, False, f"Needs a trained model with {EUCLIDEAN} and {NORMALISED}, and layers at all depths."
+        )
+    return _outcome(comparisons, ("what", "level", "model"))
+
+
+def dip(curve: Scored) -> Floats | None:
+    """How far the lowest score at mid-depth lies below the lower of the best before and after, (1 + resamples,).
+
+    Layers before the projection only; none where there is no layer before, between or after.
+    """
+    depth = curve.block_depths
+    before, between, after = depth < MIDDLE[0], (depth >= MIDDLE[0]) & (depth <= MIDDLE[1]), depth > MIDDLE[1]
+    if not (before.any() and between.any() and after.any()):
+        return None
+    sides = np.minimum(np.fmax.reduce(curve.blocks[before], axis=0), np.fmax.reduce(curve.blocks[after], axis=0))
+    return np.asarray(sides - np.fmin.reduce(curve.blocks[between], axis=0))
+
+
+def peak_moves_deeper(panels: Panels) -> Outcome:
+    """The mean depth of the best layer rises from low to middle to high."""
+    models = _everywhere(panels)
+    if not models:
+        return _NEEDS_A_MODEL
+    rows = [
+        {"model": model, "level": level, "dataset": panels[level].dataset}
+        | peak(panels[level].curves[model, NORMALISED], panels[level])
+        for model in models
+        for level in LEVELS
+    ]
+    table = pd.DataFrame(rows)
+    mean = table.groupby("level")[["depth", "shallowest", "deepest"]].mean().loc[list(LEVELS)]
+    depth, shallow, deep = (mean[name].to_numpy() for name in ("depth", "shallowest", "deepest"))
+    unordered = [m for m, some in table.groupby("model", sort=False) if not (np.diff(some["depth"]) >= 0).all()]
+    why = f"Mean depth over {len(models)} model{'s' * (len(models) > 1)}: " + ", ".join(
+        f"{value:.1f} % at {level}" for value, level in zip(depth, LEVELS, strict=True)
+    )
+    if unordered:
+        why += f"; shallower at a higher level in {', '.join(unordered)}"
+    return Outcome(bool((np.diff(depth) > 0).all()), bool((deep[:-1] < shallow[1:]).all()), why + ".", table)
+
+
+def peak(curve: Scored, panel: Panel) -> dict[str, Any]:
+    """Depth of the best layer before the projection, and of the ones that are not separably worse (Holm)."""
+    scores, depths = curve.blocks, curve.block_depths
+    top = int(np.nanargmax(scores[:, 0]))
+    found = {"depth": float(depths[top]), "shallowest": np.nan, "deepest": np.nan}
+    if panel.interval == "none":
+        return found
+    below = scores[top] - scores
+    low, _ = interval(below[:, 0], below[:, 1:], panel.interval)
+    p = holm(np.array([p_value(float(row[0]), row[1:], panel.interval) for row in np.delete(below, top, axis=0)]))
+    worse = ((np.insert(p, top, 1.0) < SIGNIFICANCE) & (low > 0.0)) | np.isnan(below[:, 0])
+    return found | {"shallowest": float(depths[~worse].min()), "deepest": float(depths[~worse].max())}
+
+
+def alignment_falls(panels: Panels) -> Outcome:
+    """The best score is highest at low and lowest at high, in every model."""
+    models = _everywhere(panels)
+    if not models:
+        return _NEEDS_A_MODEL
+    rows = []
+    for model in models:
+        for level in LEVELS:
+            panel, curve = panels[level], panels[level].curves[model, NORMALISED]
+            low, high = interval(curve.best[:1], curve.best[None, 1:], panel.interval, fisher=panel.rated)
+            row = {"model": model, "level": level, "dataset": panel.dataset, "best": curve.best[0]}
+            row |= {"ci_low": low[0], "ci_high": high[0]}
+            row |= {"above_chance": (curve.best[0] - panel.chance) / (1.0 - panel.chance)}
+            rows.append(row | {"with_projection": curve.highest[0]})
+    table = pd.DataFrame(rows)
+
+    def falling(upper: str, lower: str) -> list[bool]:
+        """Of each model whether `upper` at a level is above `lower` at the next."""
+        return [
+            bool((some[upper].to_numpy()[:-1] > some[lower].to_numpy()[1:]).all())
+            for _, some in table.groupby("model", sort=False)
+        ]
+
+    raw, corrected, whole = (falling(name, name) for name in ("best", "above_chance", "with_projection"))
+    why = (
+        f"It falls in {sum(raw)} of {len(models)} models; corrected for chance in {sum(corrected)}; uncorrected, with "
+        f"the projection among the layers, in {sum(whole)}."
+    )
+    return Outcome(all(raw), all(falling("ci_low", "ci_high")), why, table)
+
+
+def cosine_is_near_euclidean(panels: Panels) -> Outcome:
+    """Cosine is less than half as far from Euclidean, over layers, as the normalised distance is."""
+    comparisons = []
+    for level, panel in panels.items():
+        for model in panel.models(COSINE, EUCLIDEAN, NORMALISED):
+            cosine, plain, normalised = (panel.curves[model, name].scores for name in (COSINE, EUCLIDEAN, NORMALISED))
+            near, far = np.nanmean(np.abs(cosine - plain), axis=0), np.nanmean(np.abs(normalised - plain), axis=0)
+            row = {"level": level, "dataset": panel.dataset, "model": model}
+            row |= {"cosine_from_euclidean": near[0], "normalised_from_euclidean": far[0]}
+            comparisons.append(_Comparison(row, panel, NEAR * far - near))
+    if not comparisons:
+        return Outcome(None, False, f"Needs a trained model with {COSINE}, {EUCLIDEAN} and {NORMALISED}.")
+    return _outcome(comparisons, ("level", "model"))
+
+
+def siglip_is_above_clip(panels: Panels) -> Outcome:
+    """At low, SigLIP's best layer is above that of CLIP of the same size."""
+    lacking = _missing(panels, (SIGLIP, BASE_16), ("low",))
+    return lacking or _outcome([_better(panels["low"], "low", SIGLIP, BASE_16)], ("level", "model"))
+
+
+def gains_are_at_low_only(panels: Panels) -> Outcome:
+    """Chinese-CLIP and BiomedCLIP are above CLIP of the same size at low, and not by a point at middle and high."""
+    lacking = _missing(panels, (BASE_16, CHINESE, BIOMED), LEVELS)
+    if lacking:
+        return lacking
+    comparisons = []
+    for model in (CHINESE, BIOMED):
+        for level in LEVELS:
+            panel = panels[level]
+            first, second = (panel.curves[name, NORMALISED] for name in (model, BASE_16))
+            row = {"level": level, "dataset": panel.dataset, "model": model, "other": BASE_16}
+            row |= {"highest": first.highest[0], "highest_of_other": second.highest[0]}
+            row |= {"difference_before_projection": first.best[0] - second.best[0]}
+            above, bound = level == "low", 0.0 if level == "low" else POINT
+            comparisons.append(_Comparison(row, panel, first.highest - second.highest, not above, bound))
+    return _outcome(comparisons, ("level", "model"))
+
+
+def models_beat_baselines(panels: Panels) -> Outcome:
+    """Every model's best layer is above every baseline; at low PerceptNet is above every model."""
+    comparisons = []
+    for level, panel in panels.items():
+        for model in panel.models(NORMALISED):
+            best = panel.curves[model, NORMALISED].best
+            for baseline, score in panel.baselines.items():
+                row = {"level": level, "dataset": panel.dataset, "model": model, "baseline": baseline}
+                row |= {"best": best[0], "score_of_baseline": score[0]}
+                below = level == "low" and baseline == PERCEPTNET
+                comparisons.append(_Comparison(row, panel, best - score, below))
+    if not comparisons:
+        return Outcome(None, False, f"Needs a trained model with {NORMALISED} and a baseline on the same data set.")
+    return _outcome(comparisons, ("level", "model", "baseline"))

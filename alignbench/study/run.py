@@ -1,0 +1,192 @@
+"""One run of a study, with all that is known of it before any score is made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.errors import DataError
+from alignbench.models.cards import Card, cards
+from alignbench.published import published_curves, published_name
+from alignbench.results import LayerCurve
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class SubsetJudgments:
+    """The judgments of one subset, in the order of their ids.
+
+    Attributes:
+        human: The rating, the option that people chose, or the share of them who preferred the second, (n,).
+        clusters: What is resampled, (n, m).
+        options: Pairs of each judgment among the distances of its run, (n, k).
+        digest: Equal for runs whose people saw and said the same.
+    """
+
+    human: Floats
+    clusters: Indices
+    options: Indices
+    digest: str
+
+
+@dataclass(frozen=True, eq=False)
+class StudyRun:
+    """One run of a study.
+
+    Attributes:
+        folder: Where it is.
+        curve: Its scores.
+        record: `run.json`.
+        layers: Names of its layers.
+        judgments: By subset.
+    """
+
+    folder: Path
+    curve: LayerCurve
+    record: dict[str, Any]
+    layers: tuple[str, ...]
+    judgments: dict[str, SubsetJudgments]
+
+    @cached_property
+    def label(self) -> str:
+        """What the model is called."""
+        return self.curve.label
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that can change a number."""
+        return dict(self.record["settings"])
+
+    @cached_property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.curve.frame["dataset"].iloc[0])
+
+    @cached_property
+    def level(self) -> str:
+        """Level of abstraction: `low`, `middle` or `high`."""
+        return str(self.curve.frame["level"].iloc[0])
+
+    @cached_property
+    def protocol(self) -> str:
+        """`paper` or `corrected`."""
+        return str(self.curve.frame["protocol"].iloc[0])
+
+    @property
+    def observers(self) -> str:
+        """Who judged: `people`, or who else."""
+        return str(self.record.get("observers", "people"))
+
+    @cached_property
+    def distances(self) -> tuple[str, ...]:
+        """Names of its distances."""
+        return tuple(dict.fromkeys(self.curve.frame["distance"]))
+
+    @cached_property
+    def is_baseline(self) -> bool:
+        """Whether it has one score for whole images, and no layers."""
+        return self.layers == ("image",)
+
+    @cached_property
+    def depths(self) -> Floats:
+        """Depths of its layers in percent, (layers,)."""
+        return np.asarray(self.curve.frame.drop_duplicates("layer")["depth"], dtype=np.float64)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is a model as its authors trained it: no baseline, no untrained twin, not transformed."""
+        return not (self.is_baseline or self.settings.get("random_init") or self.settings.get("transform"))
+
+    @cached_property
+    def published(self) -> str:
+        """The published model that it is of; empty if it is of none, or another network of that name."""
+        name = published_name(self.label)
+        if name is None:
+            return ""
+        theirs = published_curves()
+        same = set(theirs.loc[theirs["model"] == name, "layer"]) == set(self.layers)
+        return name if same else ""
+
+    @cached_property
+    def card(self) -> Card | None:
+        """The card of a trained model; none if it has none."""
+        return cards().get(self.label, cards().get(self.published)) if self.trained else None
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """The factors of the model's card; empty without one."""
+        return dict(self.record.get("factors") or (self.card.factors if self.card else {}))
+
+    def read_distances(self, names: Sequence[str]) -> Floats:
+        """Distances of some names, one after another, (names x layers, pairs)."""
+        from safetensors import safe_open
+
+        with safe_open(self.folder / "distances.safetensors", framework="numpy") as file:
+            return np.concatenate([file.get_tensor(name) for name in names])
+
+
+def shape_of_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
+    """The layers of a run and the shape of each distance, from the head of the file alone.
+
+    Raises:
+        DataError: If the file is not there or not whole.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / "distances.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            layers = tuple(json.loads(file.metadata()["layers"]))
+            return layers, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+
+
+def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
+    """Judgments of a `judgments.parquet`, see `results.judgment_table`.
+
+    Raises:
+        DataError: If it cannot be read, or lacks a column or a subset.
+    """
+    import pyarrow
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    columns = ["id", "subset", "pairs", "value", "cluster", "stimuli"]
+    try:
+        file = parquet.ParquetFile(path)
+        lacking = set(columns) - set(file.schema_arrow.names)
+        if lacking:
+            raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+        table = file.read(columns=columns)
+        found = {}
+        for subset in subsets:
+            rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
+            if not rows.num_rows:
+                raise ValueError(f"it lacks subset {subset}")
+            human = rows["value"].to_numpy().astype(np.float64)
+            digest = hashlib.sha256(human.tobytes())
+            for column in ("id", "stimuli"):
+                digest.update("\0".join(rows[column].to_pylist()).encode())
+            clusters, options = (_matrix(rows[column]) for column in ("cluster", "pairs"))
+            found[subset] = SubsetJudgments(human, clusters, options, digest.hexdigest())
+    except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} cannot be used ({reason}): measure it again with --overwrite") from error
+    return found
+
+
+def _matrix(column: Any) -> Indices:
+    """A column of lists of equal length, (rows, length)."""
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.int64).reshape(len(column), -1)

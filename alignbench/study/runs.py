@@ -1,0 +1,169 @@
+"""The runs of a study: read from their folders, in the order of the paper, with what must not be averaged said."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from alignbench.errors import DataError
+from alignbench.finished import read_record
+from alignbench.models.cards import cards
+from alignbench.published import PAPER_SUBSETS
+from alignbench.results import FILES, read_curve
+from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of
+from alignbench.study.run import StudyRun, SubsetJudgments, judgments_by_subset, shape_of_distances
+
+__all__ = ["LEVELS", "Study", "StudyRun", "read_study"]
+
+LEVELS = ("low", "middle", "high")
+_IDENTIFYING = {"model", "dataset", "protocol", "data_fingerprint"}
+_NAMED = 3  # at most so many runs are named where all others are alike
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of a study.
+
+    Attributes:
+        runs: Each run once: by level, then models before baselines.
+        remarks: What differs between runs of one data set and is therefore not put together, a line each.
+    """
+
+    runs: tuple[StudyRun, ...]
+    remarks: tuple[str, ...]
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The runs that may be put side by side, which are scored together when that is first asked for."""
+        return groups_of(self.runs)
+
+
+def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
+    """Read run folders.
+
+    Args:
+        places: Run folders, or folders of them.
+
+    Returns:
+        The study, and a line for each folder that is no whole run and was left out.
+
+    Raises:
+        DataError: If no run is left.
+    """
+    found: list[StudyRun] = []
+    refused: list[str] = []
+    known: dict[bytes, dict[str, SubsetJudgments]] = {}
+    for folder in dict.fromkeys(folder.resolve() for place in places for folder in _folders(place)):
+        try:
+            found.append(_read(folder, known))
+        except DataError as error:
+            refused.append(str(error))
+    if not found:
+        raise DataError(refused[0] if len(refused) == 1 else f"none of {len(refused)} folders is a run: {refused[0]}")
+    runs = _each_once(sorted(found, key=_order))
+    return Study(tuple(runs), tuple(_remarks(runs))), tuple(refused)
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    """Run folders, whole or not, at or directly below a place; the place itself if there is nothing like one."""
+    if (place / "run.json").exists() or not place.is_dir():
+        yield place
+        return
+    below = [path for path in sorted(place.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    like_runs = [path for path in below if not any(path.iterdir()) or any((path / name).exists() for name in FILES)]
+    yield from like_runs or [place]
+
+
+def _read(folder: Path, known: dict[bytes, dict[str, SubsetJudgments]]) -> StudyRun:
+    """Read all of a run but its distances.
+
+    Args:
+        folder: Where it is.
+        known: Judgments that were read before, by what is in their file and which subsets are wanted.
+
+    Raises:
+        DataError: If it is no whole run; names the folder or the file.
+    """
+    if not (folder / "run.json").is_file():
+        raise DataError(f"{folder} holds no finished run: measure it again, or leave it out")
+    record, curve = read_record(folder), read_curve(folder)
+    settings = record["settings"]
+    if "kind" not in record or not isinstance(settings, dict) or not set(settings) >= _IDENTIFYING:
+        raise DataError(f"{folder / 'run.json'} lacks what a study needs: measure it again with --overwrite")
+    subsets = list(dict.fromkeys(curve.main()["subset"]))
+    path = folder / "judgments.parquet"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+    key = hashlib.sha256(content + repr(subsets).encode()).digest()
+    if key not in known:
+        known[key] = judgments_by_subset(path, subsets)
+    layers, shapes = shape_of_distances(folder)
+    frame = curve.frame
+    most = max(int(some.options.max()) for some in known[key].values())
+    whole = all(len(shape) == 2 and shape[0] == len(layers) and shape[1] > most for shape in shapes.values())
+    named = [list(frame["layer"].unique()), sorted(frame["distance"].unique())]
+    if not whole or named != [list(layers), sorted(shapes)]:
+        raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
+    return StudyRun(folder, curve, record, layers, known[key])
+
+
+# -------------------------------------------------------------------------------------------------- order
+
+
+def _order(run: StudyRun) -> tuple[object, ...]:
+    """By level, the paper's data sets first, towers in the order of the cards, twins after their model, baselines."""
+    level = LEVELS.index(run.level) if run.level in LEVELS else len(LEVELS)
+    name = run.label.partition("@")[0]
+    known = list(cards())
+    rank = next((known.index(card) for card in (name, run.published) if card in known), len(known))
+    return level, run.dataset not in PAPER_SUBSETS, run.dataset, run.is_baseline, rank, name, run.label, run.folder.name
+
+
+def _each_once(runs: Sequence[StudyRun]) -> list[StudyRun]:
+    """Runs without copies: what has the same settings and the same curve is one run."""
+    kept: list[StudyRun] = []
+    for run in runs:
+        if not any(run.settings == other.settings and run.curve.frame.equals(other.curve.frame) for other in kept):
+            kept.append(run)
+    return kept
+
+
+# -------------------------------------------------------------------------------------------------- remarks
+
+
+def _remarks(runs: Sequence[StudyRun]) -> Iterator[str]:
+    """In what runs on one subset differ so that they are not put together, a line for each."""
+    places: dict[tuple[str, str], list[tuple[StudyRun, Condition]]] = {}
+    for run in runs:
+        for subset in run.judgments:
+            places.setdefault((run.dataset, subset), []).append((run, condition_of(run, subset)))
+    for (dataset, subset), some in places.items():
+        for index, name in enumerate(CONDITIONS):
+            ways: dict[str, list[str]] = {}
+            for run, condition in some:
+                if condition[index]:
+                    ways.setdefault(condition[index], []).append(run.label)
+            if len(ways) > 1:
+                yield f"{dataset} {subset}: runs differ in {name} and are not put together: {_who(ways)}"
+        seen: dict[tuple[str, str, Condition], list[str]] = {}
+        for run, condition in some:
+            for distance in run.distances:
+                seen.setdefault((run.label, distance, condition), []).append(run.folder.name)
+        for folders in dict.fromkeys(tuple(folders) for folders in seen.values() if len(folders) > 1):
+            yield f"{dataset} {subset}: {', '.join(folders)} are of one model; comparisons take the first"
+
+
+def _who(ways: dict[str, list[str]]) -> str:
+    """`paper (a, b), corrected (c)`; the most common way needs no names where they are many."""
+    most = max(ways, key=lambda way: len(ways[way]))
+    return ", ".join(
+        f"{way} (the other {len(labels)})"
+        if way == most and len(labels) > _NAMED
+        else f"{way} ({', '.join(dict.fromkeys(labels))})"
+        for way, labels in ways.items()
+    )

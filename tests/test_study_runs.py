@@ -1,0 +1,240 @@
+"""The runs of a study: which are whole, in which order, which may be compared; and pairs come out as `compare`'s."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, SMALL, Made, as_published, write_made, write_study
+from test_comparison import DAMAGE
+
+from alignbench.comparison import compare
+from alignbench.errors import DataError
+from alignbench.study.runs import Study, read_study
+
+MAIN = ("normalized_euclidean",)
+
+
+def made(model: str, dataset: str, level: str, **changes: Any) -> Made:
+    return Made(model, dataset, SMALL[level], as_published, distances=MAIN, **changes)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Towers of two depths and a baseline at three levels."""
+    root = tmp_path_factory.mktemp("study")
+    write_study(root, ("ssim", LARGE_14, BASE_32), distances=("normalized_euclidean", "cosine"))
+    return root
+
+
+def folders(study: Study) -> list[tuple[str, str]]:
+    return [(run.dataset, run.label) for run in study.runs]
+
+
+# --- Which runs there are -------------------------------------------------------------------------------------------
+
+
+def test_runs_come_by_level_models_before_baselines_in_the_order_of_the_cards(root: Path, tmp_path: Path) -> None:
+    twin = write_made(made(BASE_32, "nights", "middle", label=f"{BASE_32}@random-0"), tmp_path)
+    study, refused = read_study([root, twin])
+    assert folders(study) == [
+        ("tid2013", BASE_32),
+        ("tid2013", LARGE_14),
+        ("tid2013", "ssim"),
+        ("nights", BASE_32),
+        ("nights", f"{BASE_32}@random-0"),
+        ("nights", LARGE_14),
+        ("nights", "ssim"),
+        ("things", BASE_32),
+        ("things", LARGE_14),
+        ("things", "ssim"),
+    ]
+    assert (refused, study.remarks) == ((), ())
+    assert [run.is_baseline for run in study.runs[:3]] == [False, False, True]
+    assert [run.trained for run in study.runs[3:7]] == [True, False, True, False]
+
+
+def test_a_run_that_is_given_twice_or_copied_counts_once(root: Path, tmp_path: Path) -> None:
+    first = sorted(root.iterdir())[0]
+    shutil.copytree(first, tmp_path / "copy")
+    study, refused = read_study([root, first, tmp_path])
+    assert len(study.runs) == 9
+    assert (refused, study.remarks) == ((), ())
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_run_is_named_and_left_out(root: Path, tmp_path: Path, damage: str) -> None:
+    whole = next(path for path in root.iterdir() if "large" in path.name and "tid2013" in path.name)
+    shutil.copytree(whole, tmp_path / "damaged")
+    name, change = DAMAGE[damage]
+    change(tmp_path / "damaged" / name)
+    study, [line] = read_study([root, tmp_path])
+    assert len(study.runs) == 9
+    assert str(tmp_path / "damaged") in line
+    assert "\n" not in line
+
+
+def test_empty_folders_are_named_and_other_folders_are_not_looked_at(root: Path, tmp_path: Path) -> None:
+    for name in ("empty", ".tmp-unfinished", "figures"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "figures" / "mine.pdf").touch()
+    study, [line] = read_study([root, tmp_path])
+    assert str(tmp_path / "empty") in line
+    assert len(study.runs) == 9
+
+
+def test_without_any_run_there_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing"):
+        read_study([tmp_path / "nothing"])
+
+
+# --- Which may be put side by side ----------------------------------------------------------------------------------
+
+UNLIKE: dict[str, tuple[dict[str, Any], str, Sequence[str]]] = {
+    "protocol": ({"protocol": "corrected"}, "protocol", ("paper (", "corrected (")),
+    "version of the data": ({"seed": 1}, "judgments", ("200 of data",)),
+    "number of judgments": ({"size": 150, "settings": {"limit": 150}}, "judgments", ("200 of data", "150 of data")),
+    "tokens": ({"settings": {"tokens": "cls"}}, "tokens", ("all (", "cls (")),
+    "preparation": ({"settings": {"resize": "squash"}}, "preparation of pictures", ("checkpoint (", "squash (")),
+    "precision": ({"settings": {"precision": "bf16"}}, "precision", ("fp32 (", "bf16 (")),
+    "calibration": (
+        {"settings": {"calibration_fingerprint": "f" * 64}, "distances": ("normalized_euclidean", "cosine")},
+        "calibration",
+        ("ffffff (",),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", UNLIKE)
+def test_runs_that_were_measured_differently_are_said_and_not_put_together(tmp_path: Path, way: str) -> None:
+    changes, name, ways = UNLIKE[way]
+    for model in (BASE_16, SIGLIP):
+        common = {"settings": {"calibration_fingerprint": "0" * 64}} if way == "calibration" else {}
+        write_made(replace(made(model, "tid2013", "low"), **common), tmp_path)
+    write_made(replace(made(BASE_32, "tid2013", "low"), **changes), tmp_path)
+    study, _ = read_study([tmp_path])
+    [line] = study.remarks
+    assert line.startswith(f"tid2013 all: runs differ in {name} and are not put together: ")
+    assert all(text in line for text in ways)
+    assert f"({BASE_32})" in line
+    assert sorted(sorted(run.label for run in group.runs) for group in study.groups) == [[SIGLIP, BASE_16], [BASE_32]]
+
+
+def test_a_baseline_stands_beside_every_way_of_measuring_towers(tmp_path: Path) -> None:
+    for one in (
+        made(BASE_16, "tid2013", "low"),
+        made(BASE_32, "tid2013", "low", settings={"tokens": "cls"}),
+        made("ssim", "tid2013", "low"),
+    ):
+        write_made(one, tmp_path)
+    study, _ = read_study([tmp_path])
+    assert [{run.label for run in group.runs} for group in study.groups] == [{BASE_16, "ssim"}, {BASE_32, "ssim"}]
+
+
+def test_distances_of_several_runs_of_a_model_come_together(tmp_path: Path) -> None:
+    for distance in ("cosine", "euclidean"):
+        write_made(replace(made(BASE_16, "tid2013", "low"), distances=(distance,)), tmp_path)
+    study, _ = read_study([tmp_path])
+    [group] = study.groups
+    assert group.distances(BASE_16) == ["cosine", "euclidean"]
+    assert study.remarks == ()
+
+
+def test_two_runs_of_one_model_and_distance_are_said(tmp_path: Path) -> None:
+    for fingerprint in ("a", "b"):
+        write_made(made(BASE_16, "tid2013", "low", settings={"model_fingerprint": fingerprint}), tmp_path)
+    study, _ = read_study([tmp_path])
+    [line] = study.remarks
+    assert line.endswith("are of one model; comparisons take the first")
+    [group] = study.groups
+    assert group.series[BASE_16, "normalized_euclidean"] is study.runs[0]
+
+
+# --- Differences ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dataset", ["tid2013", "nights", "things"])
+@pytest.mark.parametrize("other", [LARGE_14, "ssim"])
+def test_differences_are_those_of_two_runs_alone(root: Path, dataset: str, other: str) -> None:
+    study, _ = read_study([root])
+    [group] = [group for group in study.groups if group.dataset == dataset]
+    runs = {run.label: run.folder for run in group.runs}
+    alone = compare(runs[BASE_32], runs[other]).set_index(["distance", "place"])
+    for distance in ("normalized_euclidean", "cosine"):
+        theirs = "ssim" if other == "ssim" else distance
+        name = distance if theirs == distance else f"{distance} / {theirs}"
+        for place in ("projection", "best layer"):
+            expected = alone.loc[name, place]
+            found = group.difference((BASE_32, distance), (other, theirs), place)
+            for column in ("first", "second", "difference", "ci_low", "ci_high", "p"):
+                assert found[column] == pytest.approx(expected[column], rel=1e-9, abs=1e-12), column
+            assert (found["first_layer"], found["second_layer"]) == (expected["first_layer"], expected["second_layer"])
+            assert (group.interval, group.clusters) == (expected["interval"], expected["n_clusters"])
+
+
+def test_ties_count_as_the_protocol_says(tmp_path: Path) -> None:
+    found = {}
+    for protocol in ("paper", "corrected"):
+        for model in (BASE_16, BASE_32):
+            folder = write_made(made(model, "nights", "middle", protocol=protocol), tmp_path / protocol)
+            path = folder / "distances.safetensors"
+            with safe_open(path, framework="np") as file:
+                metadata, values = file.metadata(), file.get_tensor(MAIN[0])
+            values[:, : 200 if model == BASE_16 else 100] = 0.5  # of two pairs each: 100 and 50 triplets
+            save_file({MAIN[0]: values}, path, metadata=metadata)
+        study, _ = read_study([tmp_path / protocol])
+        [group] = study.groups
+        found[protocol] = group.difference((BASE_16, MAIN[0]), (BASE_32, MAIN[0]), "projection")
+        alone = compare(*(run.folder for run in study.runs)).set_index("place").loc["projection"]
+        for name in ("first", "second", "difference", "ci_low", "ci_high"):
+            assert found[protocol][name] == pytest.approx(alone[name], rel=0, abs=1e-12)
+    for name, ties in (("first", 100), ("second", 50)):
+        assert found["corrected"][name] - found["paper"][name] == pytest.approx(ties / 2 / SMALL["middle"], abs=1e-12)
+
+
+def test_the_order_of_judgments_does_not_matter(tmp_path: Path) -> None:
+    first, second = (write_made(made(model, "nights", "middle"), tmp_path / "one") for model in (BASE_16, BASE_32))
+    [group] = read_study([first, second])[0].groups
+    keys = (BASE_16, MAIN[0]), (BASE_32, MAIN[0])
+    expected = group.difference(*keys, "best layer")
+    table = pd.read_parquet(second / "judgments.parquet")
+    table.sample(frac=1.0, random_state=3).to_parquet(second / "judgments.parquet", index=False)
+    [group] = read_study([first, second])[0].groups
+    found = group.difference(*keys, "best layer")
+    assert {name: found[name] for name in ("difference", "ci_low", "ci_high")} == pytest.approx(
+        {name: expected[name] for name in ("difference", "ci_low", "ci_high")}, rel=0, abs=1e-12
+    )
+
+
+def test_scores_are_those_of_the_curve(root: Path) -> None:
+    study, _ = read_study([root])
+    for group in study.groups:
+        for (label, distance), run in group.series.items():
+            rows = run.curve.primary()
+            expected = rows.loc[rows["distance"] == distance, "value"].to_numpy()
+            np.testing.assert_allclose(group.scores(label, distance)[:, 0], expected, rtol=0, atol=1e-12)
+
+
+# --- Names ----------------------------------------------------------------------------------------------------------
+
+
+def without_factors(path: Path) -> None:
+    record = json.loads(path.read_text())
+    record["factors"] = {}
+    path.write_text(json.dumps(record))
+
+
+def test_a_local_folder_of_a_published_model_has_its_factors(tmp_path: Path) -> None:
+    write = {"clip-vit-base-patch32": BASE_32, "clip-vit-large-patch14": BASE_16, "mine": BASE_16}
+    change: Callable[[Path], None] = without_factors
+    for label, model in write.items():
+        change(write_made(made(model, "tid2013", "low", label=label), tmp_path) / "run.json")
+    found = {run.label: run.factors.get("architecture") for run in read_study([tmp_path])[0].runs}
+    assert found == {"clip-vit-base-patch32": "base-32", "clip-vit-large-patch14": None, "mine": None}
