@@ -67,10 +67,6 @@ class Lines(Watcher):
         """Say why, and where to read more."""
         self._say(_failed(cell, error, log))
 
-    def put_back(self, worker: int, cell: SweepCell) -> None:
-        """Say so."""
-        self._say(f"ended before its time: {cell.name}")
-
     def waits(self, cells: int) -> None:
         """Say so whenever their number changes."""
         with self._lock:
@@ -106,7 +102,7 @@ class Display(Watcher):
 
     def failed(self, worker: int, cell: SweepCell, error: str, log: Path) -> None:
         """Say why above the display, where it stays."""
-        self._console.print(Text(_failed(cell, error, log)))
+        self._console.print(Text(_failed(cell, error, log)), soft_wrap=True)
         self.finished(worker, cell, 0.0)
 
     def put_back(self, worker: int, cell: SweepCell) -> None:
