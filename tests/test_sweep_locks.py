@@ -39,8 +39,11 @@ def test_one_of_two_takes_a_lock_which_names_its_process(locks: Locks, path: Pat
     assert (said["host"], said["processes"]) == (HERE, [os.getpid()])
     lock.share(4321)
     assert json.loads(path.read_text())["processes"] == [os.getpid(), 4321]
-    lock.release()
+    assert locks.is_own("cell")
+    assert not Locks(path.parent).is_own("cell")
+    locks.release("cell")
     assert not path.exists()
+    assert not locks.is_own("cell")
     assert locks.take("cell") is not None
 
 

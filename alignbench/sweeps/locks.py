@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
+from uuid import uuid4
 
 STALE_AFTER: Final = 120.0  # seconds; a shared folder may show times that are a minute old
 REFRESH_EVERY: Final = 10.0  # seconds
@@ -68,11 +69,6 @@ class Holder:
         except (ValueError, KeyError, TypeError):
             return None
 
-    @property
-    def text(self) -> str:
-        """What a lock says of them."""
-        return json.dumps(asdict(self))
-
     def is_gone(self) -> bool:
         """Whether they ran here and are no more."""
         here = Holder.here()
@@ -90,20 +86,24 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self.holder = path, Holder.here(os.getpid())
+        self._path, self._token, self.holder = path, uuid4().hex, Holder.here(os.getpid())
         with path.open("x", encoding="utf-8") as file:
-            file.write(self.holder.text)
+            file.write(self._text)
+
+    @property
+    def _text(self) -> str:
+        return json.dumps({**asdict(self.holder), "token": self._token})
 
     def share(self, process: int) -> None:
         """Name a process that works for this one: the lock is not stale while it lives."""
         if self.refresh():
             self.holder = Holder.here(os.getpid(), process)
-            self._path.write_text(self.holder.text, encoding="utf-8")
+            self._path.write_text(self._text, encoding="utf-8")
 
     def refresh(self) -> bool:
         """Say that the work goes on; false if the lock was lost to someone who found it stale."""
         try:
-            if self._path.read_text(encoding="utf-8") != self.holder.text:
+            if self._path.read_text(encoding="utf-8") != self._text:
                 return False
             os.utime(self._path)  # without a time: the folder's own
         except FileNotFoundError:
@@ -129,17 +129,28 @@ class Locks:
     def __init__(self, folder: Path, stale_after: float = STALE_AFTER) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._stale_after = folder, stale_after
+        self._own: dict[str, Lock] = {}
 
     def take(self, name: str) -> Lock | None:
         """Take a lock; none if there is one, stale or not."""
         try:
-            return Lock(self._folder / f"{name}.lock")
+            self._own[name] = Lock(self._folder / f"{name}.lock")
         except FileExistsError:
             return None
+        return self._own[name]
+
+    def release(self, name: str) -> None:
+        """Give back a lock that was taken here."""
+        self._own[name].release()
+        del self._own[name]
+
+    def is_own(self, name: str) -> bool:
+        """Whether a lock was taken here, and not given back."""
+        return name in self._own
 
     def is_held(self, name: str) -> bool:
-        """Whether there is a lock that is not stale."""
-        return not self._is_stale(self._folder / f"{name}.lock")
+        """Whether someone has a lock that is not stale; one's own is not, even after a long sleep of the machine."""
+        return self.is_own(name) or not self._is_stale(self._folder / f"{name}.lock")
 
     def clear(self) -> list[Holder]:
         """Remove stale locks; only in `turn`, so that none is removed that has just replaced a stale one.
@@ -149,7 +160,7 @@ class Locks:
         """
         found = []
         for path in sorted(self._folder.glob("*.lock")):
-            if self._is_stale(path):
+            if not self.is_held(path.stem):
                 found.append(_read(path)[0])
                 path.unlink(missing_ok=True)
         return [holder for holder in found if holder is not None]

@@ -67,7 +67,6 @@ class Queue:
     def __init__(self, cells: Sequence[SweepCell], output: Path, name: str, stale_after: float = STALE_AFTER) -> None:
         self.cells, self.output, self.folder = tuple(cells), output, output / f".sweep-{name}"
         self._stale_after = stale_after
-        self._own: set[str] = set()  # keys of the cells that this process has taken
         self._locks = Locks(self.folder / "locks", stale_after)
         self._ledger = Ledger(self.folder / "journal.log")
 
@@ -104,34 +103,28 @@ class Queue:
         lock = self._locks.take(cell.key)
         if lock is None:
             return None
-        self._own.add(cell.key)
         trial = self._waiting_trial(cell, attempt)
-        taken = Taken(cell, trial, lock)
         if self._ledger.start(trial):
-            return taken
-        self._let_go(taken)
+            return Taken(cell, trial, lock)
+        self._locks.release(cell.key)
         return None
 
     def finish(self, taken: Taken, folders: tuple[str, ...], seconds: float) -> None:
         """A cell left these run folders."""
         self._ledger.finish(taken.trial, folders, seconds)
-        self._let_go(taken)
+        self._locks.release(taken.cell.key)
 
     def fail(self, taken: Taken, error: str) -> None:
         """A cell failed, and is not tried again until someone enrols it."""
         self._remove_scratch(taken.lock.holder)
         self._ledger.fail(taken.trial, error)
-        self._let_go(taken)
+        self._locks.release(taken.cell.key)
 
     def put_back(self, taken: Taken) -> None:
         """A cell was ended before its time, and waits again."""
         self._remove_scratch(taken.lock.holder)
         self._ledger.interrupt(taken.trial)
-        self._let_go(taken)
-
-    def _let_go(self, taken: Taken) -> None:
-        taken.lock.release()
-        self._own.discard(taken.cell.key)
+        self._locks.release(taken.cell.key)
 
     def _each(self, attempts: dict[str, Attempt]) -> list[tuple[SweepCell, Attempt | None]]:
         return [(cell, attempts.get(cell.key)) for cell in self.cells]
@@ -143,7 +136,7 @@ class Queue:
             return "finished" if all(is_complete(self.output / name) for name in attempt.folders) else "waiting"
         if not self._locks.is_held(cell.key):
             return "waiting"
-        return "running" if cell.key in self._own else "elsewhere"
+        return "running" if self._locks.is_own(cell.key) else "elsewhere"
 
     def _waiting_trial(self, cell: SweepCell, attempt: Attempt | None) -> int:
         """The trial by which a cell waits that nobody runs: the last one if it does, or else a new one."""
