@@ -63,9 +63,9 @@ class Ledger:
         self._path = path
         with self._journal():
             self._storage = JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
-            self._study = optuna.create_study(
-                storage=self._storage, sampler=optuna.samplers.RandomSampler(), study_name=_STUDY, load_if_exists=True
-            )
+            if _STUDY not in optuna.get_all_study_names(self._storage):
+                optuna.create_study(storage=self._storage, study_name=_STUDY, load_if_exists=True)
+            self._study = optuna.load_study(storage=self._storage, study_name=_STUDY)
             written = self._study.user_attrs.get("format")
             if written is None and not self._study.get_trials(deepcopy=False):
                 self._study.set_user_attr("format", FORMAT)

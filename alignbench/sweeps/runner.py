@@ -82,9 +82,13 @@ class Runner:
             try:
                 wait(work, return_when=FIRST_EXCEPTION)
             finally:
-                self._stopping.set()
+                self.stop()
         for one in work:
             one.result()
+
+    def stop(self) -> None:
+        """Have the processes be ended and their cells wait again; from any thread."""
+        self._stopping.set()
 
     def _work(self, worker: int) -> None:
         while not self._stopping.is_set():
