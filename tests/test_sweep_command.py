@@ -23,7 +23,13 @@ from run_folders import refused
 from sweep_folders import WHOLE, make_cell
 
 from alignbench.cli.main import main
+from alignbench.cli.parameters import options_of
+from alignbench.cli.run import run
+from alignbench.cli.sweep import start_of
 from alignbench.cli.sweep_progress import Display, Lines
+from alignbench.sweeps import read_sweep
+from alignbench.sweeps.cells import SweepCell, cells_of
+from alignbench.sweeps.queue import Queue
 
 START = [sys.executable, "-m", "alignbench", "sweep", "mine.yaml"]
 
@@ -167,6 +173,52 @@ def test_finished_sweep_is_recognised_without_anything_heavy(place: Path) -> Non
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("was finished") == 39
+
+
+# ------------------------------------------------------------------------------------------------------- the cells
+
+
+def test_cells_are_known_by_what_they_run_and_named_by_what_varies(place: Path) -> None:
+    cells = cells_of(read_sweep("distance", options_of(run)))
+    first, second = cells[:2]
+    assert first.arguments == (
+        *("--dataset=tid2013", "--distance=normalized_euclidean", "--model=openai/clip-vit-base-patch16"),
+    )
+    assert first.name == "tid2013, distance normalized_euclidean"
+    assert second.name == "tid2013, distance euclidean"
+    assert first.log == f"tid2013-distance-normalized_euclidean-{first.key}.log"
+    assert len({cell.key for cell in cells}) == 9
+    write_sweep(["pixels", "random:shapes-clip"], ["shapes-low"])
+    (_, clip) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    assert clip.name == "random:shapes-clip"
+    assert clip.log == f"random-shapes-clip-{clip.key}.log"
+    write_sweep(["pixels"], ["shapes-low"], ["alignbench", "run", "--precision=bf16", "${args}"])
+    (changed,) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    assert changed.name == "pixels, shapes-low, limit 45"
+    write_sweep(["pixels"], ["shapes-low"])
+    (plain,) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    assert plain.parameters == changed.parameters
+    assert plain.key != changed.key
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "extra", "threads"),
+    [(1, 8, [], "8"), (2, 8, ["--loader-workers", "3"], "4"), (4, 2, ["--loader-workers", "0"], "1")],
+)
+def test_workers_share_the_cores_and_the_group(
+    place: Path, monkeypatch: pytest.MonkeyPatch, workers: int, cores: int, extra: list[str], threads: str
+) -> None:
+    monkeypatch.setattr("alignbench.sweeps.runner.usable_cores", lambda: cores)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    queue = Queue([make_cell(0)], place / "runs", "mine")
+    start = start_of(queue, "mine", workers, "offline")
+    assert list(start.options) == ["--output", str(place / "runs"), "--wandb", "offline", *extra]
+    assert start.environment["OMP_NUM_THREADS"] == threads
+    assert start.environment["WANDB_RUN_GROUP"] == "sweep-mine"
+    monkeypatch.setenv("WANDB_RUN_GROUP", "mine")
+    assert start_of(queue, "mine", workers, "offline").environment["WANDB_RUN_GROUP"] == "mine"
+    given = SweepCell({}, ("--model=pixels", "--loader-workers=5"), "one")
+    assert "--loader-workers" not in start_of(Queue([given], place, "x"), "x", workers, "off").options
 
 
 # ----------------------------------------------------------------------------------------------------- bad input

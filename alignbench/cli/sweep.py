@@ -54,7 +54,7 @@ def sweep(
     with _terminated_as_interrupted():
         queue.enrol()
         with progress(f"{name}: {len(cells)} cells", len(cells), sum(before), workers) as watcher:
-            Runner(queue, workers, _start(queue, name, workers, mode), watcher).run()
+            Runner(queue, workers, start_of(queue, name, workers, mode), watcher).run()
     return _report(queue, before)
 
 
@@ -68,7 +68,7 @@ def _mode(wandb: str) -> str:
     return mode
 
 
-def _start(queue: Queue, name: str, workers: int, mode: str) -> Start:
+def start_of(queue: Queue, name: str, workers: int, mode: str) -> Start:
     """How each cell is started: as the sweep file says, in its share of the machine."""
     from alignbench.sweeps.runner import Start, divided, usable_cores
 
