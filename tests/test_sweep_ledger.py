@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import optuna
@@ -11,7 +10,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sweep_folders import make_cell
 
-from alignbench.errors import AlignbenchError, DataError
+from alignbench.errors import DataError
 from alignbench.sweeps.ledger import FORMAT, Attempt, Ledger
 
 
@@ -121,16 +120,3 @@ def test_foreign_trial_is_refused(ledger: Ledger, path: Path) -> None:
     load(path).enqueue_trial({"x": 1})
     with pytest.raises(DataError, match="remove"):
         ledger.attempts()
-
-
-def test_journal_that_cannot_be_opened_is_refused(path: Path) -> None:
-    path.mkdir(parents=True)
-    with pytest.raises(AlignbenchError, match=r"journal.log cannot be used \(Is a directory\).*--output"):
-        Ledger(path)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_journal_that_cannot_be_written_is_refused(ledger: Ledger, path: Path) -> None:
-    path.chmod(0o400)
-    with pytest.raises(AlignbenchError, match="cannot be used"):
-        ledger.enqueue(make_cell(0))

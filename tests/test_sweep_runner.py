@@ -53,6 +53,7 @@ class Heard(Watcher):
     def __init__(self) -> None:
         self.events: list[tuple[str, ...]] = []
         self.logs: list[Path] = []
+        self.most = 0
 
     def started(self, worker: int, cell: SweepCell, log: Path) -> None:
         self.logs.append(log)
@@ -66,6 +67,9 @@ class Heard(Watcher):
 
     def put_back(self, worker: int, cell: SweepCell) -> None:
         self.events.append(("put back", cell.name))
+
+    def settled(self, cells: int) -> None:
+        self.most = max(self.most, cells)
 
     def waits(self, cells: int) -> None:
         self.events.append(("waits", str(cells)))
@@ -128,6 +132,7 @@ def test_cells_end_each_in_its_way_and_the_others_go_on(tmp_path: Path) -> None:
             *(("failed", name, attempts[name].error) for name in "acdef"),
         ]
     )
+    assert heard.most == len(cells)
     assert not list((queue.folder / "locks").iterdir())
     logs = dict(zip([name for kind, name, *_ in heard.events if kind == "started"], heard.logs, strict=True))
     assert all(log.read_text().split()[2] == "3" for log in logs.values())

@@ -15,7 +15,7 @@ import typer
 from alignbench.cli.options import complain
 from alignbench.cli.parameters import options_of
 from alignbench.cli.run import run
-from alignbench.errors import UsageError
+from alignbench.errors import AlignbenchError, UsageError
 
 if TYPE_CHECKING:
     from alignbench.sweeps.queue import Queue, Standing
@@ -48,10 +48,10 @@ def sweep(
     cells, name = cells_of(found), found.path.stem
     mode = _mode(wandb)
     check_writable(output)
-    queue = Queue(cells, output, name)
-    before = [standing.state == "finished" for standing in queue.standings()]
-    workers = max(1, min(workers, before.count(False)))
-    with _terminated_as_interrupted():
+    with _terminated_as_interrupted(), _usable(output):
+        queue = Queue(cells, output, name)
+        before = [standing.state == "finished" for standing in queue.standings()]
+        workers = max(1, min(workers, before.count(False)))
         queue.enrol()
         with progress(f"{name}: {len(cells)} cells", len(cells), sum(before), workers) as watcher:
             Runner(queue, workers, start_of(queue, name, workers, mode), watcher).run()
@@ -93,6 +93,16 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _usable(output: Path) -> Iterator[None]:
+    """Say it in a line when the ledger, the locks or the logs cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.filename or output} cannot be used ({error.strerror})"
+        raise AlignbenchError(f"{what}: make room or see to its permissions, or choose another --output") from error
 
 
 def _report(queue: Queue, before: list[bool]) -> int:

@@ -59,13 +59,15 @@ class Lines(Watcher):
 
     def finished(self, worker: int, cell: SweepCell, seconds: float) -> None:
         """Say so, and how many are done."""
-        with self._lock:
-            self._done += 1
-            self._say(f"finished: {cell.name}, {seconds:.0f} s ({self._done} of {self._cells})")
+        self._say(f"finished: {cell.name}, {seconds:.0f} s ({self._done} of {self._cells})")
 
     def failed(self, worker: int, cell: SweepCell, error: str, log: Path) -> None:
         """Say why, and where to read more."""
         self._say(_failed(cell, error, log))
+
+    def settled(self, cells: int) -> None:
+        """Remember it."""
+        self._done = cells
 
     def waits(self, cells: int) -> None:
         """Say so whenever their number changes."""
@@ -96,19 +98,22 @@ class Display(Watcher):
         self._all.update(self._bar, description=self._title)
 
     def finished(self, worker: int, cell: SweepCell, seconds: float) -> None:
-        """Take the line away, and move the bar."""
+        """Take the line away."""
         self.put_back(worker, cell)
-        self._all.advance(self._bar)
 
     def failed(self, worker: int, cell: SweepCell, error: str, log: Path) -> None:
         """Say why above the display, where it stays."""
         self._console.print(Text(_failed(cell, error, log)), soft_wrap=True)
-        self.finished(worker, cell, 0.0)
+        self.put_back(worker, cell)
 
     def put_back(self, worker: int, cell: SweepCell) -> None:
         """Take the line away."""
         if worker in self._tasks:
             self._each.remove_task(self._tasks.pop(worker))
+
+    def settled(self, cells: int) -> None:
+        """Move the bar."""
+        self._all.update(self._bar, completed=cells)
 
     def waits(self, cells: int) -> None:
         """Say so beside the bar."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from alignbench.errors import AlignbenchError, DataError
+from alignbench.errors import DataError
 from alignbench.sweeps.cells import SweepCell
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Ledger:
         path: Its file, made if it is not there.
 
     Raises:
-        DataError: If it cannot be read, or was written by another version.
-        AlignbenchError: If it cannot be written to; every method may find so.
+        DataError: If it cannot be read, or was written by another version; every method may find so, as the next.
+        OSError: If it cannot be opened or written to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,11 +83,6 @@ class Ledger:
             yield
         except _UNREADABLE as error:
             raise DataError(f"{self._path} cannot be read as a journal of Optuna: {self._remedy}") from error
-        except OSError as error:
-            reason = f"the journal {self._path} cannot be used ({error.strerror})"
-            raise AlignbenchError(
-                f"{reason}: make room and see to its permissions, or choose another --output"
-            ) from error
 
     def attempts(self) -> dict[str, Attempt]:
         """The last attempt at each cell, by the cell's key."""

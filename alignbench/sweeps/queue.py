@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,7 +62,8 @@ class Queue:
         stale_after: Seconds without a refresh after which a lock of another machine is stale.
 
     Raises:
-        AlignbenchError: If the ledger cannot be used; every method may find so.
+        DataError: If the ledger cannot be read or is of another version; every method may find so, as the next.
+        OSError: If the output folder cannot be used.
     """
 
     def __init__(self, cells: Sequence[SweepCell], output: Path, name: str, stale_after: float = STALE_AFTER) -> None:
@@ -159,6 +161,7 @@ class Queue:
     def _remove_old_scratch(self) -> None:
         """Remove what processes of this machine left that no lock tells of, when nothing has touched it for a while."""
         for path, host, process in scratch_folders(self.output):
-            age = self._locks.now() - path.stat().st_mtime
-            if host == socket.gethostname() and is_gone(process) and age > self._stale_after:
-                shutil.rmtree(path, ignore_errors=True)
+            if host == socket.gethostname() and is_gone(process):
+                with suppress(FileNotFoundError):  # someone else has just removed it
+                    if self._locks.now() - path.stat().st_mtime > self._stale_after:
+                        shutil.rmtree(path, ignore_errors=True)

@@ -14,7 +14,7 @@ from typing import Final
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.child import Child
 from alignbench.sweeps.locks import REFRESH_EVERY, Lock
-from alignbench.sweeps.queue import Queue, Taken
+from alignbench.sweeps.queue import Queue, State, Taken
 
 _TICK: Final = 0.2  # seconds between looks at a process
 _POLL: Final = 2.0  # seconds between looks at cells that run elsewhere
@@ -35,6 +35,9 @@ class Watcher:
 
     def put_back(self, worker: int, cell: SweepCell) -> None:
         """A worker's cell was ended before its time."""
+
+    def settled(self, cells: int) -> None:
+        """So many cells have finished or failed, here or elsewhere, now or before."""
 
     def waits(self, cells: int) -> None:
         """Nothing is left to start, and so many cells run elsewhere."""
@@ -75,7 +78,8 @@ class Runner:
         When this is interrupted, the processes are ended and their cells wait again.
 
         Raises:
-            AlignbenchError: If the ledger cannot be used.
+            DataError: If the ledger cannot be read any more.
+            OSError: If the output folder cannot be used any more.
         """
         with ThreadPoolExecutor(self._workers) as pool:
             work = [pool.submit(self._work, worker) for worker in range(self._workers)]
@@ -96,12 +100,18 @@ class Runner:
             if taken is not None:
                 self._run(worker, taken)
                 continue
-            states = [standing.state for standing in self._queue.standings()]
+            states = self._states()
             if not {"waiting", "elsewhere"} & set(states):
                 return
             if "elsewhere" in states:
                 self._watcher.waits(states.count("elsewhere"))
             self._stopping.wait(_POLL)
+
+    def _states(self) -> list[State]:
+        """The state of each cell, once the watcher has heard how many are settled."""
+        states = [standing.state for standing in self._queue.standings()]
+        self._watcher.settled(states.count("finished") + states.count("failed"))
+        return states
 
     def _run(self, worker: int, taken: Taken) -> None:
         """Run a cell to its end, and record that."""
@@ -123,12 +133,14 @@ class Runner:
             self._watcher.put_back(worker, cell)
         elif folders:
             self._queue.finish(taken, folders, seconds)
+            self._states()
             self._watcher.finished(worker, cell, seconds)
         else:
             self._fail(worker, taken, child.error(), log)
 
     def _fail(self, worker: int, taken: Taken, error: str, log: Path) -> None:
         self._queue.fail(taken, error)
+        self._states()
         self._watcher.failed(worker, taken.cell, error, log)
 
     def _watch(self, child: Child, lock: Lock) -> None:
