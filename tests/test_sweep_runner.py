@@ -20,7 +20,7 @@ from alignbench.sweeps.queue import Queue
 from alignbench.sweeps.runner import Runner, Start, Watcher, divided
 
 PLAY = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 what, name, output = sys.argv[1], sys.argv[2], Path(sys.argv[4])
 sys.path[:0] = os.environ["TESTS"].split(os.pathsep)
@@ -41,7 +41,9 @@ if what == "crash":
     os.kill(os.getpid(), 11)
 if what == "nothing":
     print(output / "never-made")
-if what == "long":
+if what == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if what in ("long", "stubborn"):
     (output / f".tmp-0123abcd-{os.environ['HERE']}-{os.getpid()}").mkdir()
     time.sleep(60)
 """
@@ -139,8 +141,11 @@ def test_cells_end_each_in_its_way_and_the_others_go_on(tmp_path: Path) -> None:
     assert last_line(logs["a"]) == "alignbench: the data are not there: get them"
 
 
-def test_cells_run_at_the_same_time_and_in_processes_of_their_own(tmp_path: Path) -> None:
-    queue, heard = Queue(cells_that(("long", "a"), ("long", "b")), tmp_path, "mine"), Heard()
+def test_cells_run_at_the_same_time_in_processes_of_their_own_which_are_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alignbench.sweeps.child._PATIENCE", 0.5)
+    queue, heard = Queue(cells_that(("long", "a"), ("stubborn", "b")), tmp_path, "mine"), Heard()
     queue.enrol()
     runner = runner_of(queue, heard)
     thread = threading.Thread(target=runner.run)

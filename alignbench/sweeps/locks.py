@@ -161,9 +161,9 @@ class Locks:
         found = []
         for path in sorted(self._folder.glob("*.lock")):
             if not self.is_held(path.stem):
-                found.append(_read(path)[0])
+                found.append(_read(path))
                 path.unlink(missing_ok=True)
-        return [holder for holder in found if holder is not None]
+        return [read[0] for read in found if read is not None and read[0] is not None]
 
     def now(self) -> float:
         """Seconds by the clock of the folder."""
@@ -171,7 +171,11 @@ class Locks:
             return os.fstat(probe.fileno()).st_mtime
 
     def _is_stale(self, path: Path) -> bool:
-        holder, refreshed = _read(path)
+        """Whether a lock is stale, or not there."""
+        found = _read(path)
+        if found is None:
+            return True
+        holder, refreshed = found
         return (holder is not None and holder.is_gone()) or self.now() - refreshed > self._stale_after
 
     @contextmanager
@@ -188,10 +192,10 @@ class Locks:
                 turn.release()
 
 
-def _read(path: Path) -> tuple[Holder | None, float]:
-    """Who holds a lock, and when it was last refreshed, by the folder's clock; long ago if it is not there."""
+def _read(path: Path) -> tuple[Holder | None, float] | None:
+    """Who holds a lock, as far as it says, and when it was last refreshed by the folder's clock; none if it is gone."""
     try:
         with path.open(encoding="utf-8") as file:  # once it is open, a shared folder shows it as it is now
             return Holder.read(file.read()), os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:
-        return None, 0.0
+        return None
