@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,13 @@ from numpy.typing import NDArray
 
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError
+from alignbench.folders import is_complete, scratch_folder
 
 COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
     *("value", "ci_low", "ci_high", "n", "n_clusters"),
 )
 _TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
-FILES = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 PRIMARY_METRICS = ("spearman", "accuracy")
 _PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
 
@@ -142,23 +141,6 @@ def judgment_table(judgments: Judgments, stimuli: Sequence[str]) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True)
 
 
-def check_writable(output: Path) -> None:
-    """Find out before a long run that its results cannot be written.
-
-    Raises:
-        AlignbenchError: If the folder can be neither made nor written to.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        probe = output / f".tmp-probe-{socket.gethostname()}-{os.getpid()}"
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        raise AlignbenchError(
-            f"the output folder {output} cannot be written to ({error.strerror}): choose another with --output"
-        ) from error
-
-
 def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], overwrite: bool = False) -> Path:
     """Write a run folder, whole or not at all.
 
@@ -179,7 +161,7 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
     folder = output / folder_name(run.curve.label, run.judgments.dataset, run.settings)
     if is_complete(folder) and not overwrite:
         return folder
-    scratch = output / f".tmp-{run_hash(run.settings)}-{socket.gethostname()}-{os.getpid()}"
+    scratch = scratch_folder(output, run_hash(run.settings))
     try:
         scratch.mkdir(parents=True)
         run.curve.frame.to_csv(scratch / "curve.csv", index=False)
@@ -192,7 +174,8 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
         draw(run.curve, scratch)
         record = {"label": run.curve.label, "settings": run.settings, **run.details}
         (scratch / "run.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        _put_in_place(scratch, folder)
+        if overwrite or not is_complete(folder):  # another process may have finished the same meanwhile
+            _put_in_place(scratch, folder)
     except OSError as error:
         raise AlignbenchError(f"{folder} cannot be written ({error.strerror}): choose another --output") from error
     finally:
@@ -212,11 +195,6 @@ def _put_in_place(scratch: Path, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         scratch.rename(folder)
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether a folder holds everything that a finished run leaves."""
-    return all((folder / name).is_file() for name in FILES)
 
 
 def read_curve(folder: Path) -> LayerCurve:

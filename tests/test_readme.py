@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from layouts import write_nights, write_things, write_tid2013
 from reference import save_clip
 
@@ -38,7 +39,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name in ("DATA", "CACHE", "CONFIG"):  # the one command that logs does so in this folder
         monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / "wandb" / name.lower()))
     monkeypatch.setenv("WANDB_SILENT", "true")
-    return {"/data/tid2013": "data/tid2013", MODEL: "clip"}
+    parameters = {"model": {"value": "pixels"}, "dataset": {"value": "shapes-low"}, "limit": {"value": 45}}
+    command = ["alignbench", "run", "${args}"]
+    text = yaml.safe_dump({"method": "grid", "command": command, "parameters": parameters})
+    (tmp_path / "small.yaml").write_text(text)
+    return {"/data/tid2013": "data/tid2013", MODEL: "clip", "sweeps/demo.yaml": "small.yaml"}
 
 
 def test_commands_run_in_order(
@@ -59,6 +64,7 @@ def test_commands_run_in_order(
         assert main([world.get(word, word) for word in arguments]) == 0, f"{arguments}: {capsys.readouterr().err}"
     assert Path("curves.png").is_file()
     assert Path("reproduce.csv").is_file()
+    assert len(list(Path("runs").glob("pixels__shapes-low__*/run.json"))) == 1
     assert len(list(Path("runs/.wandb").glob("offline-run-*/*.wandb"))) == 1
 
 

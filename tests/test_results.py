@@ -229,6 +229,22 @@ def test_a_failure_while_writing_leaves_nothing(runs: dict[str, Run], tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+def test_what_another_process_finished_meanwhile_stays(runs: dict[str, Run], tmp_path: Path) -> None:
+    import shutil
+
+    theirs = write_run(runs["pixels"], tmp_path / "theirs", draw_nothing)
+    (theirs / "curve.png").write_bytes(b"theirs")
+    output = tmp_path / "runs"
+
+    def draw(curve: LayerCurve, folder: Path) -> None:
+        draw_nothing(curve, folder)
+        shutil.copytree(theirs, output / theirs.name)
+
+    folder = write_run(runs["pixels"], output, draw)
+    assert list(output.iterdir()) == [folder]
+    assert contents(folder) == contents(theirs)
+
+
 def test_a_failure_while_overwriting_leaves_the_old_run(runs: dict[str, Run], tmp_path: Path) -> None:
     def fail(curve: LayerCurve, folder: Path) -> None:
         raise OSError(28, "No space left on device")

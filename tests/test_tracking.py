@@ -37,9 +37,10 @@ from wandb_server import RunServer
 import alignbench
 from alignbench.cli.main import main
 from alignbench.errors import UsageError
+from alignbench.folders import is_complete
 from alignbench.models.cards import cards
 from alignbench.published import published_curves
-from alignbench.results import COLUMNS, LayerCurve, is_complete
+from alignbench.results import COLUMNS, LayerCurve
 from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode
 

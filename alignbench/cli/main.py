@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alignbench.cli import catalogue, compare, report, reproduce, run
+from alignbench.cli import catalogue, compare, report, reproduce, run, sweep
 from alignbench.cli.options import complain
 from alignbench.errors import AlignbenchError, AlignbenchWarning
 
@@ -20,7 +20,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (run.run, run.demo, compare.compare, reproduce.reproduce, report.report, catalogue.models):
+_analyses = (compare.compare, reproduce.reproduce, report.report)
+for _command in (run.run, run.demo, sweep.sweep, *_analyses, catalogue.models):
     app.command()(_command)
 app.add_typer(catalogue.datasets_app, name="datasets")
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from alignbench.extraction.listening import Listener, Outline
-from alignbench.results import LayerCurve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alignbench.results import LayerCurve
 
 _FIRST_WORD_AFTER = 5.0  # seconds until a log file hears of the time to go
 
@@ -95,6 +99,8 @@ def score_table(curves: list[LayerCurve], title: str) -> Table:
 
 def twin_table(curves: list[LayerCurve], title: str) -> Table:
     """The band of untrained twins: mean and range over seeds of best layer and projection, a row a distance."""
+    import pandas as pd
+
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance"):
         table.add_column(name, overflow="fold")

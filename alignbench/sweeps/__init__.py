@@ -1,4 +1,4 @@
-"""Sweep files of Weights & Biases, read so that their cells can be run without a server."""
+"""Sweep files of Weights & Biases: read as the server reads them, and run without one."""
 
 from alignbench.sweeps.files import find_sweep, shipped_sweeps
 from alignbench.sweeps.grid import Option, Sweep, Value, read_sweep

@@ -39,7 +39,7 @@ def check_cells(cells: Sequence[Mapping[str, Value]]) -> None:
             raise unknown("data set", name, DATASETS.names())
     for model in dict.fromkeys(str(cell["model"]) for cell in cells if "model" in cell):
         known = model.removeprefix(RANDOM_PREFIX)
-        if known in cards() or known not in METRICS:
+        if known not in cards() and known not in METRICS:
             check_name(known, METRICS.names())
     for cell in cells:
         _check_cell(cell)

@@ -1,0 +1,136 @@
+"""`alignbench sweep`: every cell of a W&B sweep file, without a server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from alignbench.cli.options import complain
+from alignbench.cli.parameters import options_of
+from alignbench.cli.run import run
+from alignbench.errors import AlignbenchError, UsageError
+
+if TYPE_CHECKING:
+    from alignbench.sweeps.queue import Queue, Standing
+    from alignbench.sweeps.runner import Start
+
+# -P: a file in the current folder that is called as a module is not taken for it
+_COMMAND: Final = (sys.executable, "-P", "-m", "alignbench.cli.tethered", "run")
+_MOST_LOADERS: Final = 16
+
+
+def sweep(
+    file: Annotated[str, typer.Argument(help="A W&B sweep file, or the bare name of one that comes along.")],
+    workers: Annotated[int, typer.Option(help="Cells at the same time; they share the cores.")] = 1,
+    output: Annotated[Path, typer.Option(help="Folder of run folders, and of the sweep's ledger.")] = Path("runs"),
+    wandb: Annotated[
+        str, typer.Option(help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing.")
+    ] = "auto",
+) -> int:
+    """Run every cell of a W&B sweep file, without a server. Started again, it does what is not finished."""
+    if workers < 1:
+        raise UsageError(f"--workers {workers} is below 1")
+    from alignbench.cli.sweep_progress import progress
+    from alignbench.folders import check_writable
+    from alignbench.sweeps.cells import cells_of
+    from alignbench.sweeps.grid import read_sweep
+    from alignbench.sweeps.queue import Queue
+    from alignbench.sweeps.runner import Runner
+
+    found = read_sweep(file, options_of(run))
+    cells, name = cells_of(found), found.path.stem
+    mode = _mode(wandb)
+    check_writable(output)
+    with _terminated_as_interrupted(), _usable(output):
+        queue = Queue(cells, output, name)
+        before = [standing.state == "finished" for standing in queue.standings()]
+        workers = max(1, min(workers, before.count(False)))
+        queue.enrol()
+        with progress(f"{name}: {len(cells)} cells", len(cells), sum(before), workers) as watcher:
+            Runner(queue, workers, start_of(queue, name, workers, mode), watcher).run()
+    return _report(queue, before)
+
+
+def _mode(wandb: str) -> str:
+    """Whether runs are logged, settled before any starts."""
+    from alignbench.tracking.modes import resolve_mode, under_agent
+
+    mode = resolve_mode(wandb)
+    if mode != "off" and under_agent():
+        raise UsageError("WANDB_RUN_ID names one W&B run, and a sweep makes many: unset it, or choose --wandb off")
+    return mode
+
+
+def start_of(queue: Queue, name: str, workers: int, mode: str) -> Start:
+    """How each cell is started: as the sweep file says, in its share of the machine."""
+    from alignbench.sweeps.runner import Start, divided, usable_cores
+
+    share = max(1, usable_cores() // workers)
+    environment = {"WANDB_RUN_GROUP": f"sweep-{name}", **divided(os.environ, share)}
+    options = ["--output", str(queue.output), "--wandb", mode]
+    given = {word.partition("=")[0] for word in queue.cells[0].arguments}
+    if workers > 1 and "--loader-workers" not in given:
+        options += ["--loader-workers", str(min(share - 1, _MOST_LOADERS))]
+    return Start(_COMMAND, tuple(options), environment)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _usable(output: Path) -> Iterator[None]:
+    """Say it in a line when the ledger, the locks or the logs cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.filename or output} cannot be used ({error.strerror})"
+        raise AlignbenchError(f"{what}: make room or see to its permissions, or choose another --output") from error
+
+
+def _report(queue: Queue, before: list[bool]) -> int:
+    """Print how it stands with every cell, and the output folder on the last line; the exit code."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from alignbench.cli.show import print_table
+
+    standings = queue.standings()
+    table = Table(title=f"{queue.folder.name.removeprefix('.sweep-')}: {len(standings)} cells", title_justify="left")
+    for column in ("cell", "state", "seconds", "run folder, or what went wrong"):
+        table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
+    for standing, was in zip(standings, before, strict=True):
+        table.add_row(*map(Text, _row(queue, standing, was)))
+    print_table(table)
+    failed = sum(standing.state == "failed" for standing in standings)
+    if failed:
+        complain(f"{failed} of {len(standings)} cells failed: the same command tries them again")
+    print(queue.output)
+    return 0 if all(standing.state == "finished" for standing in standings) else 1
+
+
+def _row(queue: Queue, standing: Standing, was_finished: bool) -> tuple[str, str, str, str]:
+    cell, attempt = standing.cell, standing.attempt
+    if attempt is not None and standing.state == "finished":
+        state = "was finished" if was_finished else "finished"
+        return cell.name, state, f"{attempt.seconds:.0f}", "\n".join(attempt.folders)
+    if attempt is not None and standing.state == "failed":
+        return cell.name, "failed", "", f"{attempt.error} ({queue.folder / cell.log})"
+    return cell.name, "running elsewhere" if standing.state == "elsewhere" else "waiting", "", ""

@@ -1,0 +1,68 @@
+"""The cells of a sweep file as they are run without a server: each by its own command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from alignbench.errors import UsageError
+from alignbench.sweeps.grid import Sweep, Value
+
+_OF_THE_SWEEP: Final = {  # options that hold for a whole sweep, and so are not a cell's
+    "--output": "give it to alignbench sweep",
+    "--wandb": "give it to alignbench sweep",
+    "--overwrite": "here a finished cell stays; to measure it again, remove its run folder",
+}
+_PLAIN: Final = ("model", "dataset")  # whose values say themselves what they are
+
+
+@dataclass(frozen=True)
+class SweepCell:
+    """One cell of a sweep.
+
+    Attributes:
+        parameters: Their values, by name.
+        arguments: Those of `alignbench run`.
+        name: What tells it from the others, for people.
+    """
+
+    parameters: Mapping[str, Value]
+    arguments: tuple[str, ...]
+    name: str
+
+    @property
+    def key(self) -> str:
+        """12 hex digits of SHA-256 over its arguments: it is known by what it runs."""
+        return hashlib.sha256(json.dumps(self.arguments).encode()).hexdigest()[:12]
+
+    @property
+    def log(self) -> str:
+        """Name of the file with what its process last said."""
+        slug = re.sub(r"[^\w.@-]+", "-", self.name)[:80]
+        return f"{slug}-{self.key}.log"
+
+
+def cells_of(sweep: Sweep) -> tuple[SweepCell, ...]:
+    """The cells of a sweep, in W&B's order.
+
+    Raises:
+        UsageError: If its command lines have an option that is for `alignbench sweep` to give.
+    """
+    values = {name: {cell[name] for cell in sweep.cells} for name in sweep.cells[0]}
+    varying = [name for name in values if len(values[name]) > 1] or list(values)
+    names = [*(name for name in _PLAIN if name in varying), *(name for name in varying if name not in _PLAIN)]
+    cells: dict[str, SweepCell] = {}
+    for parameters in sweep.cells:
+        arguments = tuple(sweep.arguments(parameters))
+        for word in arguments:
+            option = word.partition("=")[0]
+            if option in _OF_THE_SWEEP:
+                raise UsageError(f"{sweep.path}: its command lines have {option}: {_OF_THE_SWEEP[option]}")
+        words = (str(parameters[name]) if name in _PLAIN else f"{name} {parameters[name]}" for name in names)
+        cell = SweepCell(parameters, arguments, ", ".join(words))
+        cells.setdefault(cell.key, cell)
+    return tuple(cells.values())

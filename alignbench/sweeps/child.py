@@ -1,0 +1,108 @@
+"""The process of a cell: one of its own, so that a crash takes no other cell along, and a peak of memory is its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from alignbench.folders import is_complete
+
+_OURS: Final = "alignbench: "
+_WARNING: Final = "alignbench: warning: "
+_PATIENCE: Final = 5.0  # seconds that a process has to end when it is asked to
+
+
+class Child:
+    """A process whose output goes to a log, and whose standard input is a pipe that ends with this process.
+
+    Args:
+        command: What to start, word by word.
+        log: File of what it says, begun anew.
+        environment: All of its environment.
+
+    Raises:
+        OSError: If it cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # the terminal's Ctrl-C is for this process, which ends the other
+            )
+        self.pid = self._process.pid
+        self.stopped = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def has_ended(self, seconds: float) -> bool:
+        """Wait for its end, but not longer than that."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End it, and the processes that it started, if it has not ended."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._process.poll() is not None:
+                return
+            self.stopped = True
+            with suppress(ProcessLookupError, PermissionError):  # it ended just now
+                os.killpg(self.pid, number)
+            self.has_ended(_PATIENCE)
+
+    def folders(self, output: Path) -> tuple[str, ...]:
+        """The names of the whole run folders that it named in lines of their own, if it ended well."""
+        if self._process.returncode:
+            return ()
+        found = dict.fromkeys(Path(line) for line in _lines(self._log))
+        return tuple(path.name for path in found if path.parent == output and is_complete(path))
+
+    def error(self) -> str:
+        """Why it failed: its last complaint, or else how it ended."""
+        lines, code = _lines(self._log), self._process.returncode
+        said = [line for line in lines if line.startswith(_OURS) and not line.startswith(_WARNING)]
+        if said:
+            return said[-1].removeprefix(_OURS)
+        if code < 0:
+            hint = ", perhaps for want of memory" if -code == signal.SIGKILL else ""
+            return f"ended by {signal.Signals(-code).name}{hint}"
+        if code == 0:
+            return "left no run folder"
+        return f"ended with exit code {code}" + (f": {lines[-1][:200]}" if lines else "")
+
+
+def last_line(log: Path) -> str:
+    """What a process said last."""
+    lines = _lines(log)
+    return lines[-1] if lines else ""
+
+
+def _lines(log: Path) -> list[str]:
+    """The lines of a log that are not empty; none if there is none."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return [line for line in map(str.strip, text.splitlines()) if line]

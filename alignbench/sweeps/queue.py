@@ -1,0 +1,167 @@
+"""Which cell is next: decided by one process at a time, from the run folders, the ledger and the locks.
+
+The run folders say what is finished, a cell's lock says who runs it, and the ledger says what was tried. So a cell that
+runs according to the ledger, and that nobody holds, was interrupted; and one whose run folder is gone is not finished.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from alignbench.folders import is_complete, scratch_folders
+from alignbench.sweeps.cells import SweepCell
+from alignbench.sweeps.ledger import Attempt, Ledger
+from alignbench.sweeps.locks import STALE_AFTER, Holder, Lock, Locks, is_gone
+
+State = Literal["finished", "failed", "running", "elsewhere", "waiting"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How it stands with a cell.
+
+    Attributes:
+        cell: It.
+        state: It runs, here or elsewhere, while someone holds its lock; one that was interrupted waits again.
+        attempt: The last attempt at it, if there was one.
+    """
+
+    cell: SweepCell
+    state: State
+    attempt: Attempt | None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A cell that this process is to run.
+
+    Attributes:
+        cell: It.
+        trial: The ledger's number of this attempt.
+        lock: Held until its end is recorded.
+    """
+
+    cell: SweepCell
+    trial: int
+    lock: Lock
+
+
+class Queue:
+    """The cells of a sweep, as they wait, run and end in an output folder.
+
+    Args:
+        cells: Those of the file; others that the ledger knows are left alone.
+        output: Folder of run folders.
+        name: The sweep's; its ledger, locks and logs are in `.sweep-NAME` in the output folder.
+        stale_after: Seconds without a refresh after which a lock of another machine is stale.
+
+    Raises:
+        DataError: If the ledger cannot be read or is of another version; every method may find so, as the next.
+        OSError: If the output folder cannot be used.
+    """
+
+    def __init__(self, cells: Sequence[SweepCell], output: Path, name: str, stale_after: float = STALE_AFTER) -> None:
+        self.cells, self.output, self.folder = tuple(cells), output, output / f".sweep-{name}"
+        self._stale_after = stale_after
+        self._locks = Locks(self.folder / "locks", stale_after)
+        self._ledger = Ledger(self.folder / "journal.log")
+
+    def standings(self) -> list[Standing]:
+        """How it stands with every cell."""
+        attempts = self._ledger.attempts()
+        return [Standing(cell, self._state(cell, found), found) for cell, found in self._each(attempts)]
+
+    def enrol(self) -> None:
+        """Have every cell wait that is neither finished nor being run; one that failed is tried again.
+
+        What dead processes left half-written is removed first.
+        """
+        with self._locks.turn():
+            self._clear()
+            self._remove_old_scratch()
+            for cell, attempt in self._each(self._ledger.attempts()):
+                if self._state(cell, attempt) in ("waiting", "failed"):
+                    self._waiting_trial(cell, attempt)
+
+    def take(self) -> Taken | None:
+        """The next cell that waits, for this process to run; none if none does now."""
+        if all(standing.state != "waiting" for standing in self.standings()):
+            return None
+        with self._locks.turn():
+            self._clear()
+            for cell, attempt in self._each(self._ledger.attempts()):
+                taken = self._take(cell, attempt) if self._state(cell, attempt) == "waiting" else None
+                if taken is not None:
+                    return taken
+        return None
+
+    def _take(self, cell: SweepCell, attempt: Attempt | None) -> Taken | None:
+        lock = self._locks.take(cell.key)
+        if lock is None:
+            return None
+        trial = self._waiting_trial(cell, attempt)
+        if self._ledger.start(trial):
+            return Taken(cell, trial, lock)
+        self._locks.release(cell.key)
+        return None
+
+    def finish(self, taken: Taken, folders: tuple[str, ...], seconds: float) -> None:
+        """A cell left these run folders."""
+        self._ledger.finish(taken.trial, folders, seconds)
+        self._locks.release(taken.cell.key)
+
+    def fail(self, taken: Taken, error: str) -> None:
+        """A cell failed, and is not tried again until someone enrols it."""
+        self._remove_scratch(taken.lock.holder)
+        self._ledger.fail(taken.trial, error)
+        self._locks.release(taken.cell.key)
+
+    def put_back(self, taken: Taken) -> None:
+        """A cell was ended before its time, and waits again."""
+        self._remove_scratch(taken.lock.holder)
+        self._ledger.interrupt(taken.trial)
+        self._locks.release(taken.cell.key)
+
+    def _each(self, attempts: dict[str, Attempt]) -> list[tuple[SweepCell, Attempt | None]]:
+        return [(cell, attempts.get(cell.key)) for cell in self.cells]
+
+    def _state(self, cell: SweepCell, attempt: Attempt | None) -> State:
+        if attempt is not None and attempt.state == "failed":
+            return "failed"
+        if attempt is not None and attempt.state == "finished":
+            return "finished" if all(is_complete(self.output / name) for name in attempt.folders) else "waiting"
+        if not self._locks.is_held(cell.key):
+            return "waiting"
+        return "running" if self._locks.is_own(cell.key) else "elsewhere"
+
+    def _waiting_trial(self, cell: SweepCell, attempt: Attempt | None) -> int:
+        """The trial by which a cell waits that nobody runs: the last one if it does, or else a new one."""
+        if attempt is not None and attempt.state == "waiting":
+            return attempt.trial
+        if attempt is not None and attempt.state == "running":
+            self._ledger.interrupt(attempt.trial)
+        return self._ledger.enqueue(cell)
+
+    def _clear(self) -> None:
+        """Remove stale locks, and what their holders left half-written."""
+        for holder in self._locks.clear():
+            self._remove_scratch(holder)
+
+    def _remove_scratch(self, holder: Holder) -> None:
+        for path, host, process in scratch_folders(self.output):
+            if host == holder.host and process in holder.processes:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _remove_old_scratch(self) -> None:
+        """Remove what processes of this machine left that no lock tells of, when nothing has touched it for a while."""
+        for path, host, process in scratch_folders(self.output):
+            if host == socket.gethostname() and is_gone(process):
+                with suppress(FileNotFoundError):  # someone else has just removed it
+                    if self._locks.now() - path.stat().st_mtime > self._stale_after:
+                        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,339 @@
+"""`alignbench sweep` as users run it: killed, interrupted, started again, and given what it cannot use."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from finished_sweep import finish_sweep
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from rich.console import Console
+from run_folders import refused
+from sweep_folders import WHOLE, make_cell
+
+from alignbench.cli.main import main
+from alignbench.cli.parameters import options_of
+from alignbench.cli.run import run
+from alignbench.cli.sweep import start_of
+from alignbench.cli.sweep_progress import Display, Lines
+from alignbench.sweeps import read_sweep
+from alignbench.sweeps.cells import SweepCell, cells_of
+from alignbench.sweeps.locks import is_gone
+from alignbench.sweeps.queue import Queue
+
+START = [sys.executable, "-m", "alignbench", "sweep", "mine.yaml"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    here = str(Path(__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+def write_sweep(models: list[str], datasets: list[str], command: list[str] | None = None) -> None:
+    file = {
+        "method": "grid",
+        "command": command or ["${env}", "alignbench", "run", "${args_no_boolean_flags}"],
+        "parameters": {"model": {"values": models}, "dataset": {"values": datasets}, "limit": {"value": 45}},
+    }
+    Path("mine.yaml").write_text(yaml.safe_dump(file))
+
+
+def started(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([*START, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(found: Callable[[], object]) -> None:
+    for _ in range(1200):
+        if found():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def states() -> dict[tuple[str, str], list[str]]:
+    """The states of the trials of each cell, in their order, as Optuna reads them."""
+    path = "runs/.sweep-mine/journal.log"
+    storage = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+    found: dict[tuple[str, str], list[str]] = {}
+    for trial in optuna.load_study(study_name="sweep", storage=storage).trials:
+        cell = trial.system_attrs["fixed_params"]
+        found.setdefault((cell["model"], cell["dataset"]), []).append(trial.state.name)
+    return found
+
+
+def children() -> list[int]:
+    """The processes of the cells that are locked."""
+    found: list[int] = []
+    for lock in Path("runs/.sweep-mine/locks").glob("*.lock"):
+        with suppress(FileNotFoundError, ValueError):  # it has just been removed, or is being written
+            found += json.loads(lock.read_text())["processes"][1:]
+    return found
+
+
+def check_folders(expected: set[tuple[str, str]]) -> None:
+    """The output folder holds a whole run folder for each model and data set, and nothing half-written."""
+    shown = [path for path in Path("runs").iterdir() if not path.name.startswith(".sweep-")]
+    assert all((folder / name).is_file() for folder in shown for name in WHOLE)
+    settings = [json.loads((folder / "run.json").read_text())["settings"] for folder in shown]
+    assert sorted((one["model"], one["dataset"]) for one in settings) == sorted(expected)
+
+
+def test_sweep_whose_command_is_killed_in_the_middle_of_a_cell_goes_on(place: Path) -> None:
+    write_sweep(["pixels", "ssim"], ["shapes-low", "shapes-high"])
+    cells = {(model, dataset) for model in ("pixels", "ssim") for dataset in ("shapes-low", "shapes-high")}
+    first = started("--workers", "2")
+    ledger = place / "runs" / ".sweep-mine"
+    wait_for(lambda: len(children()) == 2 and any("images" in log.read_text() for log in ledger.glob("*-shapes-*.log")))
+    processes = children()
+    first.kill()
+    first.communicate()
+    wait_for(lambda: all(map(is_gone, processes)))
+    running = [cell for cell, found in states().items() if found == ["RUNNING"]]
+    assert running
+    left = place / "runs" / f".tmp-0123abcd-{socket.gethostname()}-{processes[0]}"  # as if it had been writing
+    left.mkdir()
+
+    again = started("--workers", "2")
+    out, err = again.communicate(timeout=200)
+    assert again.returncode == 0, err
+    assert out.splitlines()[-1] == "runs"
+    assert states() == {cell: ["FAIL", "COMPLETE"] if cell in running else ["COMPLETE"] for cell in cells}
+    check_folders(cells)
+    assert not list(place.glob("runs/.sweep-mine/locks/*"))
+
+
+def test_sweep_that_is_interrupted_goes_on_and_a_failing_cell_is_recorded(place: Path) -> None:
+    write_sweep(["pixels", "ms-ssim"], ["shapes-low"])  # of which the latter asks for larger pictures
+    first = started()
+    wait_for(lambda: list(place.glob("runs/.sweep-mine/ms-ssim*.log")) and children())
+    processes = children()
+    first.send_signal(signal.SIGINT)
+    out, err = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert out == ""
+    assert [line for line in err.splitlines() if line.startswith("alignbench: ")] == [
+        "alignbench: interrupted: finished runs are kept, nothing half-written is left"
+    ]
+    assert all(map(is_gone, processes))
+    assert states() == {("pixels", "shapes-low"): ["COMPLETE"], ("ms-ssim", "shapes-low"): ["FAIL"]}
+    assert not list(place.glob("runs/.sweep-mine/locks/*"))
+    check_folders({("pixels", "shapes-low")})
+
+    again = started()
+    out, err = again.communicate(timeout=200)
+    assert again.returncode == 1
+    assert "started: pixels" not in err
+    rows = [line for line in out.splitlines() if "│" in line]
+    assert "was finished" in rows[0]
+    assert "failed" in rows[1]
+    said = " ".join(" ".join(rows[1:]).replace("│", " ").split())
+    assert "ms-ssim needs at least 161" in said
+    (log,) = Path("runs/.sweep-mine").glob("ms-ssim*.log")
+    assert str(log) in said
+    assert "ms-ssim needs at least 161" in log.read_text()
+    assert "1 of 2 cells failed" in err
+    assert out.splitlines()[-1] == "runs"
+    assert states() == {("pixels", "shapes-low"): ["COMPLETE"], ("ms-ssim", "shapes-low"): ["FAIL", "FAIL"]}
+    check_folders({("pixels", "shapes-low")})
+
+
+def test_finished_sweep_is_recognised_without_anything_heavy(place: Path) -> None:
+    assert finish_sweep("data", place / "runs") == 6  # with a model of open_clip, which takes seconds to import
+    journal = (place / "runs" / ".sweep-data" / "journal.log").read_bytes()
+    code = (
+        "import sys; from alignbench.cli.main import main; code = main(['sweep', 'data']); "
+        "heavy = {'torch', 'transformers', 'open_clip', 'lightning', 'pandas', 'matplotlib'} & set(sys.modules); "
+        "sys.exit(code or ', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("was finished") == 6
+    assert done.stdout.splitlines()[-1] == "runs"
+    assert (place / "runs" / ".sweep-data" / "journal.log").read_bytes() == journal
+
+
+# ------------------------------------------------------------------------------------------------------- the cells
+
+
+def test_cells_are_known_by_what_they_run_and_named_by_what_varies(place: Path) -> None:
+    cells = cells_of(read_sweep("distance", options_of(run)))
+    first, second = cells[:2]
+    assert first.arguments == (
+        *("--dataset=tid2013", "--distance=normalized_euclidean", "--model=openai/clip-vit-base-patch16"),
+    )
+    assert first.name == "tid2013, distance normalized_euclidean"
+    assert second.name == "tid2013, distance euclidean"
+    assert first.log == f"tid2013-distance-normalized_euclidean-{first.key}.log"
+    assert len({cell.key for cell in cells}) == 9
+    write_sweep(["pixels", "random:shapes-clip"], ["shapes-low"])
+    (_, clip) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    assert clip.name == "random:shapes-clip"
+    assert clip.log == f"random-shapes-clip-{clip.key}.log"
+    write_sweep(["pixels"], ["shapes-low"], ["alignbench", "run", "--precision=bf16", "${args}"])
+    (changed,) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    assert changed.name == "pixels, shapes-low, limit 45"
+    write_sweep(["pixels"], ["shapes-low"])
+    (plain,) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    assert plain.parameters == changed.parameters
+    assert plain.key != changed.key
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "extra", "threads"),
+    [(1, 8, [], "8"), (2, 8, ["--loader-workers", "3"], "4"), (4, 2, ["--loader-workers", "0"], "1")],
+)
+def test_workers_share_the_cores_and_the_group(
+    place: Path, monkeypatch: pytest.MonkeyPatch, workers: int, cores: int, extra: list[str], threads: str
+) -> None:
+    monkeypatch.setattr("alignbench.sweeps.runner.usable_cores", lambda: cores)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    queue = Queue([make_cell(0)], place / "runs", "mine")
+    start = start_of(queue, "mine", workers, "offline")
+    assert list(start.options) == ["--output", str(place / "runs"), "--wandb", "offline", *extra]
+    assert start.environment["OMP_NUM_THREADS"] == threads
+    assert start.environment["WANDB_RUN_GROUP"] == "sweep-mine"
+    monkeypatch.setenv("WANDB_RUN_GROUP", "mine")
+    assert start_of(queue, "mine", workers, "offline").environment["WANDB_RUN_GROUP"] == "mine"
+    given = SweepCell({}, ("--model=pixels", "--loader-workers=5"), "one")
+    assert "--loader-workers" not in start_of(Queue([given], place, "x"), "x", workers, "off").options
+
+
+# ----------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--workers", "0"), ["--workers 0", "below 1"]),
+        (("--wandb", "onlin"), ["unknown --wandb mode 'onlin'", "online"]),
+        (("--output", "mine.yaml"), ["mine.yaml", "cannot be written to", "--output"]),
+    ],
+)
+def test_wrong_option_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: list[str]
+) -> None:
+    write_sweep(["pixels"], ["shapes-low"])
+    said = refused(capsys, "sweep", "mine.yaml", *options)
+    assert all(word in said for word in words), said
+    assert [path.name for path in place.iterdir()] == ["mine.yaml"]
+
+
+def test_online_without_credentials_is_refused_before_anything_starts(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(place / "home"))
+    monkeypatch.setenv("NETRC", str(place / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(place / "config"))
+    write_sweep(["pixels"], ["shapes-low"])
+    assert "wandb login" in refused(capsys, "sweep", "mine.yaml", "--wandb", "online")
+    assert not (place / "runs").exists()
+
+
+def test_sweep_under_an_agent_that_waits_for_one_run_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "one")
+    write_sweep(["pixels"], ["shapes-low"])
+    assert "WANDB_RUN_ID" in refused(capsys, "sweep", "mine.yaml", "--wandb", "offline")
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize("option", ["--output=there", "--wandb=off", "--overwrite"])
+def test_option_that_is_the_sweeps_own_is_refused(place: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    write_sweep(["pixels"], ["shapes-low"], ["alignbench", "run", option, "${args}"])
+    said = refused(capsys, "sweep", "mine.yaml")
+    assert "mine.yaml" in said
+    assert option.partition("=")[0] in said
+    assert not (place / "runs").exists()
+
+
+def test_journal_that_cannot_be_read_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sweep(["pixels"], ["shapes-low"])
+    (place / "runs" / ".sweep-mine").mkdir(parents=True)
+    (place / "runs" / ".sweep-mine" / "journal.log").write_text("nonsense\n")
+    assert "remove runs/.sweep-mine" in refused(capsys, "sweep", "mine.yaml")
+
+
+def test_ledger_that_cannot_be_written_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sweep(["pixels"], ["shapes-low"])
+    (place / "runs" / ".sweep-mine" / "journal.log").mkdir(parents=True)
+    said = refused(capsys, "sweep", "mine.yaml")
+    assert "runs/.sweep-mine/journal.log cannot be used (Is a directory)" in said
+    assert "--output" in said
+
+
+@pytest.mark.parametrize(("text", "word"), [("[grid", "not YAML"), ("method: bayes\n", "method bayes")])
+def test_file_that_cannot_be_followed_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], text: str, word: str
+) -> None:
+    Path("mine.yaml").write_text(text)
+    assert word in refused(capsys, "sweep", "mine.yaml")
+    assert main(["sweep"]) == 2
+
+
+# ------------------------------------------------------------------------------------------------------- progress
+
+
+def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines("mine: 3 cells", 3, 1, 2)
+    lines.started(0, make_cell(0), Path("a.log"))
+    lines.settled(2)
+    lines.finished(0, make_cell(0), 12.3)
+    lines.failed(0, make_cell(1), "no data", Path("b.log"))
+    for cells in (2, 2, 1):
+        lines.waits(cells)
+    assert capsys.readouterr().err.splitlines() == [
+        "mine: 3 cells, 1 finished before; 2 at a time",
+        "started: seed 0",
+        "finished: seed 0, 12 s (2 of 3)",
+        "failed: seed 1: no data (b.log)",
+        "waiting for 2 cells that run elsewhere",
+        "waiting for 1 cell that runs elsewhere",
+    ]
+
+
+def test_live_display_shows_each_worker_with_what_its_process_said_last(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    display = Display(console, "mine: 3 cells", 3, 1)
+
+    def shown() -> str:
+        with console.capture() as capture:
+            console.print(display.shown)
+        return capture.get()
+
+    log = tmp_path / "a.log"
+    display.started(0, make_cell(0), log)
+    assert "seed 0" in shown()
+    log.write_text("begun\n12.0 images/s, about 3.0 minutes to go\n\n")
+    display.started(1, make_cell(1), tmp_path / "b.log")
+    assert "12.0 images/s, about 3.0 minutes to go" in shown()
+    assert "1/3" in shown()
+    display.finished(0, make_cell(0), 12.0)
+    assert "seed 0" not in shown()
+    assert "1/3" in shown()
+    with console.capture() as capture:
+        display.failed(1, make_cell(1), "no data [really]", tmp_path / "b.log")
+    assert "failed: seed 1: no data [really]" in capture.get()
+    display.settled(3)
+    assert "3/3" in shown()
+    display.waits(1)
+    assert "waiting for 1 cell" in shown()

@@ -1,0 +1,240 @@
+"""Workers and their processes, which here are a few lines of Python in the place of `alignbench run`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sweep_folders import make_lock
+
+from alignbench.sweeps.cells import SweepCell
+from alignbench.sweeps.child import last_line
+from alignbench.sweeps.locks import STALE_AFTER
+from alignbench.sweeps.queue import Queue
+from alignbench.sweeps.runner import Runner, Start, Watcher, divided
+
+PLAY = """
+import os, signal, sys, time
+from pathlib import Path
+what, name, output = sys.argv[1], sys.argv[2], Path(sys.argv[4])
+sys.path[:0] = os.environ["TESTS"].split(os.pathsep)
+from sweep_folders import make_run
+print("begun", os.getpid(), os.environ["OMP_NUM_THREADS"], flush=True)
+if what == "good":
+    for part in name.split(","):
+        print("a table"); print(output / make_run(output, part))
+if what == "complaint":
+    print("alignbench: warning: careful", file=sys.stderr)
+    print("alignbench: the data are not there: get them", file=sys.stderr)
+    sys.exit(1)
+if what == "partly":
+    print(output / make_run(output, name)); sys.exit(1)
+if what == "traceback":
+    raise SystemError("broken")
+if what == "crash":
+    os.kill(os.getpid(), 11)
+if what == "nothing":
+    print(output / "never-made")
+if what == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if what in ("long", "stubborn"):
+    (output / f".tmp-0123abcd-{os.environ['HERE']}-{os.getpid()}").mkdir()
+    time.sleep(60)
+"""
+
+
+class Heard(Watcher):
+    """What a watcher heard."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, ...]] = []
+        self.logs: list[Path] = []
+        self.most = 0
+
+    def started(self, worker: int, cell: SweepCell, log: Path) -> None:
+        self.logs.append(log)
+        self.events.append(("started", cell.name))
+
+    def finished(self, worker: int, cell: SweepCell, seconds: float) -> None:
+        self.events.append(("finished", cell.name))
+
+    def failed(self, worker: int, cell: SweepCell, error: str, log: Path) -> None:
+        self.events.append(("failed", cell.name, error))
+
+    def put_back(self, worker: int, cell: SweepCell) -> None:
+        self.events.append(("put back", cell.name))
+
+    def settled(self, cells: int) -> None:
+        self.most = max(self.most, cells)
+
+    def waits(self, cells: int) -> None:
+        self.events.append(("waits", str(cells)))
+
+
+def cells_that(*plays: tuple[str, str]) -> list[SweepCell]:
+    return [SweepCell({"what": what, "name": name}, (what, name), name) for what, name in plays]
+
+
+def runner_of(queue: Queue, heard: Heard, workers: int = 2) -> Runner:
+    tests = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {"TESTS": tests, "HERE": socket.gethostname(), "OMP_NUM_THREADS": "3", "PATH": os.environ["PATH"]}
+    return Runner(
+        queue, workers, Start((sys.executable, "-c", PLAY), ("--output", str(queue.output)), environment), heard
+    )
+
+
+def wait_for(found: Callable[[], object]) -> None:
+    for _ in range(600):
+        if found():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_cells_end_each_in_its_way_and_the_others_go_on(tmp_path: Path) -> None:
+    cells = cells_that(
+        *(("complaint", "a"), ("good", "b"), ("traceback", "c"), ("crash", "d"), ("nothing", "e"), ("partly", "f")),
+        *(("good", "g,h"), ("good", "i")),
+    )
+    queue, heard = Queue(cells, tmp_path, "mine"), Heard()
+    queue.enrol()
+    runner_of(queue, heard).run()
+    found = {standing.cell.name: (standing.state, standing.attempt) for standing in queue.standings()}
+    assert {name: state for name, (state, _) in found.items()} == {
+        **dict.fromkeys("acdef", "failed"),
+        **dict.fromkeys(("b", "g,h", "i"), "finished"),
+    }
+    attempts = {name: attempt for name, (_, attempt) in found.items() if attempt is not None}
+    assert {name: attempts[name].folders for name in ("b", "g,h", "i")} == {"b": ("b",), "g,h": ("g", "h"), "i": ("i",)}
+    assert {name: attempts[name].error for name in "acdef"} == {
+        "a": "the data are not there: get them",
+        "c": "ended with exit code 1: SystemError: broken",
+        "d": "ended by SIGSEGV",
+        "e": "left no run folder",
+        "f": f"ended with exit code 1: {tmp_path / 'f'}",
+    }
+    assert sorted(heard.events) == sorted(
+        [
+            *(("started", cell.name) for cell in cells),
+            *(("finished", name) for name in ("b", "g,h", "i")),
+            *(("failed", name, attempts[name].error) for name in "acdef"),
+        ]
+    )
+    assert heard.most == len(cells)
+    assert not list((queue.folder / "locks").iterdir())
+    logs = dict(zip([name for kind, name, *_ in heard.events if kind == "started"], heard.logs, strict=True))
+    assert all(log.read_text().split()[2] == "3" for log in logs.values())
+    assert last_line(logs["a"]) == "alignbench: the data are not there: get them"
+
+
+def test_cells_run_at_the_same_time_in_processes_of_their_own_which_are_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alignbench.sweeps.child._PATIENCE", 0.5)
+    queue, heard = Queue(cells_that(("long", "a"), ("stubborn", "b")), tmp_path, "mine"), Heard()
+    queue.enrol()
+    runner = runner_of(queue, heard)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    wait_for(lambda: len(list(tmp_path.glob(".tmp-*"))) == 2)
+    processes = [int(log.read_text().split()[1]) for log in heard.logs]
+    assert len({*processes, os.getpid()}) == 3
+    assert all(os.getpgid(process) == process for process in processes)
+    assert [standing.state for standing in queue.standings()] == ["running", "running"]
+    runner.stop()
+    thread.join(20)
+    assert not any(map(is_alive, processes))
+    assert [standing.state for standing in queue.standings()] == ["waiting", "waiting"]
+    assert not list((queue.folder / "locks").iterdir())
+    assert not list(tmp_path.glob(".tmp-*")), "what a stopped process was writing is removed"
+    assert sorted(heard.events[2:]) == [("put back", "a"), ("put back", "b")]
+
+
+def test_cell_that_someone_took_over_is_ended_and_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alignbench.sweeps.runner.REFRESH_EVERY", 0.1)
+    queue, heard = Queue(cells_that(("long", "a")), tmp_path, "mine"), Heard()
+    queue.enrol()
+    runner = runner_of(queue, heard)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    wait_for(lambda: list(tmp_path.glob(".tmp-*")))
+    (lock,) = (queue.folder / "locks").iterdir()
+    make_lock(lock, 1, age=STALE_AFTER + 5)
+    other = Queue(queue.cells, tmp_path, "mine")
+    taken = other.take()
+    assert taken is not None
+    wait_for(lambda: ("waits", "1") in heard.events)
+    assert ("put back", "a") in heard.events
+    assert not is_alive(int(heard.logs[0].read_text().split()[1]))
+    assert taken.lock.refresh()
+    other.fail(taken, "not today")
+    thread.join(20)
+    assert not thread.is_alive()
+    assert [standing.state for standing in queue.standings()] == ["failed"]
+
+
+def test_cell_that_runs_elsewhere_is_waited_for_and_taken_over_when_it_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alignbench.sweeps.runner._POLL", 0.1)
+    queue, heard = Queue(cells_that(("good", "a"), ("good", "b")), tmp_path, "mine"), Heard()
+    queue.enrol()
+    lock = queue.folder / "locks" / f"{queue.cells[0].key}.lock"
+    make_lock(lock, 1)
+    thread = threading.Thread(target=runner_of(queue, heard).run)
+    thread.start()
+    wait_for(lambda: ("waits", "1") in heard.events and ("finished", "b") in heard.events)
+    assert ("started", "a") not in heard.events
+    make_lock(lock, 1, age=STALE_AFTER + 5)
+    thread.join(20)
+    assert not thread.is_alive()
+    assert [standing.state for standing in queue.standings()] == ["finished", "finished"]
+
+
+def test_command_that_cannot_be_started_fails_its_cell(tmp_path: Path) -> None:
+    queue, heard = Queue(cells_that(("good", "a")), tmp_path, "mine"), Heard()
+    queue.enrol()
+    Runner(queue, 1, Start((str(tmp_path / "nothing"),), (), {}), heard).run()
+    assert heard.events == [("failed", "a", "its process cannot be started (No such file or directory)")]
+    assert [standing.state for standing in queue.standings()] == ["failed"]
+
+
+def test_ledger_that_breaks_ends_the_run_and_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from alignbench.errors import AlignbenchError
+
+    queue, heard = Queue(cells_that(("long", "a"), ("good", "b")), tmp_path, "mine"), Heard()
+    queue.enrol()
+
+    def no_room(*_: object) -> None:
+        raise AlignbenchError("no room")
+
+    monkeypatch.setattr(queue, "finish", no_room)
+    with pytest.raises(AlignbenchError, match="no room"):
+        runner_of(queue, heard).run()
+    assert not any(is_alive(int(log.read_text().split()[1])) for log in heard.logs if log.read_text())
+
+
+@pytest.mark.parametrize(
+    ("given", "share", "threads"),
+    [({}, 4, "4"), ({"OMP_NUM_THREADS": "2"}, 4, "2"), ({"OMP_NUM_THREADS": "64"}, 4, "4")],
+)
+def test_threads_are_divided(given: dict[str, str], share: int, threads: str) -> None:
+    found = divided({"HOME": "/", **given}, share)
+    assert found["OMP_NUM_THREADS"] == threads
+    assert found["MKL_NUM_THREADS"] == str(share)
+    assert found["HOME"] == "/"
+    assert divided({"OMP_NUM_THREADS": "0"}, share)["OMP_NUM_THREADS"] == divided({}, share)["OMP_NUM_THREADS"]
