@@ -1,4 +1,4 @@
-"""The listings of the README work as they stand once installed; what is wrong with a plug-in is said in a line."""
+"""The listings of `docs/plugins.md` work as they stand once installed; a bad plug-in is said in a line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scipy import stats
 
 from alignbench.cli.main import main
 
-DOCUMENT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 LISTINGS = re.findall(r"```(?:toml|python)\n(# (\S+\.(?:toml|py))\n.*?)```", DOCUMENT, flags=re.DOTALL)
 PACKAGES = dict(zip(("metric", "family", "data set"), zip(LISTINGS[::2], LISTINGS[1::2], strict=True), strict=True))
 RATED = (("a.png", "b.png", 4.5), ("a.png", "c.png", 2.0), ("d.png", "b.png", 3.25), ("a.png", "d.png", 3.5))

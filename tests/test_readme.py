@@ -1,4 +1,4 @@
-"""Every command and snippet of the README runs as it stands, on small data and towers put in the place of real ones."""
+"""Every command and snippet of README and docs runs as it stands, small data and towers in the place of real ones."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from reference import save_clip
 from alignbench.cli.main import main
 from baselines.perceptnet.__main__ import main as train_perceptnet
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 MODEL = "openai/clip-vit-base-patch32"
+ELSEWHERE = (  # what other tests run
+    *("alignbench demo", "python tools/train_shapes_clip.py"),  # test_packaging, test_shapes_clip
+    *("wandb sweep sweeps/demo.yaml", "wandb agent", "wandb leet", "wandb sync"),  # test_agent, test_tracking
+    *("python3 -m venv", ".venv/bin/python -m pip install -e", "source .venv", "make test", "wandb login"),
+)
 
 
 def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", "\n".join(PAGES.values()), flags=re.DOTALL)
 
 
 def _commands() -> list[list[str]]:
+    """Those that are run here, each once, as a reader of README and docs meets them."""
     lines = [line.partition("  #")[0].strip() for block in _blocks("bash") for line in block.splitlines()]
-    return [shlex.split(line) for line in lines if line.startswith(("alignbench ", "export ", "python -m "))]
+    return [shlex.split(line) for line in dict.fromkeys(lines) if not line.startswith(ELSEWHERE)]
 
 
 @pytest.fixture
@@ -43,26 +50,30 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     command = ["alignbench", "run", "${args}"]
     text = yaml.safe_dump({"method": "grid", "command": command, "parameters": parameters})
     (tmp_path / "small.yaml").write_text(text)
-    return {"/data/tid2013": "data/tid2013", MODEL: "clip", "sweeps/demo.yaml": "small.yaml"}
+    places = {"/data/tid2013": "data/tid2013", "sweeps/demo.yaml": "small.yaml"}
+    return places | dict.fromkeys((MODEL, "/models/my-clip"), "clip")
 
 
 def test_commands_run_in_order(
     world: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = _commands()
-    assert len(commands) >= 6
+    assert len(commands) >= 15
     for program, *arguments in commands:
         if program == "export":
             name, _, value = arguments[0].partition("=")
             monkeypatch.setenv(name, value.removeprefix("/"))
             continue
         if program == "python":
+            assert arguments[:2] == ["-m", "baselines.perceptnet"]
             assert train_perceptnet([*arguments[2:], "--epochs", "1"]) == 0
             continue
+        assert program == "alignbench"
         if "RUN" in arguments:  # any two on one data set
             world |= zip(("RUN", "OTHER"), map(str, sorted(Path("runs").glob("*__tid2013__*"))[:2]), strict=True)
         assert main([world.get(word, word) for word in arguments]) == 0, f"{arguments}: {capsys.readouterr().err}"
     assert Path("curves.png").is_file()
+    assert Path("report.html").is_file()
     assert Path("reproduce.csv").is_file()
     assert len(list(Path("runs").glob("pixels__shapes-low__*/run.json"))) == 1
     assert len(list(Path("runs/.wandb").glob("offline-run-*/*.wandb"))) == 1
@@ -78,11 +89,23 @@ def test_python_snippets_run() -> None:
 def test_options_of_the_table_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--help"]) == 0
     shown = capsys.readouterr().out
-    for option in re.findall(r"^\| `(--[a-z-]+)", README, flags=re.MULTILINE):
+    options = re.findall(r"^\| `(--[a-z-]+)", PAGES[ROOT / "docs" / "measuring.md"], flags=re.MULTILINE)
+    assert len(options) > 6
+    for option in options:
         assert option in shown
 
 
-def test_files_that_it_names_are_there() -> None:
-    root = Path(__file__).parents[1]
-    for path in re.findall(r"`((?:alignbench|tools|benchmarks|docs|sweeps)/[\w./-]+)`|\(((?:docs)/[\w./-]+)\)", README):
-        assert (root / (path[0] or path[1])).exists(), path
+def test_files_that_they_name_are_there() -> None:
+    for page, text in PAGES.items():
+        for name in re.findall(r"`((?:alignbench|tools|benchmarks|docs|sweeps)/[\w./-]+)`", text):
+            assert (ROOT / name).exists(), name
+        for target in re.findall(r"\]\((?!https:)([^)#]*)(?:#[\w-]+)?\)", text):
+            assert (page.parent / target).exists(), target
+
+
+def test_sections_that_they_link_to_are_there() -> None:
+    for page, text in PAGES.items():
+        for target, section in re.findall(r"\]\((?!https:)([^)#]*)#([\w-]+)\)", text):
+            other = PAGES[page.parent / target if target else page]
+            headings = re.findall(r"^#+ (.*)$", other, flags=re.MULTILINE)
+            assert section in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]

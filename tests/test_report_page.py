@@ -253,19 +253,19 @@ def test_distances_that_are_compared_have_boxes_of_their_own(study: Study) -> No
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_best_layers_are_those_of_the_curves(parsed: Parsed, folders: list[Path], dataset: str) -> None:
     table = [found for found in parsed.tables if "depth of peak (%)" in found[0]][list(DATASETS).index(dataset)]
-    found = {(row[0], row[1]): row for row in table[1:]}
+    found = {(row[0], row[-2]): row for row in table[1:]}
     for distance, spoken in ((MAIN, "normalised Euclidean"), (COSINE, "cosine")):
         *blocks, projection = rows_of(folders, BASE_32, dataset, distance)
         best = max(blocks, key=lambda row: float(row["value"]))
         row = found[BASE_32, spoken]
         assert row[2:4] == [best["layer"], f"{float(best['depth']):.1f}"]
-        for cell, expected in ((row[4], best), (row[5], projection)):
+        for cell, expected in ((row[1], best), (row[4], projection)):
             low, high = float(expected["ci_low"]), float(expected["ci_high"])
             assert cell == f"{float(expected['value']):.3f} ({low:.3f} .. {high:.3f})"
     assert found["pixels", "euclidean"][2:4] == ["", ""], "a baseline has no layers"
     tops = [max(values_of(rows_of(folders, twin, dataset, COSINE)[:-1])) for twin in TWINS]
     twins = found[f"{BASE_32}, 2 untrained twins", "cosine"]
-    assert twins[4] == f"{np.mean(tops):.3f} ({min(tops):.3f} .. {max(tops):.3f})"
+    assert twins[1] == f"{np.mean(tops):.3f} ({min(tops):.3f} .. {max(tops):.3f})"
 
 
 def test_a_factor_says_what_its_intervals_are_over_and_what_else_differs(parsed: Parsed) -> None:
