@@ -190,12 +190,12 @@ def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | N
 
 def demo(output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo")) -> None:
     """Alignment curves of the packaged CLIP and its untrained twin at three levels, without any download."""
-    from alignbench.cell import Cell
+    from alignbench.cell import LEVELS, Cell
     from alignbench.cli.show import print_table, score_table
     from alignbench.report.figure import curves_figure, save_figure
 
     curves = []
-    for level in ("low", "middle", "high"):
+    for level in LEVELS:
         for model in ("shapes-clip", "random:shapes-clip", "pixels"):
             cell = Cell(model=model, dataset=f"shapes-{level}", batch_size=64).checked()
             curves.append(measure_into(cell, output, overwrite=False)[1])

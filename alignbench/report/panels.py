@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from alignbench.cell import LEVELS
 from alignbench.published import PAPER_JUDGMENTS, oddity
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
 from alignbench.results import LayerCurve
 
-LEVELS = ("low", "middle", "high")
 DEPTH = "depth (% of the network; 100 = projection)"
 SIMULATED = "simulated observers, not human data"
 _SCORES = {"spearman": "Spearman correlation", "accuracy": "agreement with the choices"}

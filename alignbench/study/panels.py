@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.cell import LEVELS
 from alignbench.published import PAPER_SUBSETS, published_curves
 from alignbench.resampling import IntervalKind
 from alignbench.results import PRIMARY_METRICS
 from alignbench.study.paired import Group
-from alignbench.study.runs import LEVELS, Study
+from alignbench.study.runs import Study
 
 Floats = NDArray[np.float64]
 

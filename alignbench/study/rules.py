@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.cell import LEVELS
 from alignbench.published import PAPER_SUBSETS
 from alignbench.resampling import holm, interval, p_value
 from alignbench.study.paired import SIGNIFICANCE
 from alignbench.study.panels import Panel, Panels, Scored
-from alignbench.study.runs import LEVELS
 
 Floats = NDArray[np.float64]
 

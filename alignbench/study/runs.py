@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from alignbench.cell import LEVELS
 from alignbench.errors import DataError
 from alignbench.finished import read_record
 from alignbench.models.cards import cards
@@ -16,9 +17,8 @@ from alignbench.results import FILES, read_curve
 from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of
 from alignbench.study.run import StudyRun, SubsetJudgments, judgments_by_subset, shape_of_distances
 
-__all__ = ["LEVELS", "Study", "StudyRun", "read_study"]
+__all__ = ["Study", "StudyRun", "read_study"]
 
-LEVELS = ("low", "middle", "high")
 _IDENTIFYING = {"model", "dataset", "protocol", "data_fingerprint"}
 _NAMED = 3  # at most so many runs are named where all others are alike
 
