@@ -11,9 +11,10 @@ from pathlib import Path
 from alignbench.cell import LEVELS
 from alignbench.errors import DataError
 from alignbench.finished import read_record
+from alignbench.folders import FILES
 from alignbench.models.cards import cards
 from alignbench.published import PAPER_SUBSETS
-from alignbench.results import FILES, read_curve
+from alignbench.results import read_curve
 from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of
 from alignbench.study.run import StudyRun, SubsetJudgments, judgments_by_subset, shape_of_distances
 
