@@ -34,7 +34,18 @@ class AlignbenchWarning(UserWarning):
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
     """The error for a name that is not among the valid ones, with the nearest of these."""
     known = sorted(choices)
-    folded = {choice.lower(): choice for choice in known}
-    near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"valid: {', '.join(known)}"
+    hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
     return UsageError(f"unknown {kind} '{name}': {hint}")
+
+
+def did_you_mean(name: str, choices: Iterable[str], likeness: float = 0.5) -> str:
+    """A question with the names nearest to one; empty if none is near.
+
+    Args:
+        name: What was given, in whatever case.
+        choices: The valid names.
+        likeness: How alike two names are to be, from 0 to 1 (`difflib`).
+    """
+    folded = {choice.lower(): choice for choice in sorted(choices)}
+    near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=likeness)]
+    return f"did you mean {' or '.join(near)}?" if near else ""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from alignbench.datasets import DATASETS
-from alignbench.errors import AlignbenchWarning, UsageError, unknown
+from alignbench.errors import AlignbenchWarning, ModelError, UsageError, unknown
+from alignbench.models.checkpoints import checkpoint_folder
 from alignbench.registry import Registry, callable_with
 
 GROUP = "alignbench.tested"
@@ -255,3 +256,17 @@ def test_every_data_set_loads_under_its_own_name(name: str) -> None:
     assert data_set.summary
     assert data_set.home
     assert data_set.terms
+
+
+def test_a_checkpoint_that_is_not_to_be_had_is_named_with_the_card_that_may_be_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unreachable(*_: object, **__: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("alignbench.models.checkpoints.snapshot_download", unreachable)
+    with pytest.raises(ModelError, match=r"\(no network\): did you mean .*openai/clip-vit-base-patch32.*\? check"):
+        checkpoint_folder("openai/clip-vit-base-patch33")
+    for name in ("someone/something-else", "openai/clip-vit-base-patch32"):
+        with pytest.raises(ModelError, match=r"\(no network\): check the name"):
+            checkpoint_folder(name)

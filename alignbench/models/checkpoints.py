@@ -8,8 +8,10 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from alignbench.errors import ModelError
+from alignbench.errors import ModelError, did_you_mean
 from alignbench.models.cards import cards
+
+_ALIKE = 0.9  # how like a card's a name must be to be taken for a slip
 
 
 def checkpoint_folder(name: str) -> Path:
@@ -31,9 +33,10 @@ def checkpoint_folder(name: str) -> Path:
             folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model*.bin*"]))
         return folder
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
+        near = "" if card is not None else did_you_mean(name, cards(), _ALIKE)
         raise ModelError(
-            f"{name} is not in the local cache and cannot be downloaded ({one_line(error)}): check the name and the "
-            "network, give a local directory, or use --random-init with a model card"
+            f"{name} is not in the local cache and cannot be downloaded ({one_line(error)}): {near}{' ' * bool(near)}"
+            "check the name and the network, give a local directory, or use --random-init with a model card"
         ) from error
 
 
