@@ -56,7 +56,18 @@ def write_sweep(models: list[str], datasets: list[str], command: list[str] | Non
 
 
 def started(*options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([*START, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [*START, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interruptions,
+    )
+
+
+def hear_interruptions() -> None:
+    """Tests that run in a shell's background hand on that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(found: Callable[[], object]) -> None:
