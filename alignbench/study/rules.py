@@ -294,16 +294,31 @@ def gains_are_at_low_only(panels: Panels) -> Outcome:
 
 
 def models_beat_baselines(panels: Panels) -> Outcome:
-    """Every model's best layer is above every baseline; at low PerceptNet is above every model."""
-    comparisons = []
-    for level, panel in panels.items():
-        for model in panel.models(NORMALISED):
-            best = panel.curves[model, NORMALISED].best
-            for baseline, score in panel.baselines.items():
-                row = {"level": level, "dataset": panel.dataset, "model": model, "baseline": baseline}
-                row |= {"best": best[0], "score_of_baseline": score[0]}
-                below = level == "low" and baseline == PERCEPTNET
-                comparisons.append(_Comparison(row, panel, best - score, below))
+    """Every model's best layer is above every baseline, PerceptNet at low aside."""
+    comparisons = [
+        _beside_baseline(level, panel, model, baseline)
+        for level, panel in panels.items()
+        for model in panel.models(NORMALISED)
+        for baseline in panel.baselines
+        if (level, baseline) != ("low", PERCEPTNET)
+    ]
     if not comparisons:
         return Outcome(None, False, f"Needs a trained model with {NORMALISED} and a baseline on the same data set.")
     return _outcome(comparisons, ("level", "model", "baseline"))
+
+
+def perceptnet_beats_models(panels: Panels) -> Outcome:
+    """At low, PerceptNet is above every model's best layer."""
+    panel = panels.get("low")
+    models = panel.models(NORMALISED) if panel is not None and PERCEPTNET in panel.baselines else []
+    if panel is None or not models:
+        return Outcome(None, False, f"Needs {PERCEPTNET} and a trained model with {NORMALISED} at low.")
+    return _outcome(
+        [_beside_baseline("low", panel, model, PERCEPTNET, below=True) for model in models], ("level", "model")
+    )
+
+
+def _beside_baseline(level: str, panel: Panel, model: str, baseline: str, below: bool = False) -> _Comparison:
+    best, score = panel.curves[model, NORMALISED].best, panel.baselines[baseline]
+    row = {"level": level, "dataset": panel.dataset, "model": model, "baseline": baseline}
+    return _Comparison(row | {"best": best[0], "score_of_baseline": score[0]}, panel, best - score, below)
