@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from alignbench.sweeps.cells import SweepCell
+from alignbench.sweeps.locks import Holder
 
 WHOLE = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 
@@ -28,7 +29,7 @@ def make_lock(path: Path, *processes: int, host: str = "elsewhere", age: float =
     """A lock as some process would have left it so many seconds ago, by the clock of its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     here = host == socket.gethostname()
-    world = os.readlink("/proc/self/ns/pid") if here and os.path.exists("/proc/self/ns/pid") else ""
+    world = Holder.here().world if here else ""
     path.write_text(json.dumps({"host": host, "world": world, "processes": processes}))
     refreshed = path.stat().st_mtime - age
     os.utime(path, (refreshed, refreshed))

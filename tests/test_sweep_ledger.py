@@ -95,7 +95,7 @@ def test_end_is_recorded_once(ledger: Ledger, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["garbage\n", "garbage\nmore\n", '{"op_code": 77, "worker_id": ""}\n', "[1]\n[2]\n", "\xff\n\xff\n", "{"]
+    "text", ["garbage\n", "garbage\nmore\n", '{"op_code": 77, "worker_id": ""}\n', "[1]\n[2]\n", "\xff\n\xff\n"]
 )
 def test_journal_that_is_none_is_refused(path: Path, text: str) -> None:
     path.parent.mkdir()
@@ -120,3 +120,25 @@ def test_foreign_trial_is_refused(ledger: Ledger, path: Path) -> None:
     load(path).enqueue_trial({"x": 1})
     with pytest.raises(DataError, match="remove"):
         ledger.attempts()
+
+
+@pytest.mark.parametrize("torn", [25, 1])
+def test_journal_whose_last_line_is_torn_goes_on(ledger: Ledger, path: Path, torn: int) -> None:
+    """As a power cut leaves it: the torn line is lost, and later ones are not glued to it."""
+    first, second = make_cell(0), make_cell(1)
+    ledger.start(ledger.enqueue(first))
+    whole = path.read_bytes()
+    ledger.enqueue(second)
+    path.write_bytes(path.read_bytes()[:-torn])
+    again = Ledger(path)
+    assert path.read_bytes().startswith(whole)
+    assert path.read_bytes().endswith(b"\n")
+    number = again.enqueue(make_cell(2))
+    assert Ledger(path).attempts()[make_cell(2).key] == Attempt(number, "waiting")
+    assert Ledger(path).attempts()[first.key].state == "running"
+
+
+def test_an_empty_or_torn_first_line_is_a_journal_to_begin(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"op_co')
+    assert Ledger(path).attempts() == {}

@@ -32,6 +32,7 @@ if what == "good":
 if what == "complaint":
     print("alignbench: warning: careful", file=sys.stderr)
     print("alignbench: the data are not there: get them", file=sys.stderr)
+    print("alignbench: logged to W&B offline; to upload: wandb sync x", file=sys.stderr)
     sys.exit(1)
 if what == "partly":
     print(output / make_run(output, name)); sys.exit(1)

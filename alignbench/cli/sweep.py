@@ -74,6 +74,7 @@ def start_of(queue: Queue, name: str, workers: int, mode: str) -> Start:
 
     share = max(1, usable_cores() // workers)
     environment = {"WANDB_RUN_GROUP": f"sweep-{name}", **divided(os.environ, share)}
+    environment["PYTHONIOENCODING"] = "utf-8"  # of the log, from which the run folder's name is read
     options = ["--output", str(queue.output), "--wandb", mode]
     given = {word.partition("=")[0] for word in queue.cells[0].arguments}
     if workers > 1 and "--loader-workers" not in given:

@@ -77,7 +77,8 @@ class Lines(Watcher):
                 self._say(_waiting(cells))
 
     def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")  # at once, since several workers speak
+        sys.stderr.flush()
 
 
 class Display(Watcher):

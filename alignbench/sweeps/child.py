@@ -14,7 +14,7 @@ from typing import Final, Self
 from alignbench.folders import is_complete
 
 _OURS: Final = "alignbench: "
-_WARNING: Final = "alignbench: warning: "
+_NO_ERRORS: Final = ("alignbench: warning: ", "alignbench: logged to W&B offline")
 _PATIENCE: Final = 5.0  # seconds that a process has to end when it is asked to
 
 
@@ -82,12 +82,12 @@ class Child:
     def error(self) -> str:
         """Why it failed: its last complaint, or else how it ended."""
         lines, code = _lines(self._log), self._process.returncode
-        said = [line for line in lines if line.startswith(_OURS) and not line.startswith(_WARNING)]
-        if said:
-            return said[-1].removeprefix(_OURS)
         if code < 0:
             hint = ", perhaps for want of memory" if -code == signal.SIGKILL else ""
             return f"ended by {signal.Signals(-code).name}{hint}"
+        said = [line for line in lines if line.startswith(_OURS) and not line.startswith(_NO_ERRORS)]
+        if said:
+            return said[-1].removeprefix(_OURS)
         if code == 0:
             return "left no run folder"
         return f"ended with exit code {code}" + (f": {lines[-1][:200]}" if lines else "")

@@ -16,6 +16,7 @@ from alignbench.errors import DataError
 from alignbench.sweeps.cells import SweepCell
 
 if TYPE_CHECKING:
+    from optuna.storages.journal import JournalFileOpenLock
     from optuna.trial import FrozenTrial
 
 State = Literal["waiting", "running", "finished", "failed", "interrupted"]
@@ -62,7 +63,10 @@ class Ledger:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._path = path
         with self._journal():
-            self._storage = JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
+            lock = JournalFileOpenLock(str(path))
+            if path.exists():
+                _cut_torn_line(path, lock)
+            self._storage = JournalStorage(JournalFileBackend(str(path), lock))
             if _STUDY not in optuna.get_all_study_names(self._storage):
                 optuna.create_study(storage=self._storage, study_name=_STUDY, load_if_exists=True)
             self._study = optuna.load_study(storage=self._storage, study_name=_STUDY)
@@ -130,6 +134,22 @@ class Ledger:
     def _id(self, trial: int) -> int:
         study = self._storage.get_study_id_from_name(_STUDY)
         return self._storage.get_trial_id_from_study_id_trial_number(study, trial)
+
+
+def _cut_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
+    """Take away what follows the last line, as a power cut or a full disk leaves it: else the next line is glued to it.
+
+    Whoever appends holds the lock, so nobody is in the middle of a line.
+    """
+    lock.acquire()
+    try:
+        with path.open("rb+") as file:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                file.truncate(whole)
+    finally:
+        lock.release()
 
 
 def _attempt(trial: FrozenTrial) -> Attempt:

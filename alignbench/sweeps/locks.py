@@ -34,9 +34,10 @@ def is_gone(pid: int) -> bool:
 
 
 def _world() -> str:
-    """Within which process ids mean the same: containers may share a host's name, and not its processes."""
+    """Within which process ids mean the same: machines and containers may share a name, and not their processes."""
     try:
-        return os.readlink("/proc/self/ns/pid")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
 
@@ -88,7 +89,12 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path, self._token, self.holder = path, uuid4().hex, Holder.here(os.getpid())
         with path.open("x", encoding="utf-8") as file:
-            file.write(self._text)
+            try:
+                file.write(self._text)
+                file.flush()
+            except OSError:  # of a full disk: a lock that names nobody would hold everyone up
+                path.unlink(missing_ok=True)
+                raise
 
     @property
     def _text(self) -> str:

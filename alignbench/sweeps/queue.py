@@ -113,20 +113,23 @@ class Queue:
 
     def finish(self, taken: Taken, folders: tuple[str, ...], seconds: float) -> None:
         """A cell left these run folders."""
-        self._ledger.finish(taken.trial, folders, seconds)
-        self._locks.release(taken.cell.key)
+        with self._locks.turn():  # or someone could see the cell as it was, and its lock as it is
+            self._ledger.finish(taken.trial, folders, seconds)
+            self._locks.release(taken.cell.key)
 
     def fail(self, taken: Taken, error: str) -> None:
         """A cell failed, and is not tried again until someone enrols it."""
         self._remove_scratch(taken.lock.holder)
-        self._ledger.fail(taken.trial, error)
-        self._locks.release(taken.cell.key)
+        with self._locks.turn():
+            self._ledger.fail(taken.trial, error)
+            self._locks.release(taken.cell.key)
 
     def put_back(self, taken: Taken) -> None:
         """A cell was ended before its time, and waits again."""
         self._remove_scratch(taken.lock.holder)
-        self._ledger.interrupt(taken.trial)
-        self._locks.release(taken.cell.key)
+        with self._locks.turn():
+            self._ledger.interrupt(taken.trial)
+            self._locks.release(taken.cell.key)
 
     def _each(self, attempts: dict[str, Attempt]) -> list[tuple[SweepCell, Attempt | None]]:
         return [(cell, attempts.get(cell.key)) for cell in self.cells]
