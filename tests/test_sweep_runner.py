@@ -139,7 +139,7 @@ def test_cells_end_each_in_its_way_and_the_others_go_on(tmp_path: Path) -> None:
     assert not list((queue.folder / "locks").iterdir())
     logs = dict(zip([name for kind, name, *_ in heard.events if kind == "started"], heard.logs, strict=True))
     assert all(log.read_text().split()[2] == "3" for log in logs.values())
-    assert last_line(logs["a"]) == "alignbench: the data are not there: get them"
+    assert last_line(logs["a"]) == "alignbench: logged to W&B offline; to upload: wandb sync x"
 
 
 def test_cells_run_at_the_same_time_in_processes_of_their_own_which_are_ended(
