@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from alignbench.study import rules
+from alignbench.study.outcomes import Outcome
 from alignbench.study.paired import SIGNIFICANCE
 from alignbench.study.panels import Panels, panels_of, published_panels
-from alignbench.study.rules import Outcome
 from alignbench.study.runs import Study
 
 
@@ -47,6 +47,11 @@ _PAIRED = (
     f"taken anew in each resample; a comparison is separable if its p-value is below {SIGNIFICANCE} after "
     "Holm's correction for all comparisons of this finding, and its 95 % interval does not reach the bound."
 )
+_AT_ONCE = (
+    "chosen on the same judgments, which raises it; intervals and p-values are therefore simultaneous over all that it "
+    f"is chosen from (max-T). A comparison is separable if its p-value is below {SIGNIFICANCE} after Holm's correction "
+    "for all comparisons of this finding, and its 95 % interval does not reach the bound."
+)
 _STATEMENTS = (
     _Statement(
         "CLIP base-32 is the best of OpenAI's four sizes at all levels.",
@@ -59,7 +64,7 @@ _STATEMENTS = (
         f"Dip: how far the lowest score between {rules.MIDDLE[0]:g} and {rules.MIDDLE[1]:g} % depth lies below the "
         "lower of the best before and the best after, all before the projection. At each level and for each trained "
         "model with both distances, the dip of the Euclidean distance is above 0 and above that of the normalised one. "
-        f"Highest and lowest are {_PAIRED}",
+        f"The dip, and so the highest and lowest, is {_AT_ONCE} The difference of the two dips is {_PAIRED}",
         rules.euclidean_dips,
     ),
     _Statement(
@@ -102,7 +107,7 @@ _STATEMENTS = (
     _Statement(
         "The models beat the image-quality baselines, but for PerceptNet at the low level.",
         "At each level, the best layer of each trained model is above each baseline. PerceptNet at low is judged "
-        f"apart. {_BEST}, {_PAIRED}",
+        f"apart. {_BEST}, {_AT_ONCE}",
         rules.models_beat_baselines,
     ),
     _Statement(

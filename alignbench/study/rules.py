@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from alignbench.cell import LEVELS
 from alignbench.published import PAPER_SUBSETS
 from alignbench.resampling import holm, interval, p_value
+from alignbench.study.outcomes import Comparison, Outcome, outcome
 from alignbench.study.paired import SIGNIFICANCE
 from alignbench.study.panels import Panel, Panels, Scored
 
@@ -28,79 +28,6 @@ MIDDLE = (45.0, 80.0)  # depths between which a dip is looked for
 NEAR = 0.5  # cosine is near Euclidean if it is less than so much as far from it as the normalised distance is
 POINT = 0.01  # what is below is no gain
 _PAPER_SETS = dict(zip(LEVELS, PAPER_SUBSETS, strict=True))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a rule comes to.
-
-    Attributes:
-        holds: Whether its orderings hold in value; none if it cannot be judged.
-        separable: Whether every comparison that it rests on is separable.
-        why: What the numbers say, or what is missing.
-        evidence: The numbers.
-    """
-
-    holds: bool | None
-    separable: bool
-    why: str
-    evidence: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-
-@dataclass(frozen=True, eq=False)
-class _Comparison:
-    """A difference that a rule expects on one side of a bound.
-
-    Attributes:
-        row: What is compared, and the values.
-        panel: Where.
-        difference: (1 + resamples,).
-        below: Whether it is expected below the bound, not above.
-        bound: The bound.
-    """
-
-    row: dict[str, Any]
-    panel: Panel
-    difference: Floats
-    below: bool = False
-    bound: float = 0.0
-
-
-def _compared(comparisons: Sequence[_Comparison]) -> pd.DataFrame:
-    """The table of comparisons, with intervals of the differences and Holm's correction over the table."""
-    rows = []
-    for one in comparisons:
-        excess = (one.bound - one.difference) if one.below else (one.difference - one.bound)
-        low, high = interval(one.difference[:1], one.difference[None, 1:], one.panel.interval)
-        rows.append(
-            one.row
-            | {"difference": one.difference[0], "ci_low": low[0], "ci_high": high[0]}
-            | {"expected": f"{'below' if one.below else 'above'} {one.bound:g}", "holds": bool(excess[0] > 0.0)}
-            | {"p_holm": p_value(float(excess[0]), excess[1:], one.panel.interval)}
-            | {"separable": bool(high[0] < one.bound if one.below else low[0] > one.bound)}
-        )
-    table = pd.DataFrame(rows)
-    table["p_holm"] = holm(table["p_holm"].to_numpy(dtype=np.float64))
-    table["separable"] &= table["p_holm"] < SIGNIFICANCE
-    return table
-
-
-def _outcome(comparisons: Sequence[_Comparison], names: Sequence[str]) -> Outcome:
-    """Holds if every comparison does; `names` are the columns that name one."""
-    table = _compared(comparisons)
-    unknown = table[table["difference"].isna()]
-    if len(unknown):
-        return Outcome(None, False, f"Needs scores of {_named(unknown, names)}: there distances are constant.", table)
-    count, clear = int(table["holds"].sum()), int((table["holds"] & table["separable"]).sum())
-    why = f"{count} of {len(table)} comparisons are as stated, {clear} of them separably"
-    against = table[~table["holds"]]
-    if len(against):
-        why += f"; not {_named(against, names)}"
-    return Outcome(bool(table["holds"].all()), bool(table["separable"].all()), why + ".", table)
-
-
-def _named(rows: pd.DataFrame, names: Sequence[str]) -> str:
-    return ", ".join(" ".join(map(str, row)) for row in rows[list(names)].itertuples(index=False))
 
 
 def _missing(panels: Panels, models: Sequence[str], levels: Sequence[str]) -> Outcome | None:
@@ -143,15 +70,15 @@ def base_32_is_best(panels: Panels) -> Outcome:
     """Among OpenAI's four sizes, base-32 has the highest best layer at every level."""
     others = (BASE_16, LARGE_14, LARGE_336)
     lacking = _missing(panels, (BASE_32, *others), LEVELS)
-    return lacking or _outcome(
+    return lacking or outcome(
         [_better(panels[level], level, BASE_32, other) for level in LEVELS for other in others], ("level", "other")
     )
 
 
-def _better(panel: Panel, level: str, model: str, other: str) -> _Comparison:
+def _better(panel: Panel, level: str, model: str, other: str) -> Comparison:
     one, two = (panel.curves[name, NORMALISED].best for name in (model, other))
     row = {"level": level, "dataset": panel.dataset, "model": model, "other": other, "best": one[0]}
-    return _Comparison(row | {"best_of_other": two[0]}, panel, one - two)
+    return Comparison(row | {"best_of_other": two[0]}, panel, one - two)
 
 
 def euclidean_dips(panels: Panels) -> Outcome:
@@ -165,12 +92,16 @@ def euclidean_dips(panels: Panels) -> Outcome:
             common = {"level": level, "dataset": panel.dataset, "model": model}
             first = common | {"what": "dip of Euclidean", "dip": plain[0], "dip_normalised": normalised[0]}
             second = first | {"what": "dip of Euclidean minus dip of normalised"}
-            comparisons += [_Comparison(first, panel, plain), _Comparison(second, panel, plain - normalised)]
+            among = sides_of_dip(panel.curves[model, EUCLIDEAN])
+            comparisons += [
+                Comparison(first, panel, plain, among=among),
+                Comparison(second, panel, plain - normalised),
+            ]
     if not comparisons:
         return Outcome(
             None, False, f"Needs a trained model with {EUCLIDEAN} and {NORMALISED}, and layers at all depths."
         )
-    return _outcome(comparisons, ("what", "level", "model"))
+    return outcome(comparisons, ("what", "level", "model"))
 
 
 def dip(curve: Scored) -> Floats | None:
@@ -178,12 +109,22 @@ def dip(curve: Scored) -> Floats | None:
 
     Layers before the projection only; none where there is no layer before, between or after.
     """
-    depth = curve.block_depths
-    before, between, after = depth < MIDDLE[0], (depth >= MIDDLE[0]) & (depth <= MIDDLE[1]), depth > MIDDLE[1]
-    if not (before.any() and between.any() and after.any()):
+    sides = sides_of_dip(curve)
+    if not all(len(side) for side in sides):
         return None
-    sides = np.minimum(np.fmax.reduce(curve.blocks[before], axis=0), np.fmax.reduce(curve.blocks[after], axis=0))
-    return np.asarray(sides - np.fmin.reduce(curve.blocks[between], axis=0))
+    before, after = (np.fmax.reduce(side, axis=0) for side in sides)
+    return np.asarray(np.minimum(before, after))
+
+
+def sides_of_dip(curve: Scored) -> tuple[Floats, Floats]:
+    """Each layer before, and each after, minus each at mid-depth: both (pairs, 1 + resamples)."""
+    depth, blocks = curve.block_depths, curve.blocks
+    between = blocks[(depth >= MIDDLE[0]) & (depth <= MIDDLE[1])]
+    before, after = (
+        (side[:, None] - between[None]).reshape(-1, blocks.shape[1])
+        for side in (blocks[depth < MIDDLE[0]], blocks[depth > MIDDLE[1]])
+    )
+    return before, after
 
 
 def peak_moves_deeper(panels: Panels) -> Outcome:
@@ -263,16 +204,16 @@ def cosine_is_near_euclidean(panels: Panels) -> Outcome:
             near, far = np.nanmean(np.abs(cosine - plain), axis=0), np.nanmean(np.abs(normalised - plain), axis=0)
             row = {"level": level, "dataset": panel.dataset, "model": model}
             row |= {"cosine_from_euclidean": near[0], "normalised_from_euclidean": far[0]}
-            comparisons.append(_Comparison(row, panel, NEAR * far - near))
+            comparisons.append(Comparison(row, panel, NEAR * far - near))
     if not comparisons:
         return Outcome(None, False, f"Needs a trained model with {COSINE}, {EUCLIDEAN} and {NORMALISED}.")
-    return _outcome(comparisons, ("level", "model"))
+    return outcome(comparisons, ("level", "model"))
 
 
 def siglip_is_above_clip(panels: Panels) -> Outcome:
     """At low, SigLIP's best layer is above that of CLIP of the same size."""
     lacking = _missing(panels, (SIGLIP, BASE_16), ("low",))
-    return lacking or _outcome([_better(panels["low"], "low", SIGLIP, BASE_16)], ("level", "model"))
+    return lacking or outcome([_better(panels["low"], "low", SIGLIP, BASE_16)], ("level", "model"))
 
 
 def gains_are_at_low_only(panels: Panels) -> Outcome:
@@ -289,8 +230,8 @@ def gains_are_at_low_only(panels: Panels) -> Outcome:
             row |= {"highest": first.highest[0], "highest_of_other": second.highest[0]}
             row |= {"difference_before_projection": first.best[0] - second.best[0]}
             above, bound = level == "low", 0.0 if level == "low" else POINT
-            comparisons.append(_Comparison(row, panel, first.highest - second.highest, not above, bound))
-    return _outcome(comparisons, ("level", "model"))
+            comparisons.append(Comparison(row, panel, first.highest - second.highest, not above, bound))
+    return outcome(comparisons, ("level", "model"))
 
 
 def models_beat_baselines(panels: Panels) -> Outcome:
@@ -304,7 +245,7 @@ def models_beat_baselines(panels: Panels) -> Outcome:
     ]
     if not comparisons:
         return Outcome(None, False, f"Needs a trained model with {NORMALISED} and a baseline on the same data set.")
-    return _outcome(comparisons, ("level", "model", "baseline"))
+    return outcome(comparisons, ("level", "model", "baseline"))
 
 
 def perceptnet_beats_models(panels: Panels) -> Outcome:
@@ -313,12 +254,14 @@ def perceptnet_beats_models(panels: Panels) -> Outcome:
     models = panel.models(NORMALISED) if panel is not None and PERCEPTNET in panel.baselines else []
     if panel is None or not models:
         return Outcome(None, False, f"Needs {PERCEPTNET} and a trained model with {NORMALISED} at low.")
-    return _outcome(
+    return outcome(
         [_beside_baseline("low", panel, model, PERCEPTNET, below=True) for model in models], ("level", "model")
     )
 
 
-def _beside_baseline(level: str, panel: Panel, model: str, baseline: str, below: bool = False) -> _Comparison:
-    best, score = panel.curves[model, NORMALISED].best, panel.baselines[baseline]
+def _beside_baseline(level: str, panel: Panel, model: str, baseline: str, below: bool = False) -> Comparison:
+    curve, score = panel.curves[model, NORMALISED], panel.baselines[baseline]
     row = {"level": level, "dataset": panel.dataset, "model": model, "baseline": baseline}
-    return _Comparison(row | {"best": best[0], "score_of_baseline": score[0]}, panel, best - score, below)
+    row |= {"best": curve.best[0], "score_of_baseline": score[0]}
+    among = () if below else (curve.blocks - score,)  # below, the best layer being too high errs on the safe side
+    return Comparison(row, panel, curve.best - score, below, among=among)
