@@ -52,9 +52,10 @@ def study(folders: list[Path]) -> Study:
 
 
 def difference(dataset: str, place: str, value: float, low: float, high: float, **changed: object) -> dict[str, object]:
+    first, second = ("layer_2", "layer_9") if place == "best layer" else ("projection", "projection")
     return {
         **{"dataset": dataset, "level": DATASETS[dataset], "protocol": "paper", "subset": "all", "distance": MAIN},
-        **{"place": place, "first": BASE_16, "second": BASE_32, "first_layer": "layer_2", "second_layer": "layer_9"},
+        **{"place": place, "first": BASE_16, "second": BASE_32, "first_layer": first, "second_layer": second},
         **{"value_first": 0.5 + value, "value_second": 0.5, "difference": value, "ci_low": low, "ci_high": high},
         **{"p": 0.01, "p_holm": 0.04, "separable": low > 0 or high < 0, "n": 1_234, "n_clusters": 25},
         **{"interval": "cluster jackknife t"},

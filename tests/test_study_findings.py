@@ -616,5 +616,5 @@ def test_findings_are_of_one_protocol_the_one_of_most_models(tmp_path: Path) -> 
         write_made(Made(model, "tid2013", 200, clear, protocol=protocol, distances=(NORMALISED,)), tmp_path)
     found = by_claim(findings_of(read_study([tmp_path])[0]))["baselines"]
     assert found.verdict == "borne out"
-    assert found.why == "(corrected protocol) 2 of 2 comparisons are as stated, 2 of them separably."
+    assert found.why == "(corrected protocol; on tid2013 alone) 2 of 2 comparisons are as stated, 2 of them separably."
     assert set(found.evidence["model"]) == {BASE_16, BASE_32}

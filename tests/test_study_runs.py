@@ -152,7 +152,7 @@ def test_two_runs_of_one_model_and_distance_are_said(tmp_path: Path) -> None:
         write_made(made(BASE_16, "tid2013", "low", settings={"model_fingerprint": fingerprint}), tmp_path)
     study, _ = read_study([tmp_path])
     [line] = study.remarks
-    assert line.endswith("are of one model; comparisons take the first")
+    assert line.endswith("have one name and different weights: rename the models; comparisons take the first")
     [group] = study.groups
     assert group.series[BASE_16, "normalized_euclidean"] is study.runs[0]
 

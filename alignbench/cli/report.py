@@ -61,7 +61,8 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
         kept = frame if run.is_baseline else frame[frame["distance"].isin(distances)]
         if len(kept):
             runs.append(replace(run, curve=type(run.curve)(kept.reset_index(drop=True))))
-    return replace(study, runs=tuple(runs))
+    narrowed = f"Only {', '.join(distances)} of the models' distances (--distance): findings that need others lack them"
+    return replace(study, runs=tuple(runs), remarks=(narrowed, *study.remarks))
 
 
 def _write_figure(runs: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:

@@ -165,13 +165,14 @@ def _factor_part(charts: Charts, factor: Factor) -> _FactorPart:
     of_distances = factor.name == "distance"
     slug = f"factor-{factor.name}"
     labels = None if of_distances else [option.label for option in factor.options]
+    section = charts.section(slug, labels, by_distance=of_distances)
     return _FactorPart(
         factor.name.capitalize(),
         factor.question,
-        charts.section(slug, labels, by_distance=of_distances),
+        section,
         factor.notes,
         plain(factor.differs) if len(factor.differs) else None,
-        difference_tables(factor, slug),
+        difference_tables(factor, section, slug),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from alignbench.report.panels import Panel
 from alignbench.report.series import Key, distance_name
 
 if TYPE_CHECKING:
-    from alignbench.report.charts import Charts
+    from alignbench.report.charts import Charts, Section
     from alignbench.study.factors import Factor
     from alignbench.study.runs import StudyRun
 
@@ -154,27 +154,28 @@ def _interval(low: float, high: float) -> str:
 # ---------------------------------------------------------------------------------------------- differences
 
 
-def difference_tables(factor: Factor, slug: str) -> list[Differences]:
+def difference_tables(factor: Factor, section: Section, slug: str) -> list[Differences]:
     """Paired differences of the options of a factor, a table a data set and subset.
 
     Args:
         factor: Which.
-        slug: Its section, whose own boxes hide the rows of models whose distances are compared.
+        section: Its charts, whose own boxes hide the rows of models whose distances are compared.
+        slug: The name of the section.
     """
-    tables = []
+    tables, boxes = [], {toggle.key for toggles in section.models.values() for toggle in toggles}
     for (dataset, subset, protocol), rows in factor.differences.groupby(["dataset", "subset", "protocol"], sort=False):
         parts = [dataset, *([subset] if subset not in ("all", "test", "testset1") else [])]
         title = ", ".join([*parts, *([protocol] if protocol != "paper" else [])])
         counts = rows[["n", "n_clusters"]].drop_duplicates().itertuples(index=False)
         judgments = "; ".join(f"{n:,} judgments in {clusters:,} clusters" for n, clusters in counts)
-        found = tuple(_differences(rows, factor, slug))
+        found = tuple(_differences(rows, factor, slug, boxes))
         of = "distance" if factor.name != "distance" else "model" if any(row.of for row in found) else ""
         kinds = ", ".join(dict.fromkeys(rows["interval"]))
         tables.append(Differences(f"{title} ({rows['level'].iloc[0]} level)", of, kinds, judgments, found))
     return tables
 
 
-def _differences(rows: pd.DataFrame, factor: Factor, slug: str) -> Iterable[Difference]:
+def _differences(rows: pd.DataFrame, factor: Factor, slug: str, boxes: Collection[str]) -> Iterable[Difference]:
     ends = rows[["difference", "ci_low", "ci_high"]].to_numpy(dtype=np.float64)
     reach = float(np.nanmax(np.abs(ends), initial=0.0)) or 1.0
     shown = {option.label: option.shown for option in factor.options}
@@ -188,12 +189,12 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str) -> Iterable[Diff
         if factor.name == "distance":
             one, _, other = row.distance.partition(" / ")
             of = row.first.removesuffix(one).removesuffix(", ")
-            pair, keys = (shown.get(one, one), shown.get(other, other)), [f"{slug} model:{of}"]
-        layers = [layer for layer in dict.fromkeys((row.first_layer, row.second_layer)) if isinstance(layer, str)]
+            pair = shown.get(one, one), shown.get(other, other)
+            keys = [key for key in (f"{slug} model:{of}, {row.protocol}", f"{slug} model:{of}") if key in boxes][:1]
         yield Difference(
             keys,
             pair,
-            f"best layer ({', '.join(layers)})" if row.place == "best layer" else str(row.place),
+            _place(str(row.place), (row.first_layer, row.second_layer)),
             of,
             (number(row.value_first), number(row.value_second)),
             number(row.difference, "+"),
@@ -204,6 +205,12 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str) -> Iterable[Diff
             at(row.difference),
             at(row.ci_high),
         )
+
+
+def _place(place: str, layers: Sequence[object]) -> str:
+    """Where two runs are compared; a tower without a projection stands with its last layer."""
+    names = [layer for layer in dict.fromkeys(layers) if isinstance(layer, str)]
+    return place if names == ["projection"] else f"{place} ({', '.join(names)})"
 
 
 def number(value: float, sign: str = "") -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from alignbench.published import PAPER_SUBSETS
 from alignbench.study import rules
 from alignbench.study.outcomes import Outcome
 from alignbench.study.paired import SIGNIFICANCE
@@ -142,7 +143,10 @@ def _condition(study: Study, panels: Panels) -> str:
     """What is to be said of the runs that were judged, where it is not the paper's way or there were others."""
     protocols = {panel.protocol for panel in panels.values()}
     parts = [f"{protocol} protocol" for protocol in protocols if {run.protocol for run in study.runs} != {"paper"}]
-    parts += sorted({panel.observers for panel in panels.values()} - {"people"})
+    others = sorted({panel.observers for panel in panels.values()} - {"people"})
+    datasets, parts = [panel.dataset for panel in panels.values()], parts + others
+    if datasets != list(PAPER_SUBSETS) and not others:
+        parts.append(f"on {', '.join(datasets)} alone")
     return f"({'; '.join(parts)}) " if parts else ""
 
 

@@ -156,7 +156,9 @@ def _remarks(runs: Sequence[StudyRun]) -> Iterator[str]:
             for distance in run.distances:
                 seen.setdefault((run.label, distance, condition), []).append(run.folder.name)
         for folders in dict.fromkeys(tuple(folders) for folders in seen.values() if len(folders) > 1):
-            yield f"{dataset} {subset}: {', '.join(folders)} are of one model; comparisons take the first"
+            weights = {run.settings.get("model_fingerprint") for run, _ in some if run.folder.name in folders}
+            kind = "are of one model" if len(weights) == 1 else "have one name and different weights: rename the models"
+            yield f"{dataset} {subset}: {', '.join(folders)} {kind}; comparisons take the first"
 
 
 def _who(ways: dict[str, list[str]]) -> str:
