@@ -31,6 +31,11 @@ class AlignbenchWarning(UserWarning):
     """Something the user should know that does not stop a run."""
 
 
+def one_line(error: BaseException) -> str:
+    """The beginning of an error's text, without line breaks."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
     """The error for a name that is not among the valid ones, with the nearest of these."""
     known = sorted(choices)

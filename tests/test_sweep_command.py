@@ -9,8 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from rich.console import Console
 from run_folders import refused
-from sweep_folders import WHOLE, make_cell
+from sweep_folders import WHOLE, make_cell, wait_for
 
 from alignbench.cli.main import main
 from alignbench.cli.parameters import options_of
@@ -68,14 +66,6 @@ def started(*options: str) -> subprocess.Popen[str]:
 def hear_interruptions() -> None:
     """Tests that run in a shell's background hand on that Ctrl-C is ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def wait_for(found: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if found():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def states() -> dict[tuple[str, str], list[str]]:
@@ -213,7 +203,7 @@ def test_cells_are_known_by_what_they_run_and_named_by_what_varies(place: Path) 
 def test_workers_share_the_cores_and_the_group(
     place: Path, monkeypatch: pytest.MonkeyPatch, workers: int, cores: int, extra: list[str], threads: str
 ) -> None:
-    monkeypatch.setattr("alignbench.sweeps.runner.usable_cores", lambda: cores)
+    monkeypatch.setattr("alignbench.machine.usable_cores", lambda: cores)
     monkeypatch.delenv("OMP_NUM_THREADS")
     queue = Queue([make_cell(0)], place / "runs", "mine")
     start = start_of(queue, "mine", workers, "offline")

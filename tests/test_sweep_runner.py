@@ -6,12 +6,10 @@ import os
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sweep_folders import make_lock
+from sweep_folders import make_lock, wait_for
 
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.child import last_line
@@ -88,14 +86,6 @@ def runner_of(queue: Queue, heard: Heard, workers: int = 2) -> Runner:
     return Runner(
         queue, workers, Start((sys.executable, "-c", PLAY), ("--output", str(queue.output)), environment), heard
     )
-
-
-def wait_for(found: Callable[[], object]) -> None:
-    for _ in range(600):
-        if found():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def is_alive(process: int) -> bool:

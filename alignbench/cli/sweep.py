@@ -70,7 +70,8 @@ def _mode(wandb: str) -> str:
 
 def start_of(queue: Queue, name: str, workers: int, mode: str) -> Start:
     """How each cell is started: as the sweep file says, in its share of the machine."""
-    from alignbench.sweeps.runner import Start, divided, usable_cores
+    from alignbench.machine import usable_cores
+    from alignbench.sweeps.runner import Start, divided
 
     share = max(1, usable_cores() // workers)
     environment = {"WANDB_RUN_GROUP": f"sweep-{name}", **divided(os.environ, share)}

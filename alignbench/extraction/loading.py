@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import DataError
 from alignbench.extraction.plan import Plan
+from alignbench.machine import usable_cores
 
 T = TypeVar("T")
 Item = tuple[T, int]
@@ -62,8 +62,7 @@ def first_error(items: list[Item[T] | DataError]) -> DataError | None:
 
 def default_workers(images: int) -> int:
     """Loader processes: one core is left for the model, and a handful of images needs none."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if images < 64 else max(1, min(16, cores - 1))
+    return 0 if images < 64 else max(1, min(16, usable_cores() - 1))
 
 
 def ordered_loader(

@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from alignbench.errors import ModelError, did_you_mean
+from alignbench.errors import ModelError, did_you_mean, one_line
 from alignbench.models.cards import cards
 
 _ALIKE = 0.9  # how like a card's a name must be to be taken for a slip
@@ -50,11 +50,6 @@ def is_cached(name: str) -> bool:
     except (OSError, ValueError, HfHubHTTPError):
         return False
     return any(folder.glob("*.safetensors")) or any(folder.glob("pytorch_model*.bin"))
-
-
-def one_line(error: Exception) -> str:
-    """The beginning of an error's text, without line breaks."""
-    return " ".join(str(error).split())[:160]
 
 
 def fingerprint(folder: Path) -> str:

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
-from alignbench.errors import ModelError, UsageError
+from alignbench.errors import ModelError, UsageError, one_line
 from alignbench.models.cards import Card, cards
-from alignbench.models.checkpoints import checkpoint_folder, fingerprint, one_line
+from alignbench.models.checkpoints import checkpoint_folder, fingerprint
 from alignbench.models.pixels import Normalise
 from alignbench.models.towers import Layer, Tower, block_depths
 

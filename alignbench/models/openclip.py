@@ -24,9 +24,8 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
 
-from alignbench.errors import AlignbenchWarning, ModelError, UsageError
+from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_line
 from alignbench.models.cards import cards
-from alignbench.models.checkpoints import one_line
 from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
 from alignbench.models.openclip_names import Source, is_remote, resolve
 from alignbench.models.openclip_weights import VisualWeights, read_visual

@@ -15,8 +15,7 @@ import torch
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
-from alignbench.errors import ModelError
-from alignbench.models.checkpoints import one_line
+from alignbench.errors import ModelError, one_line
 from alignbench.models.towers import Layer, block_depths
 
 UNFIT = (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)

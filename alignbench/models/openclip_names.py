@@ -26,9 +26,8 @@ from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from open_clip.pretrained import download_pretrained_from_hf
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from alignbench.errors import ModelError, UsageError, unknown
+from alignbench.errors import ModelError, UsageError, one_line, unknown
 from alignbench.models.cards import cards
-from alignbench.models.checkpoints import one_line
 
 PREFIX: Final = "open_clip:"
 HUB: Final = "hf-hub:"

@@ -17,8 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from alignbench.errors import ModelError
-from alignbench.models.checkpoints import one_line
+from alignbench.errors import ModelError, one_line
 
 _VISUAL: Final = "visual."
 _WRAPPED: Final = "module."  # what DistributedDataParallel puts before every name

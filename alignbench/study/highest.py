@@ -49,9 +49,8 @@ def highest(differences: Floats, kind: IntervalKind) -> Highest:
     value = float(some[:, 0].max())
     if kind == "none":
         return Highest(value, np.nan, np.nan, np.nan)
-    centred = some[:, 1:] - (some[:, :1] if kind != "cluster jackknife t" else some[:, 1:].mean(axis=1, keepdims=True))
-    count = centred.shape[1]
-    jackknife = kind == "cluster jackknife t"
+    jackknife, count = kind == "cluster jackknife t", some.shape[1] - 1
+    centred = some[:, 1:] - (some[:, 1:].mean(axis=1, keepdims=True) if jackknife else some[:, :1])
     error = np.sqrt((centred**2).sum(axis=1) * ((count - 1) / count if jackknife else 1.0 / count))
     varying = error > 0.0
     if not varying.any():

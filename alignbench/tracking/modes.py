@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import UsageError, one_line, unknown
 
 CHOICES: Final = ("auto", "online", "offline", "off")
 _OF_WANDB: Final = {  # what WANDB_MODE may say
@@ -73,8 +73,3 @@ def silence() -> None:
 def under_agent() -> bool:
     """Whether `wandb agent` started this process, and waits for the run that it has named."""
     return bool(os.environ.get("WANDB_RUN_ID"))
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, in one line of bearable length."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignbench.errors import AlignbenchWarning
+from alignbench.errors import AlignbenchWarning, one_line
 from alignbench.finished import read_record
 from alignbench.results import LayerCurve, read_curve
 from alignbench.tracking.contents import baselines_beside, charts, configuration, scores_by_depth, summary
-from alignbench.tracking.modes import one_line, resolve_mode, silence
+from alignbench.tracking.modes import resolve_mode, silence
 
 if TYPE_CHECKING:
     import wandb
