@@ -8,13 +8,15 @@ triplets that were judged once: with unequal repeats its share of a ceiling may 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.statistics import Ratio, Resampled, Scores
+from alignbench.datasets.numbering import numbered_rows
+from alignbench.statistics import Resampled, Scores
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -22,19 +24,21 @@ Indices = NDArray[np.int64]
 FEWEST_REPEATED = 0.01  # share of judgments on repeated triplets: below it they are coincidences of a random draw
 
 
-def repeat_ceilings(judged: Indices, chosen: Indices) -> dict[str, Ratio]:
+def repeat_ceilings(judged: Indices, chosen: Indices) -> dict[str, tuple[Floats, Floats]]:
     """Both estimates as ratios of sums over judgments, by name; empty where triplets are not repeated.
 
     Args:
         judged: Pairs of each judgment, (n, options), in any order.
         chosen: The option that people chose, (n,).
+
+    Returns:
+        Numerators and denominators, (n,).
     """
     options = np.sort(judged, axis=1)
     choice = (options == np.take_along_axis(judged, chosen[:, None], axis=1)).argmax(axis=1)
-    _, triplet = np.unique(options, axis=0, return_inverse=True)
-    triplet = triplet.reshape(-1)
-    counts = np.zeros((int(triplet.max()) + 1, judged.shape[1]))
-    np.add.at(counts, (triplet, choice), 1.0)
+    triplet = numbered_rows(options)
+    shape = int(triplet.max()) + 1, judged.shape[1]
+    counts = np.bincount(triplet * shape[1] + choice, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
     times = counts.sum(axis=1)[triplet]
     repeated = (times > 1).astype(np.float64)
     if repeated.mean() < FEWEST_REPEATED:
@@ -45,13 +49,18 @@ def repeat_ceilings(judged: Indices, chosen: Indices) -> dict[str, Ratio]:
     agrees = majority[np.arange(len(choice)), choice] / majority.sum(axis=1)
     share = counts.max(axis=1)[triplet] / times
     return {
-        "ceiling_loo": ((agrees * repeated)[None], repeated),
-        "ceiling_max_share": ((share * repeated / times)[None], repeated / times),
+        "ceiling_loo": (agrees * repeated, repeated),
+        "ceiling_max_share": (share * repeated / times, repeated / times),
     }
 
 
 def score_with_ceiling(
-    correct: Floats, judged: Indices, chosen: Indices, clusters: Indices, published: float | None, seed: int
+    correct: Iterable[NDArray[Any]],
+    judged: Indices,
+    chosen: Indices,
+    clusters: Indices,
+    published: float | None,
+    seed: int,
 ) -> list[Scores]:
     """Accuracy, and the noise ceilings with its shares of them where there are any.
 
@@ -59,7 +68,7 @@ def score_with_ceiling(
     triplet, and the kind of estimate that was published for THINGS. A published ceiling has no interval.
 
     Args:
-        correct: (curves, n), from 0 to 1.
+        correct: (n,) of each curve, from 0 to 1.
         judged: Pairs of each judgment, (n, options).
         chosen: The option that people chose, (n,).
         clusters: See `score_choices`.
@@ -71,19 +80,19 @@ def score_with_ceiling(
         ceiling; `accuracy_above_chance_of_ceiling`, (accuracy - chance) / (ceiling - chance).
     """
     resampled = Resampled(clusters, seed)
-    ones = np.ones(len(judged))
-    accuracy: Ratio = (correct, ones)
+    accuracy = resampled.mean(correct)
     found = [resampled.score("accuracy", [accuracy])]
-    ceilings = repeat_ceilings(judged, chosen)
-    if not ceilings and published is not None:
-        ceilings = {"ceiling_published": (np.full((1, len(judged)), published), ones)}
-    if not ceilings:
+    sums = repeat_ceilings(judged, chosen)
+    if not sums and published is not None:
+        sums = {"ceiling_published": (np.full(len(judged), published), np.ones(len(judged)))}
+    if not sums:
         return found
-    for name, (numerator, denominator) in ceilings.items():
-        found.append(resampled.score(name, [(np.repeat(numerator, len(correct), axis=0), denominator)]))
+    ceilings = {name: resampled.ratio([above], below) for name, (above, below) in sums.items()}
+    for name, ceiling in ceilings.items():
+        score = resampled.score(name, [ceiling])
         if name == "ceiling_published":
-            nothing = np.full(len(correct), np.nan)
-            found[-1] = replace(found[-1], low=nothing, high=nothing)
+            score = replace(score, low=np.array([np.nan]), high=np.array([np.nan]))
+        found.append(score.repeated(len(accuracy.above)))
     top = ceilings.get("ceiling_max_share") or ceilings["ceiling_published"]
     ratios = [accuracy, top]
     for name, chance in (("accuracy_of_ceiling", 0.0), ("accuracy_above_chance_of_ceiling", 1.0 / judged.shape[1])):

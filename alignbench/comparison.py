@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from alignbench.differences import Judged, Place, at_best, at_projection, difference_row, score_together
 from alignbench.errors import DataError, UsageError
 from alignbench.finished import FinishedRun, read_run
+from alignbench.judgment_table import matrix
 from alignbench.resampling import IntervalKind, holm
 
 Floats = NDArray[np.float64]
@@ -84,7 +85,8 @@ def _check_comparable(first: FinishedRun, second: FinishedRun) -> None:
             f"the runs differ in both model ({first.label}, {second.label}) and protocol ({one['protocol']}, "
             f"{other['protocol']}), so that a difference could be of either: measure both by one protocol"
         )
-    same_judgments = set(first.judgments["id"]) == set(second.judgments["id"])
+    names = [run.judgments["id"] for run in (first, second)]
+    same_judgments = names[0].equals(names[1]) or set(names[0]) == set(names[1])
     if same_judgments and one["data_fingerprint"] != other["data_fingerprint"] and _reads_alike(one, other):
         raise DataError(
             f"the runs saw different data (fingerprints {one['data_fingerprint'][:8]} and "
@@ -147,11 +149,10 @@ def _scored(
     Returns:
         The scores, how they were resampled, and the number of clusters.
     """
-    clusters = np.stack([np.asarray(cluster, dtype=np.int64) for cluster in shared["cluster"]])
-    options = [np.stack([np.asarray(row, dtype=np.int64) for row in shared[c]]) for c in ("pairs", "pairs_second")]
+    clusters, *options = (matrix(shared[column]) for column in ("cluster", "pairs", "pairs_second"))
     judged = [
         Judged(
-            np.concatenate(list(run.distances.values())),
+            [curve for values in run.distances.values() for curve in values],
             pairs,
             run.record["kind"],
             run.record["settings"]["protocol"] == "corrected",
@@ -163,7 +164,7 @@ def _scored(
         dict(zip(run.distances, np.split(values, len(run.distances)), strict=True))
         for run, values in zip(runs, scores, strict=True)
     ]
-    return found, kind, len(np.unique(clusters))
+    return found, kind, len(pd.unique(clusters.ravel()))
 
 
 # ------------------------------------------------------------------------------------------------- places

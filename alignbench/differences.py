@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.choices import Curves, agreements
 from alignbench.resampling import IntervalKind, interval, object_weights, p_value
-from alignbench.statistics import Resampled, agreement_with_preferences, correct_choices, rating_replicates
+from alignbench.statistics import Resampled, rating_replicates
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Place = tuple[Floats, str]  # scores (1 + resamples,) at a place, and the layer it is
 
-_HELD = 10_000_000  # weights of objects that are held at the same time
+_AT_ONCE = 1024  # judgments whose weights in all resamples are held at the same time
 
 
 # ------------------------------------------------------------------------------------------------- scores
@@ -36,7 +39,7 @@ class Judged:
         share_ties: Whether tied choices are shared, as under the corrected protocol.
     """
 
-    distances: Floats
+    distances: Curves
     options: Indices
     kind: str
     share_ties: bool
@@ -56,52 +59,48 @@ def score_together(
     Returns:
         For each run (curves, 1 + resamples), the score itself first; and what the resamples are.
     """
-    parts, sizes, rated = [], [], False
-    for run in runs:
-        rated = run.kind == "rating"
-        parts.append(run.distances[:, run.options[:, 0]] if rated else _agreement(run, human))
-        sizes.append(len(run.distances))
-    stacked = np.concatenate(parts)
-    if rated:
-        scores, kind = rating_replicates(stacked, human, clusters[:, 0], seed, ("spearman",))
-        replicates = scores["spearman"]
-    elif clusters.shape[1] > 1:
-        replicates, kind = object_replicates(stacked, clusters, seed)
-    else:
-        resampled = Resampled(clusters, seed)
-        replicates, kind = resampled.replicates((stacked, np.ones(len(human)))), resampled.kind
-    return np.split(replicates, np.cumsum(sizes)[:-1]), kind
+    if clusters.shape[1] > 1:
+        members, distinct = pd.factorize(clusters.ravel(), sort=True)
+        members = members.reshape(clusters.shape)
+        weights = np.stack([np.ones(len(distinct)), *object_weights(len(distinct), seed)], axis=1)
+        kind: IntervalKind = "percentile object bootstrap" if len(distinct) > 1 else "none"
+        return [_by_objects(run, human, members, weights) for run in runs], kind
+    resampled = Resampled(clusters, seed)
+    return [_by_cluster(run, human, clusters, seed, resampled) for run in runs], resampled.kind
 
 
-def _agreement(run: Judged, human: Floats) -> Floats:
-    """How far distances agree with each choice, (curves, n), by the run's own rule for ties."""
-    if run.kind == "preference":
-        return agreement_with_preferences(run.distances, run.options, human)
-    return correct_choices(run.distances, run.options, human.astype(np.int64), run.share_ties)
+def _by_cluster(run: Judged, human: Floats, clusters: Indices, seed: int, resampled: Resampled) -> Floats:
+    if run.kind == "rating":
+        rated = np.stack([curve[run.options[:, 0]] for curve in run.distances])
+        return rating_replicates(rated, human, clusters[:, 0], seed, ("spearman",))[0]["spearman"]
+    right = agreements(run.distances, run.options, human, run.kind, run.share_ties)
+    return resampled.replicates(resampled.mean(right))
 
 
-def object_replicates(correct: Floats, clusters: Indices, seed: int) -> tuple[Floats, IntervalKind]:
+def _by_objects(run: Judged, human: Floats, members: Indices, weights: Floats) -> Floats:
     """Accuracies under resampled objects: a judgment weighs the product of its objects' counts.
 
     Args:
-        correct: (curves, n), from 0 to 1.
-        clusters: The objects of each judgment, (n, m).
-        seed: Of the bootstrap.
+        run: Its judgments.
+        human: (n,).
+        members: The objects of each judgment, numbered from 0, (n, m).
+        weights: Counts of each object, (objects, 1 + resamples).
 
     Returns:
-        (curves, 1 + resamples), the accuracy itself first; and what the resamples are.
+        (curves, 1 + resamples), the accuracy itself first.
     """
-    _, members = np.unique(clusters, return_inverse=True)
-    members = members.reshape(clusters.shape)
-    count = int(members.max()) + 1
-    drawn = np.stack(list(object_weights(count, seed)))
-    found = [correct.mean(axis=1)[:, None]]
-    step = max(1, _HELD // clusters.size)
-    for start in range(0, len(drawn), step):
-        weights = np.prod(drawn[start : start + step, members], axis=2)
-        with np.errstate(invalid="ignore"):  # a resample without any judgment has no score
-            found.append((correct @ weights.T) / weights.sum(axis=1))
-    return np.concatenate(found, axis=1), "percentile object bootstrap" if count > 1 else "none"
+    # Whole numbers are exact in single precision, which takes half the time: sums of a block are far below 2^24.
+    whole = run.kind == "choice" and not run.share_ties
+    weights = weights.astype(np.float32 if whole else np.float64, copy=False)
+    above, below = np.zeros((len(run.distances), weights.shape[1])), np.zeros(weights.shape[1])
+    for start in range(0, len(human), _AT_ONCE):
+        block = slice(start, start + _AT_ONCE)
+        right = agreements(run.distances, run.options[block], human[block], run.kind, run.share_ties)
+        weight = reduce(np.multiply, (weights[column] for column in members[block].T))
+        above += np.stack(list(right)).astype(weights.dtype) @ weight
+        below += weight.sum(axis=0)
+    with np.errstate(invalid="ignore"):  # a resample without any judgment has no score
+        return np.asarray(above / below)
 
 
 # ------------------------------------------------------------------------------------------------- places

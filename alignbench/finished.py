@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from alignbench.cell import DISTANCES
 from alignbench.errors import DataError
+from alignbench.judgment_table import COLUMNS, matrix, read_table
 from alignbench.results import is_part, read_curve
 
 Floats = NDArray[np.float64]
@@ -56,17 +57,18 @@ def read_run(folder: Path) -> FinishedRun:
     layers, distances = read_distances(folder)
     depths = read_curve(folder).frame.drop_duplicates("layer").set_index("layer")["depth"]
     judgments = read_judgments(folder)
-    most = int(np.stack(judgments["pairs"].to_list()).max())
+    most = int(matrix(judgments["pairs"]).max())
     fits = all(len(values) == len(layers) and values.shape[1] > most for values in distances.values())
     if not fits or list(depths.index) != list(layers):
         raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
-    whole = judgments[~is_part(judgments["subset"])]
+    subsets = pd.Series(judgments["subset"].unique())
+    whole = subsets[~is_part(subsets)]
     return FinishedRun(
         record,
         layers,
         depths.loc[list(layers)].to_numpy(dtype=np.float64),
         distances,
-        judgments if whole.empty else whole,
+        judgments if len(whole) in (0, len(subsets)) else judgments[judgments["subset"].isin(whole)],
     )
 
 
@@ -104,16 +106,16 @@ def read_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.
 
 
 def read_judgments(folder: Path) -> pd.DataFrame:
-    """The rows of `judgments.parquet`, see `judgment_table`.
+    """The rows of `judgments.parquet`, see `judgment_table.write_judgments`.
 
     Raises:
         DataError: If it is not there, cannot be read, or lacks a column.
     """
     path = folder / "judgments.parquet"
     try:
-        table = pd.read_parquet(path)
+        table = read_table(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
-    if not {"id", "subset", "pairs", "value", "cluster", "stimuli"} <= set(table.columns) or table.empty:
+    if not set(COLUMNS) <= set(table.columns) or table.empty:
         raise DataError(f"{path} lacks what a comparison needs: measure it again with --overwrite")
     return table

@@ -15,6 +15,7 @@ import numpy as np
 
 from alignbench.cell import Cell
 from alignbench.datasets import DataSet
+from alignbench.datasets.ids import selected_ids
 from alignbench.datasets.judgments import DistinctPairs, Judgments, checked_ratings
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 
@@ -63,9 +64,9 @@ def _corrected(cell: Cell, data_set: DataSet) -> Judgments:
     judgments = data_set.read(cell.data_root, (*wanted, rule.calibration or "") if fits else wanted)
     if fits:
         *subsets, drawn = judgments.subsets
-        fitted = {judgments.ids[int(row)] for row in drawn.rows}
+        fitted = set(selected_ids(judgments.ids, drawn.rows))
         for subset in subsets:
-            if fitted.intersection(judgments.ids[int(row)] for row in subset.rows):
+            if not fitted.isdisjoint(selected_ids(judgments.ids, subset.rows)):
                 raise UsageError(
                     f"subset {subset.name} of {data_set.name} holds judgments that the corrected protocol fits channel "
                     "means on: measure another, or use --protocol paper"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.folders import is_complete, scratch_folder
+from alignbench.judgment_table import write_judgments
 
 COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
@@ -91,7 +92,7 @@ class Run:
         judgments: What the scores were made of.
         settings: Every setting that can change a number.
         details: What else `run.json` records: versions, device, timing.
-        stimuli: A digest of the images of each judgment, in the order of `judgments`.
+        stimuli: A digest of the images of each judgment, in the order of `judgments`, see `Judgments.stimuli`.
         channels: How evenly each layer's channels share its activity, the rows of `channels.csv`; none for a baseline.
     """
 
@@ -101,7 +102,7 @@ class Run:
     judgments: Judgments
     settings: dict[str, Any]
     details: dict[str, Any]
-    stimuli: tuple[str, ...]
+    stimuli: Sequence[str] | NDArray[np.bytes_]
     channels: pd.DataFrame | None = None
 
 
@@ -114,31 +115,6 @@ def run_hash(settings: dict[str, Any]) -> str:
 def folder_name(label: str, dataset: str, settings: dict[str, Any]) -> str:
     """`<slug>__<dataset>__<hash8>`."""
     return f"{label.replace('/', '--').replace(':', '--')}__{dataset}__{run_hash(settings)}"
-
-
-def judgment_table(judgments: Judgments, stimuli: Sequence[str]) -> pd.DataFrame:
-    """One row per (subset, judgment): what is needed to score distances again without the data.
-
-    Columns: `id`; `subset`; `pairs`, the indices of its pairs; `value`, the rating, the option that people chose, or
-    the share of them who preferred the second; `cluster`, what it belongs to when judgments are resampled; `stimuli`,
-    a digest of the images, by which runs on the same pictures are known.
-    """
-    parts = []
-    for subset in (*judgments.subsets, *judgments.parts):
-        rows = subset.rows
-        parts.append(
-            pd.DataFrame(
-                {
-                    "id": [judgments.ids[int(row)] for row in rows],
-                    "subset": subset.name,
-                    "pairs": list(judgments.judged[rows]),
-                    "value": judgments.human[rows],
-                    "cluster": list(subset.clusters),
-                    "stimuli": [stimuli[int(row)] for row in rows],
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
 
 
 def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], overwrite: bool = False) -> Path:
@@ -168,7 +144,7 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
         layers = {"layers": json.dumps(list(run.layers))}
         arrays = {name: np.ascontiguousarray(values) for name, values in run.distances.items()}
         save_file(arrays, scratch / "distances.safetensors", metadata=layers)
-        judgment_table(run.judgments, run.stimuli).to_parquet(scratch / "judgments.parquet", index=False)
+        write_judgments(run.judgments, run.stimuli, scratch / "judgments.parquet")
         if run.channels is not None:
             run.channels.to_csv(scratch / "channels.csv", index=False)
         draw(run.curve, scratch)

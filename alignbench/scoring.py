@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from alignbench.ceilings import score_with_ceiling
 from alignbench.cell import Cell
+from alignbench.choices import Curves, agreements
 from alignbench.datasets.judgments import Judgments, Subset
 from alignbench.results import COLUMNS
 from alignbench.statistics import (
     RATING_METRICS,
     Resampled,
     Scores,
-    agreement_with_preferences,
-    correct_choices,
     score_choices,
     score_ratings,
 )
@@ -26,8 +25,8 @@ from alignbench.statistics import (
 Floats = NDArray[np.float64]
 
 
-def agreement(judgments: Judgments, subset: Subset, distances: Floats, protocol: str) -> Floats:
-    """How far distances agree with each choice or preference of a subset, (curves, n), from 0 to 1.
+def agreement(judgments: Judgments, subset: Subset, distances: Curves, protocol: str) -> Iterator[NDArray[Any]]:
+    """How far distances agree with each choice or preference of a subset, for each curve (n,), from 0 to 1.
 
     Args:
         judgments: What people said.
@@ -36,15 +35,13 @@ def agreement(judgments: Judgments, subset: Subset, distances: Floats, protocol:
         protocol: `paper` (a tie is wrong) or `corrected` (a tie is shared); preferences always share ties.
     """
     judged, human = judgments.judged[subset.rows], judgments.human[subset.rows]
-    if judgments.kind == "preference":
-        return agreement_with_preferences(distances, judged, human)
-    return correct_choices(distances, judged, human.astype(np.int64), share_ties=protocol == "corrected")
+    return agreements(distances, judged, human, judgments.kind, share_ties=protocol == "corrected")
 
 
 def score(
     judgments: Judgments,
     subset: Subset,
-    distances: Floats,
+    distances: Curves,
     protocol: str = "paper",
     seed: int = 0,
     published_ceiling: float | None = None,
@@ -61,19 +58,20 @@ def score(
     """
     judged, human = judgments.judged[subset.rows], judgments.human[subset.rows]
     if judgments.kind == "rating":
-        return score_ratings(distances[:, judged[:, 0]], human, subset.clusters[:, 0], seed, tuple(RATING_METRICS))
+        rated = np.stack([curve[judged[:, 0]] for curve in distances])
+        return score_ratings(rated, human, subset.clusters[:, 0], seed, tuple(RATING_METRICS))
     correct = agreement(judgments, subset, distances, protocol)
     if judgments.kind == "preference":
-        best, ones = np.maximum(human, 1.0 - human), np.ones(len(human))
-        attainable = [(np.repeat(best[None], len(distances), axis=0), ones)]
         resampled = Resampled(subset.clusters, seed)
-        return [resampled.score("accuracy", [(correct, ones)]), resampled.score("ceiling_attainable", attainable)]
+        accuracy = resampled.score("accuracy", [resampled.mean(correct)])
+        attainable = resampled.score("ceiling_attainable", [resampled.mean([np.maximum(human, 1.0 - human)])])
+        return [accuracy, attainable.repeated(len(distances))]
     if protocol == "corrected":
         return score_with_ceiling(correct, judged, human.astype(np.int64), subset.clusters, published_ceiling, seed)
     return [score_choices(correct, subset.clusters, seed)]
 
 
-def score_part(judgments: Judgments, part: Subset, distances: Floats, protocol: str, seed: int) -> list[Scores]:
+def score_part(judgments: Judgments, part: Subset, distances: Curves, protocol: str, seed: int) -> list[Scores]:
     """The level's own score (Spearman or accuracy) of a part of the judgments; nothing where it has none."""
     if judgments.kind == "preference":
         return score(judgments, part, distances, protocol, seed)
@@ -82,9 +80,8 @@ def score_part(judgments: Judgments, part: Subset, distances: Floats, protocol: 
     ratings = judgments.human[part.rows]
     if len(ratings) < 3 or np.ptp(ratings) == 0.0:  # as with --limit: no correlation
         return []
-    return score_ratings(
-        distances[:, judgments.judged[part.rows, 0]], ratings, part.clusters[:, 0], seed, ("spearman",)
-    )
+    rated = np.stack([curve[judgments.judged[part.rows, 0]] for curve in distances])
+    return score_ratings(rated, ratings, part.clusters[:, 0], seed, ("spearman",))
 
 
 def score_rows(
@@ -108,12 +105,12 @@ def score_rows(
     rows: list[dict[str, Any]] = []
     intervals: dict[str, str] = {}
     curves = [(name, layer, depth) for name in distances for layer, depth in zip(layers, depths, strict=True)]
-    stacked = np.concatenate(list(distances.values()))
+    every = [curve for values in distances.values() for curve in values]  # not stacked: that would be a copy
     scored = [
-        (subset, score(judgments, subset, stacked, cell.protocol, cell.seed, published_ceiling))
+        (subset, score(judgments, subset, every, cell.protocol, cell.seed, published_ceiling))
         for subset in judgments.subsets
     ]
-    scored += [(part, score_part(judgments, part, stacked, cell.protocol, cell.seed)) for part in judgments.parts]
+    scored += [(part, score_part(judgments, part, every, cell.protocol, cell.seed)) for part in judgments.parts]
     for subset, scores in scored:
         if scores:
             intervals[subset.name] = scores[0].interval

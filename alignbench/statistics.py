@@ -6,10 +6,12 @@ a rating, the triplet or the objects of a choice) while distances stay as they a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -19,7 +21,6 @@ from alignbench.resampling import CONFIDENCE, IntervalKind, cluster_weights, int
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Ratio = tuple[Floats, Floats]  # numerators (curves or 1, n) and denominators (n,) of a ratio of sums over judgments
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Scores:
     high: Floats
     clusters: int
     interval: IntervalKind
+
+    def repeated(self, curves: int) -> Scores:
+        """The score of one curve for each of several."""
+        value, low, high = (np.repeat(each, curves) for each in (self.value, self.low, self.high))
+        return replace(self, value=value, low=low, high=high)
 
 
 # ------------------------------------------------------------------------------------------------ ratings
@@ -128,57 +134,44 @@ def score_ratings(
 # ------------------------------------------------------------------------------------------------ choices
 
 
-def correct_choices(distances: Floats, judged: Indices, chosen: Indices, share_ties: bool = False) -> Floats:
-    """Whether the pair that people chose is the closest.
-
-    Args:
-        distances: (curves, pairs).
-        judged: Pairs of each judgment, (n, options).
-        chosen: The option that people chose, (n,).
-        share_ties: Whether a chosen pair that ties with k - 1 others for the closest counts 1/k (the corrected rule;
-            one half of two), or nothing (the paper's).
-
-    Returns:
-        (curves, n), from 0 to 1.
-    """
-    correct = np.empty((len(distances), len(judged)))
-    for row, curve in enumerate(distances):
-        options = curve[judged]
-        picked = np.take_along_axis(options, chosen[:, None], axis=1)
-        if share_ties:
-            closest = options.min(axis=1, keepdims=True)
-            correct[row] = (picked == closest)[:, 0] / (options == closest).sum(axis=1)
-        else:
-            np.put_along_axis(options, chosen[:, None], np.inf, axis=1)
-            correct[row] = picked[:, 0] < options.min(axis=1)
-    return correct
-
-
-def agreement_with_preferences(distances: Floats, judged: Indices, preferred: Floats) -> Floats:
-    """Share of people who prefer the closer of two pairs, one half where they tie (Zhang et al., CVPR 2018).
-
-    Args:
-        distances: (curves, pairs).
-        judged: The two pairs of each judgment, (n, 2).
-        preferred: Share of people who prefer the second, (n,).
-
-    Returns:
-        (curves, n), from 0 to 1.
-    """
-    first, second = distances[:, judged[:, 0]], distances[:, judged[:, 1]]
-    return np.where(first == second, 0.5, np.where(second < first, preferred, 1.0 - preferred))
-
-
-def score_choices(correct: Floats, clusters: Indices, seed: int = 0) -> Scores:
+def score_choices(correct: Iterable[NDArray[Any]], clusters: Indices, seed: int = 0) -> Scores:
     """Share of correct choices.
 
     Args:
-        correct: (curves, n), 1 where right.
+        correct: (n,) of each curve, 1 where right.
         clusters: (n, 1): the cluster of each judgment; or (n, m): the m objects of each, which are resampled as objects
             (a judgment then weighs the product of its objects' counts; the variance is its delta-method form).
         seed: Of the bootstrap.
     """
-    return Resampled(clusters, seed).score("accuracy", [(correct, np.ones(correct.shape[1]))])
+    resampled = Resampled(clusters, seed)
+    return resampled.score("accuracy", [resampled.mean(correct)])
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of sums over judgments, for several curves: the sums, and those over each cluster.
+
+    Attributes:
+        above: Numerators, (curves,); one for all curves is enough.
+        below: The denominator.
+        above_by_cluster: (curves, clusters).
+        below_by_cluster: (clusters,).
+    """
+
+    above: Floats
+    below: float
+    above_by_cluster: Floats
+    below_by_cluster: Floats
+
+    @property
+    def value(self) -> Floats:
+        """The ratio, (curves,)."""
+        return np.asarray(self.above / self.below)
+
+    @property
+    def residuals(self) -> Floats:
+        """What each cluster adds to the deviation of the ratio from itself, (curves, clusters)."""
+        return np.asarray((self.above_by_cluster - self.value[:, None] * self.below_by_cluster) / self.below)
 
 
 class Resampled:
@@ -190,18 +183,38 @@ class Resampled:
     """
 
     def __init__(self, clusters: Indices, seed: int) -> None:
-        _, members = np.unique(clusters, return_inverse=True)
-        self.members: Indices = members.reshape(clusters.shape)
-        self.count = int(self.members.max()) + 1
+        members, distinct = pd.factorize(clusters.ravel(), sort=True)
+        self.members: Indices = np.ascontiguousarray(members.reshape(clusters.shape).T)
+        self.count = len(distinct)
         self.kind: IntervalKind = "object delta-method t" if self.count > 1 else "none"
         if clusters.shape[1] == 1:
             self.weights, self.kind = cluster_weights(self.count, seed)
 
+    def ratio(self, numerators: Iterable[NDArray[Any]], denominator: Floats) -> Ratio:
+        """A ratio of sums over judgments.
+
+        Args:
+            numerators: (n,) of each curve; one at a time is held.
+            denominator: (n,).
+        """
+        sums = [(float(row.sum()), self._by_cluster(row)) for row in numerators]
+        return Ratio(
+            np.array([total for total, _ in sums]),
+            float(denominator.sum()),
+            np.stack([by_cluster for _, by_cluster in sums]),
+            self._by_cluster(denominator),
+        )
+
+    def mean(self, values: Iterable[NDArray[Any]]) -> Ratio:
+        """The mean over judgments as a ratio; `values` are (n,) of each curve."""
+        return self.ratio(values, np.ones(self.members.shape[1]))
+
     def replicates(self, ratio: Ratio) -> Floats:
         """A ratio and its replicates, (curves, 1 + replicates); for (n, 1) clusters."""
-        numerator, denominator = self._sums(ratio[0]), self._sums(ratio[1][None])
         with np.errstate(invalid="ignore"):
-            return np.asarray((numerator @ self.weights.T) / (denominator @ self.weights.T))
+            return np.asarray(
+                (ratio.above_by_cluster @ self.weights.T) / (ratio.below_by_cluster[None] @ self.weights.T)
+            )
 
     def score(
         self,
@@ -220,32 +233,27 @@ class Resampled:
             gradient: Its partial derivatives (used where objects are resampled).
             limits: Of what it can be.
         """
-        values = [numerator.sum(axis=1) / denominator.sum() for numerator, denominator in ratios]
+        values = [ratio.value for ratio in ratios]
         value = combine(*values)
-        if self.members.shape[1] > 1:
+        if len(self.members) > 1:
             slopes = gradient(*values)
-            deviation = sum(
-                np.asarray(slope)[..., None] * (numerator - found[:, None] * denominator) / denominator.sum()
-                for slope, found, (numerator, denominator) in zip(slopes, values, ratios, strict=True)
+            influence = sum(
+                np.asarray(slope)[..., None] * ratio.residuals for slope, ratio in zip(slopes, ratios, strict=True)
             )
-            low, high = self._by_objects(value, np.asarray(deviation))
+            low, high = self._by_objects(value, np.asarray(influence))
         else:
             replicates = combine(*(self.replicates(ratio) for ratio in ratios))
             low, high = interval(value, replicates[:, 1:], self.kind)
         return Scores(metric, value, np.clip(low, *limits), np.clip(high, *limits), self.count, self.kind)
 
-    def _sums(self, values: Floats) -> Floats:
-        """Sums of each row over each cluster, (rows, clusters)."""
-        return np.stack([np.bincount(self.members[:, 0], row, minlength=self.count) for row in values])
+    def _by_cluster(self, values: NDArray[Any]) -> Floats:
+        """Sums of the values of judgments over each cluster, (clusters,); those of m objects count for each."""
+        return np.asarray(sum(np.bincount(column, values, minlength=self.count) for column in self.members))
 
-    def _by_objects(self, value: Floats, deviation: Floats) -> tuple[Floats, Floats]:
+    def _by_objects(self, value: Floats, influence: Floats) -> tuple[Floats, Floats]:
         """Delta method for sums over judgments of w_i w_j w_k: each object's influence is what its judgments add."""
         if self.count < 2:
             return np.full_like(value, np.nan), np.full_like(value, np.nan)
-        columns = self.members.T
-        influence = np.stack(
-            [sum(np.bincount(column, row, minlength=self.count) for column in columns) for row in deviation]
-        )
         reach = stats.t.ppf(0.5 + CONFIDENCE / 2.0, self.count - 1) * np.sqrt((influence**2).sum(axis=1))
         return value - reach, value + reach
 
@@ -286,7 +294,7 @@ def compare_choices(first: Floats, second: Floats, clusters: Indices, seed: int 
         seed: Of the bootstrap.
     """
     resampled = Resampled(clusters[:, None], seed)
-    return _difference(resampled.replicates(((first - second)[None], np.ones(len(first)))), resampled.kind)
+    return _difference(resampled.replicates(resampled.mean([first - second])), resampled.kind)
 
 
 def _difference(replicates: Floats, kind: IntervalKind) -> Difference:

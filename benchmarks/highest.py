@@ -30,7 +30,7 @@ def mistakes(judgments: int, layers: int, correlation: float, draws: int) -> tup
         difficulty = shared + np.sqrt(1.0 - correlation) * rng.normal(size=(layers + 1, judgments))
         correct = (difficulty < norm.ppf(0.6)).astype(np.float64)
         resampled = Resampled(np.arange(judgments)[:, None], 0)
-        scores = resampled.replicates((correct, np.ones(judgments)))
+        scores = resampled.replicates(resampled.mean(correct))
         above = scores[:layers] - scores[layers]
         bounded, chosen = highest(above, resampled.kind), above.max(axis=0)
         low, _ = interval(chosen[:1], chosen[None, 1:], resampled.kind)

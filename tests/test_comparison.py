@@ -22,6 +22,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy import stats
 
+from alignbench import differences
 from alignbench.cli.main import main
 from alignbench.comparison import compare
 from alignbench.resampling import cluster_weights, object_weights
@@ -316,6 +317,22 @@ def test_objects_are_resampled_by_the_product_of_their_counts(tmp_path: Path) ->
             replicates = [np.average(gap, weights=w) for w in weights]
         expected = np.percentile(replicates, [2.5, 97.5])
         assert (row.ci_low, row.ci_high) == pytest.approx(tuple(expected), rel=0, abs=1e-9), key
+
+
+@pytest.mark.parametrize("protocol", ["paper", "corrected"])
+def test_objects_are_resampled_in_blocks_of_judgments(
+    tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    objects = np.array([rng.choice(15, 3, replace=False) for _ in range(100)])
+    values, _ = chosen(100, 3)
+    folders = [
+        make(tmp_path / name, values, objects, 3, seed=seed, protocol=protocol) for seed, name in enumerate("ab")
+    ]
+    at_once = compare(folders[0].folder, folders[1].folder)
+    monkeypatch.setattr(differences, "_AT_ONCE", 7)
+    in_blocks = compare(folders[0].folder, folders[1].folder)
+    pd.testing.assert_frame_equal(in_blocks, at_once, rtol=0, atol=1e-12)
 
 
 @settings(max_examples=12)

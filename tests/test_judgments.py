@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from alignbench.datasets.ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, distinct_pairs, unique_pairs
 from alignbench.errors import DataError
 
@@ -226,6 +227,36 @@ def test_votes_follow_their_judgments() -> None:
     assert votes == {"triplet 2": 3, "triplet 4": 3, "triplet 5": 6}
 
 
+@given(st.integers(1, 9), st.integers(1, 25), st.integers(0, 2**31))
+def test_what_is_used_says_the_same_in_ascending_order(images: int, judgments: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs, judged = unique_pairs(rng.integers(0, images, (judgments, 2, 2)))
+    rows = [rng.permutation(judgments)[: rng.integers(1, judgments + 1)] for _ in range(2)]
+    whole = Judgments(
+        dataset="drawn",
+        level="high",
+        kind="choice",
+        images=NamedImages(tuple(map(str, range(images)))),
+        pairs=pairs,
+        judged=judged,
+        human=rng.integers(0, 2, judgments).astype(float),
+        ids=tuple(f"row {row}" for row in range(judgments)),
+        subsets=tuple(Subset(str(index), some, some[:, None]) for index, some in enumerate(rows)),
+        calibration=rng.permutation(judgments)[: rng.integers(0, judgments + 1)],
+    )
+    used, (evaluated, kept) = whole.used(), whole.without_calibration()
+    named_rows = np.unique(np.concatenate([*rows, whole.calibration]))
+    assert used.ids == tuple(named(whole, named_rows))
+    assert named(used, used.calibration) == named(whole, whole.calibration)
+    assert evaluated.ids == tuple(named(whole, np.unique(np.concatenate(rows))))
+    np.testing.assert_array_equal(kept, np.unique(judged[np.concatenate(rows)]))
+    for subset in range(2):
+        assert said(used, subset) == said(evaluated, subset) == said(whole, subset)
+    ends = pairs[np.unique(judged[named_rows])]
+    assert used.images.names == tuple(map(str, np.unique(ends)))
+    assert [[int(used.images.names[end]) for end in pair] for pair in used.pairs.tolist()] == ends.tolist()
+
+
 def test_what_calibrates_stays_although_no_subset_holds_it() -> None:
     whole = with_everything().used()
     assert named(whole, whole.calibration) == ["triplet 4"]
@@ -276,7 +307,7 @@ def test_a_subset_that_nobody_judged_often_enough_is_refused() -> None:
 
 def test_stimuli_are_equal_where_the_same_files_were_shown_option_by_option() -> None:
     judgments = odd_one_out()
-    digests = judgments.stimuli(judgments.images.identities())
+    digests = judgments.stimuli(judgments.images.identities()).tolist()
     names = judgments.images.names
     for row, other in itertools.product(range(7), repeat=2):
         shown, beside = (
@@ -285,7 +316,11 @@ def test_stimuli_are_equal_where_the_same_files_were_shown_option_by_option() ->
         )
         assert (digests[row] == digests[other]) == (shown == beside)
     full = [f"{identity}/0123" for identity in judgments.images.identities()]
-    assert judgments.stimuli(full) == digests, "what tells copies apart within a run does not count between runs"
+    assert judgments.stimuli(full).tolist() == digests, "what tells copies apart in a run does not count between runs"
+    names = [digest.decode() for digest in digests]
+    assert names[:3] == ["2ad01d6c490ebebc", "c05a1d43e51813c5", "8cf2ffe6a1c4af8f"], "as in run folders of before"
+    some = judgments.stimuli(judgments.images.identities(), np.array([5, 0]))
+    assert some.tolist() == [digests[5], digests[0]]
 
 
 # --- Fingerprints ---------------------------------------------------------------------------------------------------
@@ -343,6 +378,20 @@ def test_the_fingerprint_of_equal_judgments_is_equal() -> None:
     assert fingerprint(odd_one_out()) == fingerprint(odd_one_out())
     fortran = replace(odd_one_out(), pairs=np.asfortranarray(odd_one_out().pairs))
     assert fingerprint(fortran) == fingerprint(odd_one_out())
+
+
+def test_fingerprints_are_those_of_before() -> None:
+    found = fingerprint(odd_one_out())
+    assert found == "906dfc5c9a5373ec87e3a1d30f7b22155b649af77bf82e5505b6416fcb7c3700"
+
+
+def test_numbered_names_have_the_fingerprint_of_their_texts() -> None:
+    ids = NumberedIds.joined([NumberedIds.of("testset1", np.arange(4)), NumberedIds.of("trainset", np.arange(3))])
+    numbered = replace(odd_one_out(), ids=ids)
+    texts = replace(numbered, ids=tuple(ids))
+    assert fingerprint(numbered) == fingerprint(texts)
+    assert fingerprint(numbered.used()) == fingerprint(texts.used())
+    assert numbered.limited(2).ids == texts.limited(2).ids
 
 
 def test_text_cannot_move_between_the_parts_of_a_fingerprint() -> None:

@@ -1,5 +1,6 @@
 """Rows from distances: which scores there are under which protocol, and what must not change them."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from reference import agreement as paper_agreement
 from reference_scores import shared_agreement
+from scipy.stats import t
 
 from alignbench import Cell
 from alignbench.datasets.judgments import Judgments, Subset
@@ -75,6 +77,10 @@ def values(found: list[Scores]) -> dict[str, Floats]:
     return {one.metric: one.value for one in found}
 
 
+def agreed(judgments: Judgments, subset: Subset, distances: Floats, protocol: str) -> Floats:
+    return np.stack(list(agreement(judgments, subset, distances, protocol)))
+
+
 def only(judgments: Judgments) -> Subset:
     [subset] = judgments.subsets
     return subset
@@ -98,7 +104,7 @@ def test_metrics_of_each_kind(protocol: str) -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_ties_count_as_the_protocol_says(protocol: str) -> None:
     judgments, distances = drawn("choice", seed=1)
-    found = agreement(judgments, only(judgments), distances, protocol)
+    found = agreed(judgments, only(judgments), distances, protocol)
     share = {"paper": paper_agreement, "corrected": shared_agreement}[protocol]
     expected = [share(curve[judgments.judged], judgments.human.tolist()) for curve in distances]
     np.testing.assert_allclose(found, expected)
@@ -109,14 +115,14 @@ def test_ties_of_three_by_hand() -> None:
     distances = np.array([[0.5, 0.5, 0.5, 0.2]])
     judged = np.array([[0, 1, 2], [0, 1, 3], [3, 0, 1]])
     judgments = judgments_of("choice", judged, np.array([1.0, 0.0, 0.0]), np.arange(3)[:, None])
-    np.testing.assert_allclose(agreement(judgments, only(judgments), distances, "corrected"), [[1 / 3, 0, 1]])
-    np.testing.assert_allclose(agreement(judgments, only(judgments), distances, "paper"), [[0, 0, 1]])
+    np.testing.assert_allclose(agreed(judgments, only(judgments), distances, "corrected"), [[1 / 3, 0, 1]])
+    np.testing.assert_allclose(agreed(judgments, only(judgments), distances, "paper"), [[0, 0, 1]])
 
 
 @given(st.integers(0, 2**31))
 def test_shared_ties_lie_between_all_wrong_and_all_right(seed: int) -> None:
     judgments, distances = drawn("choice", seed)
-    strict, shared = (agreement(judgments, only(judgments), distances, protocol) for protocol in PROTOCOLS)
+    strict, shared = (agreed(judgments, only(judgments), distances, protocol) for protocol in PROTOCOLS)
     assert (strict <= shared).all()
     untied = [[len(set(curve[row])) == 3 for row in judgments.judged] for curve in distances]
     np.testing.assert_array_equal(strict[np.array(untied)], shared[np.array(untied)])
@@ -196,6 +202,43 @@ def test_curves_are_scored_each_by_itself(kind: str, protocol: str, seed: int) -
             found = [one.value[0], one.low[0], one.high[0]]
             expected = [other.value[curve], other.low[curve], other.high[curve]]
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+# --- Objects as clusters --------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=20)
+@given(protocols, st.integers(4, 12), st.integers(0, 2**31))
+def test_choices_by_object_equal_sums_over_judgments(protocol: str, objects: int, seed: int) -> None:
+    """Written out over all judgments at once, in float64: what scores are computed from cluster sums instead."""
+    rng = np.random.default_rng(seed)
+    rows = np.array([rng.choice(objects, 3, replace=False) for _ in range(60)])
+    distances = rng.integers(1, 30, (3, 40)) / 8.0
+    judgments = judgments_of("choice", rng.integers(0, 40, (60, 3)), np.zeros(60), rows)
+    correct = agreed(judgments, only(judgments), distances, protocol)
+    found = score(judgments, only(judgments), list(distances), protocol, published_ceiling=0.6767)[0]
+    deviation = (correct - correct.mean(axis=1, keepdims=True)) / 60
+    influence = np.stack([deviation[:, (rows == number).any(axis=1)].sum(axis=1) for number in np.unique(rows)])
+    reach = t.ppf(0.975, len(influence) - 1) * np.sqrt((influence**2).sum(axis=0))
+    assert (found.clusters, found.interval) == (len(influence), "object delta-method t")
+    np.testing.assert_allclose(found.value, correct.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(found.low, np.clip(found.value - reach, 0, 1), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.high, np.clip(found.value + reach, 0, 1), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_more_than_a_few_curves_are_held_beside_the_distances(protocol: str) -> None:
+    """Of 40 curves and 100,000 judgments, all that is right and wrong would take 32 MB as float64."""
+    rng = np.random.default_rng(0)
+    count = 100_000
+    rows = np.argsort(rng.random((count, 30)), axis=1)[:, :3]
+    judgments = judgments_of("choice", rng.integers(0, 1_000, (count, 3)), np.zeros(count), rows)
+    distances = rng.random((40, 1_000))
+    tracemalloc.start()
+    score(judgments, only(judgments), distances, protocol, published_ceiling=0.6767)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 25e6
 
 
 # --- Rows -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference import (
     RATING_METRICS,
-    agreement,
     bootstrap_interval,
     correlation,
     jackknife_interval,
@@ -22,7 +21,6 @@ from alignbench.statistics import (
     Scores,
     compare_choices,
     compare_ratings,
-    correct_choices,
     score_choices,
     score_ratings,
 )
@@ -180,24 +178,6 @@ def test_scoring_leaves_its_arguments_alone() -> None:
 
 
 # --- Choices --------------------------------------------------------------------------------------------------------
-
-
-def test_a_choice_is_right_only_if_strictly_closest() -> None:
-    distances = np.array([[1.0, 2.0, 2.0, 3.0]])
-    judged = np.array([[0, 1, 3], [1, 0, 3], [1, 2, 3], [2, 1, 3], [3, 1, 0], [1, 2, 0]])
-    chosen = np.array([0, 1, 0, 1, 0, 2])
-    np.testing.assert_array_equal(correct_choices(distances, judged, chosen), [[1, 1, 0, 0, 0, 1]])
-
-
-@given(st.integers(2, 3), st.integers(1, 30), st.integers(0, 2**31))
-def test_correct_choices_equal_the_reference(options: int, judgments: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    distances = rng.integers(0, 4, (2, 12)) / 3.0
-    judged = np.array([rng.choice(12, options, replace=False) for _ in range(judgments)])
-    chosen = rng.integers(0, options, judgments)
-    found = correct_choices(distances, judged, chosen)
-    for curve in range(2):
-        np.testing.assert_array_equal(found[curve], agreement(distances[curve][judged], chosen.tolist()))
 
 
 def chosen_right(clusters: int, seed: int = 0) -> tuple[Floats, Indices]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import DataSet
+from alignbench.datasets.numbering import numbered_rows
 
 _SHOWN = 10
 
@@ -35,7 +38,7 @@ def describe(data_set: DataSet, root: Path | None, subsets: tuple[str, ...]) -> 
     lines = [f"{data_set.name}: {data_set.summary}"]
     for subset in judgments.subsets:
         columns = judgments.judged[subset.rows]
-        distinct = len({tuple(sorted(row)) for row in columns.tolist()})
+        distinct = len(np.unique(numbered_rows(np.sort(columns, axis=1))))
         repeated = f" ({distinct:,} distinct)" if distinct < len(columns) else ""
         lines.append(f"subset {subset.name}: {len(columns):,} {unit}{repeated}")
     lines.append(f"{len(judgments.pairs):,} distinct pairs of {len(judgments.images.names):,} images")

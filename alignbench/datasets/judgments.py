@@ -5,16 +5,19 @@ Every benchmark of human similarity comes to this form, and nothing after it kno
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.datasets.digests import digest_of, stimulus_digests
+from alignbench.datasets.ids import selected_ids
 from alignbench.datasets.images import ImageSource, Indices
+from alignbench.datasets.numbering import renumbered
 from alignbench.errors import DataError, UsageError
 
 Floats = NDArray[np.float64]
@@ -71,7 +74,7 @@ class Judgments:
     pairs: Indices
     judged: Indices
     human: Floats
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     subsets: tuple[Subset, ...]
     observers: str = ""
     parts: tuple[Subset, ...] = ()
@@ -80,7 +83,14 @@ class Judgments:
 
     def evaluated(self) -> Indices:
         """Indices of the judgments that some subset holds, ascending."""
-        return np.unique(np.concatenate([s.rows for s in self.subsets]))
+        return np.flatnonzero(self._evaluated())
+
+    def _evaluated(self) -> NDArray[np.bool_]:
+        """Whether some subset holds it, (N,)."""
+        held = np.zeros(len(self.human), dtype=np.bool_)
+        for subset in self.subsets:
+            held[subset.rows] = True
+        return held
 
     def multiplicity(self, rows: Indices | None = None) -> Floats:
         """How often each pair occurs in some judgments, all if none are named, (P,)."""
@@ -110,43 +120,50 @@ class Judgments:
     def without_calibration(self) -> tuple[Judgments, Indices]:
         """Only what is evaluated, and the indices of its pairs among these."""
         evaluated = replace(self, calibration=self.calibration[:0]).used()
-        return evaluated, np.unique(self.judged[self.evaluated()])
+        return evaluated, renumbered(self.judged[self._evaluated()], len(self.pairs))[0]
 
     def used(self) -> Judgments:
         """Without the judgments that are in no subset, and the pairs and images that only those name."""
-        evaluated = self.evaluated()
-        rows = np.union1d(evaluated, self.calibration)
-        pairs, judged = np.unique(self.judged[rows], return_inverse=True)
-        images, ends = np.unique(self.pairs[pairs], return_inverse=True)
-        parts = [part.kept(np.isin(part.rows, evaluated)) for part in self.parts]
+        evaluated = self._evaluated()
+        kept = evaluated.copy()
+        kept[self.calibration] = True
+        rows = slice(None) if kept.all() else np.flatnonzero(kept)  # a slice copies nothing
+        place = np.cumsum(kept) - 1
+        pairs, judged = renumbered(self.judged[rows], len(self.pairs))
+        images, ends = renumbered(self.pairs[pairs], len(self.images.names))
+        parts = [part.kept(evaluated[part.rows]) for part in self.parts]
         return replace(
             self,
             images=self.images.select(images),
-            pairs=ends.reshape(-1, 2),
-            judged=judged.reshape(-1, self.judged.shape[1]),
+            pairs=ends,
+            judged=judged,
             human=self.human[rows],
-            ids=tuple(self.ids[int(row)] for row in rows),
-            subsets=tuple(replace(s, rows=np.searchsorted(rows, s.rows)) for s in self.subsets),
-            parts=tuple(replace(p, rows=np.searchsorted(rows, p.rows)) for p in parts if len(p.rows)),
+            ids=selected_ids(self.ids, rows),
+            subsets=tuple(replace(s, rows=place[s.rows]) for s in self.subsets),
+            parts=tuple(replace(p, rows=place[p.rows]) for p in parts if len(p.rows)),
             votes=None if self.votes is None else self.votes[rows],
-            calibration=np.searchsorted(rows, self.calibration),
+            calibration=place[self.calibration],
         )
 
     def fingerprint(self, identities: Sequence[str]) -> str:
         """SHA-256 over everything that people saw and said."""
-        digest = hashlib.sha256()
-        names = self.images.names
-        for part in (self.dataset, self.kind, *self.ids, *names, *identities, *(s.name for s in self.subsets)):
-            digest.update(part.encode() + b"\0")
-        for array in (self.pairs, self.judged, self.human, self.calibration, *(s.rows for s in self.subsets)):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        subsets = tuple(subset.name for subset in self.subsets)
+        return digest_of(
+            ((self.dataset, self.kind), self.ids, self.images.names, identities, subsets),
+            (self.pairs, self.judged, self.human, self.calibration, *(subset.rows for subset in self.subsets)),
+        )
 
-    def stimuli(self, identities: Sequence[str]) -> list[str]:
-        """A digest of each judgment's images, option by option: equal where people were shown the same files, (N,)."""
-        shown = [identity.partition("/")[0] for identity in identities]
-        pairs = [f"{shown[a]}-{shown[b]}" for a, b in self.pairs.tolist()]
-        return [hashlib.sha256("|".join(pairs[pair] for pair in row).encode()).hexdigest()[:16] for row in self.judged]
+    def stimuli(self, identities: Sequence[str], rows: Indices | None = None) -> NDArray[np.bytes_]:
+        """A digest of each judgment's images, option by option: equal where people were shown the same files.
+
+        Args:
+            identities: Of the images.
+            rows: Which judgments; all if none are named.
+
+        Returns:
+            (rows,), see `digests.stimulus_digests`.
+        """
+        return stimulus_digests(self.pairs, self.judged if rows is None else self.judged[rows], identities)
 
 
 def unique_pairs(ends: Indices, folds: Indices | None = None) -> tuple[Indices, Indices]:
@@ -161,14 +178,12 @@ def unique_pairs(ends: Indices, folds: Indices | None = None) -> tuple[Indices, 
     """
     flat = ends.reshape(-1, 2)
     images = int(flat.max(initial=0)) + 1
-    key = flat.min(axis=1) * images + flat.max(axis=1)
+    key = np.minimum(flat[:, 0], flat[:, 1]) * images + np.maximum(flat[:, 0], flat[:, 1])
     if folds is not None:
         key += images**2 * np.repeat(folds, ends.shape[1])
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return flat[np.sort(first)], place[inverse].reshape(ends.shape[:2])
+    numbers, distinct = pd.factorize(key)  # numbered as they first occur
+    first = np.searchsorted(np.maximum.accumulate(numbers), np.arange(len(distinct)))
+    return flat[first], numbers.reshape(ends.shape[:2])
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ a column `choice`. Objects are numbered in the order of `unique_id.txt`, which i
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from alignbench.datasets.ids import NumberedIds
 from alignbench.datasets.images import FileImages, Indices
 from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.datasets.triplets import read_table, read_triplets
 from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
 
 _SPLITS = ("testset1", "validationset", "trainset", "testset2", "testset3")
@@ -47,7 +49,7 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     names = object_images(folder)
     parts = [_triplets(folder, subset, len(names)) for subset in subsets]
     triplets = np.concatenate([rows for rows, _ in parts])
-    ids = [name for _, part in parts for name in part]
+    ids = NumberedIds.joined([names for _, names in parts])
     starts = np.cumsum([0, *(len(rows) for rows, _ in parts)])
     chosen = []
     for subset, start, (rows, _) in zip(subsets, starts, parts, strict=False):
@@ -59,7 +61,7 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
 
 def odd_one_out(
-    dataset: str, images: FileImages, triplets: Indices, ids: list[str], subsets: tuple[Subset, ...]
+    dataset: str, images: FileImages, triplets: Indices, ids: Sequence[str], subsets: tuple[Subset, ...]
 ) -> Judgments:
     """Judgments from triplets whose third image is the odd one.
 
@@ -70,8 +72,7 @@ def odd_one_out(
         ids: A name for each triplet.
         subsets: Which are scored together.
     """
-    ends = np.stack([triplets[:, [0, 1]], triplets[:, [0, 2]], triplets[:, [1, 2]]], axis=1)
-    pairs, judged = unique_pairs(ends)
+    pairs, judged = unique_pairs(triplets.take([0, 1, 0, 2, 1, 2], axis=1).reshape(-1, 3, 2))
     return Judgments(
         dataset=dataset,
         level="high",
@@ -80,7 +81,7 @@ def odd_one_out(
         pairs=pairs,
         judged=judged,
         human=np.zeros(len(triplets)),
-        ids=tuple(ids),
+        ids=ids,
         subsets=subsets,
     ).used()
 
@@ -153,7 +154,7 @@ def _object_order(root: Path) -> list[str] | None:
 # ----------------------------------------------------------------------------------------------- triplets
 
 
-def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, list[str]]:
+def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, NumberedIds]:
     """Triplets (N, 3) with the odd one last, and a name for each."""
     places = [root / folder for folder in _TRIPLET_FOLDERS]
     if subset == "calibration":
@@ -162,104 +163,31 @@ def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, list[str]
                 f"trainset.txt is missing under {root}, and the corrected protocol fits the channel means on it: "
                 "put it there or under triplets/, or measure with --protocol paper"
             )
-        rows, names = _triplets(root, "trainset", objects)
-        drawn = np.random.default_rng(0).choice(len(rows), min(_CALIBRATION, len(rows)), replace=False)
-        return rows[np.sort(drawn)], [names[row] for row in np.sort(drawn)]
+        rows, ids = _triplets(root, "trainset", objects)
+        drawn = np.sort(np.random.default_rng(0).choice(len(rows), min(_CALIBRATION, len(rows)), replace=False))
+        return rows[drawn], ids.select(drawn)
     if subset == "all":
         table = next((place / _TABLE for place in places if (place / _TABLE).is_file()), None)
         if table is not None:
-            rows = _read_table(table, objects)
-            return rows, [f"all:{row}" for row in range(len(rows))]
+            return _numbered(subset, read_table(table, objects))
         there = [split for split in _SPLITS if _split_file(places, split) is not None]
         if not there:
             raise DataError(f"{root} has no triplet file: put testset1.txt there or under triplets/")
         parts = [_triplets(root, split, objects) for split in there]
-        return np.concatenate([rows for rows, _ in parts]), [name for _, names in parts for name in names]
+        return np.concatenate([rows for rows, _ in parts]), NumberedIds.joined([ids for _, ids in parts])
     path = _split_file(places, subset)
     if path is None:
         raise DataError(f"{subset}.txt is missing under {root}: put it there or under triplets/")
-    rows = _read_split(path, objects)
-    return rows, [f"{subset}:{row}" for row in range(len(rows))]
+    return _numbered(subset, read_triplets(path, objects))
+
+
+def _numbered(file: str, rows: Indices) -> tuple[Indices, NumberedIds]:
+    return rows, NumberedIds.of(file, np.arange(len(rows)))
 
 
 def _split_file(places: list[Path], split: str) -> Path | None:
     candidates = (place / f"{split}{suffix}" for place in places for suffix in (".txt", ".npy"))
     return next((path for path in candidates if path.is_file()), None)
-
-
-def _read_split(path: Path, objects: int) -> Indices:
-    if path.suffix == ".npy":
-        try:
-            rows = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise DataError(f"{path} is not a plain .npy array: download it again") from error
-        if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iuf":
-            raise DataError(f"{path} does not hold an array of numbers: download it again")
-        if rows.ndim != 2 or rows.shape[1] != 3 or not len(rows):
-            raise DataError(f"{path}: expected numbers of shape (N, 3), found shape {rows.shape}")
-        if not np.array_equal(rows, np.trunc(rows)):
-            raise DataError(f"{path} holds numbers that are not whole: download it again")
-        return _checked(rows.astype(np.int64), objects, 0, lambda row: f"{path}, row {row}")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    lines = text.splitlines()
-    numbers = [number for number, line in enumerate(lines, start=1) if line.strip()]
-    try:
-        rows = np.array(text.split(), dtype=np.int64).reshape(len(numbers), 3)
-        even = all(len(lines[number - 1].split()) == 3 for number in numbers)
-    except (ValueError, OverflowError):
-        even = False
-    if not even:
-        raise DataError(f"{path}, line {_bad_line(lines)}: expected three whole numbers")
-    if not len(rows):
-        raise DataError(f"{path} holds no triplets: download it again")
-    return _checked(rows, objects, 0, lambda row: f"{path}, line {numbers[row]}")
-
-
-def _fits(text: str) -> bool:
-    try:
-        return -(2**63) <= int(text) < 2**63
-    except ValueError:
-        return False
-
-
-def _bad_line(lines: list[str]) -> int:
-    for number, line in enumerate(lines, start=1):
-        parts = line.split()
-        if parts and not (len(parts) == 3 and all(_fits(part) for part in parts)):
-            return number
-    return len(lines)
-
-
-def _read_table(path: Path, objects: int) -> Indices:
-    """The full table: 1-based `image1`..`image3`, and `choice` names the odd one among them."""
-    columns = ["image1", "image2", "image3", "choice"]
-    try:
-        table = pd.read_csv(path, sep="\t", usecols=columns)
-    except ValueError as error:
-        raise DataError(f"{path}: {error}") from error
-    values = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    bad = ~np.isfinite(values).all(axis=1) | (values != np.trunc(values)).any(axis=1)
-    bad |= (values[:, 3] < 1) | (values[:, 3] > 3)
-    if bad.any():
-        raise DataError(f"{path}, line {int(np.argmax(bad)) + 2}: expected three object numbers and a choice 1 to 3")
-    rows = values.astype(np.int64)
-    odd = rows[:, 3] - 1
-    others = np.array([[1, 2], [0, 2], [0, 1]])[odd]
-    columns_odd_last = np.concatenate([others, odd[:, None]], axis=1)
-    triplets = np.take_along_axis(rows[:, :3], columns_odd_last, axis=1) - 1
-    return _checked(triplets, objects, 1, lambda row: f"{path}, line {row + 2}")
-
-
-def _checked(rows: Indices, objects: int, base: int, where: Callable[[int], str]) -> Indices:
-    outside = ((rows < 0) | (rows >= objects)).any(axis=1)
-    if outside.any():
-        row = int(np.argmax(outside))
-        worst = next(int(v) for v in rows[row] if not 0 <= v < objects) + base
-        raise DataError(f"{where(row)}: object {worst} is out of range {base} to {objects - 1 + base}")
-    twice = (rows[:, 0] == rows[:, 1]) | (rows[:, 0] == rows[:, 2]) | (rows[:, 1] == rows[:, 2])
-    if twice.any():
-        raise DataError(f"{where(int(np.argmax(twice)))}: the triplet names an object twice: download the file again")
-    return rows
 
 
 THINGS = DataSet(

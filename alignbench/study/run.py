@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError
+from alignbench.judgment_table import COLUMNS, matrix
 from alignbench.models.cards import Card, cards
 from alignbench.published import published_curves, published_name
 from alignbench.results import LayerCurve
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+_AT_ONCE = 65_536  # texts that are made at the same time
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +156,7 @@ def shape_of_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, tuple[i
 
 
 def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
-    """Judgments of a `judgments.parquet`, see `results.judgment_table`.
+    """Judgments of a `judgments.parquet`, see `judgment_table.write_judgments`.
 
     Raises:
         DataError: If it cannot be read, or lacks a column or a subset.
@@ -162,13 +165,12 @@ def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJ
     import pyarrow.compute as pc
     from pyarrow import parquet
 
-    columns = ["id", "subset", "pairs", "value", "cluster", "stimuli"]
     try:
         file = parquet.ParquetFile(path)
-        lacking = set(columns) - set(file.schema_arrow.names)
+        lacking = set(COLUMNS) - set(file.schema_arrow.names)
         if lacking:
             raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
-        table = file.read(columns=columns)
+        table = file.read(columns=list(COLUMNS))
         found = {}
         for subset in subsets:
             rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
@@ -177,16 +179,12 @@ def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJ
             human = rows["value"].to_numpy().astype(np.float64)
             digest = hashlib.sha256(human.tobytes())
             for column in ("id", "stimuli"):
-                digest.update("\0".join(rows[column].to_pylist()).encode())
-            clusters, options = (_matrix(rows[column]) for column in ("cluster", "pairs"))
+                for start in range(0, len(human), _AT_ONCE):
+                    texts = rows[column].slice(start, _AT_ONCE).to_pylist()
+                    digest.update(("\0" * (start > 0) + "\0".join(texts)).encode())
+            clusters, options = (matrix(rows[column]) for column in ("cluster", "pairs"))
             found[subset] = SubsetJudgments(human, clusters, options, digest.hexdigest())
     except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} cannot be used ({reason}): measure it again with --overwrite") from error
     return found
-
-
-def _matrix(column: Any) -> Indices:
-    """A column of lists of equal length, (rows, length)."""
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.int64).reshape(len(column), -1)

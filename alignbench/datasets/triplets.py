@@ -1,0 +1,125 @@
+"""Triplet files of THINGS: rows of three object numbers, in the end 0-based and with the odd one last.
+
+Up to millions of rows are read at once; only a file with a fault, or in an unusual form, is read line by line.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from alignbench.datasets.images import Indices
+from alignbench.errors import DataError
+
+_COLUMNS = ["image1", "image2", "image3", "choice"]
+
+
+def read_triplets(path: Path, objects: int) -> Indices:
+    """The triplets of a `.txt` or `.npy` file of 0-based numbers, (N, 3).
+
+    Args:
+        path: The file.
+        objects: How many objects there are.
+
+    Raises:
+        DataError: If it holds anything else; names the line or row.
+    """
+    if path.suffix == ".npy":
+        return _checked(_read_array(path), objects, 0, lambda row: f"{path}, row {row}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of an empty file, or a number that is not whole
+            rows = np.loadtxt(path, dtype=np.int64, comments=None, ndmin=2, encoding="utf-8")
+    except (ValueError, Warning):
+        rows = _read_by_line(path)
+    if rows.shape[1] != 3:
+        rows = _read_by_line(path)
+    return _checked(rows, objects, 0, lambda row: f"{path}, line {_line_of(path, row)}")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _read_by_line(path: Path) -> Indices:
+    numbers = array("q")
+    for line, text in enumerate(_lines(path), start=1):
+        parts = text.split()
+        try:
+            if parts and len(parts) != 3:
+                raise ValueError
+            numbers.extend(map(int, parts))
+        except (ValueError, OverflowError) as error:
+            raise DataError(f"{path}, line {line}: expected three whole numbers") from error
+    if not numbers:
+        raise DataError(f"{path} holds no triplets: download it again")
+    return np.array(numbers, dtype=np.int64).reshape(-1, 3)
+
+
+def _line_of(path: Path, row: int) -> int:
+    filled = (line for line, text in enumerate(_lines(path), start=1) if text.strip())
+    return next(itertools.islice(filled, row, None))
+
+
+def _read_array(path: Path) -> Indices:
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} is not a plain .npy array: download it again") from error
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iuf":
+        raise DataError(f"{path} does not hold an array of numbers: download it again")
+    if rows.ndim != 2 or rows.shape[1] != 3 or not len(rows):
+        raise DataError(f"{path}: expected numbers of shape (N, 3), found shape {rows.shape}")
+    if not np.array_equal(rows, np.trunc(rows)):
+        raise DataError(f"{path} holds numbers that are not whole: download it again")
+    return rows.astype(np.int64)
+
+
+def read_table(path: Path, objects: int) -> Indices:
+    """The triplets of the full table, (N, 3): 1-based `image1`..`image3`, of which `choice` names the odd one.
+
+    Args:
+        path: The tab-separated file.
+        objects: How many objects there are.
+
+    Raises:
+        DataError: If a column is missing or a row holds anything else; names the line.
+    """
+    try:
+        table = pd.read_csv(path, sep="\t", usecols=_COLUMNS)[_COLUMNS]
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+    rows = np.empty(table.shape, dtype=np.int64)
+    bad = np.zeros(len(table), dtype=np.bool_)
+    for place, column in enumerate(_COLUMNS):
+        values = pd.to_numeric(table[column], errors="coerce").to_numpy()
+        if values.dtype.kind == "f":
+            fraction = ~np.isfinite(values) | (values != np.trunc(values))
+            bad |= fraction
+            values = np.where(fraction, 0.0, values)
+        rows[:, place] = values
+    bad |= (rows[:, 3] < 1) | (rows[:, 3] > 3)
+    if bad.any():
+        raise DataError(f"{path}, line {int(np.argmax(bad)) + 2}: expected three object numbers and a choice 1 to 3")
+    odd = rows[:, 3] - 1
+    odd_last = np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])[odd]
+    triplets = np.take_along_axis(rows[:, :3], odd_last, axis=1) - 1
+    return _checked(triplets, objects, 1, lambda row: f"{path}, line {row + 2}")
+
+
+def _checked(rows: Indices, objects: int, base: int, where: Callable[[int], str]) -> Indices:
+    outside = ((rows < 0) | (rows >= objects)).any(axis=1)
+    if outside.any():
+        row = int(np.argmax(outside))
+        worst = next(int(v) for v in rows[row] if not 0 <= v < objects) + base
+        raise DataError(f"{where(row)}: object {worst} is out of range {base} to {objects - 1 + base}")
+    twice = (rows[:, 0] == rows[:, 1]) | (rows[:, 0] == rows[:, 2]) | (rows[:, 1] == rows[:, 2])
+    if twice.any():
+        raise DataError(f"{where(int(np.argmax(twice)))}: the triplet names an object twice: download the file again")
+    return rows

@@ -1,0 +1,98 @@
+"""The table of judgments in a run folder, against one that is made row by row."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from pyarrow import parquet
+from test_judgments import odd_one_out, with_everything
+
+from alignbench import judgment_table as module
+from alignbench.datasets.ids import NumberedIds
+from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.judgment_table import COLUMNS, matrix, read_table, write_judgments
+
+KINDS = ("texts", "numbered", "parts", "ratings")
+
+
+def judgments_of(kind: str) -> Judgments:
+    """Seven judgments in two overlapping subsets with one and three clusters each, or ratings in one."""
+    numbered = NumberedIds.joined([NumberedIds.of("a", np.arange(3)), NumberedIds.of("b", np.arange(10, 14))])
+    if kind == "numbered":
+        return replace(odd_one_out(), ids=numbered)
+    if kind == "parts":
+        return with_everything()
+    if kind == "texts":
+        return odd_one_out()
+    pairs, judged = unique_pairs(np.random.default_rng(0).integers(0, 6, (7, 1, 2)))
+    subset = Subset("all", np.array([6, 2, 4, 0]), np.array([[1], [1], [2], [7]]))
+    human = np.array([0.1, -3.0, 1e-300, 7.25, 2.0, 1 / 3, 5.0])
+    return replace(odd_one_out(), kind="rating", pairs=pairs, judged=judged, human=human, subsets=(subset,))
+
+
+def row_by_row(judgments: Judgments, stimuli: list[str]) -> pd.DataFrame:
+    rows = [
+        {
+            "id": judgments.ids[row],
+            "subset": subset.name,
+            "pairs": judgments.judged[row].tolist(),
+            "value": float(judgments.human[row]),
+            "cluster": cluster.tolist(),
+            "stimuli": stimuli[row],
+        }
+        for subset in (*judgments.subsets, *judgments.parts)
+        for row, cluster in zip(subset.rows.tolist(), subset.clusters, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def listed(table: pd.DataFrame) -> pd.DataFrame:
+    """With lists of Python in place of arrays."""
+    return table.assign(**{name: [list(row) for row in table[name]] for name in ("pairs", "cluster")})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("at_once", [2, 65_536])
+def test_every_row_is_written(tmp_path: Path, kind: str, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", at_once)
+    judgments = judgments_of(kind)
+    digests = judgments.stimuli(judgments.images.identities())
+    write_judgments(judgments, digests, tmp_path / "judgments.parquet")
+    expected = row_by_row(judgments, [digest.decode() for digest in digests.tolist()])
+    found = pd.read_parquet(tmp_path / "judgments.parquet")
+    assert tuple(found.columns) == COLUMNS
+    assert all(isinstance(row, np.ndarray) and row.dtype == np.int64 for row in found["pairs"])
+    pd.testing.assert_frame_equal(listed(found), expected, check_exact=True)
+    read = read_table(tmp_path / "judgments.parquet")
+    pd.testing.assert_frame_equal(listed(read), expected, check_exact=True)
+    np.testing.assert_array_equal(matrix(read["pairs"]), np.stack(expected["pairs"].tolist()))
+    first = read["subset"] == judgments.subsets[0].name
+    np.testing.assert_array_equal(matrix(read.loc[first, "cluster"]), judgments.subsets[0].clusters)
+
+
+def test_digests_may_be_texts(tmp_path: Path) -> None:
+    judgments, texts = odd_one_out(), tuple(f"{row:016x}" for row in range(7))
+    write_judgments(judgments, texts, tmp_path / "judgments.parquet")
+    pd.testing.assert_frame_equal(
+        listed(read_table(tmp_path / "judgments.parquet")), row_by_row(judgments, list(texts))
+    )
+
+
+def test_the_types_are_those_that_pandas_writes(tmp_path: Path) -> None:
+    """As in run folders of before."""
+    judgments, texts = odd_one_out(), [f"{row:016x}" for row in range(7)]
+    write_judgments(judgments, texts, tmp_path / "ours.parquet")
+    row_by_row(judgments, texts).to_parquet(tmp_path / "theirs.parquet", index=False)
+    ours, theirs = (parquet.ParquetFile(tmp_path / f"{name}.parquet") for name in ("ours", "theirs"))
+    assert ours.schema_arrow.equals(theirs.schema_arrow, check_metadata=False)
+    assert ours.schema.equals(theirs.schema)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "ours.parquet"), read_table(tmp_path / "theirs.parquet"))
+
+
+@pytest.mark.parametrize("rows", [[[1, 2], [3, 4], [5, 6]], [[7]], [[8, 9, 10]] * 5])
+def test_lists_of_equal_length_are_a_matrix(rows: list[list[int]]) -> None:
+    found: NDArray[np.int64] = matrix(pd.Series([np.array(row) for row in rows]))
+    assert found.tolist() == rows

@@ -1,0 +1,147 @@
+"""Triplet files: what is read, in whatever form, and which line is blamed for a fault however long the file is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignbench.datasets.triplets import read_table, read_triplets
+from alignbench.errors import DataError
+
+OBJECTS = 50
+LONG = 3_000
+TABLE = "image1\timage2\timage3\tchoice\tsubject"
+
+
+def drawn(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).permuted(np.tile(np.arange(OBJECTS), (count, 1)), axis=1)[:, :3]
+
+
+def long_file(folder: Path, changes: dict[int, str]) -> Path:
+    """A long file of triplets in which some lines, counted from 1, are others."""
+    lines = [" ".join(map(str, row)) for row in drawn(LONG).tolist()]
+    for line, text in changes.items():
+        lines[line - 1] = text
+    path = folder / "trainset.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+# --- Text -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_file_is_read_whole(tmp_path: Path) -> None:
+    found = read_triplets(long_file(tmp_path, {}), OBJECTS)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, drawn(LONG))
+
+
+blanks = st.sampled_from([" ", "\t", "  ", " \t "])
+ends = st.sampled_from(["\n", "\r\n", " \n", "\n\n", "\n \t\n", "\r", "\n\r\n"])
+
+
+@given(st.integers(1, 9), st.integers(0, 2**31), blanks, ends, st.sampled_from(["", " ", "\n", " \n"]), st.booleans())
+def test_blanks_and_line_ends_do_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, count: int, seed: int, blank: str, end: str, before: str, ended: bool
+) -> None:
+    rows = drawn(count, seed)
+    path = tmp_path_factory.mktemp("data") / "testset1.txt"
+    text = before + end.join(blank.join(map(str, row)) for row in rows.tolist()) + end * ended
+    path.write_bytes(text.encode())
+    np.testing.assert_array_equal(read_triplets(path, OBJECTS), rows)
+
+
+@pytest.mark.parametrize("line", ["+1 2 3", "1_0 2 3", "\u0661 2 3", "1\u00a02 3", "1 2 3\x0c4 5 6"])
+def test_what_python_takes_for_whole_numbers_is_read(tmp_path: Path, line: str) -> None:
+    found = read_triplets(long_file(tmp_path, {40: line}), OBJECTS)
+    expected = [[int(part) for part in some.split()] for some in line.splitlines()]
+    np.testing.assert_array_equal(found[39 : 39 + len(expected)], expected)
+    assert len(found) == LONG - 1 + len(expected)
+
+
+@pytest.mark.parametrize("line", [1, 2, 1_234, LONG])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0 1", "expected three whole numbers"),
+        ("0 1 2 3", "expected three whole numbers"),
+        ("0 1 2.0", "expected three whole numbers"),
+        ("0 1 x", "expected three whole numbers"),
+        ("0 1 nan", "expected three whole numbers"),
+        ("# 0 1", "expected three whole numbers"),
+        ("0 1 2\0", "expected three whole numbers"),
+        ("0 1 99999999999999999999", "expected three whole numbers"),
+        ("0 1 50", "object 50 is out of range 0 to 49"),
+        ("-1 1 2", "object -1 is out of range 0 to 49"),
+        ("7 1 7", "the triplet names an object twice"),
+    ],
+)
+def test_a_faulty_line_is_named(tmp_path: Path, line: int, text: str, why: str) -> None:
+    with pytest.raises(DataError, match=f"trainset.txt, line {line}: {why}"):
+        read_triplets(long_file(tmp_path, {line: text}), OBJECTS)
+
+
+def test_blank_lines_count(tmp_path: Path) -> None:
+    for faulty in ("1 2", "1 2 99"):
+        with pytest.raises(DataError, match=r"trainset.txt, line 2000: "):
+            read_triplets(long_file(tmp_path, {3: "", 5: "  ", 2_000: faulty, 2_500: "1 1 1"}), OBJECTS)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b" \t\n"])
+def test_an_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "testset1.txt").write_bytes(content)
+    with pytest.raises(DataError, match=r"testset1.txt holds no triplets"):
+        read_triplets(tmp_path / "testset1.txt", OBJECTS)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe0 1 2\n", b"0 1\n1 2\n", b"0 1 2 3\n4 5 6 7\n"])
+def test_a_file_of_another_form_is_refused_at_its_first_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "testset1.txt").write_bytes(content)
+    with pytest.raises(DataError, match=r"testset1.txt, line 1: expected three whole numbers"):
+        read_triplets(tmp_path / "testset1.txt", OBJECTS)
+
+
+# --- The full table -------------------------------------------------------------------------------------------------
+
+
+def table_of(rows: np.ndarray, form: str) -> list[str]:
+    """Lines of the 1-based table that say the same as odd-last triplets, its columns in any order."""
+    rng = np.random.default_rng(0)
+    lines = [TABLE]
+    for row in rows:
+        order = rng.permutation(3)
+        lines.append("\t".join(form.format(number) for number in [*(row[order] + 1), order.argmax() + 1]) + "\ts1")
+    return lines
+
+
+@pytest.mark.parametrize("form", ["{}", "{}.0", " {}"])
+def test_the_table_is_read_with_the_odd_one_last(tmp_path: Path, form: str) -> None:
+    rows = drawn(200)
+    (tmp_path / "table.csv").write_text("\n".join(table_of(rows, form)))
+    found = read_table(tmp_path / "table.csv", OBJECTS)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found[:, 2], rows[:, 2])
+    np.testing.assert_array_equal(np.sort(found[:, :2], axis=1), np.sort(rows[:, :2], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("1\t2\t3\t1.5\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t\t1\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\tinf\t3\t1\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t3\t0\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\tthree\t1\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t51\t1\ts", "object 51 is out of range 1 to 50"),
+        ("1\t2\t2\t1\ts", "the triplet names an object twice"),
+    ],
+)
+@pytest.mark.parametrize("line", [2, 77, 201])
+def test_a_faulty_row_of_the_table_is_named(tmp_path: Path, line: int, text: str, why: str) -> None:
+    lines = table_of(drawn(200), "{}")
+    lines[line - 1] = text
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=f"table.csv, line {line}: {why}"):
+        read_table(tmp_path / "table.csv", OBJECTS)
