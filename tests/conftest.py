@@ -1,9 +1,12 @@
 """What tests share: tiny towers and small data sets on disk, each made once, no network, nothing logged or drawn."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ["ALIGNBENCH_CACHE"] = tempfile.mkdtemp(prefix="alignbench-cache-")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["WANDB_MODE"] = "disabled"
 
@@ -22,6 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests go first, so that no worker is left with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["ALIGNBENCH_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

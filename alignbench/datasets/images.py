@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,14 @@ class ImageSource(Protocol):
         Raises:
             DataError: If any picture is missing or cannot be read; names them.
         """
+
+
+@runtime_checkable
+class ImageFiles(ImageSource, Protocol):
+    """Pictures that come from files, one each, so that what was made of one can be kept beyond a run."""
+
+    def picture_file(self, index: int) -> Path:
+        """The file that alone settles the picture at an index: `open` makes the same of it while it stays the same."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -91,6 +99,10 @@ class FileImages:
                     return to_rgb(image)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f"{self.root / name} cannot be decoded ({error}): download it again") from error
+
+    def picture_file(self, index: int) -> Path:
+        """See `ImageFiles.picture_file`."""
+        return self.root / self.names[index]
 
     def select(self, indices: Indices) -> FileImages:
         """The pictures at some indices, in that order."""

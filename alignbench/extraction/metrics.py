@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import AlignbenchError, DataError
+from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import Item, OrderedImages, first_error, ordered_loader
 from alignbench.extraction.plan import Plan, Step
+from alignbench.models.recipes import Recipe, squashed
 
 COMMON_SIDE: Final = 224  # pixels: both pictures of a pair are brought to this square where they differ in size
 _TOGETHER: Final = 16  # pairs handed to a metric at once
@@ -96,6 +99,16 @@ class Sized:
             image = image.resize((self.side, self.side), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """What settles the pixels of a common side."""
+        return None if self.side is None else squashed(self.side, self.side, Image.Resampling.BICUBIC)
+
+
+def squash(prepare: Callable[[Image.Image], Tensor]) -> Sized:
+    """The whole of every picture, at the size that a tower's own preparation makes."""
+    return Sized(int(prepare(Image.new("RGB", (64, 64))).shape[-1]))
+
 
 def _keep(items: list[Item[Tensor] | DataError]) -> list[Item[Tensor]] | DataError:
     return first_error(items) or [item for item in items if not isinstance(item, DataError)]
@@ -110,6 +123,7 @@ def metric_distances(
     workers: int | None,
     listener: Listener,
     device: str = "cpu",
+    cached: CachedPixels | None = None,
 ) -> MetricDistances:
     """Distances of all pairs.
 
@@ -125,6 +139,7 @@ def metric_distances(
         workers: Loader processes; none for a default.
         listener: Hears of every batch.
         device: Where the metric takes its pictures; a metric without `to` takes them on the CPU.
+        cached: Reads them at that side from the pixel cache.
 
     Raises:
         DataError: If a picture is damaged or too small, or the two of a pair differ in size and the metric needs more
@@ -135,7 +150,7 @@ def metric_distances(
     where = device if isinstance(metric, MovableMetric) else "cpu"
     slots: list[Tensor] = [torch.empty(0)] * plan.slots
     resized = 0
-    loader = ordered_loader(OrderedImages(images, plan.order, Sized(side)), plan, workers, _keep)
+    loader = ordered_loader(OrderedImages(images, plan.order, Sized(side), cached), plan, workers, _keep)
     for step, batch in zip(plan.steps, loader, strict=True):
         if isinstance(batch, DataError):
             raise batch

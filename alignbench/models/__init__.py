@@ -7,16 +7,19 @@ a card its family, a directory what is in it, and transformers anything else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from alignbench.errors import unknown
+from alignbench.errors import UsageError, unknown
 from alignbench.models.cards import Card, cards
 from alignbench.registry import Registry, callable_with
 
 if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
     from alignbench.models.towers import Tower
 
 RANDOM_PREFIX: Final = "random:"
@@ -156,6 +159,51 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
     return tower
 
 
+def preparation(name: str) -> Callable[[Image.Image], Tensor]:
+    """How a model prepares pictures (`Tower.prepare`), without its weights, which are neither loaded nor downloaded.
+
+    Args:
+        name: See `load_tower`.
+
+    Raises:
+        UsageError: If there is no such model, or a plug-in's family has it: its towers alone know how.
+        ModelError: If its configuration cannot be had or followed.
+    """
+    family = family_of(name)
+    if family is None:
+        from alignbench.models import huggingface
+
+        return huggingface.preparation(name)
+    if family == _OPEN_CLIP:
+        from alignbench.models import openclip
+
+        return openclip.preparation(name)
+    raise UsageError(f"how {name} prepares pictures is known only once it is loaded: measure it, or leave it out")
+
+
+def skeleton(name: str, *, protocol: str = "paper") -> Tower:
+    """A model's tower without memory for its weights, to see its layers and what it would cost; nothing is downloaded.
+
+    Args:
+        name: See `load_tower`.
+        protocol: See `load_tower`.
+
+    Raises:
+        UsageError: If there is no such model, or a plug-in's family has it: its towers come with their weights only.
+        ModelError: If its configuration is not on this machine, or cannot be followed.
+    """
+    family = family_of(name)
+    if family is None:
+        from alignbench.models import huggingface
+
+        return huggingface.skeleton(name)
+    if family == _OPEN_CLIP:
+        from alignbench.models import openclip
+
+        return openclip.skeleton(name, protocol=protocol)
+    raise UsageError(f"{name} cannot be looked at without loading it: leave it out, or name one of its architecture")
+
+
 __all__ = [
     "FAMILIES",
     "PROTOCOLS",
@@ -168,4 +216,6 @@ __all__ = [
     "label_of",
     "load_tower",
     "needs_download",
+    "preparation",
+    "skeleton",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from alignbench.errors import ModelError, did_you_mean, one_line
@@ -14,8 +14,12 @@ from alignbench.models.cards import cards
 _ALIKE = 0.9  # how like a card's a name must be to be taken for a slip
 
 
-def checkpoint_folder(name: str) -> Path:
+def checkpoint_folder(name: str, *, weights: bool = True) -> Path:
     """The local folder of a checkpoint, downloaded to the Hugging Face cache where needed.
+
+    Args:
+        name: A card's name, a Hugging Face id, or a local directory.
+        weights: Whether the weights are wanted as well as the configuration.
 
     Raises:
         ModelError: If it is neither here nor to be had.
@@ -26,10 +30,11 @@ def checkpoint_folder(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     # one format of weights is enough: the safe one where the repository has it
-    wanted = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
+    wanted = ["config.json", "preprocessor_config.json"]
+    wanted += ["*.safetensors", "*.safetensors.index.json"] if weights else []
     try:
         folder = Path(snapshot_download(name, allow_patterns=wanted))
-        if not any(folder.glob("*.safetensors")):
+        if weights and not any(folder.glob("*.safetensors")):
             folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model*.bin*"]))
         return folder
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
@@ -38,6 +43,31 @@ def checkpoint_folder(name: str) -> Path:
             f"{name} is not in the local cache and cannot be downloaded ({one_line(error)}): {near}{' ' * bool(near)}"
             "check the name and the network, give a local directory, or use --random-init with a model card"
         ) from error
+
+
+def configuration_folder(name: str) -> Path:
+    """The local folder with the configuration of a checkpoint, of which nothing is downloaded.
+
+    Args:
+        name: A packaged card's name, a Hugging Face id, or a local directory.
+
+    Raises:
+        ModelError: If it is not on this machine.
+    """
+    card = cards().get(name)
+    if (card is not None and card.packaged) or Path(name).is_dir():
+        return checkpoint_folder(name, weights=False)
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except ValueError:  # no name of a repository
+        found = None
+    if not isinstance(found, str):
+        near = did_you_mean(name, cards(), _ALIKE)
+        raise ModelError(
+            f"the configuration of {name} is not on this machine, and is not downloaded for this: {near}"
+            f"{' ' * bool(near)}name a model card, a local directory, or a model that was loaded before"
+        )
+    return Path(found).parent
 
 
 def is_cached(name: str) -> bool:

@@ -26,8 +26,9 @@ from transformers.utils import logging as transformers_logging
 
 from alignbench.errors import ModelError, UsageError, one_line
 from alignbench.models.cards import Card, cards
-from alignbench.models.checkpoints import checkpoint_folder, fingerprint
+from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
 from alignbench.models.pixels import Normalise
+from alignbench.models.recipes import Recipe, central_square, squashed
 from alignbench.models.towers import Layer, Tower, block_depths
 
 
@@ -78,6 +79,8 @@ _FAMILIES = {
     ),
 }
 
+_NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+
 
 @dataclass(frozen=True)
 class _Preparation:
@@ -88,6 +91,21 @@ class _Preparation:
     def __call__(self, image: Image.Image) -> Tensor:
         prepared = self.processor(image, do_rescale=False, do_normalize=False)["pixel_values"][0]
         return torch.from_numpy(np.ascontiguousarray(prepared))
+
+    @property
+    def recipe(self) -> Recipe:
+        """See `Recipe`; what is out of the ordinary is told apart by all its values."""
+        values = {key: value for key, value in self.processor.to_dict().items() if key not in _NORMALISATION}
+        kind, resample, size = type(self.processor).__name__, values.get("resample"), values.get("size")
+        crop = values.get("crop_size") if values.get("do_center_crop") else None
+        ours = kind in {family.processor for family in _FAMILIES.values()}
+        if ours and values.get("do_resize") and not values.get("do_pad") and isinstance(resample, int):
+            match size:
+                case {"shortest_edge": side, **rest} if not rest and crop == {"height": side, "width": side}:
+                    return central_square(side, Image.Resampling(resample), "rounded down")
+                case {"height": height, "width": width, **rest} if not rest and crop in (None, size):
+                    return squashed(width, height, Image.Resampling(resample))
+        return Recipe(f"transformers {kind} {json.dumps(values, sort_keys=True, default=str)}")
 
 
 class HuggingFaceTower(Tower):
@@ -217,6 +235,53 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     if random_init and card is not None and not card.packaged:
         return _random(_card_config(card), _card_processor(card), seed)
     folder = checkpoint_folder(name)
+    config, processor = _configured(name, folder)
+    if random_init:
+        return _random(config, processor, seed)
+    return _pretrained(name, folder, config, processor)
+
+
+@_silence()
+def preparation(name: str) -> _Preparation:
+    """How a model prepares pictures, without its weights; of a card's model nothing needs to be downloaded for it.
+
+    Args:
+        name: See `load`.
+
+    Raises:
+        UsageError: See `load`.
+        ModelError: See `load`.
+    """
+    card = cards().get(name)
+    if card is not None and not is_cached(name):
+        return _Preparation(_card_processor(card))
+    return _Preparation(_configured(name, checkpoint_folder(name, weights=False))[1])
+
+
+@_silence()
+def skeleton(name: str) -> HuggingFaceTower:
+    """A tower without memory for its weights; nothing is downloaded.
+
+    Args:
+        name: See `load`.
+
+    Raises:
+        UsageError: See `load`.
+        ModelError: If there is no configuration on this machine, or it cannot be followed.
+    """
+    card = cards().get(name)
+    if card is not None and not card.packaged:
+        config, processor = _card_config(card), _card_processor(card)
+    else:
+        config, processor = _configured(name, configuration_folder(name))
+    kind, built_from, width = _model_class(config)
+    with torch.device("meta"):
+        model = kind(built_from)
+    return _tower(model, config, width, processor, "")
+
+
+def _configured(name: str, folder: Path) -> tuple[PretrainedConfig, Any]:
+    """The configuration in a checkpoint's folder, and its image processor with the PIL backend."""
     config = _config(folder, name)
     try:
         processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")
@@ -226,9 +291,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
         ) from error
     vision = getattr(config, "vision_config", config)
     _check_processor(name, processor, int(vision.image_size))
-    if random_init:
-        return _random(config, processor, seed)
-    return _pretrained(name, folder, config, processor)
+    return config, processor
 
 
 def _config(folder: Path, name: str) -> PretrainedConfig:

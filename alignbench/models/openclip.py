@@ -27,9 +27,10 @@ from torch import Tensor, nn
 from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_line
 from alignbench.models.cards import cards
 from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
-from alignbench.models.openclip_names import Source, is_remote, resolve
+from alignbench.models.openclip_names import Source, is_remote, needs_download, resolve
 from alignbench.models.openclip_weights import VisualWeights, read_visual
 from alignbench.models.pixels import Normalise
+from alignbench.models.recipes import Recipe, central_square, squashed
 from alignbench.models.towers import Layer, Tower
 
 _BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
@@ -71,12 +72,16 @@ class Preparation:
 
     Args:
         config: Of the checkpoint.
+
+    Attributes:
+        recipe: What settles the pixels that it makes.
     """
 
     def __init__(self, config: PreprocessCfg) -> None:
         *self.resizing, self.to_tensor, self.normalise = image_transform_v2(config, is_train=False).transforms
         if not (isinstance(self.to_tensor, MaybeToTensor) and isinstance(self.normalise, Normalize)):
             raise RuntimeError("open_clip's transform does not end with its normalisation")
+        self.recipe = _recipe(config)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Resize and crop a picture: (3, H, W) uint8."""
@@ -89,6 +94,18 @@ class Preparation:
         greys = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
         table: Tensor = self.normalise(self.to_tensor(greys))
         return table.reshape(3, 256)
+
+
+def _recipe(config: PreprocessCfg) -> Recipe:
+    """See `Recipe`; what is out of the ordinary is told apart by all its values."""
+    height, width = (config.size, config.size) if isinstance(config.size, int) else config.size
+    resample = Image.Resampling.BILINEAR if config.interpolation == "bilinear" else Image.Resampling.BICUBIC
+    if config.resize_mode == "squash":
+        return squashed(width, height, resample)
+    if config.resize_mode == "shortest" and height == width:
+        return central_square(height, resample, "rounded to even")
+    values = {key: value for key, value in asdict(config).items() if key not in ("mean", "std")}
+    return Recipe(f"open_clip {json.dumps(values, sort_keys=True)}")
 
 
 # ------------------------------------------------------------------------------------------------- loading
@@ -116,7 +133,7 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
         source = _with_activation_of(source, weights)
     with torch.device("meta"):
         skeleton = _built(source)
-    bare = protocol == "paper" and (name.endswith(_BIOMEDCLIP) or _is_biomedclip(source.model))
+    bare = _is_fed_bare(name, source, protocol)
     layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
     preparation, described = _preparation(source, skeleton.image_size)
     settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
@@ -133,6 +150,46 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
             digest.update(tensor.numpy())
     model = BareFeed(visual) if bare else visual
     return OpenClipTower(model, layers, class_token, preparation, digest.hexdigest())
+
+
+def preparation(name: str) -> Preparation:
+    """How a model prepares pictures, without its weights; at most a hub repository's configuration is downloaded.
+
+    Args:
+        name: See `load`.
+
+    Raises:
+        UsageError: See `load`.
+        ModelError: See `load`.
+    """
+    source = resolve(name, random_init=needs_download(name, random_init=False))
+    with torch.device("meta"):
+        return _preparation(source, _built(source).image_size)[0]
+
+
+def skeleton(name: str, *, protocol: str) -> OpenClipTower:
+    """A tower without memory for its weights; nothing is downloaded.
+
+    Args:
+        name: See `load`.
+        protocol: See `load`.
+
+    Raises:
+        UsageError: See `load`.
+        ModelError: If there is no configuration on this machine, or it cannot be followed.
+    """
+    if needs_download(name, random_init=True):
+        raise ModelError(
+            f"the configuration of {name} is not on this machine, and is not downloaded for this: name a model card, a "
+            "local directory, or a model that was loaded before"
+        )
+    source = resolve(name, random_init=True)
+    with torch.device("meta"):
+        visual = _built(source)
+    bare = _is_fed_bare(name, source, protocol)
+    layers, class_token = find_layers(name, visual, source.model["embed_dim"], bare)
+    model = BareFeed(visual) if bare else visual
+    return OpenClipTower(model, layers, class_token, _preparation(source, visual.image_size)[0], "")
 
 
 def check(name: str) -> None:
@@ -152,6 +209,11 @@ def _with_activation_of(source: Source, weights: VisualWeights) -> Source:
         warnings.warn(source.guess, AlignbenchWarning, stacklevel=4)
         return source
     return replace(source, quick_gelu=weights.quick_gelu)
+
+
+def _is_fed_bare(name: str, source: Source, protocol: str) -> bool:
+    """Whether a tower is fed as in `BareFeed`."""
+    return protocol == "paper" and (name.endswith(_BIOMEDCLIP) or _is_biomedclip(source.model))
 
 
 def _is_biomedclip(model: dict[str, Any]) -> bool:

@@ -1,0 +1,71 @@
+"""`alignbench datasets cache`: prepare a data set's pictures beforehand."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench.cli.options import default_root, names_in, parse_bytes
+from alignbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def cache(
+    name: Annotated[str, typer.Argument(help="Name of the data set.")],
+    data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/NAME].")] = None,
+    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
+    model: Annotated[str, typer.Option(help="For whom, separated by commas [default: the paper's models].")] = "",
+    protocol: Annotated[str, typer.Option(help="paper or corrected: which pictures.")] = "paper",
+    resize: Annotated[str, typer.Option(help="checkpoint or squash, as for alignbench run.")] = "checkpoint",
+    pixel_cache: Annotated[str, typer.Option(help="Folder of the cache [default: ~/.cache/alignbench/pixels].")] = "",
+    pixel_cache_size: Annotated[str, typer.Option(help="What it may take.")] = "20GB",
+    loader_workers: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
+) -> int:
+    """Decode and resize the pictures of a data set, so that no run has to; the last line of stdout is the cache."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from alignbench.cell import Cell
+    from alignbench.extraction.pixel_cache import PixelCache
+    from alignbench.prefill import check_room, fill, paper_models, pictures_of, ways_of
+
+    models = names_in(model) or paper_models()
+    cell = Cell(
+        model=models[0],
+        dataset=name,
+        data_root=data_root or default_root(name),
+        subsets=names_in(subset),
+        protocol=protocol,
+        resize=resize,
+        workers=loader_workers,
+        pixel_cache=pixel_cache or None,
+        pixel_cache_size=parse_bytes(pixel_cache_size),
+    ).checked()
+    ways = ways_of(cell, models)
+    place = PixelCache.open(cell.pixel_cache, cell.pixel_cache_size)
+    if place is None:
+        raise UsageError("there is no pixel cache to fill: name a folder with --pixel-cache")
+    images = pictures_of(cell)
+    check_room(place, images, ways)
+    absent, columns = 0, (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    for way in ways:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            filling = fill(place, images, way, cell.workers, partial(_move, bar, bar.add_task("decoding", total=None)))
+        absent += filling.absent
+        written = filling.pictures - filling.there - filling.absent
+        print(
+            f"{way.recipe.texts[-1]}: {filling.pictures:,} pictures, {filling.there:,} there before, {written:,} "
+            f"written, {filling.size / 1e6:,.1f} MB, {filling.seconds:.1f} s ({', '.join(way.models)})"
+        )
+    print(place.directory)
+    return 1 if absent else 0
+
+
+def _move(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)

@@ -1,0 +1,65 @@
+"""How a picture is brought to a tower's size, as text that is equal where the pixels are.
+
+Two libraries that make the same pixels share their recipe, so that what was prepared for one model serves another.
+Normalisation comes later, on the device, and is no part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that settles the pixels which a preparation makes of a picture, but for versions of libraries.
+
+    Attributes:
+        text: Equal for preparations that make the same pixels; where `rounding` is given, only of pictures of which a
+            central square can be cut out without rounding.
+        rounding: How the square is placed where its place falls between two pixels.
+        side: Side in pixels of that square, to which the shortest side of the picture is brought first.
+    """
+
+    text: str
+    rounding: str = ""
+    side: int = 0
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that some picture may have."""
+        return (self.text, f"{self.text}, {self.rounding}") if self.rounding else (self.text,)
+
+    def text_for(self, size: tuple[int, int]) -> str:
+        """The text for a picture of a width and height: equal texts mean equal pixels."""
+        if not self.rounding:
+            return self.text
+        over = int(self.side * max(size) / min(size)) - self.side
+        return self.texts[over % 2]
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A preparation that says what it does."""
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """What settles its pixels; none if that is the picture alone, at its native size."""
+
+
+def squashed(width: int, height: int, resample: Image.Resampling) -> Recipe:
+    """The whole picture, resized by Pillow whatever its shape."""
+    return Recipe(f"whole picture to {width} x {height}, {resample.name.lower()}")
+
+
+def central_square(side: int, resample: Image.Resampling, rounding: str) -> Recipe:
+    """The shortest side resized by Pillow, the longest in proportion and rounded down, and the square in the middle.
+
+    Args:
+        side: Of the square, in pixels.
+        resample: Pillow's filter.
+        rounding: See `Recipe`.
+    """
+    return Recipe(f"shortest side to {side}, {resample.name.lower()}, central square", rounding, side)
