@@ -28,8 +28,13 @@ def channel_differences(first: Tensor, second: Tensor) -> Tensor:
     return difference.square_().mean(dim=1)
 
 
+def token_squares(features: Tensor) -> Tensor:
+    """Squared features summed over tokens: (images, tokens, channels) to (images, channels), float64."""
+    return features.square().sum(dim=1).double()
+
+
 def norms(features: Tensor) -> Tensor:
-    """Euclidean norms of flattened features, summed in double precision.
+    """Euclidean norms of flattened features, summed in double precision over channels.
 
     Args:
         features: (images, tokens, channels).
@@ -37,8 +42,7 @@ def norms(features: Tensor) -> Tensor:
     Returns:
         (images,), float64.
     """
-    found: Tensor = torch.linalg.vector_norm(features.flatten(1), dim=1, dtype=torch.float64)
-    return found
+    return token_squares(features).sum(dim=1).sqrt()
 
 
 def euclidean(differences: Tensor) -> Tensor:

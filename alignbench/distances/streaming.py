@@ -22,13 +22,14 @@ _ROWS = 4096  # pairs finished at a time, so that the float64 copy stays small
 
 
 class LayerDistances(Metric):
-    """Distances of all pairs at one layer.
+    """Distances of all pairs of a rank at one layer.
 
     Args:
-        fit: Which pairs the channel means are fitted on.
+        fit: Which pairs the channel means are fitted on, of this rank's pairs.
         tokens: Tokens an image has at this layer (in the chosen view).
         channels: Channels of the layer.
         distances: Which of `DISTANCES` to compute.
+        differences: Where D is kept, (pairs, channels) float32, for instance in a file; in memory if there is none.
     """
 
     full_state_update = False
@@ -37,11 +38,17 @@ class LayerDistances(Metric):
     count: Tensor
     weights: Tensor
     fold: Tensor
-    differences: Tensor
     cosines: Tensor
     filled: Tensor
 
-    def __init__(self, fit: ChannelFit, tokens: int, channels: int, distances: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        fit: ChannelFit,
+        tokens: int,
+        channels: int,
+        distances: tuple[str, ...],
+        differences: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.tokens, self.distances = tokens, distances
         folds, pairs = fit.weights.shape
@@ -49,22 +56,23 @@ class LayerDistances(Metric):
         self.add_state("count", torch.zeros(folds, dtype=torch.float64), dist_reduce_fx="sum")
         self.register_buffer("weights", fit.weights.double(), persistent=False)
         self.register_buffer("fold", fit.fold, persistent=False)
-        self.register_buffer("differences", torch.zeros(pairs, channels), persistent=False)
         self.register_buffer("cosines", torch.zeros(pairs, dtype=torch.float64), persistent=False)
         self.register_buffer("filled", torch.zeros(pairs, dtype=torch.bool), persistent=False)
+        # a plain attribute: what lies in a file stays there when the rest moves to a device
+        self.differences = torch.zeros(pairs, channels) if differences is None else differences
 
-    def update(self, pairs: Tensor, first: Tensor, second: Tensor, pair_norms: Tensor) -> None:
+    def update(self, pairs: Tensor | slice, first: Tensor, second: Tensor, pair_norms: Tensor) -> None:
         """Take in the features of some pairs.
 
         Args:
-            pairs: Indices of the pairs, (n,).
+            pairs: Indices of the pairs, (n,), or their range.
             first: Features of their first images, (n, tokens, channels), float32.
             second: Features of their second images, of the same shape.
             pair_norms: Norms of the two flattened features, (n, 2).
         """
         differences = channel_differences(first, second)
         weights = self.weights[:, pairs]
-        self.differences[pairs] = differences
+        self.differences[pairs] = differences.to(self.differences.device)
         if "cosine" in self.distances:
             self.cosines[pairs] = cosine(first, second, *pair_norms.unbind(dim=1))
         self.filled[pairs] = True
@@ -72,7 +80,7 @@ class LayerDistances(Metric):
         self.count += weights.sum(dim=1)
 
     def channel_means(self) -> Tensor:
-        """m, (folds, channels), float64 on the CPU."""
+        """m, (folds, channels), float64 on the CPU, over what is in the state: of all ranks within `sync_context`."""
         return (self.channel_sum / self.count[:, None]).cpu()
 
     def compute(self) -> dict[str, Tensor]:
@@ -83,7 +91,7 @@ class LayerDistances(Metric):
             if name == "cosine":
                 found[name] = self.cosines.cpu()
                 continue
-            parts = []
+            parts = [torch.empty(0, dtype=torch.float64)]
             for differences, folds in zip(self.differences.split(_ROWS), fold.split(_ROWS), strict=True):
                 rows = differences.cpu()
                 is_normalized = name == "normalized_euclidean"
@@ -113,10 +121,15 @@ class ChannelActivity(Metric):
         self.add_state("square_sum", torch.zeros(channels, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, features: Tensor) -> None:
-        """Take in the features of some images, (images, tokens, channels)."""
-        self.square_sum += features.square().sum(dim=1).sum(dim=0, dtype=torch.float64)
-        self.count += features.shape[0] * features.shape[1]
+    def update(self, squares: Tensor, tokens: int) -> None:
+        """Take in some images.
+
+        Args:
+            squares: Squared activations summed over tokens, (images, channels), float64.
+            tokens: How many tokens that were.
+        """
+        self.square_sum += squares.sum(dim=0)
+        self.count += squares.shape[0] * tokens
 
     def compute(self) -> Tensor:
         """The means, (channels,), float64."""
