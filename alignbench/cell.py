@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from alignbench.errors import UsageError, unknown
 from alignbench.models import PROTOCOLS, RANDOM_PREFIX, cards, label_of
@@ -18,7 +18,7 @@ METRICS: Registry[PairMetric] = Registry(
 )
 DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
 TOKEN_VIEWS = ("all", "cls", "mean")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda")
 RESIZINGS = ("checkpoint", "squash")
 LEVELS = ("low", "middle", "high")  # of abstraction
@@ -39,11 +39,18 @@ class Cell:
         protocol: `paper` or `corrected`.
         resize: `checkpoint`, as its processor does, or `squash`: the whole picture, whatever its shape, to the tower's
             square (PIL, bicubic), so that all models see the same; ignored for baselines.
-        batch_size: Images a batch.
-        precision: `fp32` or `bf16`.
+        batch_size: Images a batch, or `auto` for the smallest that comes near the fastest on this device.
+        precision: `fp32`, or `bf16` or `fp16` for the tower.
         accelerator: `auto`, `cpu` or `cuda`.
-        workers: Loader processes; none for a default.
-        feature_memory: Bytes of features kept at the same time.
+        devices: Processes on each machine that share the work of a tower; on `cuda` each has a GPU of its own.
+        nodes: Machines that share the work.
+        workers: Loader processes of each; none for a default.
+        feature_memory: Bytes of features that each keeps at the same time.
+        pixel_cache: Folder of prepared pictures that runs share, `off` for none; nothing for the default one.
+        pixel_cache_size: Bytes that it may take.
+        compiled: Whether the tower is compiled by `torch.compile`.
+        check_precision: With a low precision: on how many pairs scores are also taken in float32, to tell the largest
+            change; 0 for none.
         random_init: Random weights instead of the checkpoint's.
         seed: Of random weights and of the bootstrap.
         limit: Only the first judgments of each subset.
@@ -57,11 +64,17 @@ class Cell:
     tokens: str = "all"
     protocol: str = "paper"
     resize: str = "checkpoint"
-    batch_size: int = 16
+    batch_size: int | Literal["auto"] = 16
     precision: str = "fp32"
     accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
     workers: int | None = None
     feature_memory: int = 4_000_000_000
+    pixel_cache: str | Path | None = None
+    pixel_cache_size: int = 20_000_000_000
+    compiled: bool = False
+    check_precision: int = 0
     random_init: bool = False
     seed: int = 0
     limit: int | None = None
@@ -86,12 +99,25 @@ class Cell:
                     raise unknown(kind, name, valid)
         if not self.distances:
             raise UsageError(f"no distance to measure: choose from {', '.join(DISTANCES)}")
-        numbers = {"batch size": self.batch_size, "limit": self.limit, "feature memory": self.feature_memory}
+        if self.batch_size != "auto" and not isinstance(self.batch_size, int):
+            raise UsageError(f"batch size {self.batch_size!r} is neither a whole number nor auto")
+        numbers = {
+            "limit": self.limit,
+            "feature memory": self.feature_memory,
+            "pixel cache size": self.pixel_cache_size,
+            "devices": self.devices,
+            "number of nodes": self.nodes,
+            "batch size": None if isinstance(self.batch_size, str) else self.batch_size,
+        }
         for kind, number in numbers.items():
             if number is not None and number < 1:
                 raise UsageError(f"{kind} {number} is below 1")
         if self.workers is not None and self.workers < 0:
             raise UsageError(f"loader workers {self.workers} is below 0")
+        if self.check_precision < 0:
+            raise UsageError(f"pairs to check the precision on, {self.check_precision}, are below 0")
+        if self.check_precision and self.precision == "fp32":
+            raise UsageError("nothing to check: --check-precision goes with --precision bf16 or fp16")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is out of range 0 to 2^63 - 1")
         if self.is_metric and self.random_init:

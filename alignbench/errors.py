@@ -27,6 +27,10 @@ class ModelError(AlignbenchError):
     """A checkpoint that cannot be had, or cannot be trusted."""
 
 
+class LostRankError(AlignbenchError):
+    """Another process of the run is gone, so that nothing can be decided together any more."""
+
+
 class AlignbenchWarning(UserWarning):
     """Something the user should know that does not stop a run."""
 

@@ -14,22 +14,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from alignbench.cell import METRICS, Cell
-from alignbench.datasets import DATASETS, DataSet
-from alignbench.datasets.judgments import Judgments, distinct_pairs
+from alignbench.datasets import DATASETS
+from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError
-from alignbench.extraction.listening import Listener, Outline
+from alignbench.extraction.listening import Listener
 from alignbench.models import cards, check_name, needs_download
-from alignbench.protocols import channel_fit, fold_of_pairs, leaves_one_out, load_judgments
+from alignbench.pair_distances import PairDistances, columns, pair_distances
+from alignbench.precision import check_precision
+from alignbench.protocols import load_judgments
 from alignbench.results import LayerCurve, Run, folder_name
 from alignbench.scoring import score_rows
 
@@ -37,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from alignbench.extraction.metrics import PairMetric
+    from alignbench.extraction.pixel_cache import PixelCache
+    from alignbench.extraction.ranks import Ranks
     from alignbench.models.towers import Tower
 
 
@@ -78,13 +78,16 @@ def measure(model: str, dataset: str, *, data_root: str | Path | None = None, **
         300
     """
     root = Path(data_root) if data_root is not None else None
-    found = measure_cell(Cell(model=model, dataset=dataset, data_root=root, **options))
+    found = measure_cell(Cell(model=model, dataset=dataset, data_root=root, **options), on_all_ranks=True)
     assert found is not None  # nothing was offered as finished
     return found.curve
 
 
 def measure_cell(
-    cell: Cell, listener: Listener | None = None, finished: Callable[[str], bool] = lambda name: False
+    cell: Cell,
+    listener: Listener | None = None,
+    finished: Callable[[str], bool] = lambda name: False,
+    on_all_ranks: bool = False,
 ) -> Run | None:
     """Measure one cell.
 
@@ -92,36 +95,54 @@ def measure_cell(
         cell: What to measure and how.
         listener: Hears of the progress.
         finished: Is asked, with the name of the run's folder, before the expensive part.
+        on_all_ranks: Whether every process of a run scores, and not only the leading one.
 
     Returns:
-        What was measured, or nothing if it is finished already.
+        What was measured, or nothing if it is finished already, or another process has the result.
 
     Raises:
         AlignbenchError: See `measure`.
     """
-    cell, listener, watch = cell.checked(), listener or Listener(), Stopwatch()
+    cell, watch = cell.checked(), Stopwatch()
     _check_possible(cell)
     data_set = DATASETS.load(cell.dataset)
-    with watch.stage("data"):
-        judgments = load_judgments(cell, data_set)
-        identities = judgments.images.identities()
-    with watch.stage("model"):
-        source = _metric(cell) if cell.is_metric else _tower(cell, listener)
-    settings = _settings(cell, judgments, identities, source)
-    if finished(folder_name(cell.label, cell.dataset, settings)):
+    with watch.stage("launch"):
+        ranks = _join(cell)
+    listener = (listener if ranks.leads else None) or Listener()
+    with ranks.together():
+        cache = None if data_set.packaged else _cache(cell)
+        with watch.stage("data"):
+            judgments = load_judgments(cell, data_set)
+            identities = judgments.images.identities()
+        with watch.stage("model"):
+            source = _metric(cell) if cell.is_metric else _tower(cell, listener)
+        settings = _settings(cell, judgments, identities, source)
+    if ranks.decide(ranks.leads and finished(folder_name(cell.label, cell.dataset, settings))):
         return None
+    if cell.batch_size == "auto":
+        with watch.stage("batch"):
+            cell = replace(cell, batch_size=ranks.decide(_fastest_batch(cell, source, ranks)))
     with watch.stage("extract"):
-        found = _distances(cell, data_set, judgments, identities, source, listener)
-    stimuli = judgments.stimuli(identities)
-    shown = tuple(stimuli[row] for row in judgments.evaluated())
+        found = pair_distances(cell, data_set, judgments, identities, source, ranks, listener, cache)
+    check = None
+    if cell.check_precision and not cell.is_metric:
+        with watch.stage("check"):
+            check = check_precision(cell, data_set, judgments, source, ranks)
+    if not (ranks.leads or on_all_ranks):
+        return None
+    shown = judgments.stimuli(identities, judgments.evaluated())
     calibrated = len(judgments.calibration)
     judgments, pairs = judgments.without_calibration()
-    distances = {name: values[:, pairs] for name, values in found.values.items()}
+    distances = {name: columns(values, pairs) for name, values in found.values.items()}
     with watch.stage("score"):
         frame, intervals = score_rows(
             cell, judgments, found.layers, found.depths, distances, data_set.published_ceiling
         )
-    details = _details(cell, judgments, found, watch) | {"interval": intervals, "calibration_judgments": calibrated}
+    details = _details(cell, judgments, found, watch, ranks) | {
+        "interval": intervals,
+        "calibration_judgments": calibrated,
+        "precision_check": check,
+    }
     return Run(LayerCurve(frame), found.layers, distances, judgments, settings, details, shown, found.channels)
 
 
@@ -137,6 +158,26 @@ def _check_possible(cell: Cell) -> None:
 
         if not torch.cuda.is_available():
             raise UsageError("accelerator cuda: there is no such device here, use --accelerator cpu or auto")
+
+
+def _join(cell: Cell) -> Ranks:
+    """The processes that share the work; a baseline needs one."""
+    from alignbench.extraction.ranks import join
+
+    return join(cell.device) if cell.is_metric else join(cell.device, cell.devices, cell.nodes)
+
+
+def _fastest_batch(cell: Cell, source: Tower | PairMetric, ranks: Ranks) -> int:
+    from alignbench.extraction.batching import fastest_batch
+    from alignbench.models.towers import Tower
+
+    return fastest_batch(source, ranks.device, cell.precision) if isinstance(source, Tower) else 16
+
+
+def _cache(cell: Cell) -> PixelCache | None:
+    from alignbench.extraction.pixel_cache import PixelCache
+
+    return PixelCache.open(cell.pixel_cache, cell.pixel_cache_size)
 
 
 def _metric(cell: Cell) -> PairMetric:
@@ -161,11 +202,9 @@ def _tower(cell: Cell, listener: Listener) -> Tower:
 
 def _squash(tower: Tower) -> None:
     """Show the tower the whole of every picture, at the size that its own preparation makes."""
-    from PIL import Image
+    from alignbench.extraction.metrics import squash
 
-    from alignbench.extraction.metrics import Sized
-
-    tower.prepare = Sized(int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1]))
+    tower.prepare = squash(tower.prepare)
 
 
 def _evaluated_fingerprint(judgments: Judgments, identities: Sequence[str]) -> str:
@@ -213,76 +252,10 @@ def _settings(
     }
 
 
-# ---------------------------------------------------------------------------------------------- distances
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What extraction gives: distances by name, (layers, pairs), and where and how they came about."""
-
-    layers: tuple[str, ...]
-    depths: tuple[float, ...]
-    values: dict[str, NDArray[np.float64]]
-    device: str
-    embedded: int
-    channels: pd.DataFrame | None = None
-    resized: int = 0
-
-
-def _distances(
-    cell: Cell,
-    data_set: DataSet,
-    judgments: Judgments,
-    identities: Sequence[str],
-    source: Tower | PairMetric,
-    listener: Listener,
-) -> _Found:
-    from alignbench.extraction.plan import make_plan
-    from alignbench.models.towers import Tower
-
-    folds = fold_of_pairs(judgments) if leaves_one_out(cell, data_set) else None
-    distinct = distinct_pairs(judgments.pairs, identities, folds)
-    images = judgments.images.select(distinct.images)
-    plan = make_plan(distinct.pairs, len(distinct.images), cell.batch_size)
-    outline = Outline(cell.label, cell.dataset, len(distinct.images), len(judgments.pairs), 1, 1, "cpu")
-    try:
-        if isinstance(source, Tower):
-            from alignbench.extraction.towers import Execution, plan_passes, tower_distances
-
-            execution = Execution(cell.precision, cell.device, cell.workers, cell.feature_memory)
-            passes = plan_passes(source, plan, len(distinct.pairs), cell.tokens, execution)
-            listener.planned(replace(outline, layers=len(source.layers), passes=len(passes), device=execution.device))
-            fit = channel_fit(cell, judgments, distinct, folds)
-            of_tower = tower_distances(
-                source, images, plan, passes, fit, cell.tokens, cell.distances, execution, listener
-            )
-            found = _Found(
-                tuple(layer.name for layer in source.layers),
-                tuple(layer.depth for layer in source.layers),
-                of_tower.values,
-                execution.device,
-                len(images.names),
-                pd.DataFrame(asdict(use) for use in of_tower.channels),
-            )
-        else:
-            from alignbench.extraction.metrics import metric_distances
-
-            device = cell.device if hasattr(source, "to") else "cpu"
-            listener.planned(replace(outline, device=device))
-            of_metric = metric_distances(
-                source, images, plan, distinct.pairs, data_set.common_side, cell.workers, listener, device
-            )
-            values = {source.distance: of_metric.values}
-            found = _Found(("image",), (0.0,), values, device, len(images.names), resized=of_metric.resized)
-    finally:
-        listener.finished()
-    return replace(found, values={name: values[:, distinct.back] for name, values in found.values.items()})
-
-
 # ------------------------------------------------------------------------------------------------ details
 
 
-def _details(cell: Cell, judgments: Judgments, found: _Found, watch: Stopwatch) -> dict[str, Any]:
+def _details(cell: Cell, judgments: Judgments, found: PairDistances, watch: Stopwatch, ranks: Ranks) -> dict[str, Any]:
     images = len(judgments.images.names)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     packages = (
@@ -305,6 +278,13 @@ def _details(cell: Cell, judgments: Judgments, found: _Found, watch: Stopwatch) 
             "loader_workers": cell.workers,
             "feature_memory": cell.feature_memory,
             "device": found.device,
+            "devices": ranks.devices,
+            "nodes": ranks.nodes,
+            "compiled": cell.compiled,
+            "matrix_products": found.dense,
+            "passes": found.passes,
+            "pixel_cache": found.pixel_cache,
+            "pixels_there": found.pixels_there,
         },
         "timing": {name: round(seconds, 3) for name, seconds in watch.seconds.items()},
         "images_per_second": round(found.embedded / watch.seconds["extract"], 2),

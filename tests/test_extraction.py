@@ -11,20 +11,27 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from reference import read_nights, read_things, read_tid2013
+from torch import Tensor
 
-from alignbench import Cell
+from alignbench import Cell, measurement
 from alignbench.cell import DISTANCES, METRICS
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.distances import ChannelFit
+from alignbench.errors import UsageError
+from alignbench.extraction import batching, towers
+from alignbench.extraction.dealing import make_deal
 from alignbench.extraction.listening import Listener, Outline
+from alignbench.extraction.mapped import mapped_zeros
 from alignbench.extraction.metrics import metric_distances
 from alignbench.extraction.plan import make_plan
+from alignbench.extraction.ranks import join
 from alignbench.extraction.towers import Execution, plan_passes, tower_distances
 from alignbench.measurement import measure_cell
 from alignbench.models import load_tower
 from alignbench.models.towers import Tower
+from alignbench.precision import some_judgments
 from alignbench.results import Run
 
 Floats = NDArray[np.float64]
@@ -88,13 +95,15 @@ def distances_of(
     batch_size: int = 4,
     workers: int = 0,
     memory: int = MEMORY,
+    dense: bool | None = None,
+    compiled: bool = False,
 ) -> dict[str, Floats]:
-    plan = make_plan(pairs, len(images.names), batch_size)
-    execution = Execution(accelerator="cpu", workers=workers, feature_memory=memory)
-    passes = plan_passes(tower, plan, len(pairs), "all", execution)
+    deal = make_deal(pairs, len(images.names), batch_size, dense=dense)
+    execution = Execution(join("cpu"), workers=workers, feature_memory=memory, compiled=compiled)
+    passes = plan_passes(tower.layers, deal, "all", memory)
     assert (len(passes) > 1) == (memory < MEMORY)
     fit = ChannelFit(torch.from_numpy(weights)[None], torch.zeros(len(pairs), dtype=torch.long))
-    return tower_distances(tower, images, plan, passes, fit, "all", DISTANCES, execution, Listener()).values
+    return tower_distances(tower, images, pairs, deal, passes, fit, "all", DISTANCES, execution, Listener()).values
 
 
 def check_close(found: dict[str, Floats], expected: dict[str, Floats]) -> None:
@@ -249,3 +258,117 @@ def test_pixels_by_hand() -> None:
     second[0] = 0.5
     second[1, 0] = 1.0
     np.testing.assert_allclose(pixels(first, second).numpy(), [0.5, np.sqrt(1 / 3)], rtol=1e-12)
+
+
+# --- Where and how the work is done ---------------------------------------------------------------------------------
+
+
+def test_what_is_kept_in_a_file_is_the_same(
+    tower: Tower, things: Judgments, plain: dict[str, Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def counted(rows: int, columns: int) -> Tensor:
+        made.append((rows, columns))
+        return mapped_zeros(rows, columns)
+
+    monkeypatch.setattr(towers, "mapped_zeros", counted)
+    one_layer = 10 * 17 * 32 * 4
+    fits_memory = len(things.pairs) * 32 * 4 * 2
+    assert fits_memory < one_layer
+    found = distances_of(tower, things.images, things.pairs, things.multiplicity(), memory=one_layer)
+    assert made == []
+    check_close(found, plain)
+    stars = np.repeat(things.pairs, 40, axis=0)  # pair by pair, and more of it than of features
+    expected = distances_of(tower, things.images, stars, np.ones(len(stars)), dense=False)
+    found = distances_of(tower, things.images, stars, np.ones(len(stars)), memory=one_layer, dense=False)
+    assert made == [(len(stars), channels) for channels in (32, 32, 32, 32, 24)]
+    for name in DISTANCES:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+@pytest.mark.parametrize("memory", [MEMORY, 2 * 10 * 17 * 32 * 4])
+def test_matrix_products_give_the_same(tower: Tower, things: Judgments, plain: dict[str, Floats], memory: int) -> None:
+    check_close(
+        distances_of(tower, things.images, things.pairs, things.multiplicity(), memory=memory, dense=True), plain
+    )
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_picture_that_cannot_be_told_apart_is_at_distance_0(tower: Tower, things: Judgments, dense: bool) -> None:
+    images = things.images.select(np.array([0, 1, 1, 2]))
+    pairs = np.array([(a, b) for a in range(4) for b in range(a)])
+    found = distances_of(tower, images, pairs, np.ones(6), dense=dense)
+    for name in DISTANCES:
+        assert (found[name][:, 2] == 0).all(), name
+        np.testing.assert_allclose(found[name][:, 0], found[name][:, 1], rtol=1e-6)
+        assert (found[name][1:, [0, 3, 4]] > 0).all()
+
+
+@pytest.mark.slow
+def test_a_compiled_tower_gives_the_same(tower: Tower, things: Judgments, plain: dict[str, Floats]) -> None:
+    for batch_size in (4, 10):  # the last batch is smaller, or the only one
+        found = distances_of(tower, things.images, things.pairs, things.multiplicity(), batch_size, compiled=True)
+        check_close(found, plain)
+    assert not any(module._forward_hooks for module in tower.modules())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_the_change_by_a_low_precision_is_told(tiny_tower: Folders, data_root: Folders, precision: str) -> None:
+    given = {"precision": precision, "check_precision": 12}
+    run = measured(str(tiny_tower("clip")), "tid2013", data_root("tid2013"), **given)
+    check = run.details["precision_check"]
+    assert (check["pairs"], check["judgments"]) == (12, 12)
+    few = some_judgments(run.judgments, 12)
+    rows = np.searchsorted(np.array(run.judgments.ids), np.array(few.ids), sorter=np.argsort(run.judgments.ids))
+    human = run.judgments.human[np.argsort(run.judgments.ids)[rows]]
+    assert few.human.tolist() == human.tolist()
+    exact, low = (
+        measured_on(few, str(tiny_tower("clip")), data_root("tid2013"), which) for which in ("fp32", precision)
+    )
+    change = np.abs(exact - low)
+    assert check["largest_change"] == pytest.approx(np.nanmax(change), abs=1e-12)
+    assert check["largest_change"] > 0
+
+
+def measured_on(few: Judgments, model: str, root: Path, precision: str) -> Floats:
+    """All scores of some judgments, found through the command's own path with everything else left out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measurement, "load_judgments", lambda *_: few)
+        run = measured(model, "tid2013", root, precision=precision)
+    return run.curve.frame["value"].to_numpy()
+
+
+def test_the_check_of_precision_needs_a_low_one() -> None:
+    for options in ({}, {"precision": "fp32"}):
+        with pytest.raises(UsageError, match="--precision bf16"):
+            Cell("shapes-clip", "shapes-low", check_precision=9, **options).checked()  # type: ignore[arg-type]
+    assert (
+        measured("pixels", "shapes-low", None, limit=9, precision="bf16", check_precision=9).details["precision_check"]
+        is None
+    )
+
+
+def test_the_batch_that_is_found_is_among_those_tried(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {1: 1.0, 8: 4.0, 16: 4.1, 32: 8.1}  # 2, 3.9 and 3.95 images a second
+    monkeypatch.setattr(batching, "_LONG", 100.0)
+    monkeypatch.setattr(batching, "_seconds", lambda tower, pixels, precision: seconds[len(pixels)])
+    assert batching.fastest_batch(tower, torch.device("cpu"), "fp32") == 16
+
+
+def test_a_batch_that_does_not_fit_is_passed_over(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(tower: Tower, pixels: Tensor, precision: str) -> float:
+        if len(pixels) > 8:
+            raise torch.OutOfMemoryError
+        return 0.1
+
+    monkeypatch.setattr(batching, "_seconds", seconds)
+    assert batching.fastest_batch(tower, torch.device("cpu"), "fp32") == 8
+
+
+def test_an_automatic_batch_size_changes_nothing(tiny_tower: Folders, nights_root: Path) -> None:
+    found = measured(str(tiny_tower("clip")), "nights", nights_root, batch_size="auto")
+    expected = measured(str(tiny_tower("clip")), "nights", nights_root)
+    assert found.details["execution"]["batch_size"] in (8, 16, 32)
+    check_close(found.distances, expected.distances)
+    assert found.settings == expected.settings

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from alignbench.errors import UsageError
-from alignbench.extraction.plan import Plan, image_order, layer_passes, make_plan
+from alignbench.extraction.plan import Plan, image_order, layer_passes, make_plan, plan_flow
 
 Indices = NDArray[np.int64]
 
@@ -122,16 +122,16 @@ def test_passes_take_the_layers_in_order_and_each_fits(data: st.DataObject, size
     assert all(before + after > budget for before, after in zip(need, first[1:], strict=False)), "a pass too many"
 
 
-@given(st.data(), st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=20))
-def test_passes_bound_what_is_kept_per_pair_too(data: st.DataObject, sizes: list[tuple[int, int]]) -> None:
-    features, states = [size for size, _ in sizes], [size for _, size in sizes]
-    budget = data.draw(st.integers(max(features), 2 * sum(features)))
-    state_budget = data.draw(st.integers(1, 2 * sum(states)))
-    passes = layer_passes(features, 1, budget, states, state_budget)
-    assert [layer for group in passes for layer in group] == list(range(len(sizes)))
-    for group in passes:
-        assert sum(features[layer] for layer in group) <= budget
-        assert len(group) == 1 or sum(states[layer] for layer in group) <= state_budget
+@given(pair_graphs(), st.integers(1, 9), st.data())
+def test_who_stays_keeps_its_slot_to_the_end(graph: tuple[Indices, int], batch_size: int, data: st.DataObject) -> None:
+    pairs, images = graph
+    staying = np.array(data.draw(st.lists(st.booleans(), min_size=images, max_size=images)))
+    plan = plan_flow(pairs, image_order(pairs, images), np.arange(len(pairs)), batch_size, staying)
+    held: dict[int, int] = {}
+    for step in plan.steps:
+        held |= dict(zip(step.slots.tolist(), step.images.tolist(), strict=True))
+    assert ((plan.places >= 0) == staying).all()
+    assert all(held[int(plan.places[image])] == image for image in np.flatnonzero(staying))
 
 
 def test_everything_in_one_pass_where_there_is_room() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 from alignbench.errors import UsageError
 
@@ -27,6 +28,16 @@ def parse_bytes(text: str) -> int:
         raise UsageError(f"'{text}' is not a size: write for instance 4GB or 500MB")
     base = 1024 if match[3] else 1000
     return int(float(match[1]) * base ** " kmgt".index(match[2].lower() or " "))
+
+
+def parse_batch_size(text: str) -> int | Literal["auto"]:
+    """A number of images, or `auto`."""
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UsageError(f"--batch-size {text} is neither a number nor auto") from error
 
 
 def default_root(name: str) -> Path | None:

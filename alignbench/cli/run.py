@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, default_root, names_in, parse_bytes
-from alignbench.errors import AlignbenchError, UsageError
+from alignbench.cli.options import complain, default_root, names_in, parse_batch_size, parse_bytes
+from alignbench.errors import AlignbenchError, LostRankError, UsageError
 
 if TYPE_CHECKING:
     from alignbench.cell import Cell
@@ -33,13 +34,23 @@ def run(
     resize: Annotated[
         str, typer.Option(help="checkpoint: as its processor does; squash: the whole picture to the tower's square.")
     ] = "checkpoint",
-    batch_size: Annotated[int, typer.Option(help="Images a batch.")] = 16,
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 for the tower.")] = "fp32",
+    batch_size: Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")] = "16",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
+    check_precision: Annotated[
+        int, typer.Option(help="With bf16 or fp16: take scores on this many pairs in fp32 too, and tell what changes.")
+    ] = 0,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(help="Processes a machine that share a tower's work, each with its GPU.")] = 1,
+    num_nodes: Annotated[int, typer.Option(help="Machines that share it: start it with torchrun or srun.")] = 1,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the tower (torch.compile).")] = False,
     loader_workers: Annotated[
         int | None, typer.Option(help="Processes that read images [default: one fewer than there are cores].")
     ] = None,
     feature_memory: Annotated[str, typer.Option(help="Features kept at the same time.")] = "4GB",
+    pixel_cache: Annotated[
+        str, typer.Option(help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench].")
+    ] = "",
+    pixel_cache_size: Annotated[str, typer.Option(help="What it may take.")] = "20GB",
     random_init: Annotated[
         bool, typer.Option("--random-init", help="Random weights, drawn from --seed; cards need no download.")
     ] = False,
@@ -76,11 +87,17 @@ def run(
             tokens=tokens,
             protocol=protocol,
             resize=resize,
-            batch_size=batch_size,
+            batch_size=parse_batch_size(batch_size),
             precision=precision,
+            check_precision=check_precision,
             accelerator=accelerator,
+            devices=devices,
+            nodes=num_nodes,
+            compiled=compiled,
             workers=loader_workers,
             feature_memory=parse_bytes(feature_memory),
+            pixel_cache=pixel_cache or None,
+            pixel_cache_size=parse_bytes(pixel_cache_size),
             random_init=random_init,
             seed=one,
             limit=limit,
@@ -92,6 +109,11 @@ def run(
 
     for name in names:
         DATASETS.load(name)
+    if devices * num_nodes > 1:
+        from alignbench.extraction.ranks import follows
+
+        if follows():
+            return _follow(cells)
     tracker = _tracker(wandb, cells)
     finished = []
     for cell in cells:
@@ -107,6 +129,23 @@ def run(
     if tracker is not None and tracker.offline:
         complain(tracker.how_to_upload())
     return 0 if len(finished) == len(cells) else 1
+
+
+def _follow(cells: list[Cell]) -> int:
+    """Share the work of another process, which speaks and writes: an error of ours is said there too."""
+    from alignbench.measurement import measure_cell
+
+    warnings.simplefilter("ignore")
+    for cell in cells:
+        if cell.is_metric:
+            continue
+        try:
+            measure_cell(cell)
+        except LostRankError:
+            return 1
+        except AlignbenchError:
+            continue
+    return 0
 
 
 def _tracker(mode: str, cells: list[Cell]) -> Tracker | None:
@@ -126,7 +165,7 @@ def _run_one(
     try:
         return measure_into(cell, output, overwrite, tracker)
     except AlignbenchError as error:
-        if alone:
+        if alone or isinstance(error, LostRankError):
             raise
         complain(f"{cell.label} on {cell.dataset}: {error}")
         return None
@@ -175,6 +214,7 @@ def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | N
         if tracker is not None and under_agent():
             tracker.log(found[0])
         return found[0], read_curve(found[0])
+    _say_change(measured)
     channels = measured.channels
 
     def draw(curve: LayerCurve, folder: Path) -> None:
@@ -186,6 +226,17 @@ def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | N
     if tracker is not None:
         tracker.log(folder)
     return folder, measured.curve
+
+
+def _say_change(measured: Run) -> None:
+    """Say what the precision changes, if that was looked at."""
+    check = measured.details["precision_check"]
+    if check is None:
+        return
+    found, precision = check["largest_change"], measured.settings["precision"]
+    where = "" if found is None else f" ({check['metric']} of {check['distance']} at {check['layer']})"
+    largest = "no score is a number in both" if found is None else f"largest change of a score {found:.4f}{where}"
+    print(f"{precision} against fp32 on {check['pairs']} pairs: {largest}", file=sys.stderr)
 
 
 def demo(output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo")) -> None:

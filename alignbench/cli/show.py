@@ -44,11 +44,17 @@ class ConsoleListener(Listener):
         """Say what is about to be done, and start the bar."""
         passes = f"{outline.passes} pass" + ("es" if outline.passes > 1 else "")
         layers = f"{outline.layers} layer" + ("s" if outline.layers > 1 else "")
+        ranks = f" x {outline.ranks}" if outline.ranks > 1 else ""
         self.notice(
             f"{outline.label} on {outline.dataset}: {outline.images:,} images, {outline.pairs:,} pairs, "
-            f"{layers}, {passes}, {outline.device}"
+            f"{layers}, {passes}, {outline.device}{ranks}"
         )
-        self.total, self.done, self.start, self.said = outline.images * outline.passes, 0, time.monotonic(), False
+        if outline.passes > 1:
+            self.notice(
+                f"features do not fit --feature-memory: every image is embedded {outline.passes} times "
+                f"({outline.passes * outline.images:,} in all); {outline.one_pass / 1e9:.1f}GB would do it in one pass"
+            )
+        self.total, self.done, self.start, self.said = outline.share * outline.passes, 0, time.monotonic(), False
         if self.console.is_terminal:
             columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
             self.progress = Progress(*columns, console=self.console, transient=True)

@@ -20,14 +20,22 @@ def _end_with(pipe: int) -> None:
 
 
 def main() -> int:
-    """Run the command line of this process; nothing else that it starts reads the pipe."""
+    """Run the command line of this process; nothing else that it starts reads the pipe.
+
+    A further process of the same run is started by this one with the same command, and has nothing to read there.
+    """
+    if "LOCAL_RANK" not in os.environ:
+        _hold_the_pipe()
+    from alignbench.cli.main import main as run
+
+    return run()
+
+
+def _hold_the_pipe() -> None:
     pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     Thread(target=_end_with, args=(pipe,), daemon=True).start()
-    from alignbench.cli.main import main as run
-
-    return run()
 
 
 if __name__ == "__main__":

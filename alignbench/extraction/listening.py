@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Outline:
-    """A run before it starts."""
+    """A run before it starts.
+
+    Attributes:
+        label: Of the model.
+        dataset: Its name.
+        images: Distinct images.
+        pairs: Pairs of them.
+        layers: Layers of the model.
+        passes: How often every image is embedded, so that features fit memory.
+        device: `cpu` or `cuda`.
+        ranks: Processes that share the work.
+        share: Images that this one embeds in a pass, and will hear of.
+        one_pass: Bytes of feature memory with which one pass would do.
+    """
 
     label: str
     dataset: str
@@ -16,6 +29,9 @@ class Outline:
     layers: int
     passes: int
     device: str
+    ranks: int = 1
+    share: int = 0
+    one_pass: int = 0
 
 
 class Listener:

@@ -30,10 +30,17 @@ class OrderedImages(Dataset[Item[T] | DataError]):
         images: All pictures.
         order: Indices of those to read.
         prepare: What is done to each in the loader's process.
+        cached: Gives what `prepare` makes of the picture at an index, from the cache where it is there.
     """
 
-    def __init__(self, images: ImageSource, order: NDArray[np.int64], prepare: Callable[[Image.Image], T]) -> None:
-        self.images, self.order, self.prepare = images, order, prepare
+    def __init__(
+        self,
+        images: ImageSource,
+        order: NDArray[np.int64],
+        prepare: Callable[[Image.Image], T],
+        cached: Callable[[int], T] | None = None,
+    ) -> None:
+        self.images, self.order, self.prepare, self.cached = images, order, prepare, cached
 
     def __len__(self) -> int:
         return len(self.order)
@@ -41,7 +48,7 @@ class OrderedImages(Dataset[Item[T] | DataError]):
     def __getitem__(self, position: int) -> Item[T] | DataError:
         index = int(self.order[position])
         try:
-            return self.prepare(self.images.open(index)), index
+            return (self.prepare(self.images.open(index)) if self.cached is None else self.cached(index)), index
         except DataError as error:
             return error
 
@@ -60,9 +67,14 @@ def first_error(items: list[Item[T] | DataError]) -> DataError | None:
     return next((item for item in items if isinstance(item, DataError)), None)
 
 
-def default_workers(images: int) -> int:
-    """Loader processes: one core is left for the model, and a handful of images needs none."""
-    return 0 if images < 64 else max(1, min(16, usable_cores() - 1))
+def default_workers(images: int, sharers: int = 1) -> int:
+    """Loader processes of one of the processes that share this machine.
+
+    One core of its share is left for the model, and a handful of images needs none.
+    """
+    cores = usable_cores() // sharers
+    fewest = 1 if sharers == 1 else 0
+    return 0 if images < 64 else max(fewest, min(16, cores - 1))
 
 
 def ordered_loader(
@@ -71,8 +83,9 @@ def ordered_loader(
     workers: int | None,
     collate: Callable[[list[Item[T] | DataError]], object],
     pin_memory: bool = False,
+    sharers: int = 1,
 ) -> DataLoader[Item[T] | DataError]:
     """A loader whose batches are the plan's steps."""
-    batch_size = len(plan.steps[0].images)
-    count = default_workers(len(dataset)) if workers is None else workers
+    batch_size = len(plan.steps[0].images) if plan.steps else 1
+    count = default_workers(len(dataset), sharers) if workers is None else workers
     return DataLoader(dataset, batch_size, shuffle=False, num_workers=count, collate_fn=collate, pin_memory=pin_memory)

@@ -41,15 +41,28 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """All batches, and the number of slots that they need."""
+    """All batches, and the number of slots that they need.
+
+    Attributes:
+        steps: The batches; none where there is nothing to embed.
+        slots: How many images are kept at the same time.
+        places: The slot of each image that stays to the end, -1 for all others, (images,).
+    """
 
     steps: tuple[Step, ...]
     slots: int
+    places: Indices
 
     @property
     def order(self) -> Indices:
         """The images in the order of their embedding."""
-        return np.concatenate([step.images for step in self.steps])
+        return np.concatenate([np.empty(0, dtype=np.int64), *(step.images for step in self.steps)])
+
+
+def pair_graph(pairs: Indices, images: int) -> csr_matrix:
+    """The symmetric adjacency matrix of pairs (P, 2) of so many images."""
+    ends = np.concatenate([pairs, pairs[:, ::-1]])
+    return csr_matrix(coo_array((np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])), shape=(images, images)))
 
 
 def image_order(pairs: Indices, images: int) -> Indices:
@@ -64,61 +77,70 @@ def image_order(pairs: Indices, images: int) -> Indices:
     Returns:
         Permutation of the images, (images,).
     """
-    ends = np.concatenate([pairs, pairs[:, ::-1]])
-    graph = coo_array((np.ones(len(ends), dtype=np.int8), (ends[:, 0], ends[:, 1])), shape=(images, images))
-    backwards = reverse_cuthill_mckee(csr_matrix(graph), symmetric_mode=True)
+    backwards = reverse_cuthill_mckee(pair_graph(pairs, images), symmetric_mode=True)
     return np.asarray(backwards[::-1], dtype=np.int64)
 
 
 def make_plan(pairs: Indices, images: int, batch_size: int) -> Plan:
-    """Plan the flow of images.
+    """Plan the flow of all images.
 
     Args:
         pairs: Image indices of the unique pairs, (P, 2); every image is in at least one.
         images: Number of images.
         batch_size: Images a step.
     """
-    order = image_order(pairs, images)
-    position = np.empty(images, dtype=np.int64)
-    position[order] = np.arange(images)
-    ready = position[pairs].max(axis=1) // batch_size  # the step that completes a pair
-    last = np.zeros(images, dtype=np.int64)  # the step that completes an image's last pair
-    np.maximum.at(last, pairs.ravel(), np.repeat(ready, 2))
-    by_step = np.argsort(ready, kind="stable")
-    bounds = np.searchsorted(ready[by_step], np.arange(-(-images // batch_size) + 1))
+    return plan_flow(pairs, image_order(pairs, images), np.arange(len(pairs)), batch_size, np.zeros(images, dtype=bool))
 
-    slot_of = np.full(images, -1, dtype=np.int64)
+
+def plan_flow(pairs: Indices, order: Indices, due: Indices, batch_size: int, staying: NDArray[np.bool_]) -> Plan:
+    """Plan the flow of some images in a given order.
+
+    Args:
+        pairs: Image indices of all unique pairs, (P, 2).
+        order: The images to embed, each once, (n,).
+        due: Indices of the pairs to reduce, both of whose images are among them.
+        batch_size: Images a step.
+        staying: Which of all images keep their slot to the end, (images,).
+    """
+    position = np.full(len(staying), -1, dtype=np.int64)
+    position[order] = np.arange(len(order))
+    numbers = -(-len(order) // batch_size)
+    ends = position[pairs[due]]
+    ready = ends.max(axis=1, initial=0) // batch_size  # the step that completes a pair
+    last = np.zeros(len(order), dtype=np.int64)  # the step that completes an image's last pair
+    np.maximum.at(last, ends.ravel(), np.repeat(ready, 2))
+    last[staying[order]] = numbers
+    by_step = np.argsort(ready, kind="stable")
+    bounds = np.searchsorted(ready[by_step], np.arange(numbers + 1))
+
+    slot_of = np.full(len(staying), -1, dtype=np.int64)
     free: list[int] = []
     kept: list[tuple[int, int]] = []  # heap of (step of the last pair, image)
     slots = 0
     steps = []
-    for number, start in enumerate(range(0, images, batch_size)):
+    for number, start in enumerate(range(0, len(order), batch_size)):
         while kept and kept[0][0] < number:
             heapq.heappush(free, int(slot_of[heapq.heappop(kept)[1]]))
         batch = order[start : start + batch_size]
-        for image in batch.tolist():
+        for place, image in enumerate(batch.tolist(), start):
             if free:
                 slot_of[image] = heapq.heappop(free)
             else:
                 slot_of[image], slots = slots, slots + 1
-            heapq.heappush(kept, (int(last[image]), image))
-        done = by_step[bounds[number] : bounds[number + 1]]
+            heapq.heappush(kept, (int(last[place]), image))
+        done = due[by_step[bounds[number] : bounds[number + 1]]]
         first, second = slot_of[pairs[done]].T
         steps.append(Step(batch, slot_of[batch], done, first, second))
-    return Plan(tuple(steps), slots)
+    return Plan(tuple(steps), slots, np.where(staying, slot_of, -1))
 
 
-def layer_passes(
-    layer_bytes: list[int], slots: int, budget: int, state_bytes: list[int] | None = None, state_budget: int = 0
-) -> list[list[int]]:
+def layer_passes(layer_bytes: list[int], slots: int, budget: int) -> list[list[int]]:
     """Share layers out over passes so that what is kept in each fits memory.
 
     Args:
         layer_bytes: Size of one image's features at each layer.
         slots: Images kept at the same time.
         budget: Bytes for features.
-        state_bytes: Size of what is kept per pair and channel at each layer; none if that does not matter.
-        state_budget: Bytes for that; a layer that exceeds them alone gets a pass of its own.
 
     Returns:
         For each pass the indices of its layers.
@@ -127,17 +149,17 @@ def layer_passes(
         UsageError: If the features of one layer alone do not fit.
     """
     passes: list[list[int]] = [[]]
-    room, state_room = budget, state_budget
-    for index, (size, state) in enumerate(zip(layer_bytes, state_bytes or [0] * len(layer_bytes), strict=True)):
+    room = budget
+    for index, size in enumerate(layer_bytes):
         need = size * slots
         if need > budget:
             raise UsageError(
                 f"{slots} images of one layer take {need / 1e9:.2f} GB, more than --feature-memory allows "
-                f"({budget / 1e9:.2f} GB): raise it"
+                f"({budget / 1e9:.2f} GB): raise it, or share the work over more --devices"
             )
-        if passes[-1] and (need > room or state > state_room):
+        if passes[-1] and need > room:
             passes.append([])
-            room, state_room = budget, state_budget
+            room = budget
         passes[-1].append(index)
-        room, state_room = room - need, state_room - state
+        room -= need
     return passes

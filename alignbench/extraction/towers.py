@@ -1,14 +1,10 @@
-"""From pictures to distances per pair and layer: a Lightning predict loop around a hooked tower."""
+"""From pictures to distances per pair and layer: passes over groups of layers, and the ranks meet after each."""
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lightning
@@ -16,20 +12,20 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from alignbench.datasets.images import ImageSource
-from alignbench.distances import ChannelActivity, ChannelFit, LayerDistances
-from alignbench.distances.functional import norms, used_channels
-from alignbench.errors import AlignbenchError, DataError
-from alignbench.extraction.channels import ChannelUse, channel_use
+from alignbench.distances import ChannelActivity, ChannelFit, DenseDistances, LayerDistances
+from alignbench.extraction.cached_pixels import CachedPixels
+from alignbench.extraction.channels import ChannelUse
+from alignbench.extraction.dealing import Deal, Share
+from alignbench.extraction.embedding import Batch, LayerState, PairExtraction, layer_bytes
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
-from alignbench.extraction.plan import Plan, Step, layer_passes
-from alignbench.models.towers import Layer, Tower, tap, view_of, view_tokens
-
-Batch = tuple[Tensor, Tensor]
-_COPIED_AT_ONCE = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU
+from alignbench.extraction.mapped import mapped_zeros
+from alignbench.extraction.meeting import check_counts, finish_pairs, layer_results
+from alignbench.extraction.plan import Indices, layer_passes
+from alignbench.extraction.ranks import Ranks, ddp, noticing_losses, quietly
+from alignbench.models.towers import Layer, Tower, view_tokens
 
 
 @dataclass(frozen=True)
@@ -37,23 +33,19 @@ class Execution:
     """How a tower is run; nothing here changes a result beyond rounding, except `precision`.
 
     Attributes:
-        precision: `fp32`, or `bf16` for the tower under autocast (everything after it stays float32).
-        accelerator: `auto`, `cpu` or `cuda`.
-        workers: Loader processes; none for a default.
-        feature_memory: Bytes of features kept at the same time.
+        ranks: The processes that share the work, and the device of this one.
+        precision: `fp32`, or `bf16` or `fp16` for the tower under autocast (everything after it stays float32).
+        workers: Loader processes of each rank; none for a default.
+        feature_memory: Bytes of features that a rank keeps at the same time; as many again for what it keeps per pair
+            and channel, and what exceeds those lies in a file.
+        compiled: Whether the tower is compiled.
     """
 
+    ranks: Ranks
     precision: str = "fp32"
-    accelerator: str = "auto"
     workers: int | None = None
     feature_memory: int = 4_000_000_000
-
-    @property
-    def device(self) -> str:
-        """`cuda` or `cpu`."""
-        if self.accelerator == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        return self.accelerator
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,133 +59,6 @@ class TowerDistances:
 
     values: dict[str, NDArray[np.float64]]
     channels: tuple[ChannelUse, ...]
-
-
-class PairExtraction(lightning.LightningModule):
-    """Embeds batches and reduces every pair of a group of layers as soon as both its images are there.
-
-    Args:
-        tower: The model.
-        plan: Which batch completes which pairs.
-        layers: The layers of this pass.
-        fit: Which pairs the channel means are fitted on.
-        view: Token view.
-        distances: Names of distances.
-        precision: See `Execution`.
-        names: Names of the images, for messages.
-    """
-
-    def __init__(
-        self,
-        tower: Tower,
-        plan: Plan,
-        layers: Sequence[Layer],
-        fit: ChannelFit,
-        view: str,
-        distances: tuple[str, ...],
-        precision: str,
-        names: Sequence[str],
-    ) -> None:
-        super().__init__()
-        self.tower, self.plan, self.layers, self.view = tower, plan, tuple(layers), view
-        self.precision, self.names, self.needs_norms = precision, names, "cosine" in distances
-        self.fit = fit
-        self.metrics = nn.ModuleDict(
-            {layer.name: LayerDistances(fit, view_tokens(layer, view), layer.channels, distances) for layer in layers}
-        )
-        self.activities = nn.ModuleDict({layer.name: ChannelActivity(layer.channels) for layer in layers})
-        self.kept: dict[str, Tensor] = {}
-        self.norms: dict[str, Tensor] = {}
-        self.embedded = 0
-        self.slots = torch.empty(0, dtype=torch.long)
-
-    def on_predict_epoch_start(self) -> None:
-        """Make room for the features of the plan's slots, once."""
-        for layer in self.layers:
-            shape = (self.plan.slots, view_tokens(layer, self.view), layer.channels)
-            self.kept[layer.name] = torch.empty(shape, device=self.device)
-            self.norms[layer.name] = torch.ones(self.plan.slots, dtype=torch.float64, device=self.device)
-
-    def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
-        """Embed one step's images, then reduce the pairs that it completes."""
-        if isinstance(batch, DataError):
-            raise batch
-        pixels, indices = batch
-        step = self.plan.steps[batch_idx]
-        if not np.array_equal(indices.cpu().numpy(), step.images):
-            raise RuntimeError(f"batch {batch_idx} does not hold the images of its step")
-        self.slots = torch.from_numpy(step.slots).to(self.device)
-        low_precision = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with tap(self.tower, self.layers, self._keep), low_precision:
-            self.tower(pixels)
-        self.embedded += len(indices)
-        self._check_finite(step)
-        self._reduce(step)
-
-    def _keep(self, layer: Layer, features: Tensor) -> None:
-        with torch.autocast(self.device.type, enabled=False):
-            features = view_of(features, layer, self.view, self.tower.has_class_token)
-            self.kept[layer.name][self.slots] = features  # a copy: nothing holds on to the model's output
-            self.norms[layer.name][self.slots] = norms(features)
-            self.activities[layer.name].update(features)  # type: ignore[operator]
-
-    def _check_finite(self, step: Step) -> None:
-        lengths = torch.stack([self.norms[layer.name][self.slots] for layer in self.layers]).cpu()
-        finite = lengths.isfinite()
-        if not finite.all():
-            layer, image = (int(i) for i in (~finite).nonzero()[0])
-            raise AlignbenchError(
-                f"{self.layers[layer].name} gave numbers that are not finite for {self._name(step, image)}: "
-                "the checkpoint is damaged, or --precision is too low for it"
-            )
-        if self.needs_norms and not lengths.all():
-            layer, image = (int(i) for i in (lengths == 0).nonzero()[0])
-            raise AlignbenchError(
-                f"{self.layers[layer].name} is zero for {self._name(step, image)}, which has no cosine: "
-                "leave it out with --distance normalized_euclidean,euclidean"
-            )
-
-    def _name(self, step: Step, position: int) -> str:
-        return self.names[int(step.images[position])]
-
-    def _reduce(self, step: Step) -> None:
-        if not len(step.pairs):
-            return
-        pairs, first, second = (
-            torch.from_numpy(array).to(self.device) for array in (step.pairs, step.first, step.second)
-        )
-        for layer in self.layers:
-            kept, lengths = self.kept[layer.name], self.norms[layer.name]
-            rows = max(1, _COPIED_AT_ONCE[self.device.type] // (kept[0].numel() * 4))
-            for some in torch.arange(len(pairs), device=self.device).split(rows):
-                a, b = first[some], second[some]
-                ends = torch.stack([lengths[a], lengths[b]], dim=1)
-                self.metrics[layer.name].update(pairs[some], kept[a], kept[b], ends)  # type: ignore[operator]
-
-    def results(self) -> tuple[dict[str, dict[str, NDArray[np.float64]]], list[ChannelUse]]:
-        """Distances by layer and name, and the use of channels, after the last batch.
-
-        Raises:
-            AlignbenchError: If m[c] was fitted on other pairs, and no channel of a layer varies in all folds.
-        """
-        found: dict[str, dict[str, NDArray[np.float64]]] = {}
-        uses: list[ChannelUse] = []
-        for layer in self.layers:
-            metric, activity = self.metrics[layer.name], self.activities[layer.name]
-            assert isinstance(metric, LayerDistances)
-            assert isinstance(activity, ChannelActivity)
-            if not bool(metric.filled.all()) or self.embedded != len(self.plan.order):
-                raise RuntimeError(f"{layer.name}: {self.embedded} images and {int(metric.filled.sum())} pairs done")
-            means = metric.channel_means()
-            if self.fit.held_out and "normalized_euclidean" in metric.distances and not used_channels(means).any():
-                raise AlignbenchError(
-                    f"{layer.name} has no channel that varies among the pairs that its means are fitted on: leave "
-                    "normalized_euclidean out with --distance, or measure with --protocol paper"
-                )
-            found[layer.name] = {name: values.numpy() for name, values in metric.by_name().items()}
-            uses.append(channel_use(layer, "mean_square", activity.compute()))
-            uses.append(channel_use(layer, "mean_difference", means.mean(dim=0)))
-        return found, uses
 
 
 class _Feed(Callback):
@@ -212,78 +77,143 @@ class _Feed(Callback):
         self.listener.advanced(len(batch[1]))
 
 
-def plan_passes(tower: Tower, plan: Plan, pairs: int, view: str, execution: Execution) -> list[list[Layer]]:
-    """Groups of layers that fit memory together; each group costs one pass over the images.
-
-    Features have the budget of `--feature-memory`; what is kept per pair and channel may take half the device's memory.
-    """
-    features = [view_tokens(layer, view) * layer.channels * 4 for layer in tower.layers]
-    states = [pairs * layer.channels * 4 for layer in tower.layers]
-    if execution.device == "cuda":
-        memory = int(torch.cuda.get_device_properties(0).total_memory)
-    else:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    groups = layer_passes(features, plan.slots, execution.feature_memory, states, memory // 2)
-    return [[tower.layers[i] for i in group] for group in groups]
+def plan_passes(layers: Sequence[Layer], deal: Deal, view: str, feature_memory: int) -> list[list[Layer]]:
+    """Groups of layers whose features fit memory together on every rank; each costs one pass over the images."""
+    groups = layer_passes([layer_bytes(layer, view) for layer in layers], deal.slots, feature_memory)
+    return [[layers[i] for i in group] for group in groups]
 
 
 def tower_distances(
     tower: Tower,
     images: ImageSource,
-    plan: Plan,
+    pairs: Indices,
+    deal: Deal,
     passes: list[list[Layer]],
     fit: ChannelFit,
     view: str,
     distances: tuple[str, ...],
     execution: Execution,
     listener: Listener,
+    cached: CachedPixels | None = None,
 ) -> TowerDistances:
-    """Distances of all pairs at all layers.
+    """Distances of all pairs at all layers, the same on every rank.
 
     Args:
         tower: The model.
         images: The pictures.
-        plan: The order in which they flow.
+        pairs: Image indices of the pairs, (P, 2).
+        deal: Who embeds and reduces what.
         passes: Layers of each pass.
         fit: Which pairs the channel means are fitted on.
         view: Token view.
         distances: Names of distances.
         execution: How to run.
         listener: Hears of every batch.
+        cached: Reads prepared pixels, where they are kept.
 
     Raises:
         DataError: If a picture turns out to be damaged.
         AlignbenchError: If features are not finite, zero where a cosine is asked for, or all alike where channel
-            means are held out.
+            means are held out; if there is no room; or if a rank is lost.
     """
+    ranks = execution.ranks
+    share = deal.shares[ranks.number]
+    number = {layer.name: index for index, layer in enumerate(tower.layers)}
+    values = {name: np.empty((len(number), len(pairs))) for name in distances}
     uses: list[ChannelUse] = []
-    found: dict[str, dict[str, NDArray[np.float64]]] = {}
     for layers in passes:
-        module = PairExtraction(tower, plan, layers, fit, view, distances, execution.precision, images.names)
-        loader = ordered_loader(
-            OrderedImages(images, plan.order, tower.prepare),
-            plan,
-            execution.workers,
-            stack,
-            pin_memory=execution.device == "cuda",
+        with ranks.together():
+            states = _make_states(layers, share, deal.dense, fit, view, distances, execution)
+        module = PairExtraction(
+            tower, share, states, view, execution.precision, "cosine" in distances, images.names, execution.compiled
         )
-        with _quiet():
-            trainer = lightning.Trainer(
-                accelerator=execution.device,
-                devices=1,
-                callbacks=[_Feed(listener)],
-                use_distributed_sampler=False,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-            )
-            _predict(trainer, module, loader)
-        distances_here, uses_here = module.results()
-        found |= distances_here
-        uses += uses_here
-    values = {name: np.stack([found[layer.name][name] for layer in tower.layers]) for name in distances}
+        with ranks.together(), noticing_losses():
+            _embed(module, images, share, execution, listener, cached)
+        check_counts(module.embedded, len(images.names), ranks)
+        while states:
+            state = states.pop(0)  # its features are let go of before those of the next are finished
+            with noticing_losses():
+                finish_pairs(state, share, pairs, len(images.names), ranks)
+                found, used = layer_results(state, share, fit.held_out, len(pairs), ranks)
+            for name in distances:
+                values[name][number[state.layer.name]] = found[name]
+            uses += used
     return TowerDistances(values, tuple(uses))
+
+
+def _make_states(
+    layers: Sequence[Layer],
+    share: Share,
+    dense: bool,
+    fit: ChannelFit,
+    view: str,
+    distances: tuple[str, ...],
+    execution: Execution,
+) -> list[LayerState]:
+    """Room for the features of the plan's slots and for what is kept per pair, once for a pass."""
+    device, slots, pairs = execution.ranks.device, share.plan.slots, len(share.pairs)
+    own = torch.from_numpy(share.pairs)
+    fit = ChannelFit(fit.weights[:, own], fit.fold[own], fit.held_out)
+    room = execution.feature_memory
+    states = []
+    for layer in layers:
+        tokens, channels = view_tokens(layer, view), layer.channels
+        metric: LayerDistances | DenseDistances
+        if dense:
+            metric = DenseDistances(fit, tokens, channels, distances)
+        else:
+            fits = pairs * channels * 4 <= room
+            room -= pairs * channels * 4 if fits else 0
+            kept = torch.zeros(pairs, channels, device=device) if fits else mapped_zeros(pairs, channels)
+            metric = LayerDistances(fit, tokens, channels, distances, kept)
+        states.append(
+            LayerState(
+                layer,
+                torch.empty(slots, tokens, channels, device=device),
+                torch.ones(slots, dtype=torch.float64, device=device),
+                torch.ones(len(share.plan.order), dtype=torch.float64, device=device),
+                metric.to(device),
+                ChannelActivity(channels).to(device),
+            )
+        )
+    return states
+
+
+def _embed(
+    module: PairExtraction,
+    images: ImageSource,
+    share: Share,
+    execution: Execution,
+    listener: Listener,
+    cached: CachedPixels | None,
+) -> None:
+    """One pass over this rank's images."""
+    ranks = execution.ranks
+    loader = ordered_loader(
+        OrderedImages(images, share.plan.order, module.tower.prepare, cached),
+        share.plan,
+        execution.workers,
+        stack,
+        pin_memory=ranks.device.type == "cuda",
+        sharers=ranks.devices,
+    )
+    with quietly():
+        trainer = lightning.Trainer(
+            accelerator=ranks.device.type,
+            devices=ranks.devices,
+            num_nodes=ranks.nodes,
+            strategy=ddp(ranks.device.type) if ranks.count > 1 else "auto",
+            callbacks=[_Feed(listener)],
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        try:
+            _predict(trainer, module, loader)
+        finally:
+            module.release()
 
 
 def _predict(trainer: lightning.Trainer, module: PairExtraction, loader: object) -> None:
@@ -296,20 +226,3 @@ def _predict(trainer: lightning.Trainer, module: PairExtraction, loader: object)
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's advice on devices and workers, which is ours to take, not the user's."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

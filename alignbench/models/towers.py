@@ -121,6 +121,40 @@ def tap(tower: Tower, layers: Sequence[Layer], receive: Callable[[Layer, Tensor]
         yield
 
 
+class Tapped(nn.Module):
+    """A tower that returns its features at some layers, in a form that can be compiled.
+
+    Hooks fire in a compiled module only if they were there before it was compiled: these stay until `release`.
+
+    Args:
+        tower: The tower.
+        layers: Which layers.
+    """
+
+    def __init__(self, tower: Tower, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.tower, self.layers = tower, tuple(layers)
+        self.found: dict[str, Tensor] = {}
+        self.hooks = [
+            tower.get_submodule(layer.module).register_forward_hook(_hook(layer, self._take)) for layer in self.layers
+        ]
+
+    def release(self) -> None:
+        """Leave the tower as it was."""
+        for hook in self.hooks:
+            hook.remove()
+
+    def _take(self, layer: Layer, features: Tensor) -> None:
+        self.found[layer.name] = features
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Features at the layers, each float32 of (B, tokens, channels)."""
+        self.tower(pixels)
+        features = tuple(self.found[layer.name] for layer in self.layers)
+        self.found.clear()
+        return features
+
+
 def _hook(layer: Layer, receive: Callable[[Layer, Tensor], None]) -> Callable[[nn.Module, object, Tensor], None]:
     def hook(module: nn.Module, arguments: object, output: Tensor) -> None:
         features = output.detach().float()

@@ -22,6 +22,10 @@ _FIELDS: Final = {  # parameters that are fields of a cell as they stand
     "random-init": "random_init",
     "batch-size": "batch_size",
     "loader-workers": "workers",
+    "devices": "devices",
+    "num-nodes": "nodes",
+    "compile": "compiled",
+    "check-precision": "check_precision",
     "seed": "seed",
     "limit": "limit",
 }

@@ -1,0 +1,204 @@
+"""The predict loop of a rank: a hooked tower embeds batches, and pairs are reduced as soon as both images are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+
+from alignbench.distances import ChannelActivity, DenseDistances, LayerDistances
+from alignbench.distances.functional import token_squares
+from alignbench.errors import AlignbenchError, DataError
+from alignbench.extraction.dealing import Share
+from alignbench.extraction.plan import Step
+from alignbench.models.towers import Layer, Tapped, Tower, tap, view_of, view_tokens
+
+Batch = tuple[Tensor, Tensor]
+_COPIED_AT_ONCE: Final = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU
+_UNCHECKED: Final = {"cpu": 1, "cuda": 64}  # batches between looks at what came out, each of which a GPU must wait for
+LOW_PRECISION: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class LayerState:
+    """What a rank holds of one layer while its images flow by.
+
+    Attributes:
+        layer: Which layer.
+        kept: Features by slot, (slots, tokens, channels), float32.
+        norms: Norms of the flattened features by slot, (slots,), float64.
+        lengths: The same by image in the order of their embedding, (images,): what is looked at for faults.
+        distances: The accumulator.
+        activity: Mean squared activation of the channels.
+    """
+
+    layer: Layer
+    kept: Tensor
+    norms: Tensor
+    lengths: Tensor
+    distances: LayerDistances | DenseDistances
+    activity: ChannelActivity = field(repr=False)
+
+
+class PairExtraction(lightning.LightningModule):
+    """Embeds the images of a rank.
+
+    What belongs to this rank alone is in plain attributes: Lightning gives all ranks the leading one's buffers.
+
+    Args:
+        tower: The model.
+        share: What this rank does.
+        states: The layers of this pass.
+        view: Token view.
+        precision: `fp32`, or `bf16` or `fp16` for the tower under autocast.
+        needs_norms: Whether a zero feature vector is an error, because it has no cosine.
+        names: Names of all images, for messages.
+        compiled: Whether to compile the tower.
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        share: Share,
+        states: Sequence[LayerState],
+        view: str,
+        precision: str,
+        needs_norms: bool,
+        names: Sequence[str],
+        compiled: bool = False,
+    ) -> None:
+        super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank too many has nothing to embed
+        self.tower, self.share, self.states, self.view = tower, share, tuple(states), view
+        self.precision, self.needs_norms, self.names = precision, needs_norms, names
+        layers = [state.layer for state in self.states]
+        self.by_name = {state.layer.name: state for state in self.states}
+        self.tap = Tapped(tower, layers) if compiled else None
+        self.compiled = None if self.tap is None else torch.compile(self.tap, dynamic=False)
+        self.embedded = self.checked = self.reduced = 0
+        self.slots = torch.empty(0, dtype=torch.long)
+        self.flow: list[Tensor] = []
+
+    def release(self) -> None:
+        """Leave the tower as it was."""
+        if self.tap is not None:
+            self.tap.release()
+
+    def transfer_batch_to_device(self, batch: Batch | DataError, device: torch.device, dataloader_idx: int) -> object:
+        """Pixels go to the device while it computes; indices are for this side."""
+        if isinstance(batch, DataError):
+            return batch
+        return batch[0].to(device, non_blocking=True), batch[1]
+
+    def on_predict_epoch_start(self) -> None:
+        """Bring the whole plan to the device at once, so that no batch waits for its part of it."""
+        steps = self.share.plan.steps
+        columns = ([step.slots for step in steps], [step.first for step in steps], [step.second for step in steps])
+        self.flow = [torch.from_numpy(np.concatenate(column)).to(self.device) for column in columns]
+
+    def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
+        """Embed one step's images, then reduce the pairs that it completes."""
+        if isinstance(batch, DataError):
+            raise batch
+        pixels, indices = batch
+        step = self.share.plan.steps[batch_idx]
+        if not np.array_equal(indices.numpy(), step.images):
+            raise RuntimeError(f"batch {batch_idx} does not hold the images of its step")
+        self.slots = self.flow[0][self.embedded : self.embedded + len(indices)]
+        low = LOW_PRECISION.get(self.precision)
+        with torch.autocast(self.device.type, low, enabled=low is not None):
+            self._embed(pixels)
+        self.embedded += len(indices)
+        self._reduce(step)
+        if (batch_idx + 1) % _UNCHECKED[self.device.type] == 0 or batch_idx + 1 == len(self.share.plan.steps):
+            self._check()
+
+    def _embed(self, pixels: Tensor) -> None:
+        if self.compiled is None:
+            with tap(self.tower, [state.layer for state in self.states], self._keep):
+                self.tower(pixels)
+            return
+        size = len(self.share.plan.steps[0].images)
+        short = size - len(pixels)  # a last batch is filled up: another size would be compiled anew
+        features = self.compiled(torch.cat([pixels, pixels[:1].expand(short, -1, -1, -1)]) if short else pixels)
+        for state, found in zip(self.states, features, strict=True):
+            self._keep(state.layer, found[: len(pixels)])
+
+    def _keep(self, layer: Layer, features: Tensor) -> None:
+        state = self.by_name[layer.name]
+        with torch.autocast(self.device.type, enabled=False):
+            features = view_of(features, layer, self.view, self.tower.has_class_token)
+            state.kept[self.slots] = features  # a copy: nothing holds on to the model's output
+            squares = token_squares(features)
+            lengths = squares.sum(dim=1).sqrt_()
+            state.norms[self.slots] = lengths
+            state.lengths[self.embedded : self.embedded + len(lengths)] = lengths
+            state.activity.update(squares, features.shape[1])
+
+    def _check(self) -> None:
+        """Look at what came out since the last look."""
+        lengths = torch.stack([state.lengths[self.checked : self.embedded] for state in self.states]).cpu()
+        finite = lengths.isfinite()
+        if not finite.all():
+            layer, image = (int(i) for i in (~finite).nonzero()[0])
+            raise AlignbenchError(
+                f"{self.states[layer].layer.name} gave numbers that are not finite for {self._name(image)}: "
+                "the checkpoint is damaged, or --precision is too low for it"
+            )
+        if self.needs_norms and not lengths.all():
+            layer, image = (int(i) for i in (lengths == 0).nonzero()[0])
+            raise AlignbenchError(
+                f"{self.states[layer].layer.name} is zero for {self._name(image)}, which has no cosine: "
+                "leave it out with --distance normalized_euclidean,euclidean"
+            )
+        self.checked = self.embedded
+
+    def _name(self, position: int) -> str:
+        return self.names[int(self.share.plan.order[self.checked + position])]
+
+    def _reduce(self, step: Step) -> None:
+        done = slice(self.reduced, self.reduced + len(step.pairs))
+        first, second = self.flow[1][done], self.flow[2][done]
+        self.reduced = done.stop
+        for state in self.states if len(step.pairs) else ():
+            reduce_pairs(state, done.start, state.kept, first, state.norms, state.kept, second, state.norms)
+
+
+def reduce_pairs(
+    state: LayerState,
+    start: int,
+    ones: Tensor,
+    first: Tensor,
+    one_norms: Tensor,
+    others: Tensor,
+    second: Tensor,
+    other_norms: Tensor,
+) -> None:
+    """Reduce pairs one by one, as many at once as fit a cache.
+
+    Args:
+        state: Of their layer.
+        start: Place of the first of them among the rank's pairs; they follow each other.
+        ones: Features, (n, tokens, channels).
+        first: Which of them each pair has, (pairs,).
+        one_norms: Norms of the flattened features, (n,).
+        others: Features, (m, tokens, channels).
+        second: Which of these each pair has.
+        other_norms: Their norms.
+    """
+    metric = cast(LayerDistances, state.distances)
+    rows = max(1, _COPIED_AT_ONCE[ones.device.type] // (ones[0].numel() * 4))
+    for a, b in zip(first.split(rows), second.split(rows), strict=True):
+        ends = torch.stack([one_norms[a], other_norms[b]], dim=1)
+        metric.update(slice(start, start + len(a)), ones[a], others[b], ends)
+        start += len(a)
+
+
+def layer_bytes(layer: Layer, view: str) -> int:
+    """Size of one image's features at a layer."""
+    return view_tokens(layer, view) * layer.channels * 4

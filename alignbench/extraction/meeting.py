@@ -1,0 +1,167 @@
+"""What ranks do when all images are embedded: the pairs that waited, the sums that all must know, and the results.
+
+Tokens of images that have pairs on another rank travel there, a few images at a time: in round r every rank sends to
+the one r places on and receives from the one r places back, so that no rank ever holds more than its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alignbench.distances import DenseDistances, PairBlock
+from alignbench.distances.functional import norms, used_channels
+from alignbench.distances.gram import image_sum
+from alignbench.errors import AlignbenchError
+from alignbench.extraction.channels import ChannelUse, channel_use
+from alignbench.extraction.dealing import Block, Share
+from alignbench.extraction.embedding import LayerState, reduce_pairs
+from alignbench.extraction.plan import Indices
+from alignbench.extraction.ranks import Ranks
+
+_TRAVELLING: Final = {"cpu": 64_000_000, "cuda": 512_000_000}  # bytes of tokens that are under way at the same time
+_PANEL: Final = 2048  # images whose products with all others are held at once
+
+
+def finish_pairs(state: LayerState, share: Share, pairs: Indices, images: int, ranks: Ranks) -> None:
+    """Reduce the pairs of a layer that waited for the end.
+
+    Args:
+        state: Of the layer.
+        share: What this rank does.
+        pairs: Image indices of all pairs, (P, 2).
+        images: Number of all images.
+        ranks: Who takes part.
+    """
+    start = len(share.pairs) - sum(len(block.pairs) for block in share.receives.values()) - len(share.own_at_end)
+    metric = state.distances
+    if not isinstance(metric, DenseDistances):
+        for block in _received(state, share, pairs, start, ranks):
+            reduce_pairs(
+                state,
+                block.rows.start,
+                block.first,
+                block.i,
+                block.first_norms,
+                block.second,
+                block.j,
+                block.second_norms,
+            )
+        return
+    centre = (ranks.add(image_sum(state.kept)) / images).float()
+    for block in _blocks(state, share, pairs, start, ranks):
+        metric.update(block, centre)
+    if "normalized_euclidean" in metric.distances:
+        with metric.sync_context():
+            means = metric.channel_means()
+        for block in _blocks(state, share, pairs, start, ranks):
+            metric.normalise(block, centre, means)
+
+
+def _blocks(state: LayerState, share: Share, pairs: Indices, start: int, ranks: Ranks) -> Iterator[PairBlock]:
+    """All pairs of a rank that waited: those among its own images, panel by panel, then those with others'."""
+    places = share.plan.places[pairs[share.own_at_end]]
+    low, high = places.min(axis=1), places.max(axis=1)
+    # a rank's pairs among its own images are in order of their first image's slot: each panel's follow each other
+    bounds = np.searchsorted(low, np.arange(0, len(state.kept) + _PANEL, _PANEL))
+    for panel, (begin, end) in enumerate(pairwise(bounds)):
+        if begin == end:
+            continue
+        top = panel * _PANEL
+        first, first_norms = state.kept[top : top + _PANEL], state.norms[top : top + _PANEL]
+        i, j = (torch.from_numpy(side[begin:end] - top).to(first.device) for side in (low, high))
+        rows = slice(start + int(begin), start + int(end))
+        yield PairBlock(rows, first, state.kept[top:], first_norms, state.norms[top:], i, j, upper=True)
+    yield from _received(state, share, pairs, start + len(low), ranks)
+
+
+def _received(state: LayerState, share: Share, pairs: Indices, start: int, ranks: Ranks) -> Iterator[PairBlock]:
+    """The pairs of a rank with images of others, whose tokens arrive a few images at a time."""
+    starts = {}
+    for sender, block in share.receives.items():
+        starts[sender] = start
+        start += len(block.pairs)
+    for sender, images, features in _travel(state, share, ranks):
+        block = share.receives[sender]
+        places, here = share.plan.places[pairs[block.pairs]], pairs[block.pairs]
+        own, theirs = places.max(axis=1), np.where(places[:, 0] < 0, here[:, 0], here[:, 1])
+        # a block's pairs are in order of the travelling image
+        begin, end = np.searchsorted(theirs, [images[0], images[-1] + 1])
+        i = torch.from_numpy(own[begin:end]).to(features.device)
+        j = torch.from_numpy(np.searchsorted(images, theirs[begin:end])).to(features.device)
+        rows = slice(starts[sender] + int(begin), starts[sender] + int(end))
+        yield PairBlock(rows, state.kept, features, state.norms, norms(features), i, j)
+
+
+def _travel(state: LayerState, share: Share, ranks: Ranks) -> Iterator[tuple[int, Indices, Tensor]]:
+    """Sender, images and features of what arrives here, while this rank's own leave for others."""
+    at_once = max(1, _TRAVELLING[state.kept.device.type] // (state.kept.shape[1] * state.kept.shape[2] * 4))
+    for distance in range(1, ranks.count):
+        to, back = (ranks.number + distance) % ranks.count, (ranks.number - distance) % ranks.count
+        leaving, arriving = _images(share.sends.get(to)), _images(share.receives.get(back))
+        for start in range(0, max(len(leaving), len(arriving)), at_once):
+            out, come = leaving[start : start + at_once], arriving[start : start + at_once]
+            outgoing = state.kept[torch.from_numpy(share.plan.places[out]).to(state.kept.device)] if len(out) else None
+            incoming = state.kept.new_empty(len(come), *state.kept.shape[1:]) if len(come) else None
+            ranks.swap(outgoing, to, incoming, back)
+            if incoming is not None:
+                yield back, come, incoming
+
+
+def _images(block: Block | None) -> Indices:
+    return np.empty(0, dtype=np.int64) if block is None else block.images
+
+
+def layer_results(
+    state: LayerState, share: Share, held_out: bool, total: int, ranks: Ranks
+) -> tuple[dict[str, NDArray[np.float64]], list[ChannelUse]]:
+    """Distances of all pairs by name, and the use of channels, the same on every rank.
+
+    Args:
+        state: Of the layer.
+        share: What this rank has done.
+        held_out: Whether m[c] was fitted on other pairs.
+        total: Number of all pairs.
+        ranks: Who takes part.
+
+    Raises:
+        AlignbenchError: If m[c] was fitted on other pairs, and no channel of the layer varies in all folds.
+    """
+    metric, name = state.distances, state.layer.name
+    with metric.sync_context():
+        means = metric.channel_means()
+    if held_out and "normalized_euclidean" in metric.distances and not used_channels(means).any():
+        raise AlignbenchError(
+            f"{name} has no channel that varies among the pairs that its means are fitted on: leave "
+            "normalized_euclidean out with --distance, or measure with --protocol paper"
+        )
+    own = torch.from_numpy(share.pairs)
+    found = torch.zeros(1 + len(metric.distances), total, dtype=torch.float64)
+    found[0, own] = metric.filled.cpu().double()
+    for row, values in enumerate(metric.by_name().values(), start=1):
+        found[row, own] = values
+    found = ranks.add(found.to(ranks.device)).cpu()
+    if not bool((found[0] == 1.0).all()):
+        raise RuntimeError(f"{name}: {int((found[0] == 1.0).sum())} of {total} pairs were reduced once")
+    uses = [
+        channel_use(state.layer, "mean_square", state.activity.compute().cpu()),
+        channel_use(state.layer, "mean_difference", means.mean(dim=0)),
+    ]
+    return {key: found[row].numpy() for row, key in enumerate(metric.distances, start=1)}, uses
+
+
+def check_counts(embedded: int, images: int, ranks: Ranks) -> None:
+    """Assert that every image was embedded on exactly one rank.
+
+    Raises:
+        RuntimeError: If not.
+    """
+    count = int(ranks.add(torch.tensor([float(embedded)], device=ranks.device)).item())
+    if count != images:
+        raise RuntimeError(f"{count} of {images} images were embedded")

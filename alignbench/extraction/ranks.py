@@ -1,0 +1,244 @@
+"""The processes that share a run: who this one is, and the few moments at which they meet.
+
+Lightning launches them (or finds that torchrun or Slurm has), and each runs the same command. They decide together what
+only one of them can know, pass tokens around, and add up what each has found.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from alignbench.errors import AlignbenchError, LostRankError, UsageError, one_line
+
+if TYPE_CHECKING:
+    from lightning.pytorch.strategies import DDPStrategy
+
+T = TypeVar("T")
+_PATIENCE: Final = timedelta(days=1)  # that ranks wait for each other: shares may be uneven, a lost one is noticed
+_ELSEWHERE: Final = ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS", "NODE_RANK", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE")
+_LOST: Final = "another process of this run has ended (see above why): nothing half-written is left, start again"
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that share a run.
+
+    Attributes:
+        number: Its rank, from 0.
+        count: How many there are.
+        device: Where it computes.
+        devices: Processes on each machine.
+        nodes: Machines.
+    """
+
+    number: int
+    count: int
+    device: torch.device
+    devices: int = 1
+    nodes: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that decides, speaks and writes."""
+        return self.number == 0
+
+    @property
+    def leads_machine(self) -> bool:
+        """Whether this is the first process on its machine, which looks after what is on its disk."""
+        return self.number % self.devices == 0
+
+    def decide(self, value: T) -> T:
+        """What the leading rank says; it travels to all others."""
+        if self.count == 1:
+            return value
+        said = [value]
+        with noticing_losses():
+            dist.broadcast_object_list(said, src=0, device=self.device)
+        return said[0]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Do something without meeting; an error of ours on one rank becomes that of all when they have done it."""
+        error: AlignbenchError | None = None
+        try:
+            yield
+        except AlignbenchError as found:
+            if self.count == 1 or isinstance(found, LostRankError):
+                raise
+            error = found
+        if self.count == 1:
+            return
+        errors: list[AlignbenchError | None] = [None] * self.count
+        with noticing_losses():
+            dist.all_gather_object(errors, error)
+        first = next((found for found in errors if found is not None), None)
+        if first is not None:
+            raise first
+
+    def add(self, values: Tensor) -> Tensor:
+        """The sum over ranks of equally large tensors, in place."""
+        if self.count > 1:
+            with noticing_losses():
+                dist.all_reduce(values)
+        return values
+
+    def swap(self, outgoing: Tensor | None, receiver: int, incoming: Tensor | None, sender: int) -> None:
+        """Send a tensor to one rank while receiving one from another; either may be nothing."""
+        moves = []
+        if outgoing is not None:
+            moves.append(dist.P2POp(dist.isend, outgoing, receiver))
+        if incoming is not None:
+            moves.append(dist.P2POp(dist.irecv, incoming, sender))
+        with noticing_losses():
+            for move in dist.batch_isend_irecv(moves) if moves else ():
+                move.wait()
+
+
+def follows() -> bool:
+    """Whether the environment makes this process another than the leading one, before anything is joined."""
+    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+    return any(os.environ.get(name, "0") not in ("", "0") for name in names)
+
+
+def join(accelerator: str, devices: int = 1, nodes: int = 1) -> Ranks:
+    """Become one of the processes of a run; with more than one, those that are missing here are started.
+
+    Args:
+        accelerator: `cpu` or `cuda`.
+        devices: Processes on each machine; on `cuda` each has a GPU of its own.
+        nodes: Machines.
+
+    Raises:
+        UsageError: If there are not so many devices, or the scheduler has started another number of processes.
+    """
+    if devices * nodes == 1:
+        return Ranks(0, 1, torch.device(accelerator))
+    if nodes > 1 and not any(name in os.environ for name in _ELSEWHERE):
+        raise UsageError(
+            f"--num-nodes {nodes}: start the command on every machine with torchrun or srun, or set MASTER_ADDR, "
+            "MASTER_PORT and NODE_RANK on each"
+        )
+    if accelerator == "cuda" and devices > torch.cuda.device_count():
+        raise UsageError(f"--devices {devices}: this machine has {torch.cuda.device_count()} GPUs")
+    with quietly():
+        strategy = _strategy(accelerator, devices, nodes)
+        if not dist.is_initialized():
+            _launch(strategy)
+    return Ranks(dist.get_rank(), dist.get_world_size(), strategy.root_device, devices, nodes)
+
+
+def ddp(accelerator: str) -> DDPStrategy:
+    """Lightning's strategy for the processes of a run, who may wait long for each other."""
+    from lightning.pytorch.strategies import DDPStrategy
+
+    return DDPStrategy(timeout=_PATIENCE, process_group_backend="nccl" if accelerator == "cuda" else "gloo")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Lightning's advice on devices and workers, which is ours to take, not the user's."""
+    import lightning  # noqa: F401  it sets the levels as it is loaded
+
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _strategy(accelerator: str, devices: int, nodes: int) -> DDPStrategy:
+    import lightning
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+    from lightning.pytorch.strategies import DDPStrategy
+
+    try:
+        trainer = lightning.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy=ddp(accelerator),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise UsageError(f"{devices} devices on {nodes} nodes cannot be had: {one_line(error)}") from error
+    assert isinstance(trainer.strategy, DDPStrategy)
+    return trainer.strategy
+
+
+def _launch(strategy: DDPStrategy) -> None:
+    """Start the processes that are missing, by Lightning's own launcher, and let all meet."""
+    _speak_of_losses()
+    if "LOCAL_RANK" in os.environ and int(os.environ["LOCAL_RANK"]) > 0:
+        _end_with_parent()
+    assert strategy.launcher is not None
+    try:
+        with noticing_losses():
+            strategy.launcher.launch(strategy.setup_environment)
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"the processes of this run cannot meet: {one_line(error)}") from error
+
+
+class _Losses(logging.Handler):
+    """Lightning's observer says that a child has ended before it kills this process, which then could say nothing."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "terminated with code" in record.getMessage():
+            print(f"alignbench: {_LOST}", file=sys.stderr, flush=True)  # noqa: T201  the last that this process does
+
+
+def _speak_of_losses() -> None:
+    logger = logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(_Losses())
+
+
+@contextmanager
+def noticing_losses() -> Iterator[None]:
+    """Make an error of ours of what a meeting says when one of the ranks is gone, Lightning's meetings included.
+
+    Raises:
+        LostRankError: If one is.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # gloo has no type of its own
+        if isinstance(error, dist.DistError) or "gloo" in str(error):
+            raise LostRankError(_LOST) from error
+        raise
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
