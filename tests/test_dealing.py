@@ -48,6 +48,8 @@ def check_deal(deal: Deal, pairs: Indices, images: int, ranks: int) -> None:
                 assert ends[sender] in block.images
                 travelling.append(ends[sender])
             assert travelling == sorted(travelling)
+            here = {int(image) for image in pairs[block.pairs].ravel() if owner[int(image)] == rank}
+            assert block.partners.tolist() == sorted(here)
         places = share.plan.places
         assert all(places[int(image)] >= 0 for block in share.sends.values() for image in block.images)
         assert all(places[int(image)] >= 0 for image in pairs[share.own_at_end].ravel())

@@ -44,4 +44,3 @@ def test_a_full_disk_is_said_before_anything_is_written(scratch: Path) -> None:
     with pytest.raises(AlignbenchError, match=r"has no room for .* GB .*TMPDIR"):
         mapped_zeros(free // 4 + 1_000_000_000, 4)
     assert list(scratch.iterdir()) == []
-

@@ -32,12 +32,14 @@ class Block:
         sender: Whose tokens travel.
         receiver: Who reduces the pairs.
         images: The images that travel, ascending, (n,).
+        partners: The receiver's images in these pairs, ascending, (k,).
         pairs: Indices of the pairs, in the order of their image that travels, (m,).
     """
 
     sender: int
     receiver: int
     images: Indices
+    partners: Indices
     pairs: Indices
 
 
@@ -185,14 +187,15 @@ def _blocks(pairs: Indices, rank_of: NDArray[np.int64], halve: bool) -> Iterator
         of_other = np.where(ends[group, 0] == other, pairs[group, 0], pairs[group, 1])
         of_one = np.where(ends[group, 0] == one, pairs[group, 0], pairs[group, 1])
         everything = np.ones(len(group), dtype=bool)
-        parts = [(other, one, of_other, everything)]
+        parts = [(other, one, of_other, of_one, everything)]
         if halve:  # both ranks do the same work: each gets the pairs of half of the other's images
             named = np.unique(of_other)
             lower = np.isin(of_other, named[: len(named) // 2])
-            parts = [(other, one, of_other, lower), (one, other, of_one, ~lower)]
+            parts = [(other, one, of_other, of_one, lower), (one, other, of_one, of_other, ~lower)]
         elif len(np.unique(of_other)) > len(np.unique(of_one)):
-            parts = [(one, other, of_one, everything)]
-        for sender, receiver, travelling, chosen in parts:
+            parts = [(one, other, of_one, of_other, everything)]
+        for sender, receiver, travelling, staying, chosen in parts:
             if chosen.any():
                 order = np.argsort(travelling[chosen], kind="stable")
-                yield Block(sender, receiver, np.unique(travelling[chosen]), group[chosen][order])
+                images, partners = np.unique(travelling[chosen]), np.unique(staying[chosen])
+                yield Block(sender, receiver, images, partners, group[chosen][order])

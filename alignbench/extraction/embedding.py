@@ -85,9 +85,10 @@ class PairExtraction(lightning.LightningModule):
         self.flow: list[Tensor] = []
 
     def release(self) -> None:
-        """Leave the tower as it was."""
+        """Leave the tower as it was, and let go of the features: whoever finishes them frees them layer by layer."""
         if self.tap is not None:
             self.tap.release()
+        self.states, self.by_name = (), {}
 
     def transfer_batch_to_device(self, batch: Batch | DataError, device: torch.device, dataloader_idx: int) -> object:
         """Pixels go to the device while it computes; indices are for this side."""

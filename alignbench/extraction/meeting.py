@@ -93,10 +93,15 @@ def _received(state: LayerState, share: Share, pairs: Indices, start: int, ranks
         own, theirs = places.max(axis=1), np.where(places[:, 0] < 0, here[:, 0], here[:, 1])
         # a block's pairs are in order of the travelling image
         begin, end = np.searchsorted(theirs, [images[0], images[-1] + 1])
+        kept, kept_norms = state.kept, state.norms
+        if isinstance(state.distances, DenseDistances):  # which multiplies all of both sides
+            named = np.sort(share.plan.places[block.partners])
+            chosen = torch.from_numpy(named).to(features.device)
+            kept, kept_norms, own = kept[chosen], kept_norms[chosen], np.searchsorted(named, own)
         i = torch.from_numpy(own[begin:end]).to(features.device)
         j = torch.from_numpy(np.searchsorted(images, theirs[begin:end])).to(features.device)
         rows = slice(starts[sender] + int(begin), starts[sender] + int(end))
-        yield PairBlock(rows, state.kept, features, state.norms, norms(features), i, j)
+        yield PairBlock(rows, kept, features, kept_norms, norms(features), i, j)
 
 
 def _travel(state: LayerState, share: Share, ranks: Ranks) -> Iterator[tuple[int, Indices, Tensor]]:
