@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alignbench.cli import catalogue, compare, report, reproduce, run, sweep
+from alignbench.cli import cache, catalogue, compare, plan, report, reproduce, run, sweep
 from alignbench.cli.options import complain
 from alignbench.errors import AlignbenchError, AlignbenchWarning
 
@@ -21,8 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _analyses = (compare.compare, reproduce.reproduce, report.report)
-for _command in (run.run, run.demo, sweep.sweep, *_analyses, catalogue.models):
+for _command in (run.run, run.demo, sweep.sweep, plan.plan, *_analyses, catalogue.models):
     app.command()(_command)
+catalogue.datasets_app.command()(cache.cache)
 app.add_typer(catalogue.datasets_app, name="datasets")
 
 

@@ -1,0 +1,191 @@
+"""`alignbench plan`: what a job would cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench.cli.options import complain, default_root, names_in, parse_bytes
+from alignbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table
+
+    from alignbench.planning import Estimate
+
+
+def plan(
+    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
+    dataset: Annotated[str, typer.Option(help="One or more data sets, separated by commas.")],
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the data set [default: $ALIGNBENCH_DATA/DATASET, or else its published shape]."),
+    ] = None,
+    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
+    protocol: Annotated[str, typer.Option(help="paper or corrected, as for alignbench run.")] = "paper",
+    tokens: Annotated[str, typer.Option(help="Token view: all, cls or mean.")] = "all",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
+    devices: Annotated[
+        str, typer.Option(help="Processes a machine; several numbers, such as 1,8: a column each.")
+    ] = "1",
+    num_nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Images a batch.")] = 16,
+    feature_memory: Annotated[str, typer.Option(help="Features that each process keeps at the same time.")] = "4GB",
+    device: Annotated[str, typer.Option(help="Whose speed to assume: cpu, a100 or h100 [default: cpu].")] = "",
+    images_per_second: Annotated[
+        float | None, typer.Option(help="Forward passes of each process a second, where you know them.")
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time one batch here, with random weights, and a few pictures.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each column, and no table.")] = False,
+) -> int:
+    """Say what a job would cost in passes, memory and time; no weights are loaded and no pictures looked into."""
+    from alignbench.cell import Cell
+    from alignbench.outlook import rates_here, subject_of, work_of
+    from alignbench.planning import Machines, estimate
+    from alignbench.rates import assumed_rates
+
+    names, counts = names_in(dataset), _numbers(devices)
+    if not names:
+        raise UsageError("--dataset is empty: see `alignbench datasets`")
+    if data_root is not None and len(names) > 1:
+        raise UsageError("--data-root goes with one data set; with several, set ALIGNBENCH_DATA to the folder of them")
+    if images_per_second is not None and images_per_second <= 0:
+        raise UsageError(f"--images-per-second {images_per_second:g} is not above 0")
+    if measure and (device or images_per_second is not None):
+        raise UsageError("--measure finds the speed of this machine: leave out --device and --images-per-second")
+    cells = [
+        Cell(
+            model=model,
+            dataset=name,
+            data_root=data_root or default_root(name),
+            subsets=names_in(subset),
+            tokens=tokens,
+            protocol=protocol,
+            batch_size=batch_size,
+            precision=precision,
+            devices=min(counts),
+            nodes=num_nodes,
+            feature_memory=parse_bytes(feature_memory),
+        ).checked()
+        for name in names
+    ]
+    assumed = assumed_rates(device or "cpu", precision)
+    subject = subject_of(cells[0])
+    for cell in cells:
+        work, images = work_of(cell)
+        rates = rates_here(cell, subject, images) if measure else assumed
+        found: list[Estimate] = []
+        misfits: list[UsageError] = []
+        for count in counts:
+            own = rates.shared_by(count)
+            if images_per_second is not None:
+                own = own.with_images(images_per_second, subject.cost.flops)
+            machines = Machines(count, num_nodes, batch_size, cell.feature_memory, own)
+            try:
+                found.append(estimate(subject, work, machines))
+            except UsageError as error:
+                misfits.append(UsageError(f"{cell.dataset} on {count} x {num_nodes}: {error}"))
+        if not found:
+            raise misfits[0]
+        _show(found, as_json)
+        for misfit in misfits:
+            complain(str(misfit))
+    return 0
+
+
+def _numbers(devices: str) -> list[int]:
+    try:
+        found = [int(part) for part in names_in(devices)]
+    except ValueError as error:
+        raise UsageError(f"--devices {devices} is not a number, nor several such as 1,8,64") from error
+    if not found:
+        raise UsageError("--devices is empty: give a number, or several such as 1,8,64")
+    return found
+
+
+def _show(estimates: list[Estimate], as_json: bool) -> None:
+    from alignbench.cli.show import print_table
+
+    if as_json:
+        for one in estimates:
+            print(json.dumps(asdict(one)))
+        return
+    one = estimates[0]
+    print(
+        f"{one.model} on {one.dataset}: {one.images:,} images, {one.pairs:,} pairs, {one.path}, "
+        f"{_operations(one.flops_per_image)} an image (2 x multiply-accumulates)"
+    )
+    print_table(_table(estimates))
+    print(f"data: {one.source}; pictures that are the same file twice count as two")
+    print(f"rates: {one.rates}")
+    print("not counted: start-up, reducing pairs one by one, scoring; the program itself and a batch's activations")
+
+
+def _table(estimates: list[Estimate]) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("")
+    for estimate in estimates:
+        machines = f"{estimate.devices} x {estimate.nodes} machines" if estimate.nodes > 1 else str(estimate.devices)
+        table.add_column(f"devices {machines}", justify="right")
+    for name, shown, ends_section in _ROWS:
+        table.add_row(name, *(shown(estimate) for estimate in estimates), end_section=ends_section)
+    return table
+
+
+def shown_size(count: float | None) -> str:
+    """A number of bytes, to three digits or so."""
+    if count is None:
+        return "not known"
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}" if count < 100 * scale else f"{count / scale:,.0f} {unit}"
+    return f"{count / 1e3:.0f} kB" if count else "0"
+
+
+def shown_time(seconds: float | None) -> str:
+    """A number of seconds, to two digits or so."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.1:
+        return "< 0.1 s" if seconds else "0"
+    if seconds < 90.0:
+        return f"{seconds:.1f} s" if seconds < 10.0 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400.0 else f"{seconds / 3600:.1f} h"
+
+
+def _operations(count: int) -> str:
+    return f"{count / 1e12:,.1f} TFLOP" if count >= 1e12 else f"{count / 1e9:.1f} GFLOP"
+
+
+_ROWS: tuple[tuple[str, Callable[[Estimate], str], bool], ...] = (
+    ("images of the fullest rank", lambda e: f"{e.fullest_rank_images:,}", False),
+    ("passes", lambda e: str(e.passes), False),
+    ("forward passes in all", lambda e: f"{e.forward_passes:,}", False),
+    ("operations in all", lambda e: _operations(e.flops), False),
+    ("files to decode", lambda e: "drawn" if e.decode_seconds is None else shown_size(e.file_bytes), False),
+    ("prepared pictures", lambda e: shown_size(e.pixel_bytes), True),
+    ("memory of a rank: features", lambda e: shown_size(e.feature_bytes), False),
+    ("  pairs and results", lambda e: shown_size(e.pair_bytes), False),
+    ("  weights in float32", lambda e: shown_size(e.weight_bytes), False),
+    ("  matrix products, tokens on their way", lambda e: shown_size(e.buffer_bytes), False),
+    ("  together", lambda e: shown_size(e.memory_bytes), False),
+    ("in a file under TMPDIR", lambda e: shown_size(e.mapped_bytes), False),
+    ("--feature-memory for one pass", lambda e: shown_size(e.one_pass_bytes), False),
+    ("between ranks", lambda e: shown_size(e.travelling_bytes), True),
+    ("time of the fullest rank: decoding", lambda e: shown_time(e.decode_seconds), False),
+    ("  forward passes", lambda e: shown_time(e.forward_seconds), False),
+    ("  matrix products", lambda e: shown_time(e.product_seconds), False),
+    ("  tokens on their way", lambda e: shown_time(e.travel_seconds), False),
+    ("expected, pictures decoded", lambda e: shown_time(e.first_seconds), False),
+    ("expected, pixels cached", lambda e: shown_time(e.cached_seconds), False),
+)

@@ -1,0 +1,118 @@
+"""The recipes of `docs/scaling.md` for several processes and machines, in small and on this one; and its table."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import scaling_table
+from rank_processes import CLUSTER, free_port, launched, printed, run_command
+
+from alignbench.folders import is_complete
+
+Folders = Callable[[str], Path]
+PAGE = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text(encoding="utf-8")
+MODEL = "openai/clip-vit-base-patch32"
+PATIENCE = 240
+
+
+def recipe(start: str, *containing: str) -> list[str]:
+    """The words of the one command of the page that starts like this and contains all that."""
+    lines = [line.strip() for line in PAGE.splitlines() if line.startswith(start)]
+    (line,) = (line for line in lines if all(part in line for part in containing))
+    return shlex.split(line)
+
+
+def in_small(words: list[str], tower: Path, data: Path, output: Path, devices: int) -> list[str]:
+    """A command with so many processes a machine, on a tiny tower and small data."""
+    at = words.index("alignbench")
+    given = {"--devices": str(devices), "--nproc-per-node": str(devices), "--model": str(tower)}
+    small = [given.get(previous, word) for previous, word in zip(["", *words], words, strict=False)]
+    launcher = [sys.executable, "-m", "torch.distributed.run", *small[1:]] if words[0] == "torchrun" else None
+    command = launcher or [sys.executable, "-m", *small[at:]]
+    more = ["--data-root", str(data), "--output", str(output), "--accelerator", "cpu", "--wandb", "off"]
+    return [*command, *more, "--limit", "6", "--loader-workers", "0"]
+
+
+def run_all(commands: list[tuple[list[str], dict[str, str]]]) -> list[str]:
+    """Start commands at the same time, each with an environment, and wait for them; what each prints."""
+    base = {name: value for name, value in os.environ.items() if name not in CLUSTER} | {"OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(command, env=base | own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for command, own in commands
+    ]
+    try:
+        printed = [process.communicate(timeout=PATIENCE) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, (_, errors) in zip(processes, printed, strict=True):
+        assert process.returncode == 0, errors[-3000:]
+    return [out for out, _ in printed]
+
+
+def check_run(printed: list[str], output: Path, devices: int, nodes: int) -> None:
+    """One process has spoken, and one run folder is there."""
+    (folder,) = output.iterdir()
+    assert is_complete(folder)
+    execution = json.loads((folder / "run.json").read_text())["execution"]
+    assert (execution["devices"], execution["nodes"]) == (devices, nodes)
+    assert [out.splitlines()[-1] for out in printed if out.strip()] == [str(folder)]
+
+
+def forked(words: list[str], output: Path, environments: list[dict[str, str]]) -> list[str]:
+    """Run a command of the page in processes that find themselves launched; what each prints."""
+    arguments = words[words.index("alignbench") + 1 :]
+    output.mkdir()
+    launched(environments, run_command, output.parent, arguments)
+    return [printed(output.parent, number, "out") for number in range(len(environments))]
+
+
+@pytest.mark.slow
+def test_one_machine(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:
+    words = recipe(f"alignbench run --model {MODEL} --dataset nights --devices")
+    command = in_small(words, tiny_tower("clip"), nights_root, tmp_path, 2)
+    check_run(run_all([(command, {})]), tmp_path, 2, 1)
+
+
+def test_torchrun_on_one_machine(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:
+    output = tmp_path / "runs"
+    words = in_small(recipe("torchrun --nproc-per-node"), tiny_tower("clip"), nights_root, output, 2)
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    place |= {"GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "none"}
+    ranks = [place | {"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    check_run(forked(words, output, ranks), output, 2, 1)
+
+
+@pytest.mark.slow
+def test_torchrun_on_two_machines(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:
+    words = recipe("torchrun --nnodes 2", "--num-nodes 2")
+    words = [word.replace("HOST:29500", f"localhost:{free_port()}") for word in words]
+    command = in_small(words, tiny_tower("clip"), nights_root, tmp_path, 1)
+    check_run(run_all([(command, {})] * 2), tmp_path, 1, 2)
+
+
+def test_slurm_on_two_machines(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:
+    output = tmp_path / "runs"
+    words = in_small(recipe("srun alignbench run", "--num-nodes 2"), tiny_tower("clip"), nights_root, output, 1)
+    job = {"JOB_ID": str(free_port()), "JOB_NAME": "align", "NNODES": "2", "NTASKS": "2", "NTASKS_PER_NODE": "1"}
+    job |= {"NODELIST": "localhost", "JOB_NODELIST": "localhost", "LOCALID": "0"}
+    tasks = [job | {"PROCID": node, "NODEID": node} for node in "01"]
+    environments = [{f"SLURM_{name}": value for name, value in task.items()} for task in tasks]
+    check_run(forked(words, output, environments), output, 1, 2)
+
+
+def test_the_script_for_slurm_asks_for_as_many_tasks_as_there_are_processes() -> None:
+    words = recipe("srun alignbench run")
+    asked = dict(re.findall(r"^#SBATCH --([\w-]+)=(\w+)", PAGE, flags=re.MULTILINE))
+    assert words[words.index("--devices") + 1] == asked["ntasks-per-node"] == asked["gpus-per-node"]
+    assert words[words.index("--num-nodes") + 1] == asked["nodes"]
+
+
+def test_the_table_is_what_the_plan_says() -> None:
+    assert "\n".join(scaling_table.rows("base-patch32")) in PAGE
