@@ -14,10 +14,10 @@ from scipy.special import expit
 
 Floats = NDArray[np.float64]
 
-_START_QUANTILES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
+_START_QUANTILES = tuple(np.linspace(0.0, 1.0, 21))
 _START_WIDTHS = (0.05, 0.2, 0.7, 2.0, 7.0)  # in standard deviations
 _BOUNDS = ((-20.0, 20.0), (np.log(1e-6), np.log(1e3)))  # centre, and log width, in standard deviations
-_STARTS = 2
+_STARTS = 6
 _STEPS = 2
 _FLAT = 1e-12  # a sigmoid that varies less is constant
 

@@ -15,17 +15,20 @@ class Scenery:
     """So many smooth pictures, each known by its number."""
 
     count: int
+    first: int = 0
 
     @property
     def names(self) -> Sequence[str]:
-        return [f"scene {number}" for number in range(self.count)]
+        return [f"scene {number}" for number in range(self.first, self.first + self.count)]
 
     def open(self, index: int) -> Image.Image:
-        coarse = np.random.default_rng(index).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        coarse = np.random.default_rng(self.first + index).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         return Image.fromarray(coarse).resize((40, 32), Image.Resampling.BICUBIC)
 
     def select(self, indices: Indices) -> "Scenery":
-        raise NotImplementedError
+        """Some that follow each other."""
+        assert (np.diff(indices) == 1).all()
+        return Scenery(len(indices), self.first + int(indices[0]))
 
     def identities(self) -> list[str]:
         return list(self.names)

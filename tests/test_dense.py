@@ -89,7 +89,7 @@ def ones(x: torch.Tensor) -> Floats:
 
 
 def test_more_images_than_are_multiplied_at_once() -> None:
-    x = features(600, 3, 8, seed=0)
+    x = features(300, 3, 8, seed=0)
     check(dense(x, ones(x)), reference(x, ones(x)))
 
 

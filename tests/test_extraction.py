@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from reference import read_nights, read_things, read_tid2013
+from scenery import Scenery
+from test_plan import pair_graphs
 from torch import Tensor
 
 from alignbench import Cell, measurement
@@ -97,11 +101,12 @@ def distances_of(
     memory: int = MEMORY,
     dense: bool | None = None,
     compiled: bool = False,
+    check_passes: bool = True,
 ) -> dict[str, Floats]:
     deal = make_deal(pairs, len(images.names), batch_size, dense=dense)
     execution = Execution(join("cpu"), workers=workers, feature_memory=memory, compiled=compiled)
     passes = plan_passes(tower.layers, deal, "all", memory)
-    assert (len(passes) > 1) == (memory < MEMORY)
+    assert not check_passes or (len(passes) > 1) == (memory < MEMORY)
     fit = ChannelFit(torch.from_numpy(weights)[None], torch.zeros(len(pairs), dtype=torch.long))
     return tower_distances(tower, images, pairs, deal, passes, fit, "all", DISTANCES, execution, Listener()).values
 
@@ -372,3 +377,34 @@ def test_an_automatic_batch_size_changes_nothing(tiny_tower: Folders, nights_roo
     assert found.details["execution"]["batch_size"] in (8, 16, 32)
     check_close(found.distances, expected.distances)
     assert found.settings == expected.settings
+
+
+@given(pair_graphs(), st.integers(1, 5), st.integers(0, 3))
+@settings(max_examples=12)
+def test_all_paths_agree_on_random_graphs(
+    tower: Tower, graph: tuple[Indices, int], batch_size: int, first_picture: int
+) -> None:
+    """Streaming, several passes, in a file, and matrix products: whatever the pairs, in whatever batches."""
+    pairs, count = graph
+    images = Scenery(first_picture + count).select(np.arange(first_picture, first_picture + count))
+    weights = np.random.default_rng(count).integers(0, 4, len(pairs)) + np.eye(len(pairs))[0]
+    one_layer = count * 17 * 32 * 4
+    ways = {
+        "streaming": {"dense": False},
+        "several passes": {"dense": False, "memory": one_layer},
+        "matrix products": {"dense": True},
+        "matrix products in several passes": {"dense": True, "memory": one_layer},
+    }
+    found = {
+        way: distances_of(tower, images, pairs, weights, batch_size, check_passes=False, **options)
+        for way, options in ways.items()
+    }
+    often = 17 * count // len(pairs) + 1  # so that what is kept per pair takes more room than features may
+    repeated = np.repeat(pairs, often, axis=0), np.repeat(weights, often)
+    kept = distances_of(tower, images, *repeated, batch_size, memory=one_layer, dense=False, check_passes=False)
+    found["in a file"] = {name: values[:, ::often] for name, values in kept.items()}
+    for way, values in found.items():
+        for name in DISTANCES:
+            expected = found["streaming"][name]
+            atol = 1e-5 * np.median(expected) if way.startswith("matrix") else 1e-12
+            np.testing.assert_allclose(values[name], expected, rtol=1e-5, atol=atol, err_msg=f"{way}, {name}")

@@ -21,6 +21,7 @@ ELSEWHERE = (  # what other tests run
     *("alignbench demo", "python tools/train_shapes_clip.py"),  # test_packaging, test_shapes_clip
     *("wandb sweep sweeps/demo.yaml", "wandb agent", "wandb leet", "wandb sync"),  # test_agent, test_tracking
     *("torchrun", "alignbench run --model openai/clip-vit-base-patch32 --dataset nights --devices"),  # test_scaling
+    "alignbench run --model openai/clip-vit-large-patch14 --dataset nights --devices",  # likewise, the same in large
     *("python3 -m venv", ".venv/bin/python -m pip install -e", "source .venv", "make demo", "make test", "wandb login"),
 )
 

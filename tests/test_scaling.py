@@ -80,21 +80,20 @@ def test_one_machine(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> 
     check_run(run_all([(command, {})]), tmp_path, 2, 1)
 
 
-def test_torchrun_on_one_machine(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:
-    output = tmp_path / "runs"
-    words = in_small(recipe("torchrun --nproc-per-node"), tiny_tower("clip"), nights_root, output, 2)
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    place |= {"GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "none"}
-    ranks = [place | {"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
-    check_run(forked(words, output, ranks), output, 2, 1)
+def torchrun_ranks(devices: int, nodes: int) -> list[dict[str, str]]:
+    """What torchrun leaves in the environment of each process."""
+    count = devices * nodes
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "TORCHELASTIC_RUN_ID": "none"}
+    place |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(devices)}
+    ranks = ({"RANK": rank, "LOCAL_RANK": rank % devices, "GROUP_RANK": rank // devices} for rank in range(count))
+    return [place | {name: str(value) for name, value in rank.items()} for rank in ranks]
 
 
-@pytest.mark.slow
-def test_torchrun_on_two_machines(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:
-    words = recipe("torchrun --nnodes 2", "--num-nodes 2")
-    words = [word.replace("HOST:29500", f"localhost:{free_port()}") for word in words]
-    command = in_small(words, tiny_tower("clip"), nights_root, tmp_path, 1)
-    check_run(run_all([(command, {})] * 2), tmp_path, 1, 2)
+@pytest.mark.parametrize(("start", "nodes"), [("torchrun --nproc-per-node", 1), ("torchrun --nnodes 2", 2)])
+def test_torchrun(tmp_path: Path, tiny_tower: Folders, nights_root: Path, start: str, nodes: int) -> None:
+    output, devices = tmp_path / "runs", 2 // nodes
+    words = in_small(recipe(start), tiny_tower("clip"), nights_root, output, devices)
+    check_run(forked(words, output, torchrun_ranks(devices, nodes)), output, devices, nodes)
 
 
 def test_slurm_on_two_machines(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:

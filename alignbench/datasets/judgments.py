@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.datasets.digests import digest_of, stimulus_digests
@@ -176,6 +175,8 @@ def unique_pairs(ends: Indices, folds: Indices | None = None) -> tuple[Indices, 
     Returns:
         The pairs (P, 2), as and in the order in which they first occur, and the pair of each input, (N, k).
     """
+    import pandas as pd  # only here: who lists data sets does without it
+
     flat = ends.reshape(-1, 2)
     images = int(flat.max(initial=0)) + 1
     key = np.minimum(flat[:, 0], flat[:, 1]) * images + np.maximum(flat[:, 0], flat[:, 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from alignbench.datasets.images import Indices
 
@@ -24,6 +23,8 @@ def renumbered(indices: Indices, count: int) -> tuple[Indices, Indices]:
 
 def numbered_rows(rows: Indices) -> Indices:
     """A number from 0 for each row of a matrix, (n,): equal where rows are, in the order of their first occurrence."""
+    import pandas as pd  # only here: who lists data sets does without it
+
     numbers: Indices = np.zeros(len(rows), dtype=np.int64)
     for column in rows.T:
         numbers, _ = pd.factorize(numbers * (int(column.max(initial=0)) + 1) + column)

@@ -110,7 +110,7 @@ class Ranks:
 
 def follows() -> bool:
     """Whether the environment makes this process another than the leading one, before anything is joined."""
-    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
     return any(os.environ.get(name, "0") not in ("", "0") for name in names)
 
 
