@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alignbench.extraction.cached_pixels import CachedPixels
     from alignbench.extraction.dealing import Deal
     from alignbench.extraction.metrics import PairMetric
-    from alignbench.extraction.pixel_cache import PixelCache
+    from alignbench.extraction.pixel_cache import PixelCache, Stock
     from alignbench.extraction.ranks import Ranks
     from alignbench.models.towers import Tower
 
@@ -105,6 +105,8 @@ def pair_distances(
     prepare = source.prepare if isinstance(source, Tower) else Sized(data_set.common_side)
     stock = None if cache is None else cache.stock(images, prepare, ranks.leads_machine)
     cached = None if stock is None else stock.pixels
+    if cell.workers is None and _all_there(stock, ranks):
+        cell = replace(cell, workers=0)
     try:
         if isinstance(source, Tower):
             fit = (judgments, distinct, folds)
@@ -118,6 +120,11 @@ def pair_distances(
         if ranks.leads_machine:
             cache.finish(stock)
     return replace(found, values={name: columns(values, distinct.back) for name, values in found.values.items()})
+
+
+def _all_there(stock: Stock | None, ranks: Ranks) -> bool:
+    """Whether pixels only have to be read, which takes less from a model on the CPU than a process beside it would."""
+    return stock is not None and not len(stock.missing) and ranks.count == 1 and ranks.device.type == "cpu"
 
 
 def _of_tower(
