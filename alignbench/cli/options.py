@@ -21,6 +21,20 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
+def data_sets_in(text: str, data_root: Path | None) -> tuple[str, ...]:
+    """Comma-separated data sets, one at least; a folder goes with one only.
+
+    Raises:
+        UsageError: If that is not so.
+    """
+    names = names_in(text)
+    if not names:
+        raise UsageError("--dataset is empty: see `alignbench datasets`")
+    if data_root is not None and len(names) > 1:
+        raise UsageError("--data-root goes with one data set; with several, set ALIGNBENCH_DATA to the folder of them")
+    return names
+
+
 def parse_bytes(text: str) -> int:
     """A size such as `4GB`, `500MB` or `2GiB` in bytes."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, default_root, names_in, parse_bytes
+from alignbench.cli.options import complain, data_sets_in, default_root, names_in, parse_bytes
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,11 +52,7 @@ def plan(
     from alignbench.planning import Machines, estimate
     from alignbench.rates import assumed_rates
 
-    names, counts = names_in(dataset), _numbers(devices)
-    if not names:
-        raise UsageError("--dataset is empty: see `alignbench datasets`")
-    if data_root is not None and len(names) > 1:
-        raise UsageError("--data-root goes with one data set; with several, set ALIGNBENCH_DATA to the folder of them")
+    names, counts = data_sets_in(dataset, data_root), _numbers(devices)
     if images_per_second is not None and images_per_second <= 0:
         raise UsageError(f"--images-per-second {images_per_second:g} is not above 0")
     if measure and (device or images_per_second is not None):

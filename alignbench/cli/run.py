@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, default_root, names_in, parse_batch_size, parse_bytes
+from alignbench.cli.options import complain, data_sets_in, default_root, names_in, parse_batch_size, parse_bytes
 from alignbench.errors import AlignbenchError, LostRankError, UsageError
 
 if TYPE_CHECKING:
@@ -68,11 +68,7 @@ def run(
     from alignbench.cell import DISTANCES, Cell
     from alignbench.models import RANDOM_PREFIX
 
-    names = names_in(dataset)
-    if not names:
-        raise UsageError("--dataset is empty: see `alignbench datasets`")
-    if data_root is not None and len(names) > 1:
-        raise UsageError("--data-root goes with one data set; with several, set ALIGNBENCH_DATA to the folder of them")
+    names = data_sets_in(dataset, data_root)
     if seeds < 1:
         raise UsageError(f"--seeds {seeds} is below 1")
     if seeds > 1 and not (random_init or model.startswith(RANDOM_PREFIX)):
