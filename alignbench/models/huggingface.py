@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
-from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig
@@ -28,7 +26,7 @@ from alignbench.errors import ModelError, UsageError, one_line
 from alignbench.models.cards import Card, cards
 from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
 from alignbench.models.pixels import Normalise
-from alignbench.models.recipes import Recipe, central_square, squashed
+from alignbench.models.processors import Preparation, card_processor, check_processor, normalised_values
 from alignbench.models.towers import Layer, Tower, block_depths
 
 
@@ -43,7 +41,6 @@ class _Family:
     projection: str  # module whose output is the projection
     class_token: bool
     unit_norm: bool  # whether the projection is divided by its norm
-    processor: str
 
 
 _FAMILIES = {
@@ -55,7 +52,6 @@ _FAMILIES = {
         projection="model.visual_projection",
         class_token=True,
         unit_norm=False,
-        processor="CLIPImageProcessorPil",
     ),
     "chinese_clip": _Family(
         full="chinese_clip",
@@ -65,7 +61,6 @@ _FAMILIES = {
         projection="model.visual_projection",
         class_token=True,
         unit_norm=True,
-        processor="ChineseCLIPImageProcessorPil",
     ),
     "siglip": _Family(
         full="siglip",
@@ -75,37 +70,8 @@ _FAMILIES = {
         projection="model.head",
         class_token=False,
         unit_norm=True,
-        processor="SiglipImageProcessorPil",
     ),
 }
-
-_NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
-
-
-@dataclass(frozen=True)
-class _Preparation:
-    """Resizing and cropping by an image processor with the PIL backend, without its normalisation."""
-
-    processor: Any
-
-    def __call__(self, image: Image.Image) -> Tensor:
-        prepared = self.processor(image, do_rescale=False, do_normalize=False)["pixel_values"][0]
-        return torch.from_numpy(np.ascontiguousarray(prepared))
-
-    @property
-    def recipe(self) -> Recipe:
-        """See `Recipe`; what is out of the ordinary is told apart by all its values."""
-        values = {key: value for key, value in self.processor.to_dict().items() if key not in _NORMALISATION}
-        kind, resample, size = type(self.processor).__name__, values.get("resample"), values.get("size")
-        crop = values.get("crop_size") if values.get("do_center_crop") else None
-        ours = kind in {family.processor for family in _FAMILIES.values()}
-        if ours and values.get("do_resize") and not values.get("do_pad") and isinstance(resample, int):
-            match size:
-                case {"shortest_edge": side, **rest} if not rest and crop == {"height": side, "width": side}:
-                    return central_square(side, Image.Resampling(resample), "rounded down")
-                case {"height": height, "width": width, **rest} if not rest and crop in (None, size):
-                    return squashed(width, height, Image.Resampling(resample))
-        return Recipe(f"transformers {kind} {json.dumps(values, sort_keys=True, default=str)}")
 
 
 class HuggingFaceTower(Tower):
@@ -131,7 +97,7 @@ class HuggingFaceTower(Tower):
     ) -> None:
         super().__init__()
         self.model = model.eval()
-        self.prepare = _Preparation(processor)
+        self.prepare = Preparation(processor)
         self.has_class_token = family.class_token
         self.fingerprint = fingerprint
         width, blocks = int(config.hidden_size), int(config.num_hidden_layers)
@@ -144,7 +110,7 @@ class HuggingFaceTower(Tower):
         if projection_dim is not None:
             layers.append(Layer("projection", 100.0, family.projection, 1, projection_dim, family.unit_norm))
         self.layers = tuple(layers)
-        self.normalise = Normalise(_normalised_values(processor))
+        self.normalise = Normalise(normalised_values(processor))
 
     def forward(self, pixels: Tensor) -> object:
         """See `Tower.forward`."""
@@ -173,32 +139,6 @@ class _Unprojected(nn.Module):
 
     def forward(self, pixel_values: Tensor) -> object:
         return self.vision_model(pixel_values=pixel_values)
-
-
-def _check_processor(name: str, processor: Any, side: int) -> None:
-    """Try a processor on a picture.
-
-    Raises:
-        ModelError: If it cannot prepare one, or makes another size than the tower takes.
-    """
-    what = f"preprocessor_config.json of {name}"
-    try:
-        size = tuple(_Preparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
-        _normalised_values(processor)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
-    if size != (3, side, side):
-        found = " x ".join(map(str, size[1:]))
-        raise ModelError(f"{what} makes {found} pixels, and the tower takes {side} x {side}: download both again")
-
-
-def _normalised_values(processor: Any) -> Tensor:
-    """The processor's output for each of the 256 values of a pixel, per channel: (3, 256) float32."""
-    greys = np.broadcast_to(np.arange(256, dtype=np.uint8), (3, 1, 256))
-    values = processor(
-        greys, do_resize=False, do_center_crop=False, do_convert_rgb=False, input_data_format="channels_first"
-    )["pixel_values"][0]
-    return torch.from_numpy(np.array(values, dtype=np.float32)).reshape(3, 256)
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -233,7 +173,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     """
     card = cards().get(name)
     if random_init and card is not None and not card.packaged:
-        return _random(_card_config(card), _card_processor(card), seed)
+        return _random(_card_config(card), card_processor(card), seed)
     folder = checkpoint_folder(name)
     config, processor = _configured(name, folder)
     if random_init:
@@ -242,7 +182,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
 
 
 @_silence()
-def preparation(name: str) -> _Preparation:
+def preparation(name: str) -> Preparation:
     """How a model prepares pictures, without its weights; of a card's model nothing needs to be downloaded for it.
 
     Args:
@@ -254,8 +194,8 @@ def preparation(name: str) -> _Preparation:
     """
     card = cards().get(name)
     if card is not None and not is_cached(name):
-        return _Preparation(_card_processor(card))
-    return _Preparation(_configured(name, checkpoint_folder(name, weights=False))[1])
+        return Preparation(card_processor(card))
+    return Preparation(_configured(name, checkpoint_folder(name, weights=False))[1])
 
 
 @_silence()
@@ -271,7 +211,7 @@ def skeleton(name: str) -> HuggingFaceTower:
     """
     card = cards().get(name)
     if card is not None and not card.packaged:
-        config, processor = _card_config(card), _card_processor(card)
+        config, processor = _card_config(card), card_processor(card)
     else:
         config, processor = _configured(name, configuration_folder(name))
     kind, built_from, width = _model_class(config)
@@ -290,7 +230,7 @@ def _configured(name: str, folder: Path) -> tuple[PretrainedConfig, Any]:
             f"{name} has no usable preprocessor_config.json ({one_line(error)}): download it again"
         ) from error
     vision = getattr(config, "vision_config", config)
-    _check_processor(name, processor, int(vision.image_size))
+    check_processor(name, processor, int(vision.image_size))
     return config, processor
 
 
@@ -390,9 +330,3 @@ def _card_config(card: Card) -> PretrainedConfig:
     width = vision.get("projection_dim", 512)
     config: PretrainedConfig = getattr(transformers, kind)(vision_config=vision, projection_dim=width)
     return config
-
-
-def _card_processor(card: Card) -> Any:
-    side = {"height": card.image_size, "width": card.image_size}
-    values = {"size": {"shortest_edge": card.image_size}, "crop_size": side} | card.processor
-    return getattr(transformers, _FAMILIES[card.family].processor)(**values)

@@ -1,0 +1,88 @@
+"""Image processors of transformers in their PIL form: what they make of a picture, and their normalisation apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+import transformers
+from PIL import Image
+from torch import Tensor
+
+from alignbench.errors import ModelError, one_line
+from alignbench.models.cards import Card
+from alignbench.models.recipes import Recipe, central_square, squashed
+
+_PROCESSORS: Final = {
+    "clip": "CLIPImageProcessorPil",
+    "chinese_clip": "ChineseCLIPImageProcessorPil",
+    "siglip": "SiglipImageProcessorPil",
+}
+_NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Resizing and cropping by an image processor with the PIL backend, without its normalisation.
+
+    Attributes:
+        processor: The processor.
+    """
+
+    processor: Any
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Resize and crop a picture: (3, H, W) uint8."""
+        prepared = self.processor(image, do_rescale=False, do_normalize=False)["pixel_values"][0]
+        return torch.from_numpy(np.ascontiguousarray(prepared))
+
+    @property
+    def recipe(self) -> Recipe:
+        """See `Recipe`; what is out of the ordinary is told apart by all its values."""
+        values = {key: value for key, value in self.processor.to_dict().items() if key not in _NORMALISATION}
+        kind, resample, size = type(self.processor).__name__, values.get("resample"), values.get("size")
+        crop = values.get("crop_size") if values.get("do_center_crop") else None
+        ours = kind in _PROCESSORS.values()
+        if ours and values.get("do_resize") and not values.get("do_pad") and isinstance(resample, int):
+            match size:
+                case {"shortest_edge": side, **rest} if not rest and crop == {"height": side, "width": side}:
+                    return central_square(side, Image.Resampling(resample), "rounded down")
+                case {"height": height, "width": width, **rest} if not rest and crop in (None, size):
+                    return squashed(width, height, Image.Resampling(resample))
+        return Recipe(f"transformers {kind} {json.dumps(values, sort_keys=True, default=str)}")
+
+
+def check_processor(name: str, processor: Any, side: int) -> None:
+    """Try a processor on a picture.
+
+    Raises:
+        ModelError: If it cannot prepare one, or makes another size than the tower takes.
+    """
+    what = f"preprocessor_config.json of {name}"
+    try:
+        size = tuple(Preparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
+        normalised_values(processor)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
+    if size != (3, side, side):
+        found = " x ".join(map(str, size[1:]))
+        raise ModelError(f"{what} makes {found} pixels, and the tower takes {side} x {side}: download both again")
+
+
+def normalised_values(processor: Any) -> Tensor:
+    """The processor's output for each of the 256 values of a pixel, per channel: (3, 256) float32."""
+    greys = np.broadcast_to(np.arange(256, dtype=np.uint8), (3, 1, 256))
+    values = processor(
+        greys, do_resize=False, do_center_crop=False, do_convert_rgb=False, input_data_format="channels_first"
+    )["pixel_values"][0]
+    return torch.from_numpy(np.array(values, dtype=np.float32)).reshape(3, 256)
+
+
+def card_processor(card: Card) -> Any:
+    """The image processor of a card, with the PIL backend, without a download."""
+    side = {"height": card.image_size, "width": card.image_size}
+    values = {"size": {"shortest_edge": card.image_size}, "crop_size": side} | card.processor
+    return getattr(transformers, _PROCESSORS[card.family])(**values)
