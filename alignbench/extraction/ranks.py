@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +25,8 @@ from torch import distributed as dist
 from alignbench.errors import AlignbenchError, LostRankError, UsageError, one_line
 
 if TYPE_CHECKING:
+    import lightning
+    from lightning.pytorch.callbacks import Callback
     from lightning.pytorch.strategies import DDPStrategy
 
 T = TypeVar("T")
@@ -141,11 +143,25 @@ def join(accelerator: str, devices: int = 1, nodes: int = 1) -> Ranks:
     return Ranks(dist.get_rank(), dist.get_world_size(), strategy.root_device, devices, nodes)
 
 
-def ddp(accelerator: str) -> DDPStrategy:
-    """Lightning's strategy for the processes of a run, who may wait long for each other."""
+def trainer_of(accelerator: str, devices: int, nodes: int, callbacks: Sequence[Callback] = ()) -> lightning.Trainer:
+    """Lightning's trainer for a process of a run; with several of them by `ddp`."""
+    import lightning
     from lightning.pytorch.strategies import DDPStrategy
 
-    return DDPStrategy(timeout=_PATIENCE, process_group_backend="nccl" if accelerator == "cuda" else "gloo")
+    backend = "nccl" if accelerator == "cuda" else "gloo"
+    several = devices * nodes > 1
+    return lightning.Trainer(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=DDPStrategy(timeout=_PATIENCE, process_group_backend=backend) if several else "auto",
+        callbacks=list(callbacks),
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
 
 
 @contextmanager
@@ -168,25 +184,15 @@ def quietly() -> Iterator[None]:
 
 
 def _strategy(accelerator: str, devices: int, nodes: int) -> DDPStrategy:
-    import lightning
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.strategies import DDPStrategy
 
     try:
-        trainer = lightning.Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            num_nodes=nodes,
-            strategy=ddp(accelerator),
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        strategy = trainer_of(accelerator, devices, nodes).strategy
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise UsageError(f"{devices} devices on {nodes} nodes cannot be had: {one_line(error)}") from error
-    assert isinstance(trainer.strategy, DDPStrategy)
-    return trainer.strategy
+    assert isinstance(strategy, DDPStrategy)
+    return strategy
 
 
 def _launch(strategy: DDPStrategy) -> None:

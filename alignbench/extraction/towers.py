@@ -24,7 +24,7 @@ from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
 from alignbench.extraction.mapped import mapped_zeros
 from alignbench.extraction.meeting import check_counts, finish_pairs, layer_results
 from alignbench.extraction.plan import Indices, layer_passes
-from alignbench.extraction.ranks import Ranks, ddp, noticing_losses, quietly
+from alignbench.extraction.ranks import Ranks, noticing_losses, quietly, trainer_of
 from alignbench.models.towers import Layer, Tower, view_tokens
 
 
@@ -198,18 +198,7 @@ def _embed(
         sharers=ranks.devices,
     )
     with quietly():
-        trainer = lightning.Trainer(
-            accelerator=ranks.device.type,
-            devices=ranks.devices,
-            num_nodes=ranks.nodes,
-            strategy=ddp(ranks.device.type) if ranks.count > 1 else "auto",
-            callbacks=[_Feed(listener)],
-            use_distributed_sampler=False,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        trainer = trainer_of(ranks.device.type, ranks.devices, ranks.nodes, [_Feed(listener)])
         try:
             _predict(trainer, module, loader)
         finally:
