@@ -14,6 +14,7 @@ from alignbench.cell import Cell
 from alignbench.datasets import DataSet
 from alignbench.datasets.judgments import DistinctPairs, Judgments, distinct_pairs
 from alignbench.extraction.listening import Listener, Outline
+from alignbench.machine import memory_kept
 from alignbench.protocols import channel_fit, fold_of_pairs, leaves_one_out
 
 if TYPE_CHECKING:
@@ -108,11 +109,14 @@ def pair_distances(
     if cell.workers is None and _all_there(stock, ranks):
         cell = replace(cell, workers=0)
     try:
-        if isinstance(source, Tower):
-            fit = (judgments, distinct, folds)
-            found = _of_tower(cell, source, images, deal, fit, ranks, listener, outline, cached)
-        else:
-            found = _of_metric(cell, source, images, deal, distinct, data_set.common_side, listener, outline, cached)
+        with memory_kept():
+            if isinstance(source, Tower):
+                fit = (judgments, distinct, folds)
+                found = _of_tower(cell, source, images, deal, fit, ranks, listener, outline, cached)
+            else:
+                found = _of_metric(
+                    cell, source, images, deal, distinct, data_set.common_side, listener, outline, cached
+                )
     finally:
         listener.finished()
     if cache is not None and stock is not None:

@@ -8,7 +8,8 @@ from typing import Final
 import torch
 from PIL import Image
 
-from alignbench.extraction.embedding import LOW_PRECISION
+from alignbench.extraction.low_precision import LOW_PRECISION, lowered
+from alignbench.machine import memory_kept
 from alignbench.models.towers import Tower
 
 _SIZES: Final = {"cpu": (8, 16, 32), "cuda": (16, 32, 64, 128, 256, 512)}
@@ -26,8 +27,13 @@ def fastest_batch(tower: Tower, device: torch.device, precision: str) -> int:
     """
     side = int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1])
     sizes = _SIZES[device.type]
-    rates: dict[int, float] = {}
     tower.to(device)
+    with lowered(tower, precision), memory_kept():
+        return _fastest(tower, sizes, side, device, precision)
+
+
+def _fastest(tower: Tower, sizes: tuple[int, ...], side: int, device: torch.device, precision: str) -> int:
+    rates: dict[int, float] = {}
     _seconds(tower, torch.zeros(1, 3, side, side, dtype=torch.uint8, device=device), precision)
     for size in sizes:
         try:

@@ -15,13 +15,13 @@ from alignbench.distances import ChannelActivity, DenseDistances, LayerDistances
 from alignbench.distances.functional import token_squares
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.dealing import Share
+from alignbench.extraction.low_precision import LOW_PRECISION
 from alignbench.extraction.plan import Step
 from alignbench.models.towers import Layer, Tapped, Tower, tap, view_of, view_tokens
 
 Batch = tuple[Tensor, Tensor]
 _COPIED_AT_ONCE: Final = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU
 _UNCHECKED: Final = {"cpu": 1, "cuda": 64}  # batches between looks at what came out, each of which a GPU must wait for
-LOW_PRECISION: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass

@@ -21,6 +21,7 @@ from alignbench.extraction.dealing import Deal, Share
 from alignbench.extraction.embedding import Batch, LayerState, PairExtraction, layer_bytes
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
+from alignbench.extraction.low_precision import lowered
 from alignbench.extraction.mapped import mapped_zeros
 from alignbench.extraction.meeting import check_counts, finish_pairs, layer_results
 from alignbench.extraction.plan import Indices, layer_passes
@@ -191,7 +192,7 @@ def _embed(
     ranks = execution.ranks
     loader = ordered_loader(
         OrderedImages(images, share.plan.order, module.tower.prepare, cached),
-        share.plan,
+        share.plan.batch_size,
         execution.workers,
         stack,
         pin_memory=ranks.device.type == "cuda",
@@ -200,7 +201,8 @@ def _embed(
     with quietly():
         trainer = trainer_of(ranks.device.type, ranks.devices, ranks.nodes, [_Feed(listener)])
         try:
-            _predict(trainer, module, loader)
+            with lowered(module.tower, execution.precision):
+                _predict(trainer, module, loader)
         finally:
             module.release()
 
