@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import DataError
-from alignbench.extraction.plan import Plan
 from alignbench.machine import usable_cores
 
 T = TypeVar("T")
@@ -79,13 +78,12 @@ def default_workers(images: int, sharers: int = 1) -> int:
 
 def ordered_loader(
     dataset: OrderedImages[T],
-    plan: Plan,
+    batch_size: int,
     workers: int | None,
     collate: Callable[[list[Item[T] | DataError]], object],
     pin_memory: bool = False,
     sharers: int = 1,
 ) -> DataLoader[Item[T] | DataError]:
-    """A loader whose batches are the plan's steps."""
-    batch_size = len(plan.steps[0].images) if plan.steps else 1
+    """A loader that hands out pictures in their order, so that with a plan's batch size its batches are the steps."""
     count = default_workers(len(dataset), sharers) if workers is None else workers
     return DataLoader(dataset, batch_size, shuffle=False, num_workers=count, collate_fn=collate, pin_memory=pin_memory)

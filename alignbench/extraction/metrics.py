@@ -150,7 +150,8 @@ def metric_distances(
     where = device if isinstance(metric, MovableMetric) else "cpu"
     slots: list[Tensor] = [torch.empty(0)] * plan.slots
     resized = 0
-    loader = ordered_loader(OrderedImages(images, plan.order, Sized(side), cached), plan, workers, _keep)
+    pictures = OrderedImages(images, plan.order, Sized(side), cached)
+    loader = ordered_loader(pictures, plan.batch_size, workers, _keep)
     for step, batch in zip(plan.steps, loader, strict=True):
         if isinstance(batch, DataError):
             raise batch

@@ -58,6 +58,11 @@ class Plan:
         """The images in the order of their embedding."""
         return np.concatenate([np.empty(0, dtype=np.int64), *(step.images for step in self.steps)])
 
+    @property
+    def batch_size(self) -> int:
+        """Images of every step but perhaps the last."""
+        return len(self.steps[0].images) if self.steps else 1
+
 
 def pair_graph(pairs: Indices, images: int) -> csr_matrix:
     """The symmetric adjacency matrix of pairs (P, 2) of so many images."""
