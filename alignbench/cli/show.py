@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alignbench.extraction.listening import Listener, Outline
+from alignbench.layer_names import PROJECTION, is_aligned, is_block, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +27,8 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.0f} images/s" if task.speed else "")
 
 
-class ConsoleListener(Listener):
-    """A progress bar on a terminal; elsewhere one line at the start and one with the time to go."""
+class ImageProgress:
+    """How many images went through: a bar on a terminal, elsewhere one line with the time to go."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
@@ -36,25 +37,9 @@ class ConsoleListener(Listener):
         self.start = 0.0
         self.said = False
 
-    def notice(self, text: str) -> None:
-        """Say it on stderr."""
-        print(text, file=sys.stderr, flush=True)
-
-    def planned(self, outline: Outline) -> None:
-        """Say what is about to be done, and start the bar."""
-        passes = f"{outline.passes} pass" + ("es" if outline.passes > 1 else "")
-        layers = f"{outline.layers} layer" + ("s" if outline.layers > 1 else "")
-        ranks = f" x {outline.ranks}" if outline.ranks > 1 else ""
-        self.notice(
-            f"{outline.label} on {outline.dataset}: {outline.images:,} images, {outline.pairs:,} pairs, "
-            f"{layers}, {passes}, {outline.device}{ranks}"
-        )
-        if outline.passes > 1:
-            self.notice(
-                f"features do not fit --feature-memory: every image is embedded {outline.passes} times "
-                f"({outline.passes * outline.images:,} in all); {outline.one_pass / 1e9:.1f}GB would do it in one pass"
-            )
-        self.total, self.done, self.start, self.said = outline.share * outline.passes, 0, time.monotonic(), False
+    def started(self, total: int) -> None:
+        """So many images are about to go through."""
+        self.total, self.done, self.start, self.said = total, 0, time.monotonic(), False
         if self.console.is_terminal:
             columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
             self.progress = Progress(*columns, console=self.console, transient=True)
@@ -71,7 +56,7 @@ class ConsoleListener(Listener):
         if not self.said and elapsed > _FIRST_WORD_AFTER and self.done < self.total:
             self.said = True
             rate = self.done / elapsed
-            self.notice(f"{rate:.1f} images/s, about {(self.total - self.done) / rate / 60:.1f} minutes to go")
+            say(f"{rate:.1f} images/s, about {(self.total - self.done) / rate / 60:.1f} minutes to go")
 
     def finished(self) -> None:
         """Take the bar away."""
@@ -80,26 +65,68 @@ class ConsoleListener(Listener):
             self.progress = None
 
 
+class ConsoleListener(Listener):
+    """Says on stderr what a run is about to do, and how far it is."""
+
+    def __init__(self) -> None:
+        self.images = ImageProgress()
+
+    def notice(self, text: str) -> None:
+        """Say it on stderr."""
+        say(text)
+
+    def planned(self, outline: Outline) -> None:
+        """Say what is about to be done, and start the bar."""
+        passes = f"{outline.passes} pass" + ("es" if outline.passes > 1 else "")
+        layers = f"{outline.layers} layer" + ("s" if outline.layers > 1 else "")
+        ranks = f" x {outline.ranks}" if outline.ranks > 1 else ""
+        self.notice(
+            f"{outline.label} on {outline.dataset}: {outline.images:,} images, {outline.pairs:,} pairs, "
+            f"{layers}, {passes}, {outline.device}{ranks}"
+        )
+        if outline.passes > 1:
+            self.notice(
+                f"features do not fit --feature-memory: every image is embedded {outline.passes} times "
+                f"({outline.passes * outline.images:,} in all); {outline.one_pass / 1e9:.1f}GB would do it in one pass"
+            )
+        self.images.started(outline.share * outline.passes)
+
+    def advanced(self, images: int) -> None:
+        """Move the bar."""
+        self.images.advanced(images)
+
+    def finished(self) -> None:
+        """Take the bar away."""
+        self.images.finished()
+
+
+def say(text: str) -> None:
+    """Say something on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def print_table(table: Table) -> None:
     """Print a table on stdout, at full width when it goes to a file."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)
+        console = Console(width=200)
     console.print(table)
 
 
 def score_table(curves: list[LayerCurve], title: str) -> Table:
-    """Best layer and projection of each curve and distance."""
+    """Best layer and projection of each curve and distance, and the aligned layer of curves that have one."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance", "best layer"):
         table.add_column(name, overflow="fold")
-    for name in ("best", "95 % interval", "projection", "95 % interval"):
+    after = any(curve.transform for curve in curves)
+    for name in ("best", "projection", *(["aligned"] if after else [])):
         table.add_column(name, justify="right")
+        table.add_column("95 % interval", justify="right")
     for curve in curves:
         rows = curve.primary()
         for subset in dict.fromkeys(rows["subset"]):
             for distance in dict.fromkeys(rows["distance"]):
-                _add_row(table, curve, subset, distance)
+                _add_row(table, curve, subset, distance, after)
     return table
 
 
@@ -110,13 +137,14 @@ def twin_table(curves: list[LayerCurve], title: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance"):
         table.add_column(name, overflow="fold")
-    for name in ("best layer, mean", "min .. max", "projection, mean", "min .. max"):
-        table.add_column(name, justify="right")
-    name = f"{curves[0].label.rpartition('@')[0]}, {len(curves)} untrained twins"
+    after = [f"aligned by {curves[0].transform}"] if curves[0].transform else []
+    for name in ("best layer", "projection", *after):
+        table.add_column(f"{name}, mean", justify="right")
+        table.add_column("min .. max", justify="right")
+    name = f"{curves[0].model.rpartition('@')[0]}, {len(curves)} untrained twins"
     rows = pd.concat([curve.primary() for curve in curves], ignore_index=True)
     for (subset, distance), some in rows.groupby(["subset", "distance"], sort=False):
-        last = some[some["layer"] == "projection"]
-        best = some[some["layer"] != "projection"].groupby("model")["value"].max()
+        last, best = some[some["layer"] == PROJECTION], rows_of(some, is_block).groupby("model")["value"].max()
         table.add_row(
             name,
             _place(some.iloc[0], str(subset)),
@@ -124,6 +152,7 @@ def twin_table(curves: list[LayerCurve], title: str) -> Table:
             distance,
             *_band(best),
             *_band(last["value"]),
+            *(_band(rows_of(some, is_aligned)["value"]) if after else ()),
         )
     return table
 
@@ -138,7 +167,7 @@ def _place(row: pd.Series, subset: str) -> str:
     return str(row["dataset"]) if subset in ("all", "test", "testset1") else f"{row['dataset']} {subset}"
 
 
-def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str) -> None:
+def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str, after: bool) -> None:
     rows = curve.primary()
     rows = rows[(rows["subset"] == subset) & (rows["distance"] == distance)]
     first = rows.iloc[0]
@@ -148,13 +177,17 @@ def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str) -> Non
         cells = [str(best["layer"]), f"{best['value']:.3f}", _interval(best["ci_low"], best["ci_high"])]
     except KeyError:
         cells = ["-", "-", "-"]
-    last = rows[rows["layer"] == "projection"]
-    if len(last):
-        row = last.iloc[0]
-        cells += [f"{row['value']:.3f}", _interval(row["ci_low"], row["ci_high"])]
-    else:
-        cells += ["", ""]
+    cells += _scored(rows[rows["layer"] == PROJECTION])
+    cells += _scored(rows_of(rows, is_aligned)) if after else []
     table.add_row(curve.label, dataset, first["metric"], distance, *cells)
+
+
+def _scored(rows: pd.DataFrame) -> list[str]:
+    """Score and interval of a row, if there is one."""
+    if rows.empty:
+        return ["", ""]
+    row = rows.iloc[0]
+    return [f"{row['value']:.3f}", _interval(row["ci_low"], row["ci_high"])]
 
 
 def _interval(low: float, high: float) -> str:

@@ -6,7 +6,6 @@ wrong with W&B ends in a warning, and the folder is whole.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import warnings
@@ -19,15 +18,13 @@ from alignbench.finished import read_record
 from alignbench.results import LayerCurve, read_curve
 from alignbench.tracking.contents import baselines_beside, charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode, silence
+from alignbench.tracking.starting import start_run
 
 if TYPE_CHECKING:
     import wandb
 
-PROJECT = "alignbench"
 _FIGURES = {"figures/curve": "curve.png", "figures/channels": "channels.png"}
 _FILES = ("curve.csv", "distances.safetensors", "run.json")
-_INIT_SECONDS = 30.0  # until a server that does not answer is given up
-_FINISH_SECONDS = 300.0  # until data that cannot be uploaded are left on disk
 _LONGEST_NAME = 128  # of an artifact
 
 
@@ -96,7 +93,7 @@ def log_run(folder: Path, mode: str) -> Path:
         Exception: Whatever W&B raises.
     """
     record, curve = read_record(folder), read_curve(folder)
-    with _start_somewhere(folder, record, curve, mode) as run:
+    with _start_for(folder, record, curve, mode) as run:
         _log_scores(run, curve)
         _log_media(run, folder, curve)
         run.summary.update(summary(curve))
@@ -104,49 +101,15 @@ def log_run(folder: Path, mode: str) -> Path:
         return Path(run.settings.sync_dir)
 
 
-def _start_somewhere(folder: Path, record: dict[str, Any], curve: LayerCurve, mode: str) -> wandb.Run:
-    """Begin a W&B run; if the server does not take it, offline, with a warning that says why and how to upload it."""
-    import wandb
-
-    try:
-        return _start(folder, record, curve, mode)
-    except wandb.Error as error:
-        if mode == "offline":
-            raise
-        run = _start(folder, record, curve, "offline")
-        remedy = f"it goes to disk; to upload it: wandb sync {shlex.quote(run.settings.sync_dir)}"
-        text = f"W&B's server did not take the run of {folder} ({one_line(error)}): {remedy}"
-        warnings.warn(text, AlignbenchWarning, stacklevel=2)
-        return run
-
-
-def _start(folder: Path, record: dict[str, Any], curve: LayerCurve, mode: str) -> wandb.Run:
-    """Begin a W&B run; what the environment settles (directory, project, group, sweep) is left to it."""
-    import wandb
-
-    directory = None
-    if "WANDB_DIR" not in os.environ:
-        directory = folder.parent
-        (directory / ".wandb").mkdir(exist_ok=True)  # used by W&B instead of `wandb` if it is there
+def _start_for(folder: Path, record: dict[str, Any], curve: LayerCurve, mode: str) -> wandb.Run:
     dataset = str(curve.frame["dataset"].iloc[0])
-    in_sweep = "WANDB_SWEEP_ID" in os.environ  # then project and group are the sweep's
-    settings = wandb.Settings(
-        console="off",
-        silent=True,
-        x_disable_stats=True,  # the work is done: there is nothing to watch
-        finish_timeout=_FINISH_SECONDS,
-        finish_timeout_raises=True,
-        init_timeout=float(os.environ.get("WANDB_INIT_TIMEOUT", _INIT_SECONDS)),
-    )
-    return wandb.init(
-        mode="online" if mode == "online" else "offline",
-        dir=directory,
-        project=None if in_sweep or "WANDB_PROJECT" in os.environ else PROJECT,
-        group=None if in_sweep or "WANDB_RUN_GROUP" in os.environ else dataset,
+    return start_run(
+        folder,
+        mode,
+        f"{curve.label} on {dataset}",
+        group=dataset,
         job_type="baseline" if (curve.frame["layer"] == "image").all() else "model",
-        name=None if "WANDB_NAME" in os.environ else f"{curve.label} on {dataset}",
         config={**configuration(record), "run_folder": folder.name},
-        settings=settings,
     )
 
 
