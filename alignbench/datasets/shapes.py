@@ -247,6 +247,14 @@ def read(level: str, root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     )
 
 
+def labelled_scenes(each: int = 20) -> tuple[SceneImages, Indices]:
+    """Scenes of the `trainset` of `shapes-middle` with their shapes as classes, so many of each; and the classes."""
+    drawings = _middle("trainset", np.random.default_rng((VERSION, 1, _SEEDS["trainset"]))).drawings
+    chosen = [drawing for shape in scenes.SHAPES for drawing in [d for d in drawings if d.scene.shape == shape][:each]]
+    labels = [scenes.SHAPES.index(drawing.scene.shape) for drawing in chosen]
+    return SceneImages(tuple(chosen)), np.array(labels, dtype=np.int64)
+
+
 def _subset(name: str, parts: dict[str, _Part]) -> Subset:
     rows: list[Indices] = []
     clusters: list[Indices] = []

@@ -1,0 +1,224 @@
+"""Matrices of (dis)similarities in MATLAB files, checked against the pictures that they are of.
+
+A matrix says nothing of its pictures but how many there are, so whatever can tell that the two do not belong together
+is looked at: shape, symmetry, diagonal, missing entries, and how the names of the pictures are sorted.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.datasets.images import FileImages
+from alignbench.errors import AlignbenchWarning, DataError, one_line
+
+Floats = NDArray[np.float64]
+
+PICKLED = "is a pickle, which is not opened since that would run code"
+_TOLERANCE = 1e-6  # of the largest entry
+
+
+# ----------------------------------------------------------------------------------------------- pictures
+
+
+def ordered_pictures(root: Path, folder: str, suffixes: tuple[str, ...], order: Path) -> FileImages:
+    """The pictures of a folder in the order that `order` lists, or else of their sorted names.
+
+    Warns if sorting would put them in another order by number (`2.jpg` before `10.jpg`) and nothing lists them.
+
+    Args:
+        root: Of the data set.
+        folder: Holds the pictures, relative to it; hidden ones are passed over.
+        suffixes: Of the pictures, in lower case.
+        order: May be missing; a picture name a line.
+
+    Raises:
+        DataError: If there are no pictures, or the list does not name each of them once.
+    """
+    place = root / folder
+    if not place.is_dir():
+        raise DataError(f"{place} is missing: put the pictures there")
+    entries = (path.name for path in place.iterdir() if path.suffix.lower() in suffixes)
+    names = sorted(name for name in entries if not name.startswith("."))
+    if not names:
+        raise DataError(f"{place} holds no pictures ({', '.join(suffixes)}): put them there")
+    by_number = sorted(names, key=_by_number)
+    if order.is_file():
+        names = _listed(order, names)
+    elif names != by_number:
+        first, second = next(pair for pair in zip(names, by_number, strict=True) if pair[0] != pair[1])
+        warnings.warn(
+            f"{place}: pictures are taken in plain order of their names, {first} before {second}; if the matrix goes "
+            f"by number, list them in {order}, one a line",
+            AlignbenchWarning,
+            stacklevel=3,
+        )
+    return FileImages(root, tuple(f"{folder}/{name}" for name in names))
+
+
+def _by_number(name: str) -> list[str | int]:
+    """What sorts names by the numbers in them: split at digits, texts and numbers alternate and never meet."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
+
+
+def _listed(order: Path, names: list[str]) -> list[str]:
+    try:
+        text = order.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{order} cannot be read as text: write one picture name a line") from error
+    listed = [line.strip() for line in text.splitlines() if line.strip()]
+    wrong = [f"{name} is no picture" for name in listed if name not in names]
+    wrong += [f"{name} is not listed" for name in names if name not in listed]
+    wrong += [f"{name} is listed twice" for place, name in enumerate(listed) if name in listed[:place]]
+    if wrong:
+        raise DataError(f"{order} does not list every picture once ({wrong[0]}): correct it, or remove it")
+    return listed
+
+
+# ------------------------------------------------------------------------------------------ MATLAB files
+
+
+def variables(path: Path) -> dict[str, Any]:
+    """The variables of a MATLAB file up to version 7.
+
+    Raises:
+        DataError: If it is missing, damaged, or of another format.
+    """
+    from scipy.io import loadmat
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing: put the published file there") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): take the published file") from error
+    if content.startswith(b"\x80"):
+        raise DataError(f"{path} {PICKLED}: convert it to a .mat file")
+    if content.startswith((b"MATLAB 7.3", b"\x89HDF")):
+        raise DataError(f"{path} is a MATLAB 7.3 file, which is not read: save it in MATLAB with -v7")
+    try:
+        found: dict[str, Any] = loadmat(BytesIO(content))
+    except Exception as error:  # of a damaged file scipy raises almost anything, a NameError among others
+        raise DataError(f"{path} is no whole MATLAB file ({one_line(error)}): take the published file") from error
+    return {name: value for name, value in found.items() if not name.startswith("__")}
+
+
+def member(path: Path, holder: Any, name: str) -> Any:
+    """A variable of a file, or a field of a structure in it.
+
+    Args:
+        path: Of the file.
+        holder: What `variables` gave, or a structure of it.
+        name: What is asked for.
+
+    Raises:
+        DataError: If it is not there; names what is.
+    """
+    structure = isinstance(holder, np.ndarray) and holder.dtype.names is not None and holder.size == 1
+    names = holder.dtype.names if structure else tuple(holder) if isinstance(holder, dict) else ()
+    if name not in names:
+        raise DataError(f"{path} has no {name}, it holds {_named(names)}: take the published file")
+    return holder[name].reshape(-1)[0] if structure else holder[name]
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(names) or "no variables"
+
+
+# ---------------------------------------------------------------------------------------------- matrices
+
+
+def averaged(path: Path, name: str, given: Any, shape: tuple[int, ...], images: FileImages) -> Floats:
+    """The mean over subjects who have a value; NaN where none has.
+
+    Args:
+        path: Of the file.
+        name: Of the variable.
+        given: (subjects, *shape).
+        shape: What the pictures ask for: (n, n) or (n (n - 1) / 2,).
+        images: The n pictures.
+
+    Raises:
+        DataError: If it is of another shape, holds no numbers, or an infinite one.
+    """
+    values = np.asarray(given)
+    if values.dtype.kind not in "fiu":
+        raise DataError(f"{path}: {name} does not hold numbers: take the published file")
+    if values.shape[1:] != shape:
+        raise DataError(
+            f"{path}: {name} is {_times(values.shape)}, where subjects x {_times(shape)} belong to the "
+            f"{len(images.names)} pictures of {_folder(images)}: put there the pictures of the matrix, and no others"
+        )
+    values = values.astype(np.float64)
+    if np.isinf(values).any():
+        raise DataError(f"{path}: {name} holds infinite numbers: take the published file")
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0))
+
+
+def upper_triangle(path: Path, matrix: Floats, images: FileImages, *, zero_diagonal: bool) -> Floats:
+    """The upper triangle by rows of a matrix, (n (n - 1) / 2,), once it is seen to be symmetric.
+
+    Args:
+        path: Of the file.
+        matrix: (n, n).
+        images: The n pictures.
+        zero_diagonal: Whether the diagonal must be zero, or missing; else it may be anything.
+
+    Raises:
+        DataError: If it is not symmetric, its diagonal is not zero where it must be, or an entry is missing.
+    """
+    rows, columns = np.triu_indices(len(matrix), 1)
+    upper, lower = matrix[rows, columns], matrix[columns, rows]
+    tolerance = _TOLERANCE * np.abs(matrix[~np.isnan(matrix)]).max(initial=0.0)
+    one_sided = np.isnan(upper) != np.isnan(lower)
+    for pair in np.flatnonzero(one_sided | (np.abs(upper - lower) > tolerance))[:1]:
+        told = f"{upper[pair]:.9g} for {_pair(images, pair)} and {lower[pair]:.9g} the other way round"
+        raise DataError(f"{path}: the matrix is not symmetric, it has {told}: take the published file")
+    for place in np.flatnonzero(np.abs(np.diagonal(matrix)) > tolerance)[: int(zero_diagonal)]:
+        told = f"it has {matrix[place, place]:g} for {_name(images, place)} and itself, which must be 0"
+        raise DataError(f"{path} holds no dissimilarities, {told}: take the published file")
+    return judged(path, upper, images)
+
+
+def judged(path: Path, values: Floats, images: FileImages) -> Floats:
+    """The values, (n (n - 1) / 2,), once it is seen that none is missing.
+
+    Args:
+        path: Of the file.
+        values: The upper triangle by rows.
+        images: The n pictures.
+
+    Raises:
+        DataError: If one is missing; names its pictures.
+    """
+    missing = np.flatnonzero(np.isnan(values))
+    if len(missing):
+        others = f" (nor {len(missing) - 1:,} other pairs)" if len(missing) > 1 else ""
+        raise DataError(f"{path}: nobody judged {_pair(images, missing[0])}{others}: leave out such pictures")
+    return values
+
+
+def _pair(images: FileImages, pair: int) -> str:
+    rows, columns = np.triu_indices(len(images.names), 1)
+    return f"{_name(images, rows[pair])} with {_name(images, columns[pair])}"
+
+
+def _name(images: FileImages, place: int) -> str:
+    return PurePosixPath(images.names[place]).name
+
+
+def _folder(images: FileImages) -> Path:
+    return images.picture_file(0).parent
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(f"{size:,}" for size in shape)

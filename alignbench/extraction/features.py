@@ -1,0 +1,167 @@
+"""Features of pictures at chosen layers, row by row, for whoever works on with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alignbench.datasets.images import ImageSource
+from alignbench.errors import AlignbenchError, DataError, UsageError, did_you_mean
+from alignbench.extraction.cached_pixels import CachedPixels
+from alignbench.extraction.embedding import Batch
+from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
+from alignbench.extraction.low_precision import LOW_PRECISION, lowered
+from alignbench.extraction.ranks import quietly, trainer_of
+from alignbench.machine import memory_kept
+from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How features are read; of these only the view and a low precision change them beyond rounding.
+
+    Attributes:
+        view: Token view: `all`, `cls` or `mean`.
+        precision: `fp32`, or `bf16` or `fp16` for the tower.
+        device: `cpu` or `cuda`.
+        batch_size: Images a batch.
+        workers: Loader processes; none for a default.
+    """
+
+    view: str = "cls"
+    precision: str = "fp32"
+    device: str = "cpu"
+    batch_size: int = 16
+    workers: int | None = None
+
+
+def chosen_layers(tower: Tower, names: Sequence[str]) -> list[Layer]:
+    """Layers of a tower by name, in its order; `all` for every one.
+
+    Raises:
+        UsageError: If there is no such layer.
+    """
+    there = {layer.name: layer for layer in tower.layers}
+    for name in names:
+        if name != "all" and name not in there:
+            raise UsageError(f"unknown layer '{name}': {did_you_mean(name, there) or 'there are ' + ', '.join(there)}")
+    return [layer for name, layer in there.items() if name in names or "all" in names]
+
+
+def feature_shape(layer: Layer, view: str) -> tuple[int, ...]:
+    """Shape of a picture's features at a layer: (channels,) where one token is left of it, else (tokens, channels)."""
+    tokens = view_tokens(layer, view)
+    return (layer.channels,) if tokens == 1 else (tokens, layer.channels)
+
+
+def extract_features(
+    tower: Tower,
+    images: ImageSource,
+    layers: Sequence[Layer],
+    reading: Reading,
+    *,
+    into: Mapping[str, Rows] | None = None,
+    start: int = 0,
+    cached: CachedPixels | None = None,
+    advanced: Callable[[int], None] = lambda images: None,
+) -> dict[str, Rows]:
+    """Embed every picture once, and keep its features at all layers asked for.
+
+    Args:
+        tower: The model; for un-normalised projections loaded under the `corrected` protocol.
+        images: The pictures.
+        layers: Some of its layers.
+        reading: How.
+        into: By layer, arrays of (n, *feature_shape) to write to, for instance in a file; new ones if there are none.
+        start: The first picture; rows before it stay as they are.
+        cached: Reads prepared pixels, where they are kept.
+        advanced: Hears of every batch, after its rows are written.
+
+    Returns:
+        By layer, (n, channels) or (n, tokens, channels).
+
+    Raises:
+        UsageError: If the model does not have that view.
+        DataError: If a picture turns out to be damaged.
+        AlignbenchError: If features are not finite.
+    """
+    check_view(tower, reading.view)
+    count = len(images.names)
+    arrays = dict(into or {})
+    for layer in layers:
+        if layer.name not in arrays:
+            arrays[layer.name] = np.empty((count, *feature_shape(layer, reading.view)), dtype=np.float32)
+    pictures = OrderedImages(images, np.arange(start, count), tower.prepare, cached)
+    loader = ordered_loader(pictures, reading.batch_size, reading.workers, stack, pin_memory=reading.device == "cuda")
+    module = _FeatureExtraction(tower, layers, reading, arrays, images.names)
+    with quietly(), memory_kept(), lowered(tower, reading.precision):
+        trainer_of(reading.device, 1, 1, [_Feed(advanced)]).predict(module, loader, return_predictions=False)
+    return arrays
+
+
+class _Feed(Callback):
+    def __init__(self, advanced: Callable[[int], None]) -> None:
+        self.advanced = advanced
+
+    def on_predict_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: object,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self.advanced(len(batch[1]))
+
+
+class _FeatureExtraction(lightning.LightningModule):
+    def __init__(
+        self,
+        tower: Tower,
+        layers: Sequence[Layer],
+        reading: Reading,
+        arrays: Mapping[str, Rows],
+        names: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.tower, self.layers, self.reading, self.arrays, self.names = tower, tuple(layers), reading, arrays, names
+        self.rows: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    def transfer_batch_to_device(self, batch: Batch | DataError, device: torch.device, dataloader_idx: int) -> object:
+        """Pixels go to the device, indices are for this side."""
+        if isinstance(batch, DataError):
+            return batch
+        return batch[0].to(device, non_blocking=True), batch[1]
+
+    def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
+        """Embed a batch."""
+        if isinstance(batch, DataError):
+            raise batch
+        pixels, indices = batch
+        self.rows = indices.numpy()
+        low = LOW_PRECISION.get(self.reading.precision)
+        with torch.autocast(self.device.type, low, enabled=low is not None), tap(self.tower, self.layers, self._keep):
+            self.tower(pixels)
+
+    def _keep(self, layer: Layer, features: Tensor) -> None:
+        with torch.autocast(self.device.type, enabled=False):
+            kept = view_of(features, layer, self.reading.view, self.tower.has_class_token)
+        rows = kept.cpu().numpy()
+        finite = np.isfinite(rows).all(axis=(1, 2))
+        if not finite.all():
+            name = self.names[int(self.rows[int(finite.argmin())])]
+            raise AlignbenchError(
+                f"{layer.name} gave numbers that are not finite for {name}: the checkpoint is damaged, or --precision "
+                "is too low for it"
+            )
+        self.arrays[layer.name][self.rows] = rows.reshape(len(rows), *feature_shape(layer, self.reading.view))

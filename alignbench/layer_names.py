@@ -1,0 +1,71 @@
+"""What the names of layers say: which are a model's own, which is its projection, which are aligned.
+
+A run with a transform measures `<layer>_aligned` beside the plain layer, and its label ends in `@<transform>`. Whatever
+speaks of a model's layers leaves that one out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROJECTION: Final = "projection"
+IMAGE: Final = "image"
+"""The one layer of a baseline."""
+_ALIGNED: Final = "_aligned"
+
+
+def aligned_name(layer: str) -> str:
+    """The name of a layer's aligned counterpart."""
+    return f"{layer}{_ALIGNED}"
+
+
+def is_aligned(layer: str) -> bool:
+    """Whether a layer is another one's features after a transform."""
+    return layer.endswith(_ALIGNED)
+
+
+def is_plain(layer: str) -> bool:
+    """Whether a layer is as the model has it."""
+    return not is_aligned(layer)
+
+
+def is_block(layer: str) -> bool:
+    """Whether a layer lies before the projection and is as the model has it; the only one of a baseline does too."""
+    return is_plain(layer) and layer != PROJECTION
+
+
+def plain_name(layer: str) -> str:
+    """The layer that an aligned one was made of; a plain one itself."""
+    return layer.removesuffix(_ALIGNED)
+
+
+def has_one_token(layer: str) -> bool:
+    """Whether token views coincide at a layer, whatever the model."""
+    return plain_name(layer) in (PROJECTION, IMAGE)
+
+
+def split_label(label: str, layers: Iterable[str]) -> tuple[str, str]:
+    """The model and the name of the transform in a run's label.
+
+    Args:
+        label: Of the run.
+        layers: Names of its layers: where none is aligned, the label names no transform.
+    """
+    model, _, transform = label.rpartition("@") if any(map(is_aligned, layers)) else (label, "", "")
+    return model, transform
+
+
+def rows_of(rows: pd.DataFrame, wanted: Callable[[str], bool]) -> pd.DataFrame:
+    """The rows of some layers.
+
+    Args:
+        rows: With a column `layer`.
+        wanted: e.g. `is_block`.
+    """
+    return rows[np.array([wanted(layer) for layer in rows["layer"]], dtype=bool)]

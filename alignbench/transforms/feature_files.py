@@ -1,0 +1,193 @@
+"""Files of features that exist already: `.npy`, `.npz` and `.safetensors`, read and written with their names in order.
+
+A `.npz` or `.safetensors` may hold features of several layers, (n, d) or (n, tokens, d) each, and the name of each row.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.errors import DataError, UsageError, one_line
+from alignbench.layer_names import PROJECTION
+from alignbench.transforms.affine import SUFFIXES
+from alignbench.whole_files import whole_file
+
+if TYPE_CHECKING:
+    from alignbench.transforms.choice import Chosen
+
+NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
+Features = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """Features of pictures.
+
+    Attributes:
+        arrays: By layer, (n, ..., d); of a `.npy` the one is called `features`.
+        names: Of the rows, or none.
+        others: What else the file holds, which is carried along.
+        origin: What is known of where they come from: `model`, `tokens`, `model_fingerprint`.
+    """
+
+    arrays: dict[str, Features]
+    names: tuple[str, ...] | None = None
+    others: dict[str, NDArray[Any]] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    def layer(self, name: str | None) -> str:
+        """The layer of that name, or the only one.
+
+        Raises:
+            UsageError: If there is none of that name, or none is named and there are several.
+        """
+        there = ", ".join(self.arrays)
+        if name is None and len(self.arrays) > 1:
+            raise UsageError(f"the file holds features of several layers ({there}): name one with --layer")
+        if name is not None and name not in self.arrays:
+            raise UsageError(f"the file holds no layer {name}: it holds {there}")
+        return name if name is not None else next(iter(self.arrays))
+
+    def with_layer(self, name: str, features: Features, **origin: Any) -> FeatureFile:
+        """The same with other features at one layer, and more known of where they come from."""
+        return replace(self, arrays={**self.arrays, name: features}, origin={**self.origin, **origin})
+
+
+def read_features(path: Path) -> FeatureFile:
+    """Read a file of features; a pickle in it is never opened.
+
+    Args:
+        path: `.npy`; `.npz` or `.safetensors` with an array for each layer.
+
+    Raises:
+        UsageError: If its name ends otherwise.
+        DataError: If it is missing, damaged, or holds no features: finite floating-point numbers, (n, ..., d), with as
+            many rows in each layer and as many names.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path} is no file of features that can be read: the name ends in {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise DataError(f"{path} is not there: check the name of the file of features")
+    try:
+        found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_numpy(path)
+    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile) as error:
+        remedy = "save plain arrays (a pickle is not opened)"
+        raise DataError(f"{path} cannot be read as features ({one_line(error)}): {remedy}") from error
+    _check(path, found)
+    return found
+
+
+def _read_numpy(path: Path) -> FeatureFile:
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return FeatureFile({"features": loaded})
+    with loaded as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    names = arrays.pop(NAMES, None)
+    if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
+        raise ValueError(f"{NAMES} is no list of texts")
+    features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
+    others = {key: array for key, array in arrays.items() if key not in features}
+    origin = json.loads(str(others.pop("origin"))) if "origin" in others else {}
+    return FeatureFile(features, None if names is None else tuple(map(str, names)), others, origin)
+
+
+def _read_safetensors(path: Path) -> FeatureFile:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  it is no mapping
+            known = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
+    others = {key: array for key, array in arrays.items() if key not in features}
+    names = json.loads(known[NAMES]) if NAMES in known else None
+    return FeatureFile(
+        features, None if names is None else tuple(map(str, names)), others, json.loads(known.get("origin", "{}"))
+    )
+
+
+def _check(path: Path, found: FeatureFile) -> None:
+    if not found.arrays:
+        raise DataError(f"{path} holds no features: floating-point numbers of (n, d), one row a picture")
+    rows = len(next(iter(found.arrays.values())))
+    for name, array in found.arrays.items():
+        if array.ndim < 2 or array.dtype.kind != "f":
+            raise DataError(f"{path}: {name} is {array.dtype} of shape {array.shape}, where features are floats (n, d)")
+        if len(array) != rows:
+            raise DataError(f"{path}: {name} has {len(array)} rows, and another layer {rows}")
+        if not np.isfinite(array).all():
+            raise DataError(f"{path}: {name} holds numbers that are not finite")
+    if found.names is not None and len(found.names) != rows:
+        raise DataError(f"{path} names {len(found.names)} pictures, and has {rows} rows")
+
+
+def check_fits(chosen: Chosen, features: FeatureFile, layer: str) -> None:
+    """Refuse a transform of another model, layer or view, as far as both say of which they are.
+
+    Raises:
+        UsageError: If they differ.
+    """
+    told, here = chosen.transform.provenance, features.origin
+    for name in ("model_fingerprint", "tokens"):
+        if name in told and name in here and told[name] != here[name] and (name != "tokens" or layer != PROJECTION):
+            known = told.get("model", "another model") if name == "model_fingerprint" else f"the view {told[name]}"
+            ours = here.get("model", "another model") if name == "model_fingerprint" else f"the view {here[name]}"
+            raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add --force")
+    if here and "layer" in told and told["layer"] != layer:
+        raise UsageError(f"the transform {chosen.name} is for {told['layer']}, not for {layer}: add --force")
+    if "models" in told and "model" in here and here["model"] not in (told.get("model"), *told["models"]):
+        raise UsageError(
+            f"the transform {chosen.name} is of {told['model']}, and these features of {here['model']}: add --force"
+        )
+
+
+def write_features(path: Path, features: FeatureFile) -> None:
+    """Write a file of features, whole or not at all.
+
+    Args:
+        path: `.npy`, which holds one layer and no names; `.npz`; or `.safetensors`.
+        features: What to write.
+
+    Raises:
+        UsageError: If the name ends otherwise, or a `.npy` is to hold several layers.
+        AlignbenchError: If it cannot be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path}: features are written as {', '.join(SUFFIXES)}")
+    if path.suffix == ".npy" and len(features.arrays) > 1:
+        raise UsageError(f"{path}: a .npy holds one layer, and there are {len(features.arrays)}: write .safetensors")
+    with whole_file(path) as scratch:
+        if path.suffix == ".npy":
+            np.save(scratch, next(iter(features.arrays.values())))
+        elif path.suffix == ".npz":
+            np.savez(scratch, **_npz_arrays(features))
+        else:
+            _write_safetensors(scratch, features)
+
+
+def _npz_arrays(features: FeatureFile) -> dict[str, Any]:
+    arrays: dict[str, Any] = {**features.others, **features.arrays}
+    arrays |= {} if features.names is None else {NAMES: np.array(features.names, dtype=np.str_)}
+    return arrays | ({"origin": np.array(json.dumps(features.origin))} if features.origin else {})
+
+
+def _write_safetensors(path: Path, features: FeatureFile) -> None:
+    from safetensors.numpy import save_file
+
+    arrays = {**features.others, **features.arrays}
+    texts = [name for name, array in arrays.items() if array.dtype.kind not in "fiub"]
+    if texts:
+        raise UsageError(f"{path}: a .safetensors holds numbers only, and {texts[0]} is text: write .npz")
+    metadata = {} if features.names is None else {NAMES: json.dumps(list(features.names))}
+    metadata |= {"origin": json.dumps(features.origin)} if features.origin else {}
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, metadata=metadata or None)

@@ -1,0 +1,291 @@
+"""Learning transforms for a model: from the judgments of a data set to a folder of transforms.
+
+judgments, images -> features of all layers, once -> folds of objects -> a transform a layer and fold -> folder
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from alignbench.cell import Cell
+from alignbench.datasets import DATASETS
+from alignbench.datasets.image_folder import image_folder
+from alignbench.datasets.images import ImageFiles, ImageSource
+from alignbench.datasets.judgments import DataSet, Judgments
+from alignbench.errors import UsageError, unknown
+from alignbench.extraction.features import Reading, Rows, chosen_layers, extract_features
+from alignbench.extraction.pixel_cache import PixelCache
+from alignbench.models.towers import Tower
+from alignbench.transforms.layers import LearnedLayer, learn_layer
+from alignbench.transforms.learned_folder import is_learned, learned_name, write_learned
+from alignbench.transforms.learning import Recipe
+from alignbench.transforms.odd_one_out import KINDS, triplets_of
+from alignbench.transforms.search import Tried, search
+from alignbench.transforms.splitting import Fold, object_folds, split_triplets
+
+_PACKAGED_LOCAL = ("shapes-middle", "trainset")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to learn, and on what.
+
+    Attributes:
+        dataset: Name of a data set of odd-one-out triplets.
+        data_root: Its folder; none for packaged sets.
+        subsets: Whose triplets; empty for `trainset`.
+        limit: Only the first triplets of each.
+        layers: Names of layers; `all` for every one.
+        recipe: How.
+        folds: How many.
+        local_images: For gLocal: a folder of pictures, or the name of a packaged data set; none for that of a packaged
+            data set of triplets.
+        similarity: Of the choices that judge: `cosine`, `euclidean` or `dot`.
+        trials: Of a search for hyper-parameters at each layer; 0 for none.
+        pixel_cache: As for `Cell`.
+    """
+
+    dataset: str
+    data_root: Path | None = None
+    subsets: tuple[str, ...] = ()
+    limit: int | None = None
+    layers: tuple[str, ...] = ("projection",)
+    recipe: Recipe = field(default_factory=Recipe)
+    folds: int = 3
+    local_images: str | None = None
+    similarity: str = "cosine"
+    trials: int = 0
+    pixel_cache: str | None = None
+
+    def checked(self) -> Job:
+        """The job, if what it names can be there; nothing is read.
+
+        Raises:
+            UsageError: If not.
+        """
+        data_set = DATASETS.load(self.dataset)
+        if data_set.kind != "choice" or data_set.level != "high":
+            raise UsageError(f"{self.dataset} has no odd-one-out triplets: learn on things or shapes-high")
+        if self.similarity not in KINDS:
+            raise unknown("similarity", self.similarity, KINDS)
+        if self.trials < 0:
+            raise UsageError(f"trials {self.trials} are below 0")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit {self.limit} is below 1")
+        if not self.layers:
+            raise UsageError("no layer to learn a transform of: name some with --layers")
+        if self.recipe.objective == "glocal" and self.local_images is None and not data_set.packaged:
+            raise UsageError(
+                "gLocal keeps the local structure of other images: name a folder of them with --local-images"
+            )
+        return replace(self, recipe=self.recipe.checked())
+
+
+class JobListener:
+    """Hears of the progress; this one ignores it all."""
+
+    def planned(self, text: str, images: int) -> None:
+        """So many pictures are about to be embedded."""
+
+    def embedded(self, images: int) -> None:
+        """Some more were."""
+
+    def learning(self, text: str) -> None:
+        """Pictures are done, and learning begins."""
+
+    def tried(self, layer: str, tried: Tried) -> None:
+        """A trial of the search ended."""
+
+    def learned(self, layer: LearnedLayer) -> None:
+        """A layer is done."""
+
+
+def run_job(
+    job: Job,
+    tower: Tower,
+    label: str,
+    reading: Reading,
+    output: Path,
+    *,
+    draw: Callable[[pd.DataFrame, Path], None],
+    overwrite: bool = False,
+    listener: JobListener | None = None,
+) -> tuple[Path, bool]:
+    """Learn what a job asks for, unless it is finished.
+
+    Args:
+        job: What.
+        tower: The model, loaded under the `corrected` protocol.
+        label: What it is called.
+        reading: How its features are read; one token must be left (`cls` or `mean`, or the projection alone).
+        output: Folder of such folders.
+        draw: Writes the figure of the ceiling into a folder.
+        overwrite: Whether to do it again.
+        listener: Hears of the progress.
+
+    Returns:
+        The folder, and whether it was finished before.
+
+    Raises:
+        UsageError: If what is asked for contradicts itself.
+        DataError: If data are missing, or leave nothing to learn or to validate.
+        AlignbenchError: If features or losses are not finite, or the folder cannot be written.
+    """
+    listener, start = listener or JobListener(), time.perf_counter()
+    job = job.checked()
+    recipe = job.recipe
+    layers = chosen_layers(tower, job.layers)
+    if reading.view == "all" and any(layer.tokens > 1 for layer in layers):
+        raise UsageError("a transform takes one vector a picture: use --tokens cls or mean, or the projection alone")
+    data_set, judgments = _judgments(job)
+    triplets = triplets_of(judgments)
+    folds = [
+        split_triplets(triplets, len(judgments.images.names), held)
+        for held in object_folds(len(judgments.images.names), job.folds, recipe.seed)
+    ]
+    local = _local_images(job, data_set) if recipe.objective == "glocal" else None
+    identities = judgments.images.identities()
+    settings = _settings(job, recipe, label, tower, reading, judgments, identities, local)
+    folder = output / learned_name(label, job.dataset, settings)
+    if is_learned(folder) and not overwrite:
+        return folder, True
+    features, images = _features(job, tower, reading, layers, judgments.images, local, listener)
+    objects = len(judgments.images.names)
+    told = f"{len(triplets):,} triplets of {objects:,} objects, {len(layers)} layers, {job.folds} folds"
+    listener.learning(f"learning {recipe.objective}: {told}")
+    found: list[LearnedLayer] = []
+    tried: dict[str, list[Tried]] = {}
+    journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
+    for layer in layers:
+
+        def attempt(one: Recipe, name: str = layer.name, depth: float = layer.depth) -> LearnedLayer:
+            return learn_layer(
+                name,
+                depth,
+                features[name],
+                folds,
+                one,
+                images.get(name),
+                kind=job.similarity,
+                published_ceiling=data_set.published_ceiling,
+                accelerator=reading.device,
+            )
+
+        best = recipe
+        if job.trials:
+            best, tried[layer.name] = search(
+                recipe,
+                lambda one, attempt=attempt: attempt(one).loss,  # type: ignore[misc]
+                job.trials,
+                journal,
+                layer.name,
+                lambda one, name=layer.name: listener.tried(name, one),  # type: ignore[misc]
+            )
+        found.append(attempt(best))
+        listener.learned(found[-1])
+    held_out = [fold.held_out.tolist() for fold in folds]
+    details = _details(folds, triplets, time.perf_counter() - start, reading)
+    written = write_learned(output, found, settings, details, judgments.images.names, held_out, tried, draw)
+    journal.unlink(missing_ok=True)
+    return written, False
+
+
+def _judgments(job: Job) -> tuple[DataSet, Judgments]:
+    data_set = DATASETS.load(job.dataset)
+    judgments = data_set.read(job.data_root, job.subsets or ("trainset",))
+    return data_set, judgments if job.limit is None else judgments.limited(job.limit)
+
+
+def _local_images(job: Job, data_set: DataSet) -> ImageSource:
+    """The pictures of the local term."""
+    given = job.local_images
+    if given is None and data_set.packaged:
+        name, subset = _PACKAGED_LOCAL
+        return DATASETS.load(name).read(None, (subset,)).images
+    assert given is not None  # checked with the job
+    if given in DATASETS and DATASETS.load(given).packaged:
+        return DATASETS.load(given).read(None, ("trainset",)).images
+    return image_folder(Path(given))
+
+
+def _features(
+    job: Job,
+    tower: Tower,
+    reading: Reading,
+    layers: Sequence[Any],
+    objects: ImageSource,
+    local: ImageSource | None,
+    listener: JobListener,
+) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Features of the objects and of the images of the local term, at all layers in one pass over each."""
+    count = len(objects.names) + (0 if local is None else len(local.names))
+    listener.planned(f"{count:,} images, {len(layers)} layers, {reading.device}", count)
+    cache = PixelCache.open(job.pixel_cache, Cell("", "").pixel_cache_size)
+    found: list[dict[str, Rows]] = []
+    for images in (objects, local):
+        if images is None:
+            found.append({})
+            continue
+        stock = (
+            cache.stock(images, tower.prepare, True) if cache is not None and isinstance(images, ImageFiles) else None
+        )
+        cached = None if stock is None else stock.pixels
+        found.append(extract_features(tower, images, layers, reading, cached=cached, advanced=listener.embedded))
+        if cache is not None and stock is not None:
+            cache.finish(stock)
+    return found[0], found[1]
+
+
+def _settings(
+    job: Job,
+    recipe: Recipe,
+    label: str,
+    tower: Tower,
+    reading: Reading,
+    judgments: Judgments,
+    identities: Sequence[str],
+    local: ImageSource | None,
+) -> dict[str, Any]:
+    """Everything that can change a number."""
+    return {
+        "model": label,
+        "model_fingerprint": tower.fingerprint,
+        "dataset": job.dataset,
+        "subset": [subset.name for subset in judgments.subsets],
+        "limit": job.limit,
+        "data_fingerprint": judgments.fingerprint(identities),
+        "layers": [layer.name for layer in chosen_layers(tower, job.layers)],
+        "tokens": reading.view,
+        "precision": reading.precision,
+        "recipe": asdict(recipe),
+        "folds": job.folds,
+        "local_images": None if local is None else digest_of_images(local),
+        "similarity": job.similarity,
+        "trials": job.trials,
+    }
+
+
+def digest_of_images(images: ImageSource) -> str:
+    """SHA-256 over what identifies each of some pictures, in their order."""
+    import hashlib
+
+    return hashlib.sha256("\n".join(images.identities()).encode()).hexdigest()
+
+
+def _details(folds: Sequence[Fold], triplets: Any, seconds: float, reading: Reading) -> dict[str, Any]:
+    packages = ("alignbench", "torch", "lightning", "optuna", "scikit-learn", "numpy")
+    return {
+        "triplets": len(triplets),
+        "fold_triplets": [{"train": len(fold.train), "judge": len(fold.judge)} for fold in folds],
+        "device": reading.device,
+        "seconds": round(seconds, 3),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+    }

@@ -1,0 +1,166 @@
+"""The twelve transforms that the authors of gLocal published, by the names of their models.
+
+They are downloaded when first asked for and kept under `~/.cache/alignbench/transforms` (or `$ALIGNBENCH_CACHE`). The
+authors publish no digests: the SHA-256 of the first download is kept beside the file, and every later use is checked
+against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError, one_line, unknown
+from alignbench.transforms.affine import AffineTransform
+from alignbench.whole_files import write_whole
+
+SOURCE: Final = "https://raw.githubusercontent.com/LukasMut/gLocal/main/transforms"
+_SAME: Final = ("dinov2-vit-base-p14", "dino-vit-base-p16")  # the same bytes in both places
+_LARGEST: Final = 1_000_000_000  # bytes; the largest published one, vgg16's, is a tenth of it
+_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is known of a published transform.
+
+    Attributes:
+        module: Name of the module, as thingsvision has it, whose output it takes.
+        width: Numbers of that output.
+        models: Models that `alignbench run` knows and whose projection this is; none for other towers.
+        supervised: Whether the network was trained on ImageNet's labels.
+    """
+
+    module: str
+    width: int
+    models: tuple[str, ...] = ()
+    supervised: bool = False
+
+
+_LARGE = "ViT-L-14"
+PUBLISHED: Final = {
+    "clip_ViT-L/14": Published(
+        "visual",
+        768,
+        ("openai/clip-vit-large-patch14", f"open_clip:{_LARGE}/openai", f"open_clip:{_LARGE}-quickgelu/openai"),
+    ),
+    "clip_RN50": Published("visual", 1024, ("open_clip:RN50/openai", "open_clip:RN50-quickgelu/openai")),
+    "OpenCLIP_ViT-L-14_laion400m_e32": Published(
+        "visual", 768, (f"open_clip:{_LARGE}/laion400m_e32", "laion/CLIP-ViT-L-14-laion400M_e32")
+    ),
+    "OpenCLIP_ViT-L-14_laion2b_s32b_b82k": Published(
+        "visual", 768, (f"open_clip:{_LARGE}/laion2b_s32b_b82k", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K")
+    ),
+    "dino-vit-base-p16": Published("norm", 768),
+    "dino-vit-base-p8": Published("norm", 768),
+    "dinov2-vit-base-p14": Published("norm", 768),
+    "dinov2-vit-large-p14": Published("norm", 1024),
+    "resnet18": Published("avgpool", 512, supervised=True),
+    "resnet50": Published("avgpool", 2048, supervised=True),
+    "vgg16": Published("classifier.3", 4096, supervised=True),
+    "alexnet": Published("classifier.4", 4096, supervised=True),
+}
+
+
+def published(name: str, module: str | None = None, *, source: str = SOURCE) -> AffineTransform:
+    """A published transform, from the cache or downloaded to it.
+
+    Args:
+        name: Of its model, e.g. `clip_ViT-L/14`.
+        module: Of that model; none for the one there is a transform for.
+        source: Where the transforms are, without the model's part.
+
+    Raises:
+        UsageError: If there is none of that name or module.
+        DataError: If the file in the cache is not what was downloaded, or it is no transform of that width.
+        AlignbenchError: If it cannot be downloaded.
+    """
+    if name not in PUBLISHED:
+        raise unknown("published transform", name, PUBLISHED)
+    known = PUBLISHED[name]
+    if module is not None and module != known.module:
+        raise UsageError(f"{name} has a published transform for its module {known.module} only, not for {module}")
+    place = _cache() / name / known.module / "transform.npz"
+    content = _kept(place)
+    if content is None:
+        content = _download(f"{source}/{name}/{known.module}/transform.npz")
+    found = AffineTransform.from_bytes(content, str(place))
+    if found.weights.shape != (known.width, known.width):
+        raise DataError(f"{place} has the shape {found.weights.shape}, and {name} {known.width} features: delete it")
+    digest = hashlib.sha256(content).hexdigest()
+    if not place.is_file():  # only what can be read is kept
+        write_whole(place, content)
+        write_whole(_digest_file(place), f"{digest}\n".encode())
+    _warn(name, known)
+    provenance = {
+        "model": name,
+        "module": known.module,
+        "layer": "projection" if known.models else known.module,
+        "models": list(known.models),
+        "objective": "glocal",
+        "source": source,
+        "sha256": digest,
+    }
+    return AffineTransform(found.weights, found.mean, found.std, found.bias, provenance)
+
+
+def _warn(name: str, known: Published) -> None:
+    """Say what a user should know of this one."""
+    if name == _SAME[0]:
+        _say(f"the published transform of {name} is that of {_SAME[1]}, byte for byte: it was not learned for this one")
+    if known.supervised:
+        _say(
+            f"{name} was trained on ImageNet's labels: for such networks gLocal brings similarities closer to people's "
+            "and lowers performance downstream"
+        )
+
+
+def _say(text: str) -> None:
+    warnings.warn(text, AlignbenchWarning, stacklevel=4)
+
+
+def _cache() -> Path:
+    own, caches = os.environ.get("ALIGNBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if own:
+        return Path(own) / "transforms"
+    return (Path(caches) if caches else Path.home() / ".cache") / "alignbench" / "transforms"
+
+
+def _digest_file(place: Path) -> Path:
+    return place.with_suffix(".sha256")
+
+
+def _kept(place: Path) -> bytes | None:
+    """The file in the cache, if it is there whole.
+
+    Raises:
+        DataError: If it is not what was downloaded.
+    """
+    try:
+        content, digest = place.read_bytes(), _digest_file(place).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        place.unlink(missing_ok=True)  # one without the other is half of a download
+        return None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DataError(f"{place} is not what was downloaded (its SHA-256 differs): delete it to download it again")
+    return content
+
+
+def _download(address: str) -> bytes:
+    try:
+        with urllib.request.urlopen(address, timeout=_SECONDS) as answer:  # an https address of ours, or a test's
+            content: bytes = answer.read(_LARGEST + 1)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise AlignbenchError(
+            f"{address} cannot be downloaded ({one_line(error)}): check the network, or download it by other means and "
+            "name the file"
+        ) from error
+    if len(content) > _LARGEST:
+        raise DataError(f"{address} is larger than any published transform: it is not taken")
+    return content

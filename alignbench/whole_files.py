@@ -1,0 +1,44 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alignbench.errors import AlignbenchError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write a file that comes to its own place when it is whole.
+
+    Args:
+        path: Its place; folders on the way are made.
+
+    Yields:
+        Another name beside it, with the same ending.
+
+    Raises:
+        AlignbenchError: If it cannot be written.
+    """
+    scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield scratch
+        os.replace(scratch, path)
+    except OSError as error:
+        raise AlignbenchError(f"{path} cannot be written ({error.strerror}): choose another place") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file of some bytes.
+
+    Raises:
+        AlignbenchError: If it cannot be written.
+    """
+    with whole_file(path) as scratch:
+        scratch.write_bytes(content)
