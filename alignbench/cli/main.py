@@ -8,7 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from alignbench.cli import cache, catalogue, compare, plan, report, reproduce, run, sweep
+from alignbench.cli import (
+    cache,
+    catalogue,
+    compare,
+    evaluate,
+    extract,
+    learn,
+    plan,
+    report,
+    reproduce,
+    run,
+    sweep,
+    transform,
+)
 from alignbench.cli.options import complain
 from alignbench.errors import AlignbenchError, AlignbenchWarning
 
@@ -21,10 +34,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _analyses = (compare.compare, reproduce.reproduce, report.report)
-for _command in (run.run, run.demo, sweep.sweep, plan.plan, *_analyses, catalogue.models):
+for _command in (run.run, run.demo, sweep.sweep, plan.plan, *_analyses, catalogue.models, extract.extract):
     app.command()(_command)
 catalogue.datasets_app.command()(cache.cache)
 app.add_typer(catalogue.datasets_app, name="datasets")
+transform.transform_app.command()(learn.learn)
+transform.transform_app.command()(evaluate.evaluate)
+app.add_typer(transform.transform_app, name="transform")
 
 
 @app.callback()

@@ -1,0 +1,164 @@
+"""`alignbench transform evaluate`: what a transform gained, and what it cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench.cli.options import complain, default_root, names_in, parse_batch_size
+from alignbench.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from alignbench.datasets.human_matrices import HumanMatrix
+    from alignbench.datasets.images import ImageSource
+    from alignbench.transforms.evaluation_job import Labelled
+
+_PACKAGED = "shapes"
+_NONE = "none"
+
+
+def evaluate(
+    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
+    transform: Annotated[str, typer.Option(help="A file (.safetensors, .npz), or the name of a published one.")],
+    dataset: Annotated[str, typer.Option(help="Odd-one-out triplets to judge it on, or none.")] = "things",
+    data_root: Annotated[Path | None, typer.Option(help="Their folder [default: $ALIGNBENCH_DATA/DATASET].")] = None,
+    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the data set's].")] = "",
+    in_sample: Annotated[
+        bool, typer.Option("--in-sample", help="Also triplets of objects that it was learned on; marked so.")
+    ] = False,
+    similarity: Annotated[str, typer.Option(help="Of the choices: cosine, euclidean or dot.")] = "cosine",
+    matrix: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER of a human matrix, e.g. cichy2019=DIR; may be repeated.")
+    ] = None,
+    local_images: Annotated[
+        str | None, typer.Option(help="Pictures whose neighbourhoods to look at: a folder, or shapes.")
+    ] = None,
+    labelled: Annotated[
+        str | None, typer.Option(help="Few-shot and anomaly: a folder with a folder for each class, or shapes.")
+    ] = None,
+    tokens: Annotated[str, typer.Option(help="Token view, for a transform that does not say: cls or mean.")] = "cls",
+    force: Annotated[bool, typer.Option("--force", help="Even if it was made for another model.")] = False,
+    batch_size: Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")] = "16",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    loader_workers: Annotated[int | None, typer.Option(help="Processes that read images.")] = None,
+    random_init: Annotated[bool, typer.Option("--random-init", help="Random weights, drawn from --seed.")] = False,
+    seed: Annotated[int, typer.Option(help="Of resampling and random weights.")] = 0,
+    limit: Annotated[int | None, typer.Option(help="Only the first N triplets of each subset.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the results' folders.")] = Path("transforms"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again what is finished.")] = False,
+) -> None:
+    """Judge a transform before and after, on data that it has not seen; the last line of stdout is the folder."""
+    from alignbench.cli.features import ready_tower
+    from alignbench.cli.show import ImageProgress, print_table
+    from alignbench.datasets import DATASETS
+    from alignbench.folders import check_writable
+    from alignbench.report.similarity import draw_similarities
+    from alignbench.transforms.choice import chosen
+    from alignbench.transforms.evaluation_job import Evidence, read_evaluation, run_evaluation
+    from alignbench.transforms.readout import transformed_layer
+
+    check_writable(output)
+    choice = chosen(transform)
+    view = str(choice.transform.provenance.get("tokens") or tokens)
+    evidence = Evidence(
+        similarity=similarity,
+        in_sample=in_sample,
+        matrices=tuple(_matrix(text) for text in matrix or ()),
+        local=None if local_images is None else (_named(local_images), _pictures(local_images)),
+        labelled=None if labelled is None else _labelled(labelled),
+    )
+    if dataset != _NONE:
+        data_set = DATASETS.load(dataset)
+        subsets = names_in(subset) or (data_set.default_subset,)
+        judgments = data_set.read(data_root or default_root(dataset), subsets)
+        if limit is not None:
+            judgments = judgments.limited(limit)
+        from dataclasses import replace
+
+        evidence = replace(evidence, dataset=dataset, judgments=judgments, ceiling=data_set.published_ceiling)
+    ready = ready_tower(
+        model,
+        view=view,
+        random_init=random_init,
+        seed=seed,
+        precision=precision,
+        accelerator=accelerator,
+        batch_size=parse_batch_size(batch_size),
+        workers=loader_workers,
+    )
+    layer = transformed_layer(ready.tower, choice, model, view, random_init=random_init, force=force)
+    progress = ImageProgress()
+    folder, there = run_evaluation(
+        choice,
+        evidence,
+        ready.tower,
+        ready.label,
+        layer,
+        ready.reading,
+        output,
+        draw=draw_similarities,
+        seed=seed,
+        overwrite=overwrite,
+        advanced=progress.advanced,
+    )
+    if there:
+        complain(f"this is finished: taken from {folder}")
+    frame, record = read_evaluation(folder)
+    simulated = " (simulated observers, not human data)" if dataset.startswith("shapes-") else ""
+    print_table(evaluation_table(frame, f"{record['settings']['model']}: {choice.name}{simulated}"))
+    print(folder)
+
+
+def _matrix(text: str) -> HumanMatrix:
+    from alignbench.datasets.human_matrices import read_matrix
+
+    name, equals, place = text.partition("=")
+    if not equals or not place:
+        raise UsageError(f"--matrix {text}: write NAME=FOLDER, for instance cichy2019=FOLDER")
+    return read_matrix(name, Path(place))
+
+
+def _named(text: str) -> str:
+    return text if text == _PACKAGED else Path(text).resolve().name
+
+
+def _pictures(text: str) -> ImageSource:
+    from alignbench.datasets import DATASETS
+    from alignbench.datasets.image_folder import image_folder
+
+    if text == _PACKAGED:
+        return DATASETS.load("shapes-middle").read(None, ("test",)).images
+    return image_folder(Path(text))
+
+
+def _labelled(text: str) -> Labelled:
+    from alignbench.datasets.image_folder import labelled_folder
+    from alignbench.datasets.shapes import labelled_scenes
+    from alignbench.transforms.evaluation_job import Labelled
+
+    if text == _PACKAGED:
+        return Labelled("shapes", *labelled_scenes())
+    images, labels, _ = labelled_folder(Path(text))
+    return Labelled(_named(text), images, labels)
+
+
+def evaluation_table(frame: pd.DataFrame, title: str) -> Table:
+    """What was before and after, with the interval of the difference."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    numbers = ("before", "after", "difference", "n")
+    for name in ("task", "data", "measure", *numbers[:3], "95 % interval", "n", "held against", "sample"):
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for row in frame.to_dict("records"):
+        low, high = row["difference_low"], row["difference_high"]
+        interval = "" if low != low else f"{low:+.3f} .. {high:+.3f}"
+        told = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}", interval, f"{row['n']:,}")
+        table.add_row(row["task"], row["data"], row["measure"], *told, row["reference"], row["sample"])
+    return table

@@ -1,0 +1,67 @@
+"""`alignbench extract`: features of any folder of pictures, in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alignbench.cli.options import names_in, parse_batch_size
+from alignbench.errors import UsageError
+
+
+def extract(
+    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
+    images: Annotated[Path, typer.Option(help="Folder of pictures, at any depth.")],
+    output: Annotated[Path, typer.Option(help="File: .safetensors, .npz, or .npy for one layer.")],
+    layers: Annotated[str, typer.Option(help="Layers, separated by commas, or all.")] = "projection",
+    tokens: Annotated[str, typer.Option(help="Token view: cls, mean or all; the projection has one token.")] = "cls",
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="As the model's own code gives them: some divide by the norm.")
+    ] = False,
+    batch_size: Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")] = "16",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    loader_workers: Annotated[int | None, typer.Option(help="Processes that read images.")] = None,
+    random_init: Annotated[bool, typer.Option("--random-init", help="Random weights, drawn from --seed.")] = False,
+    seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Features of a folder's pictures at some layers, un-normalised, with their names; the last line is the file.
+
+    What was stopped goes on where it was.
+    """
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} is there: name another --output, or add --overwrite")
+    from alignbench.datasets.image_folder import image_folder
+
+    pictures = image_folder(images)
+    from alignbench.cli.features import ready_tower
+    from alignbench.cli.show import ImageProgress, say
+    from alignbench.extraction.features import chosen_layers
+    from alignbench.transforms.image_features import features_into
+
+    parse_batch_size(batch_size)
+    ready = ready_tower(
+        model,
+        random_init=random_init,
+        seed=seed,
+        protocol="paper" if normalize else "corrected",
+        view=tokens,
+        precision=precision,
+        accelerator=accelerator,
+        batch_size=parse_batch_size(batch_size),
+        workers=loader_workers,
+    )
+    chosen = chosen_layers(ready.tower, names_in(layers))
+    progress = ImageProgress()
+    say(f"{ready.label}: {len(pictures.names):,} images, {len(chosen)} layers, {ready.reading.device}")
+    progress.started(len(pictures.names))
+    try:
+        there = features_into(output, ready.tower, ready.label, pictures, chosen, ready.reading, progress.advanced)
+    finally:
+        progress.finished()
+    if there:
+        say(f"{there:,} images had been embedded before this was stopped: it went on from there")
+    print(output)

@@ -1,0 +1,158 @@
+"""`alignbench transform learn`: transforms of any layers of a model, from odd-one-out triplets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench.cli.options import complain, default_root, names_in, parse_batch_size
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+
+def learn(
+    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
+    dataset: Annotated[str, typer.Option(help="Data set of odd-one-out triplets.")] = "things",
+    data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/DATASET].")] = None,
+    subset: Annotated[str, typer.Option(help="Whose triplets, separated by commas [default: trainset].")] = "",
+    objective: Annotated[str, typer.Option(help="naive, global or glocal.")] = "glocal",
+    layers: Annotated[str, typer.Option(help="Layers, separated by commas, or all.")] = "projection",
+    tokens: Annotated[str, typer.Option(help="Token view of layers before the projection: cls or mean.")] = "cls",
+    local_images: Annotated[
+        str | None, typer.Option(help="For glocal: a folder of pictures, at any depth, or a packaged data set.")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Folds of objects.")] = 3,
+    lam: Annotated[float, typer.Option("--lambda", help="Weight of the penalty.")] = 0.1,
+    alpha: Annotated[float, typer.Option(help="Weight of the local term.")] = 0.1,
+    tau: Annotated[float, typer.Option(help="Temperature of the local term.")] = 1.0,
+    penalty: Annotated[str | None, typer.Option(help="frobenius or identity [default: the objective's].")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Of the optimiser.")] = 1e-3,
+    optimiser: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
+    bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the transform has a bias.")] = True,
+    epochs: Annotated[int, typer.Option(help="At most.")] = 100,
+    patience: Annotated[int, typer.Option(help="Epochs without a lower held-out loss before it stops.")] = 15,
+    batch_triplets: Annotated[int, typer.Option(help="Triplets a step.")] = 256,
+    batch_images: Annotated[int, typer.Option(help="Images of the local term a step.")] = 1024,
+    raw_local: Annotated[
+        bool, typer.Option("--raw-local", help="As the released code: features of the local term not standardised.")
+    ] = False,
+    trials: Annotated[int, typer.Option(help="Search hyper-parameters at each layer in so many trials.")] = 0,
+    similarity: Annotated[str, typer.Option(help="Of the choices: cosine, euclidean or dot.")] = "cosine",
+    batch_size: Annotated[str, typer.Option(help="Images a batch of the model; auto: what this device takes.")] = "16",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    loader_workers: Annotated[int | None, typer.Option(help="Processes that read images.")] = None,
+    pixel_cache: Annotated[str, typer.Option(help="Folder of prepared pictures that runs share, or off.")] = "",
+    random_init: Annotated[bool, typer.Option("--random-init", help="Random weights, drawn from --seed.")] = False,
+    seed: Annotated[int, typer.Option(help="Of folds, batches and random weights.")] = 0,
+    limit: Annotated[int | None, typer.Option(help="Only the first N triplets of each subset.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of folders of transforms.")] = Path("transforms"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again what is finished.")] = False,
+    wandb: Annotated[str, typer.Option(help="Log to Weights & Biases: online, offline, off, or auto.")] = "auto",
+) -> None:
+    """Learn affine transforms of layers, and judge them on held-out objects; the last line of stdout is their folder.
+
+    Several layers come from one pass over the pictures. A search that was stopped goes on where it was.
+    """
+    from alignbench.cli.features import ready_tower
+    from alignbench.cli.learning_progress import LearningProgress
+    from alignbench.cli.show import print_table
+    from alignbench.errors import unknown
+    from alignbench.folders import check_writable
+    from alignbench.report.ceiling import draw_ceiling
+    from alignbench.transforms.job import Job, run_job
+    from alignbench.transforms.learned_folder import read_ceiling
+    from alignbench.transforms.learning import PENALTIES, Recipe
+
+    if penalty is not None and penalty not in PENALTIES:
+        raise unknown("penalty", penalty, PENALTIES)
+    recipe = Recipe(
+        objective=objective,
+        lam=lam,
+        alpha=alpha,
+        tau=tau,
+        learning_rate=learning_rate,
+        optimiser=optimiser,
+        penalty=penalty,
+        bias=bias,
+        triplets=batch_triplets,
+        images=batch_images,
+        epochs=epochs,
+        patience=patience,
+        raw_local=raw_local,
+        seed=seed,
+    ).checked()
+    job = Job(
+        dataset=dataset,
+        data_root=data_root or default_root(dataset),
+        subsets=names_in(subset),
+        limit=limit,
+        layers=names_in(layers),
+        recipe=recipe,
+        folds=folds,
+        local_images=local_images,
+        similarity=similarity,
+        trials=trials,
+        pixel_cache=pixel_cache or None,
+    ).checked()
+    from alignbench.tracking.learned_run import log_learned
+    from alignbench.tracking.modes import resolve_mode
+
+    mode = resolve_mode(wandb)
+    check_writable(output)
+    ready = ready_tower(
+        model,
+        view=tokens,
+        random_init=random_init,
+        seed=seed,
+        precision=precision,
+        accelerator=accelerator,
+        batch_size=parse_batch_size(batch_size),
+        workers=loader_workers,
+    )
+    listener = LearningProgress()
+    try:
+        folder, there = run_job(
+            job,
+            ready.tower,
+            ready.label,
+            ready.reading,
+            output,
+            draw=draw_ceiling,
+            overwrite=overwrite,
+            listener=listener,
+        )
+    finally:
+        listener.images.finished()
+    if there:
+        complain(f"these transforms are finished: taken from {folder}")
+    elif mode != "off":
+        said = log_learned(folder, mode)
+        if said:
+            complain(said)
+    print_table(ceiling_table(read_ceiling(folder)))
+    print(folder)
+
+
+def ceiling_table(frame: pd.DataFrame) -> Table:
+    """What a linear readout reaches at each layer, beside zero-shot."""
+    from rich.table import Table
+
+    first = frame.iloc[0]
+    simulated = " (simulated observers, not human data)" if str(first["dataset"]).startswith("shapes-") else ""
+    title = f"{first['model']} on {first['dataset']}{simulated}: {first['objective']}, held-out objects"
+    table = Table(title=title, title_justify="left")
+    for name in ("layer", "zero-shot", "95 % interval", "aligned", "95 % interval", "gain", "95 % interval", "n"):
+        table.add_column(name, justify="left" if name == "layer" else "right")
+    for row in frame.to_dict("records"):
+        cells = [str(row["layer"])]
+        for name, sign in (("before", ""), ("after", ""), ("difference", "+")):
+            cells += [f"{row[name]:{sign}.3f}", f"{row[f'{name}_low']:.3f} .. {row[f'{name}_high']:.3f}"]
+        table.add_row(*cells, f"{row['n']:,}")
+    ceiling = frame["noise_ceiling"].max()
+    table.caption = "" if ceiling != ceiling else f"noise ceiling {ceiling:.3f}, chance 0.333"
+    return table

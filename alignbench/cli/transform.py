@@ -1,0 +1,63 @@
+"""`alignbench transform`: apply affine transforms to features that exist, learn new ones, and judge them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alignbench.errors import UsageError
+
+transform_app = typer.Typer(
+    help="Bring a model's features closer to human similarity: apply, learn and judge affine transforms.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@transform_app.command()
+def apply(
+    transform: Annotated[str, typer.Option(help="A file (.safetensors, .npz, .npy), or the name of a published one.")],
+    features: Annotated[Path, typer.Option(help="Features: .npy, .npz or .safetensors, a row for each picture.")],
+    output: Annotated[Path, typer.Option(help="Where to write the transformed ones, in any of these forms.")],
+    layer: Annotated[str | None, typer.Option(help="Which layer of the file [default: the only one].")] = None,
+    mean: Annotated[float | None, typer.Option(help="Of a .npy transform, which does not hold it.")] = None,
+    std: Annotated[float | None, typer.Option(help="Of a .npy transform, which does not hold it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if it was made for another model or layer.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
+) -> None:
+    """Transform features that exist already; rows, their order and their names stay. The last line is the file."""
+    from alignbench.transforms.choice import chosen
+    from alignbench.transforms.feature_files import check_fits, read_features, write_features
+
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} is there: name another --output, or add --overwrite")
+    choice = chosen(transform, mean=mean, std=std)
+    found = read_features(features)
+    name = found.layer(layer)
+    if not force:
+        check_fits(choice, found, name)
+    aligned = choice.transform.apply(found.arrays[name])
+    write_features(output, found.with_layer(name, aligned, transform=choice.name))
+    print(output)
+
+
+@transform_app.command("list")
+def list_published() -> None:
+    """The published transforms: for which features, and which of alignbench's models give these."""
+    from rich.table import Table
+
+    from alignbench.cli.show import print_table
+    from alignbench.transforms.published import PUBLISHED
+
+    table = Table(title="Published transforms (gLocal)")
+    for column in ("name", "module", "width", "model of `alignbench run`", "remark"):
+        table.add_column(column)
+    for name, known in PUBLISHED.items():
+        models = known.models[0] if known.models else "none: features only"
+        remark = "lowers performance downstream" if known.supervised else ""
+        table.add_row(name, known.module, str(known.width), models, remark)
+    print_table(table)

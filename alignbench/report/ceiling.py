@@ -1,0 +1,50 @@
+"""The ceiling curve: what a linear readout reaches at each depth, beside zero-shot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from alignbench.report.figure import save_figure
+
+_LINES = (
+    ("before", "zero-shot", "#0072b2", "o"),
+    ("after", "after a transform learned on other objects", "#d55e00", "*"),
+)
+
+
+def draw_ceiling(frame: pd.DataFrame, folder: Path) -> None:
+    """Write `ceiling.png` and `ceiling.svg`.
+
+    Args:
+        frame: `ceiling.csv` of one model.
+        folder: Where to write.
+    """
+    figure = ceiling_figure(frame)
+    for suffix in ("png", "svg"):
+        save_figure(figure, folder / f"ceiling.{suffix}")
+
+
+def ceiling_figure(frame: pd.DataFrame) -> Figure:
+    """Odd-one-out accuracy over depth, before and after, each with its interval, chance and the noise ceiling."""
+    first = frame.iloc[0]
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    for name, label, colour, marker in _LINES:
+        axis.plot(frame["depth"], frame[name], color=colour, marker=marker, markersize=6, linewidth=1.5, label=label)
+        axis.fill_between(frame["depth"], frame[f"{name}_low"], frame[f"{name}_high"], color=colour, alpha=0.15, lw=0)
+    ceiling = frame["noise_ceiling"].max()
+    if pd.notna(ceiling):
+        axis.axhline(ceiling, color="0.6", linewidth=1.5, label="noise ceiling", zorder=0)
+    axis.axhline(1 / 3, color="0.6", linewidth=1.0, linestyle=":", label="chance", zorder=0)
+    simulated = " (simulated observers)" if str(first["dataset"]).startswith("shapes-") else ""
+    axis.set_title(f"{first['model']} on {first['dataset']}{simulated}: {first['objective']}", fontsize=10)
+    axis.set_xlabel("depth (% of the network; 100 = projection)")
+    axis.set_ylabel(f"odd-one-out accuracy on held-out objects\n({first['similarity']})")
+    axis.legend(fontsize=8, frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,64 @@
+"""Similarity matrices before and after a transform, side by side, in one order of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from alignbench.report.figure import save_figure
+
+if TYPE_CHECKING:
+    from alignbench.transforms.evaluation_job import Evaluated
+
+Floats = NDArray[np.float64]
+_FEW: Final = 500  # pictures whose tree can be ordered at its best in a second
+_TITLES: Final = {"before": "before", "after": "after the transform", "people": "people"}
+
+
+def draw_similarities(found: Evaluated, folder: Path) -> None:
+    """Write `similarity.png` and `similarity.svg`."""
+    figure = similarity_figure(found.title, found.matrices)
+    for suffix in ("png", "svg"):
+        save_figure(figure, folder / f"similarity.{suffix}")
+
+
+def similarity_figure(title: str, matrices: dict[str, Floats]) -> Figure:
+    """Matrices by name (`before`, `after`, perhaps `people`), (n, n) each.
+
+    Pictures are in the order of a tree (average linkage) of what people said, or else of the similarities after the
+    transform. Each colour scale runs over the middle 98 % of its own matrix: their spreads differ.
+    """
+    shown = [name for name in _TITLES if name in matrices]
+    order = tree_order(matrices["people" if "people" in matrices else "after"])
+    figure = Figure(figsize=(3.6 * len(shown), 3.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axis, name in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
+        matrix = matrices[name][np.ix_(order, order)]
+        off = matrix[~np.eye(len(matrix), dtype=bool)]
+        low, high = np.quantile(off, [0.01, 0.99])
+        image = axis.imshow(matrix, cmap="viridis", vmin=low, vmax=high, interpolation="nearest", rasterized=True)
+        figure.colorbar(image, ax=axis, shrink=0.75, label="cosine similarity" if name != "people" else "similarity")
+        axis.set_title(_TITLES[name], fontsize=10)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.suptitle(f"{title} ({len(order)} pictures)", fontsize=10)
+    return figure
+
+
+def tree_order(matrix: Floats) -> NDArray[np.int64]:
+    """An order of pictures in which like ones stand together: the leaves of their tree by average linkage."""
+    if len(matrix) < 3:
+        return np.arange(len(matrix))
+    filled = np.where(np.isfinite(matrix), matrix, 0.0)
+    off = ~np.eye(len(filled), dtype=bool)
+    distances = np.where(off, filled[off].max() - filled, 0.0)
+    condensed = squareform((distances + distances.T) / 2.0, checks=False)
+    tree = linkage(condensed, "average", optimal_ordering=len(filled) < _FEW)
+    return np.asarray(leaves_list(tree), dtype=np.int64)
