@@ -54,6 +54,8 @@ class Cell:
         random_init: Random weights instead of the checkpoint's.
         seed: Of random weights and of the bootstrap.
         limit: Only the first judgments of each subset.
+        transform: A file, or the name of a published transform: a layer is measured after it too, beside plain ones.
+        force_transform: Whether to take a transform of another model.
     """
 
     model: str
@@ -78,6 +80,8 @@ class Cell:
     random_init: bool = False
     seed: int = 0
     limit: int | None = None
+    transform: str | Path | None = None
+    force_transform: bool = False
 
     def checked(self) -> Cell:
         """The cell with `random:` resolved, if everything in it can be.
@@ -101,6 +105,14 @@ class Cell:
             raise UsageError(f"no distance to measure: choose from {', '.join(DISTANCES)}")
         if self.batch_size != "auto" and not isinstance(self.batch_size, int):
             raise UsageError(f"batch size {self.batch_size!r} is neither a whole number nor auto")
+        self._check_numbers()
+        self._check_together()
+        if self.model.startswith(RANDOM_PREFIX):
+            return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
+        return self
+
+    def _check_numbers(self) -> None:
+        """Refuse numbers out of range."""
         numbers = {
             "limit": self.limit,
             "feature memory": self.feature_memory,
@@ -116,15 +128,19 @@ class Cell:
             raise UsageError(f"loader workers {self.workers} is below 0")
         if self.check_precision < 0:
             raise UsageError(f"pairs to check the precision on, {self.check_precision}, are below 0")
-        if self.check_precision and self.precision == "fp32":
-            raise UsageError("nothing to check: --check-precision goes with --precision bf16 or fp16")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is out of range 0 to 2^63 - 1")
+
+    def _check_together(self) -> None:
+        """Refuse options that contradict each other."""
+        if self.check_precision and self.precision == "fp32":
+            raise UsageError("nothing to check: --check-precision goes with --precision bf16 or fp16")
         if self.is_metric and self.random_init:
             raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
-        if self.model.startswith(RANDOM_PREFIX):
-            return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
-        return self
+        if self.is_metric and self.transform is not None:
+            raise UsageError(f"{self.model} has no layer to align: leave out --transform")
+        if self.force_transform and self.transform is None:
+            raise UsageError("nothing to force: --force-transform goes with --transform")
 
     @property
     def is_metric(self) -> bool:
@@ -144,4 +160,9 @@ class Cell:
     def label(self) -> str:
         """What the model is called in tables and figures."""
         name = label_of(self.model)
-        return f"{name}@random-{self.seed}" if self.random_init else name
+        name = f"{name}@random-{self.seed}" if self.random_init else name
+        if self.transform is None:
+            return name
+        from alignbench.transforms.choice import name_of
+
+        return f"{name}@{name_of(self.transform)}"

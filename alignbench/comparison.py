@@ -16,6 +16,7 @@ from alignbench.differences import Judged, Place, at_best, at_projection, differ
 from alignbench.errors import DataError, UsageError
 from alignbench.finished import FinishedRun, read_run
 from alignbench.judgment_table import matrix
+from alignbench.layer_names import IMAGE, is_aligned, is_block, is_plain, split_label
 from alignbench.resampling import IntervalKind, holm
 
 Floats = NDArray[np.float64]
@@ -33,9 +34,10 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
         One row per subset of the first run, distance and place, with the columns subset, distance, metric, place,
         depth, first, second, first_layer, second_layer, difference, ci_low, ci_high, p, p_holm, n, n_clusters,
         interval. A place is `projection`; `best layer` before the projection, chosen for each run again inside every
-        resample; `layer` (pointwise: the interval holds for that layer alone); or, for models of different depth,
-        `depth` (pointwise), to which both curves are interpolated on the layers of the shallower model. A baseline's
-        one score stands at every place. `p_holm` is Holm's correction over the whole table.
+        resample; `aligned`, a layer after a transform where both runs have it; `layer` (pointwise: the interval holds
+        for that layer alone); or, for models of different depth, `depth` (pointwise), to which both curves are
+        interpolated on the layers of the shallower model. A baseline's one score stands at every place but `aligned`.
+        `p_holm` is Holm's correction over the whole table.
 
     Raises:
         DataError: If the runs share no judgments, or saw different data.
@@ -80,7 +82,7 @@ def _check_comparable(first: FinishedRun, second: FinishedRun) -> None:
     one, other = first.record["settings"], second.record["settings"]
     if one["dataset"] != other["dataset"]:
         raise DataError(f"the runs are on {one['dataset']} and {other['dataset']}, and share no judgments")
-    if one["protocol"] != other["protocol"] and _model_of(one) != _model_of(other):
+    if one["protocol"] != other["protocol"] and _model_of(first) != _model_of(second):
         raise UsageError(
             f"the runs differ in both model ({first.label}, {second.label}) and protocol ({one['protocol']}, "
             f"{other['protocol']}), so that a difference could be of either: measure both by one protocol"
@@ -94,8 +96,10 @@ def _check_comparable(first: FinishedRun, second: FinishedRun) -> None:
         )
 
 
-def _model_of(settings: dict[str, Any]) -> tuple[Any, ...]:
-    return settings["model"], settings["random_init"], settings["seed"] if settings["random_init"] else None
+def _model_of(run: FinishedRun) -> tuple[Any, ...]:
+    settings = run.record["settings"]
+    model, _ = split_label(settings["model"], run.layers)
+    return model, settings["random_init"], settings["seed"] if settings["random_init"] else None
 
 
 def _reads_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -123,7 +127,7 @@ def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 def _distance_pairs(first: FinishedRun, second: FinishedRun) -> list[tuple[str, str]]:
     """Distances to compare: those of the same name; a baseline's only one with every one."""
-    if "image" in first.layers or "image" in second.layers:
+    if IMAGE in first.layers or IMAGE in second.layers:
         return [(a, b) for a in first.distances for b in second.distances]
     common = [(name, name) for name in first.distances if name in second.distances]
     if not common:
@@ -179,13 +183,14 @@ def _places(
             "projection", 100.0, at_projection(one.layers, scored[0]), at_projection(other.layers, scored[1]), kind
         ),
         difference_row("best layer", np.nan, at_best(one.layers, scored[0]), at_best(other.layers, scored[1]), kind),
+        *_aligned(runs, scored, kind),
     ]
-    if any(run.layers == ("image",) for run in runs):
+    if any(run.layers == (IMAGE,) for run in runs):
         curve = max(range(2), key=lambda i: len(runs[i].layers))
         if len(runs[curve].layers) == 1:
             return [rows[0] | {"place": "image", "depth": 0.0}]
         depths, place = _blocks(runs[curve]), "layer"
-    elif one.layers == other.layers:
+    elif [*filter(is_plain, one.layers)] == [*filter(is_plain, other.layers)]:
         depths, place = _blocks(one), "layer"
     else:
         depths, place = min((_blocks(run) for run in runs), key=len), "depth"
@@ -194,19 +199,32 @@ def _places(
     ]
 
 
+def _aligned(
+    runs: tuple[FinishedRun, FinishedRun], scored: tuple[Floats, Floats], kind: IntervalKind
+) -> list[dict[str, Any]]:
+    """Rows of the aligned layers that both have."""
+    names = [layer for layer in runs[0].layers if is_aligned(layer) and layer in runs[1].layers]
+    where = [tuple(run.layers.index(name) for run in runs) for name in names]
+    return [
+        difference_row("aligned", float(runs[0].depths[i]), (scored[0][i], name), (scored[1][j], name), kind)
+        for name, (i, j) in zip(names, where, strict=True)
+    ]
+
+
 def _blocks(run: FinishedRun) -> list[float]:
     """Depths of the layers before the projection."""
-    return [float(depth) for layer, depth in zip(run.layers, run.depths, strict=True) if layer != "projection"]
+    return [float(depth) for layer, depth in zip(run.layers, run.depths, strict=True) if is_block(layer)]
 
 
 def _at(run: FinishedRun, scores: Floats, depth: float) -> Place:
     """Scores at a depth, linearly between the layers before the projection; the only one of a baseline everywhere."""
-    depths = np.array(_blocks(run))
+    places = [index for index, layer in enumerate(run.layers) if is_block(layer)]
+    layers, scores, depths = [run.layers[index] for index in places], scores[places], run.depths[places]
     exact = np.flatnonzero(np.isclose(depths, depth))
-    if run.layers == ("image",) or len(exact):
+    if run.layers == (IMAGE,) or len(exact):
         index = int(exact[0]) if len(exact) else 0
-        return scores[index], run.layers[index]
+        return scores[index], layers[index]
     above = int(np.searchsorted(depths, depth))
     share = (depth - depths[above - 1]) / (depths[above] - depths[above - 1])
     between = (1.0 - share) * scores[above - 1] + share * scores[above]
-    return between, f"{run.layers[above - 1]} .. {run.layers[above]}"
+    return between, f"{layers[above - 1]} .. {layers[above]}"

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.choices import Curves, agreements
+from alignbench.layer_names import is_block, is_plain
 from alignbench.resampling import IntervalKind, interval, object_weights, p_value
 from alignbench.statistics import Resampled, rating_replicates
 
@@ -107,18 +108,19 @@ def _by_objects(run: Judged, human: Floats, members: Indices, weights: Floats) -
 
 
 def at_projection(layers: Sequence[str], scores: Floats) -> Place:
-    """The projection; the last layer of a tower without one, the only one of a baseline.
+    """The projection as it is; the last layer of a tower without one, the only one of a baseline.
 
     Args:
         layers: Names of the layers of a run.
         scores: Theirs, (layers, 1 + resamples).
     """
-    return scores[-1], layers[-1]
+    last = max(index for index, layer in enumerate(layers) if is_plain(layer))
+    return scores[last], layers[last]
 
 
 def at_best(layers: Sequence[str], scores: Floats) -> Place:
     """The highest layer before the projection in each resample, named after that of the whole; arguments as above."""
-    kept = [index for index, layer in enumerate(layers) if layer != "projection"] or [0]
+    kept = [index for index, layer in enumerate(layers) if is_block(layer)] or [0]
     some = scores[kept]
     if np.isnan(some[:, 0]).all():
         return some[0], ""

@@ -11,8 +11,7 @@ import platform
 import resource
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -29,6 +28,7 @@ from alignbench.pair_distances import PairDistances, columns, pair_distances
 from alignbench.precision import check_precision
 from alignbench.protocols import load_judgments
 from alignbench.results import LayerCurve, Run, folder_name
+from alignbench.run_settings import settings_of
 from alignbench.scoring import score_rows
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from alignbench.extraction.pixel_cache import PixelCache
     from alignbench.extraction.ranks import Ranks
     from alignbench.models.towers import Tower
+    from alignbench.transforms.choice import Chosen
 
 
 @dataclass
@@ -105,6 +106,7 @@ def measure_cell(
     """
     cell, watch = cell.checked(), Stopwatch()
     _check_possible(cell)
+    transform = _transform(cell)
     data_set = DATASETS.load(cell.dataset)
     with watch.stage("launch"):
         ranks = _join(cell)
@@ -115,8 +117,8 @@ def measure_cell(
             judgments = load_judgments(cell, data_set)
             identities = judgments.images.identities()
         with watch.stage("model"):
-            source = _metric(cell) if cell.is_metric else _tower(cell, listener)
-        settings = _settings(cell, judgments, identities, source)
+            source = _metric(cell) if cell.is_metric else _tower(cell, transform, listener)
+        settings = settings_of(cell, judgments, identities, source, transform)
     if ranks.decide(ranks.leads and finished(folder_name(cell.label, cell.dataset, settings))):
         return None
     if cell.batch_size == "auto":
@@ -143,6 +145,8 @@ def measure_cell(
         "calibration_judgments": calibrated,
         "precision_check": check,
     }
+    if transform is not None:
+        details["transform"] = transform.record()
     return Run(LayerCurve(frame), found.layers, distances, judgments, settings, details, shown, found.channels)
 
 
@@ -186,7 +190,16 @@ def _metric(cell: Cell) -> PairMetric:
     return ready_metric(METRICS.load(cell.model), cell.device)[0]
 
 
-def _tower(cell: Cell, listener: Listener) -> Tower:
+def _transform(cell: Cell) -> Chosen | None:
+    """The transform by which a layer is aligned, if one is; found out before the data are looked at."""
+    if cell.transform is None:
+        return None
+    from alignbench.transforms.choice import chosen
+
+    return chosen(cell.transform)
+
+
+def _tower(cell: Cell, transform: Chosen | None, listener: Listener) -> Tower:
     import alignbench.extraction.towers  # noqa: F401  Lightning is loaded here: its seconds are not extraction
     from alignbench.models import load_tower
     from alignbench.models.towers import check_view
@@ -197,6 +210,12 @@ def _tower(cell: Cell, listener: Listener) -> Tower:
     check_view(tower, cell.tokens)
     if cell.resize == "squash":
         _squash(tower)
+    if transform is not None:
+        from alignbench.transforms.readout import add_aligned_layer
+
+        add_aligned_layer(
+            tower, transform, cell.model, cell.tokens, random_init=cell.random_init, force=cell.force_transform
+        )
     return tower
 
 
@@ -205,51 +224,6 @@ def _squash(tower: Tower) -> None:
     from alignbench.extraction.metrics import squash
 
     tower.prepare = squash(tower.prepare)
-
-
-def _evaluated_fingerprint(judgments: Judgments, identities: Sequence[str]) -> str:
-    """The fingerprint of what is evaluated, the same whether or not anything calibrates."""
-    evaluated, _ = judgments.without_calibration()
-    known = dict(zip(judgments.images.names, identities, strict=True))
-    own = [known[name] for name in evaluated.images.names]
-    heads = [identity.partition("/")[0] for identity in own]
-    alike = Counter(heads)
-    return evaluated.fingerprint([full if alike[head] > 1 else head for full, head in zip(own, heads, strict=True)])
-
-
-def _settings(
-    cell: Cell, judgments: Judgments, identities: Sequence[str], source: Tower | PairMetric
-) -> dict[str, Any]:
-    """Every setting that can change a number."""
-    settings: dict[str, Any] = {
-        "model": cell.label,
-        "dataset": cell.dataset,
-        "data_fingerprint": _evaluated_fingerprint(judgments, identities),
-        "calibration_fingerprint": judgments.fingerprint(identities) if len(judgments.calibration) else None,
-        "protocol": cell.protocol,
-        "subset": [subset.name for subset in judgments.subsets],
-        "parts": [part.name for part in judgments.parts],
-        "limit": cell.limit,
-        "random_init": cell.random_init,
-        "seed": cell.seed,
-        "transform": None,
-    }
-    from alignbench.models.towers import Tower
-
-    if isinstance(source, Tower):
-        return settings | {
-            "model_fingerprint": source.fingerprint,
-            "distance": list(cell.distances),
-            "tokens": cell.tokens,
-            "resize": cell.resize,
-            "precision": cell.precision,
-        }
-    return settings | {
-        "model_fingerprint": getattr(source, "fingerprint", None),
-        "distance": [source.distance],
-        "resize": DATASETS.load(cell.dataset).common_side or "native",
-        "precision": "fp32",
-    }
 
 
 # ------------------------------------------------------------------------------------------------ details

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from alignbench.layer_names import IMAGE, is_plain
 from alignbench.results import LayerCurve
 
 SOURCE = "Hernández-Cámara, Vila-Tomás, Malo and Laparra, ICLR 2024 Re-Align workshop"
@@ -94,7 +95,7 @@ def published_name(label: str) -> str | None:
 def obstacle(curve: LayerCurve) -> str:
     """Why nothing published can be put beside a curve; empty if something can."""
     frame = curve.frame
-    dataset, protocol, name = str(frame["dataset"].iloc[0]), str(frame["protocol"].iloc[0]), published_name(curve.label)
+    dataset, protocol, name = str(frame["dataset"].iloc[0]), str(frame["protocol"].iloc[0]), published_name(curve.model)
     if dataset not in PAPER_SUBSETS:
         return f"nothing is published on {dataset}"
     if name is None:
@@ -107,7 +108,7 @@ def obstacle(curve: LayerCurve) -> str:
     if PAPER_SUBSETS[dataset] not in set(frame["subset"]):
         return f"it lacks subset {PAPER_SUBSETS[dataset]}, which the published numbers are of"
     theirs = _rows_of(name, dataset)
-    if set(frame["layer"]) != set(theirs["layer"]):
+    if set(filter(is_plain, frame["layer"])) != set(theirs["layer"]):
         return f"its layers are not those of {name}: it is another network of that name"
     if not _is_baseline(theirs) and not set(frame["distance"]) & set(theirs["distance"]):
         return f"of {name}, only {', '.join(theirs['distance'].unique())} is published"
@@ -118,10 +119,10 @@ def published_for(curve: LayerCurve) -> pd.DataFrame:
     """The published values of a curve's model, data set and distances; empty where there are none.
 
     Columns are those of `published_curves` and `subset`. A baseline's distance, which is matched by its layer `image`,
-    is called as in the curve.
+    is called as in the curve. A curve with an aligned layer is matched by its plain ones.
     """
     dataset = str(curve.frame["dataset"].iloc[0])
-    theirs = _rows_of(published_name(curve.label) or "", dataset).assign(subset=PAPER_SUBSETS.get(dataset, ""))
+    theirs = _rows_of(published_name(curve.model) or "", dataset).assign(subset=PAPER_SUBSETS.get(dataset, ""))
     if obstacle(curve):
         return theirs.iloc[:0]
     if _is_baseline(theirs):
@@ -140,7 +141,7 @@ def _rows_of(model: str, dataset: str) -> pd.DataFrame:
 
 
 def _is_baseline(rows: pd.DataFrame) -> bool:
-    return bool((rows["layer"] == "image").all())
+    return bool((rows["layer"] == IMAGE).all())
 
 
 # ------------------------------------------------------------------------------------------------- comparing
@@ -153,10 +154,10 @@ def caveats(curve: LayerCurve, settings: Mapping[str, Any]) -> list[str]:
         curve: One that has a published counterpart.
         settings: Those of its run, as in `run.json`.
     """
-    dataset, name = str(curve.frame["dataset"].iloc[0]), published_name(curve.label)
+    dataset, name = str(curve.frame["dataset"].iloc[0]), published_name(curve.model)
     subset, judgments = PAPER_SUBSETS[dataset], PAPER_JUDGMENTS[dataset]
     found = []
-    if name and curve.label == name.rpartition("/")[2] != name:
+    if name and curve.model == name.rpartition("/")[2] != name:
         found.append(f"taken for {name} by the name of its folder")
     ours = int(curve.frame.loc[curve.frame["subset"] == subset, "n"].iloc[0])
     if ours != judgments:
@@ -186,7 +187,7 @@ def compare_with_published(curve: LayerCurve, settings: Mapping[str, Any]) -> pd
     theirs = published_for(curve)
     if theirs.empty:
         return pd.DataFrame(columns=list(_COLUMNS))
-    name, dataset = published_name(curve.label) or "", str(theirs["dataset"].iloc[0])
+    name, dataset = published_name(curve.model) or "", str(theirs["dataset"].iloc[0])
     ours = curve.frame[curve.frame["subset"] == PAPER_SUBSETS[dataset]].rename(columns={"value": "ours"})
     theirs = theirs.rename(columns={"value": "published"})
     both = ours.merge(theirs[["distance", "layer", "metric", "published"]], on=["distance", "layer", "metric"])

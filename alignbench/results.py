@@ -19,6 +19,7 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.folders import is_complete, scratch_folder
 from alignbench.judgment_table import write_judgments
+from alignbench.layer_names import is_aligned, is_block, is_plain, rows_of, split_label
 
 COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
@@ -49,6 +50,16 @@ class LayerCurve:
         """What the model is called in tables and figures."""
         return str(self.frame["model"].iloc[0])
 
+    @property
+    def model(self) -> str:
+        """The label without the transform whose aligned layer is in the curve."""
+        return split_label(self.label, self.frame["layer"].unique())[0]
+
+    @property
+    def transform(self) -> str:
+        """The name of that transform; empty if no layer is aligned."""
+        return split_label(self.label, self.frame["layer"].unique())[1]
+
     def main(self) -> pd.DataFrame:
         """The rows without breakdowns, which are known by their names and, for ratings, by having one metric only."""
         asked_for = set(self.frame.loc[self.frame["metric"] == "pearson", "subset"])
@@ -60,12 +71,15 @@ class LayerCurve:
         rows = self.main()
         return rows[rows["metric"].isin(PRIMARY_METRICS)]
 
-    def best(self, distance: str, *, projection: bool = False, subset: str | None = None) -> pd.Series[Any]:
+    def best(
+        self, distance: str, *, projection: bool = False, aligned: bool = False, subset: str | None = None
+    ) -> pd.Series[Any]:
         """The row of the highest score.
 
         Args:
             distance: e.g. `normalized_euclidean`.
             projection: Whether the projection competes too.
+            aligned: Whether an aligned layer does.
             subset: Which subset; the first if none is named.
 
         Raises:
@@ -73,8 +87,9 @@ class LayerCurve:
         """
         rows = self.frame[self.frame["metric"].isin(PRIMARY_METRICS)]
         rows = rows[(rows["distance"] == distance) & (rows["subset"] == (subset or rows["subset"].iloc[0]))]
-        if not projection and (rows["layer"] != "projection").any():
-            rows = rows[rows["layer"] != "projection"]
+        own = rows_of(rows, is_plain if projection else is_block)
+        own = rows_of(rows, is_plain) if own.empty else own
+        rows = pd.concat([own, rows_of(rows, is_aligned)]) if aligned else own
         rows = rows.dropna(subset="value")
         if rows.empty:
             raise KeyError(f"no score of distance {distance}")

@@ -13,6 +13,7 @@ from alignbench.ceilings import score_with_ceiling
 from alignbench.cell import Cell
 from alignbench.choices import Curves, agreements
 from alignbench.datasets.judgments import Judgments, Subset
+from alignbench.layer_names import has_one_token
 from alignbench.results import COLUMNS
 from alignbench.statistics import (
     RATING_METRICS,
@@ -122,7 +123,7 @@ def score_rows(
                     "subset": subset.name,
                     "level": judgments.level,
                     "protocol": cell.protocol,
-                    "tokens": "" if layer in ("projection", "image") else cell.tokens,
+                    "tokens": "" if has_one_token(layer) else cell.tokens,
                     "distance": name,
                     "layer": layer,
                     "depth": depth,

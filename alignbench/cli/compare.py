@@ -56,7 +56,8 @@ def difference_table(table: pd.DataFrame, labels: list[str]) -> Table:
     for name in ("first", "second", "difference", "95 % interval", "p (Holm)", "judgments"):
         shown.add_column(name, justify="right")
     for row in table.itertuples():
-        where = {"layer": row.first_layer, "depth": f"depth {row.depth:.1f} %"}.get(row.place, row.place)
+        named = {"layer": row.first_layer, "aligned": row.first_layer, "depth": f"depth {row.depth:.1f} %"}
+        where = named.get(row.place, row.place)
         if row.place == "best layer":
             where = f"best layer ({row.first_layer}, {row.second_layer})"
         shown.add_row(

@@ -40,6 +40,7 @@ def report(
 def _write_page(runs: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
     """Write the page; returns a line for each folder that was left out, which is said."""
     from alignbench.report.page import study_page, write_page
+    from alignbench.study.alignment import alignment_of
     from alignbench.study.factors import factors_of
     from alignbench.study.findings import findings_of
     from alignbench.study.runs import read_study
@@ -49,7 +50,9 @@ def _write_page(runs: Sequence[Path], output: Path, distances: Sequence[str] | N
     study = study if distances is None else _only(study, distances)
     for line in skipped:
         complain(line)
-    write_page(study_page(study, factors_of(study), findings_of(study), skipped), output)
+    alignment = alignment_of(study)
+    factors = (*factors_of(study), *([alignment] if alignment else []))
+    write_page(study_page(study, factors, findings_of(study), skipped), output)
     return skipped
 
 

@@ -57,6 +57,12 @@ def run(
     seed: Annotated[int, typer.Option(help="Of random weights and bootstrap.")] = 0,
     seeds: Annotated[int, typer.Option(help="With --random-init: this many untrained twins, from --seed on.")] = 1,
     limit: Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")] = None,
+    transform: Annotated[
+        str, typer.Option(help="Measure a layer after it too: a file, or a name of `alignbench transform list`.")
+    ] = "",
+    force_transform: Annotated[
+        bool, typer.Option("--force-transform", help="Even if it was made for another model.")
+    ] = False,
     output: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what is finished.")] = False,
     wandb: Annotated[
@@ -97,6 +103,8 @@ def run(
             random_init=random_init,
             seed=one,
             limit=limit,
+            transform=transform or None,
+            force_transform=force_transform,
         ).checked()
         for name in names
         for one in range(seed, seed + seeds)

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -18,9 +18,24 @@ from PIL import Image
 from torch import Tensor, nn
 
 from alignbench.errors import UsageError, unknown
+from alignbench.layer_names import has_one_token
 
 TokenView = Literal["all", "cls", "mean"]
 TOKEN_VIEWS: tuple[TokenView, ...] = get_args(TokenView)
+
+
+class Readout(Protocol):
+    """What turns a layer's features into others.
+
+    Attributes:
+        width: Channels that it takes.
+    """
+
+    width: int
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Turn features (..., width) into (..., channels of the layer), both float32 and on one device."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,13 +43,14 @@ class Layer:
     """A place in a tower where features are read.
 
     Attributes:
-        name: `layer_0` .. `layer_L` or `projection`.
+        name: `layer_0` .. `layer_L` or `projection`; with `_aligned` at its end where features are turned into others.
         depth: Percent of the network, the paper's axis.
         module: Path of the module whose output it is.
         tokens: Tokens an image has there; 1 at the projection.
-        channels: Channels of a token.
+        channels: Channels of a token, as they are handed on.
         unit_norm: Whether the output is divided by its Euclidean norm.
         tokens_first: Whether the module gives (tokens, B, channels) instead of (B, tokens, channels).
+        readout: What the features go through after the token view, if anything.
     """
 
     name: str
@@ -44,6 +60,12 @@ class Layer:
     channels: int
     unit_norm: bool = False
     tokens_first: bool = False
+    readout: Readout | None = None
+
+    @property
+    def width(self) -> int:
+        """Channels of a token as the module gives it."""
+        return self.channels if self.readout is None else self.readout.width
 
 
 def block_depths(blocks: int) -> list[float]:
@@ -90,10 +112,10 @@ def view_tokens(layer: Layer, view: str) -> int:
 
 
 def view_of(features: Tensor, layer: Layer, view: str, has_class_token: bool) -> Tensor:
-    """A layer's features in a token view.
+    """A layer's features in a token view, and through its readout.
 
     Args:
-        features: (B, tokens, channels).
+        features: (B, tokens, width of the layer).
         layer: Which layer; at the projection the views coincide.
         view: `all` tokens, the class token only (`cls`), or the average of the patch tokens (`mean`).
         has_class_token: Whether token 0 is a class token.
@@ -101,16 +123,16 @@ def view_of(features: Tensor, layer: Layer, view: str, has_class_token: bool) ->
     Returns:
         (B, tokens of the view, channels).
     """
-    if view == "all" or layer.name == "projection":
-        return features
-    if view == "cls":
-        return features[:, :1]
-    return features[:, int(has_class_token) :].mean(dim=1, keepdim=True)
+    if view == "cls" and not has_one_token(layer.name):
+        features = features[:, :1]
+    elif view == "mean" and not has_one_token(layer.name):
+        features = features[:, int(has_class_token) :].mean(dim=1, keepdim=True)
+    return features if layer.readout is None else layer.readout(features)
 
 
 @contextmanager
 def tap(tower: Tower, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], None]) -> Iterator[None]:
-    """Hand every batch's features at some layers to a function, as float32 of shape (B, tokens, channels).
+    """Hand every batch's features at some layers to a function, as float32 of shape (B, tokens, width).
 
     The tensor may share memory with the model's own; a receiver that keeps anything must copy it.
     """
@@ -148,7 +170,7 @@ class Tapped(nn.Module):
         self.found[layer.name] = features
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Features at the layers, each float32 of (B, tokens, channels)."""
+        """Features at the layers, each float32 of (B, tokens, width)."""
         self.tower(pixels)
         features = tuple(self.found[layer.name] for layer in self.layers)
         self.found.clear()
@@ -162,9 +184,9 @@ def _hook(layer: Layer, receive: Callable[[Layer, Tensor], None]) -> Callable[[n
             features = features.transpose(0, 1)
         if features.ndim == 2:
             features = features[:, None]
-        if features.shape[1:] != (layer.tokens, layer.channels):
+        if features.shape[1:] != (layer.tokens, layer.width):
             found = tuple(features.shape[1:])
-            raise RuntimeError(f"{layer.name} gave {found}, not {layer.tokens} tokens x {layer.channels} channels")
+            raise RuntimeError(f"{layer.name} gave {found}, not {layer.tokens} tokens x {layer.width} channels")
         if layer.unit_norm:
             features = features / torch.linalg.vector_norm(features, dim=-1, keepdim=True)
         receive(layer, features)

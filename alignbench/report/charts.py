@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alignbench.report.panels import DEPTH, Panel, is_baseline, panels_of
+from alignbench.layer_names import IMAGE
+from alignbench.report.panels import DEPTH, Panel, aligned_by, is_baseline, panels_of
 from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, distance_name, model_looks
 from alignbench.results import LayerCurve
 
@@ -39,7 +40,7 @@ class Swatch:
         colour: In hexadecimal.
         symbol: Plotly's name of the marker; empty for lines without.
         dash: Lengths of dashes and gaps, or `solid`.
-        kind: `tower`, `baseline`, `twins` or `published`.
+        kind: `tower`, `baseline`, `twins`, `published` or `aligned`.
     """
 
     colour: str
@@ -86,7 +87,7 @@ class Section:
         charts: From the low level to the high one.
         models: A box for each line of `Models`, twins included, and of `Baselines`.
         distances: A box for each distance; none where there is only one.
-        kinds: What there is to see: of `tower`, `baseline`, `twins`, `published` and `ceiling`.
+        kinds: What there is to see: of `tower`, `baseline`, `twins`, `published`, `aligned` and `ceiling`.
         apart: Whether the boxes of models and distances are for this section alone.
     """
 
@@ -106,7 +107,7 @@ class Charts:
 
     def __init__(self, curves: Sequence[LayerCurve]) -> None:
         frame, self.panels = panels_of(curves, None)
-        towers = frame[frame["layer"] != "image"]
+        towers = frame[frame["layer"] != IMAGE]
         self.distances = tuple(dict.fromkeys(towers["distance"]))
         has_main = towers["distance"].eq(MAIN_DISTANCE).groupby(towers["line"]).any().all()
         self.at_first = (MAIN_DISTANCE,) if len(towers) and has_main else self.distances
@@ -119,7 +120,7 @@ class Charts:
             for key, rows in panel.lines.items()
         }
         self._curves: list[dict[str, Any]] = []
-        self._places: dict[tuple[str, Key, bool], int] = {}
+        self._places: dict[tuple[str, Key, str], int] = {}
         self._charts: dict[str, dict[str, Any]] = {}
 
     def data(self) -> dict[str, Any]:
@@ -178,12 +179,13 @@ class Charts:
         lines = []
         for key in panel.lines:
             common = {"keys": self.keys(panel, key, group), "name": self._full_name(panel, key)}
-            if key in panel.published:
-                swatch = swatch_of(look[key], "published")
-                place = self._place(panel, key, published=True)
-                lines.append(common | {"curve": place, "look": asdict(swatch)})
-            swatch = swatch_of(look[key], self._kinds[key])
-            lines.append(common | {"curve": self._place(panel, key, published=False), "look": asdict(swatch)})
+            drawn = [("published", panel.published), (self._kinds[key], panel.lines), ("aligned", panel.aligned)]
+            for kind, rows in drawn:
+                if key in rows:
+                    name = f"{common['name']}, {aligned_by(rows[key])}" if kind == "aligned" else common["name"]
+                    swatch = swatch_of(look[key], kind)
+                    place = self._place(panel, key, kind, rows[key])
+                    lines.append(common | {"name": name, "curve": place, "look": asdict(swatch)})
         ceiling = asdict(panel.ceiling) if panel.ceiling else None
         return {"score": panel.score, "has_depth": panel.has_depth, "ceiling": ceiling, "lines": lines}
 
@@ -192,12 +194,12 @@ class Charts:
         several = self.is_tower(key) and len(self.distances) > 1
         return f"{name}, {distance_name(key.distance)}" if several else name
 
-    def _place(self, panel: Panel, key: Key, *, published: bool) -> int:
+    def _place(self, panel: Panel, key: Key, kind: str, rows: pd.DataFrame) -> int:
         """Where in the list of curves a line is, which is put there if it was not."""
-        where = (f"{panel.dataset}/{panel.subset}", key, published)
+        where = (f"{panel.dataset}/{panel.subset}", key, kind)
         if where not in self._places:
             self._places[where] = len(self._curves)
-            self._curves.append(_points(panel.published[key] if published else panel.lines[key]))
+            self._curves.append(_points(rows))
         return self._places[where]
 
     # -------------------------------------------------------------------------------------------- for the legend
@@ -239,13 +241,15 @@ class Charts:
     def _kinds_in(self, panels: Sequence[Panel]) -> Iterator[str]:
         for panel in panels:
             yield from (self._kinds[key] for key in panel.lines)
-            yield from (["published"] if panel.published else []) + (["ceiling"] if panel.ceiling else [])
+            there = {"published": panel.published, "aligned": panel.aligned, "ceiling": panel.ceiling}
+            yield from (kind for kind, what in there.items() if what)
 
 
 def swatch_of(look: Look, kind: str) -> Swatch:
     """A line's look in the terms of the page; plain dashes are those of published curves."""
     dash = _PUBLISHED if kind == "published" else _DASHES.get(str(look.dashes), _OTHER_DASHES)
-    return Swatch(look.colour, _SYMBOLS[look.marker] if kind == "tower" else "", dash, kind)
+    symbol = {"tower": _SYMBOLS[look.marker], "aligned": "star"}.get(kind, "")
+    return Swatch(look.colour, symbol, dash, kind)
 
 
 def _untwinned(label: str) -> str:

@@ -1,6 +1,7 @@
 """The paper's figure: a panel a data set, depth in percent, a line for each model or distance with its interval.
 
-Untrained twins of a model make one band, published curves are dashed, the noise ceiling is grey.
+Untrained twins of a model make one band, published curves are dashed, the noise ceiling is grey, and a star is a layer
+that was aligned by a transform.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, is_baseline, panels_of
-from alignbench.report.series import Look, Names, looks
+from alignbench.layer_names import PROJECTION, is_block, is_plain, rows_of
+from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, aligned_by, is_baseline, panels_of
+from alignbench.report.series import Key, Look, Names, looks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,8 @@ _QUANTITIES = {  # name, colour, marker
     "mean_difference": ("mean squared difference of pairs", "#d55e00", "s"),
 }
 _PUBLISHED = (0, (4, 2))
+_STAR: dict[str, Any] = {"marker": "*", "markersize": 11, "markeredgecolor": "white", "markeredgewidth": 0.6}
+_ASIDE, _MOST_ASIDE = 1.5, 9.0  # percent of depth: from a star to its layer and to the next star, and of the last one
 _NOTE = 0.14  # inches: the height of a line below a panel
 _Style = dict[str, Any]
 
@@ -79,6 +83,7 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
         for key, part in panel.lines.items():
             (_draw_twins if part["band"].iloc[0] else _draw)(axis, part, look[key], names.of(key, part))
         _dress(axis, panel)
+        _draw_aligned(axis, panel, look)
     if names.title:
         _set_title(figure, names.title)
     _add_legend(figure, axes)
@@ -124,6 +129,16 @@ def _draw_published(axis: Axes, rows: pd.DataFrame, look: Look) -> None:
         axis.plot(rows["depth"], rows["value"], **style)
 
 
+def _draw_aligned(axis: Axes, panel: Panel, look: dict[Key, Look]) -> None:
+    """A star with its interval beside each layer that was aligned, to the right, so that none hides another."""
+    step = min(_ASIDE, _MOST_ASIDE / max(1, len(panel.aligned)))
+    for place, (key, rows) in enumerate(panel.aligned.items(), start=1):
+        depth, colour = rows["depth"] + place * step, look[key].colour
+        axis.vlines(depth, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2)
+        axis.plot(depth, rows["value"], color=colour, linewidth=0, **_STAR, label=f"_{aligned_by(rows)}", zorder=3)
+        axis.set_xlim(right=max(axis.get_xlim()[1], depth.max() + _ASIDE))
+
+
 def _draw_ceiling(axis: Axes, ceiling: Ceiling) -> None:
     if len(ceiling.values) > 1:
         axis.axhspan(ceiling.values[0], ceiling.values[-1], color="0.85", linewidth=0, label=ceiling.name, zorder=0)
@@ -152,18 +167,18 @@ def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
     """Draw the share of the strongest channel, and the participation ratio as a fraction of the channels, over depth.
 
     A filled marker says that the strongest channel of a layer is the one that is strongest of all, of any layer before
-    the projection, whose channels are others.
+    the projection, whose channels are others. Aligned layers are left out.
 
     Args:
         frame: See `draw_channels`.
         title: Name of the model and data set.
     """
     figure, axes = _canvas(2)
-    for quantity, rows in frame.sort_values("depth").groupby("quantity", sort=False):
+    for quantity, rows in rows_of(frame, is_plain).sort_values("depth").groupby("quantity", sort=False):
         name, colour, marker = _QUANTITIES[quantity]
-        blocks = rows[rows["layer"] != "projection"]
+        blocks = rows_of(rows, is_block)
         strongest = blocks.loc[blocks["top_share"].idxmax(), "top_channel"]
-        hollow = (rows["top_channel"] != strongest) | (rows["layer"] == "projection")
+        hollow = (rows["top_channel"] != strongest) | (rows["layer"] == PROJECTION)
         shown = {
             f"{name} (filled: channel {strongest})": rows["top_share"],
             "_fraction": rows["participation_ratio"] / rows["channels"],
@@ -220,8 +235,12 @@ def _set_title(figure: Figure, text: str) -> None:
 def _add_legend(figure: Figure, axes: Sequence[Axes]) -> None:
     """One legend below all panels, in as many columns as fit; panels keep their height beside it and their notes."""
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    if any(line.get_label() == "_published" for axis in axes for line in axis.get_lines()):
-        handles["published"] = Line2D([], [], color="0.3", linestyle=_PUBLISHED, linewidth=1.3)
+    drawn = dict.fromkeys(str(line.get_label()) for axis in axes for line in axis.get_lines())
+    for label in drawn:  # in the colours of many lines: grey stands for all of them
+        if label == "_published":
+            handles["published"] = Line2D([], [], color="0.3", linestyle=_PUBLISHED, linewidth=1.3)
+        elif label.startswith("_aligned by "):
+            handles[label[1:]] = Line2D([], [], color="0.3", linewidth=0, **_STAR)
     for rows in range(1, len(handles) + 1):
         columns = -(-len(handles) // rows)
         where: _Style = {"loc": "outside lower center", "ncols": columns}

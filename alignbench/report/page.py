@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from alignbench.published import SOURCE
 from alignbench.report.charts import Charts, Section
 from alignbench.report.panels import SIMULATED
+from alignbench.report.provenance import provenance
 from alignbench.report.series import TWINS
-from alignbench.report.tables import Best, Differences, Plain, best_rows, difference_tables, plain, provenance
+from alignbench.report.tables import Best, Differences, Plain, best_rows, difference_tables, plain
 
 if TYPE_CHECKING:
     from alignbench.study.factors import Factor
@@ -40,6 +41,7 @@ class _BestTable:
     title: str
     score: str
     simulated: bool
+    aligned: bool
     published: bool
     rows: list[Best]
 
@@ -137,7 +139,7 @@ def _asset(name: str) -> str:
 
 def _outline(study: Study, charts: Charts) -> str:
     """How many runs there are, of how many models, on which data sets, by which protocol."""
-    labels = {run.label: run.is_baseline for run in study.runs}
+    labels = {run.model: run.is_baseline for run in study.runs}
     twins = sum(TWINS in label for label in labels)
     counts = {
         "model": len(labels) - sum(labels.values()) - twins,
@@ -156,8 +158,8 @@ def _counted(count: int, name: str) -> str:
 
 def _best_tables(charts: Charts) -> list[_BestTable]:
     return [
-        _BestTable(panel.title, panel.score, panel.simulated, bool(panel.published), best_rows(charts, panel))
-        for panel in charts.panels
+        _BestTable(panel.title, panel.score, panel.simulated, bool(panel.aligned), bool(panel.published), rows)
+        for panel, rows in ((panel, best_rows(charts, panel)) for panel in charts.panels)
     ]
 
 

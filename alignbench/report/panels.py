@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from alignbench.cell import LEVELS
+from alignbench.layer_names import IMAGE, is_aligned, is_plain, rows_of, split_label
 from alignbench.published import PAPER_JUDGMENTS, oddity
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
 from alignbench.results import LayerCurve
@@ -47,6 +48,7 @@ class Panel:
         simulated: Whether its people are simulated observers.
         score: Name of the score, the vertical axis.
         lines: Rows of each line, in the order of depth.
+        aligned: The row of the aligned layer of a line, where it has one; it is no point of the line.
         published: What is published of these lines.
         ceiling: The noise ceiling, if one is known.
         notes: What to mind about the published values in it.
@@ -59,6 +61,7 @@ class Panel:
     simulated: bool
     score: str
     lines: dict[Key, pd.DataFrame]
+    aligned: dict[Key, pd.DataFrame]
     published: dict[Key, pd.DataFrame]
     ceiling: Ceiling | None
     notes: tuple[str, ...]
@@ -66,13 +69,14 @@ class Panel:
     def only(self, keys: Collection[Key]) -> Panel:
         """The same panel with some of its lines."""
         lines = {key: rows for key, rows in self.lines.items() if key in keys}
+        aligned = {key: rows for key, rows in self.aligned.items() if key in keys}
         published = {key: rows for key, rows in self.published.items() if key in keys}
-        return replace(self, lines=lines, published=published, notes=_notes(published, lines))
+        return replace(self, lines=lines, aligned=aligned, published=published, notes=_notes(published, lines))
 
     @property
     def has_depth(self) -> bool:
         """Whether any line is of a tower, and not of a baseline, which has no layers."""
-        return any((rows["layer"] != "image").any() for rows in self.lines.values())
+        return any((rows["layer"] != IMAGE).any() for rows in self.lines.values())
 
 
 def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> tuple[pd.DataFrame, list[Panel]]:
@@ -91,7 +95,8 @@ def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> 
     panels = []
     for dataset, subset in places:
         rows = _of_place(frame, dataset, subset)
-        lines, theirs = by_key(rows), by_key(_of_place(published, dataset, subset))
+        lines, aligned = (by_key(rows_of(rows, which)) for which in (is_plain, is_aligned))
+        theirs = by_key(_of_place(published, dataset, subset))
         first = rows.iloc[0]
         alone = sum(name == dataset for name, _ in places) == 1
         shown = dataset if alone and subset in ("all", "test", "testset1") else f"{dataset}, {subset}"
@@ -103,6 +108,7 @@ def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> 
             dataset.startswith("shapes-"),
             _SCORES[first["metric"]],
             lines,
+            aligned,
             theirs,
             _ceiling(_of_place(everything, dataset, subset)),
             _notes(theirs, lines),
@@ -113,7 +119,12 @@ def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> 
 
 def is_baseline(rows: pd.DataFrame) -> bool:
     """Whether a line is of something without layers, which is drawn from edge to edge."""
-    return bool((rows["layer"] == "image").all())
+    return bool((rows["layer"] == IMAGE).all())
+
+
+def aligned_by(rows: pd.DataFrame) -> str:
+    """What an aligned layer is called: `aligned by NAME`, NAME being that of the transform."""
+    return f"aligned by {split_label(str(rows['model'].iloc[0]), rows['layer'])[1]}"
 
 
 def _places(frame: pd.DataFrame) -> list[tuple[str, str]]:
@@ -143,8 +154,8 @@ def _notes(published: Mapping[Key, pd.DataFrame], ours: Mapping[Key, pd.DataFram
         for model, dataset, layer in zip(rows["published"], rows["dataset"], rows["layer"], strict=True):
             text = oddity(model, dataset, layer)
             if text:
-                which = model if layer == "image" else layer
-                whose = f"{key.line}, " if layer != "image" and len(published) > 1 else ""
+                which = model if layer == IMAGE else layer
+                whose = f"{key.line}, " if layer != IMAGE and len(published) > 1 else ""
                 said[f"{whose}published {which}: {text}"] = None
     counts: dict[str, list[str]] = {}  # what is to be said of the number of judgments, and of which lines
     for key, rows in published.items():

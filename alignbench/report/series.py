@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from alignbench.layer_names import IMAGE
 from alignbench.published import published_for
 from alignbench.results import PRIMARY_METRICS, LayerCurve
 
@@ -65,7 +66,7 @@ def rows_to_draw(curves: Sequence[LayerCurve], distances: Sequence[str] | None) 
     parts = [curve.primary().assign(run=run, tokens=_view(curve)) for run, curve in enumerate(once)]
     frame = pd.concat(parts, ignore_index=True)
     if distances is not None:
-        frame = frame[(frame["layer"] == "image") | frame["distance"].isin(distances)]
+        frame = frame[(frame["layer"] == IMAGE) | frame["distance"].isin(distances)]
     same = [*_PANEL, "model", "distance", "protocol", "tokens"]
     runs = frame.groupby([*same, "run"], as_index=False)["n"].max().sort_values(["n", "run"], ascending=[False, True])
     runs["copy"] = runs.groupby(same).cumcount()
@@ -83,7 +84,7 @@ def published_rows(curves: Sequence[LayerCurve], distances: Sequence[str] | None
     for curve in curves:
         theirs = published_for(curve)
         if distances is not None:
-            theirs = theirs[(theirs["layer"] == "image") | theirs["distance"].isin(distances)]
+            theirs = theirs[(theirs["layer"] == IMAGE) | theirs["distance"].isin(distances)]
         ours = {"line": curve.label, "protocol": "paper", "tokens": "all", "copy": 0}
         parts.append(theirs[theirs["metric"].isin(PRIMARY_METRICS)].assign(published=theirs["model"], **ours))
     return pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
@@ -125,7 +126,7 @@ def distance_name(distance: str) -> str:
 
 def model_looks(frame: pd.DataFrame) -> dict[Key, Look]:
     """How each line looks where a model is known by its colour and marker; its further distances differ in dashes."""
-    towers = frame[frame["layer"] != "image"]
+    towers = frame[frame["layer"] != IMAGE]
     order = {distance: index for index, distance in enumerate(towers["distance"].unique())}
     lines = set(towers["line"])
     first = frame.groupby(["line", "protocol", "tokens", "copy"])["distance"].transform("first")
@@ -142,7 +143,7 @@ class Names:
     """Names of lines: the model, the distance, or both, and the protocol and tokens, whichever tells them apart."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        towers = frame[frame["layer"] != "image"]
+        towers = frame[frame["layer"] != IMAGE]
         self.distances = towers["distance"].nunique() > 1
         self.models = towers["line"].nunique() > 1
         self.conditions = len(frame[["protocol", "tokens"]].drop_duplicates()) > 1
@@ -162,7 +163,7 @@ class Names:
         spoken = distance_name(key.distance)
         name = key.line.removesuffix(TWINS)
         parts = [name]
-        if first["layer"] != "image" and self.distances:
+        if first["layer"] != IMAGE and self.distances:
             parts = [name, spoken] if self.models else [spoken]
         if self.conditions:
             parts += _condition(rows)

@@ -1,8 +1,7 @@
-"""The tables of the page: best layers, paired differences with their little charts, and where every number is from."""
+"""The tables of the page: best layers, and paired differences with their little charts."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,18 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from alignbench.layer_names import PROJECTION, is_block, plain_name, rows_of
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key, distance_name
 
 if TYPE_CHECKING:
     from alignbench.report.charts import Charts, Section
     from alignbench.study.factors import Factor
-    from alignbench.study.runs import StudyRun
 
 NONE = "-"
 _FOREST = 150.0  # width of a row's chart, in the units of its drawing
-_FINGERPRINT = 12
-_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,14 @@ class Score:
 
     value: str
     interval: str = ""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The score of a layer before it was aligned, and after."""
+
+    before: str
+    after: Score
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Best:
         depth: Its depth in percent.
         best: Its score, or a baseline's only one.
         projection: The score of the projection, if there is one.
+        aligned: Those of the layer that was aligned, if one was.
         published: Best published score before the projection, and the published projection.
         judgments: How many were scored.
     """
@@ -56,6 +62,7 @@ class Best:
     depth: str
     best: Score
     projection: Score | None
+    aligned: Aligned | None
     published: tuple[str, str]
     judgments: str
 
@@ -108,7 +115,7 @@ def best_rows(charts: Charts, panel: Panel) -> list[Best]:
 def _best(charts: Charts, panel: Panel, key: Key) -> Best:
     """Of several twins, each has its best layer."""
     rows, tower = panel.lines[key], charts.is_tower(key)
-    last, blocks = rows[rows["layer"] == "projection"], rows[rows["layer"] != "projection"].dropna(subset="value")
+    last, blocks = rows[rows["layer"] == PROJECTION], rows_of(rows, is_block).dropna(subset="value")
     several = bool(rows["band"].iloc[0])
     tops = (
         blocks.loc[blocks.groupby("model")["value"].idxmax()]
@@ -123,6 +130,7 @@ def _best(charts: Charts, panel: Panel, key: Key) -> Best:
         (", ".join(f"{depth:.1f}" for depth in dict.fromkeys(tops["depth"])) or NONE) if tower else "",
         _score(tops, several),
         _score(last, several) if len(last) else None,
+        _aligned(rows, panel.aligned[key]) if key in panel.aligned else None,
         _published(panel.published.get(key)),
         f"{int(rows['n'].max()):,}",
     )
@@ -139,12 +147,17 @@ def _score(rows: pd.DataFrame, several: bool) -> Score:
     return Score(f"{first['value']:.3f}", _interval(first["ci_low"], first["ci_high"]))
 
 
+def _aligned(rows: pd.DataFrame, after: pd.DataFrame) -> Aligned:
+    """The last of the rows of a line that was aligned, and that which came of it."""
+    before = rows[rows["layer"] == plain_name(str(after["layer"].iloc[0]))]
+    return Aligned(_score(before, False).value, _score(after, False))
+
+
 def _published(rows: pd.DataFrame | None) -> tuple[str, str]:
     if rows is None:
         return "", ""
-    last = rows.loc[rows["layer"] == "projection", "value"]
-    blocks = rows.loc[rows["layer"] != "projection", "value"]
-    return f"{blocks.max():.3f}", f"{last.iloc[0]:.3f}" if len(last) else ""
+    last = rows.loc[rows["layer"] == PROJECTION, "value"]
+    return f"{rows_of(rows, is_block)['value'].max():.3f}", f"{last.iloc[0]:.3f}" if len(last) else ""
 
 
 def _interval(low: float, high: float) -> str:
@@ -209,8 +222,8 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str, boxes: Collectio
 
 def _place(place: str, layers: Sequence[object]) -> str:
     """Where two runs are compared; a tower without a projection stands with its last layer."""
-    names = [layer for layer in dict.fromkeys(layers) if isinstance(layer, str)]
-    return place if names == ["projection"] else f"{place} ({', '.join(names)})"
+    names = list(dict.fromkeys(plain_name(layer) for layer in layers if isinstance(layer, str)))
+    return place if names in ([PROJECTION], [place]) else f"{place} ({', '.join(names)})"
 
 
 def number(value: float, sign: str = "") -> str:
@@ -252,39 +265,3 @@ def _word(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
-
-
-# ----------------------------------------------------------------------------------------------- provenance
-
-
-def provenance(runs: Sequence[StudyRun]) -> tuple[dict[str, str], Plain]:
-    """How the runs were made: what is the same in all of them, and a table of what is not."""
-    facts = pd.DataFrame([_facts(run) for run in runs]).fillna("")
-    same = [name for name in facts if name != "run" and len(runs) > 1 and facts[name].nunique() == 1]
-    common = {name: facts[name].iloc[0] for name in same}
-    return {name: value for name, value in common.items() if value not in ("", NONE)}, plain(facts.drop(columns=same))
-
-
-def _facts(run: StudyRun) -> dict[str, str]:
-    """Of a run: its folder's name, judgments, settings and versions, but no places on the machine it ran on."""
-    record, settings = run.record, dict(run.record["settings"])
-    counts = run.curve.primary().groupby("subset", sort=False)["n"].max()
-    facts = {"run": run.folder.name, "model": str(settings.pop("model", run.label))}
-    settings.pop("subset", None)
-    facts["judgments"] = ", ".join(f"{name} {n:,}" for name, n in counts.items())
-    facts |= {name.replace("_", " "): _setting(name, value) for name, value in settings.items()}
-    kinds = record.get("interval", {})
-    facts |= {"observers": str(record.get("observers", "")), "interval": ", ".join(dict.fromkeys(kinds.values()))}
-    facts["device"] = str(record.get("execution", {}).get("device", ""))
-    return facts | {name: str(version) for name, version in record.get("versions", {}).items()}
-
-
-def _setting(name: str, value: Any) -> str:
-    if value is None:
-        return NONE
-    if "fingerprint" in name:
-        return str(value)[:_FINGERPRINT]
-    if isinstance(value, list):
-        shown = [str(one) for one in value]
-        return ", ".join(shown) if len(shown) <= _FEW else f"{len(shown)}: {shown[0]} .. {shown[-1]}"
-    return json.dumps(value) if isinstance(value, dict | bool) else str(value)

@@ -52,7 +52,7 @@ class Factor:
     """One factor.
 
     Attributes:
-        name: `architecture`, `activation`, `language`, `data`, `distance` or `training`.
+        name: `architecture`, `activation`, `language`, `data`, `distance`, `training` or `alignment`.
         question: What its options are compared for.
         options: At least two.
         differs: What else differs between the options, read from the cards: the column `factor`, and one named after
@@ -152,7 +152,7 @@ def _of_distances(study: Study) -> Factor | None:
         for pair in combinations([name for name in names if (label, name) in group.series], 2)
         for place in PLACES
     ]
-    table = _corrected(rows)
+    table = corrected_table(rows)
     notes = ["There is one checkpoint of each model, and all its distances are between the same features."]
     for label, names in models.items():
         for dataset in dict.fromkeys(run.dataset for run in study.runs if run.label == label):
@@ -161,7 +161,7 @@ def _of_distances(study: Study) -> Factor | None:
             if missing:
                 notes.append(f"{dataset}: no run of {label} with {' or '.join(sorted(missing))}.")
     question = "Does alignment change with the distance between features?"
-    return Factor("distance", question, options, _nothing(options), table, _notes(study, table, notes))
+    return Factor("distance", question, options, nothing_differs(options), table, _notes(study, table, notes))
 
 
 def _of_training(study: Study) -> Factor | None:
@@ -180,10 +180,12 @@ def _of_training(study: Study) -> Factor | None:
         ]
     notes = ["There is one trained checkpoint of each model; its untrained twins are the same network, random weights."]
     question = "What does training add to alignment?"
-    return Factor("training", question, tuple(options), _nothing(options), *_compared_models(study, pairs, notes))
+    return Factor(
+        "training", question, tuple(options), nothing_differs(options), *_compared_models(study, pairs, notes)
+    )
 
 
-def _nothing(options: Sequence[Option]) -> pd.DataFrame:
+def nothing_differs(options: Sequence[Option]) -> pd.DataFrame:
     """No rows of what else differs."""
     return pd.DataFrame(columns=["factor", *(option.shown for option in options)])
 
@@ -203,7 +205,7 @@ def _compared_models(
         for one, other in pairs:
             if {one, other} <= set(here) and (name := next(iter(distances or _common(group, (one, other))), "")):
                 rows += [_row(group, (one, name), (other, name), place, (one, other)) for place in PLACES]
-    table = _corrected(rows)
+    table = corrected_table(rows)
     return table, _notes(study, table, [*notes, *_not_compared(study, pairs)])
 
 
@@ -227,7 +229,7 @@ def _row(
     }
 
 
-def _corrected(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
+def corrected_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
     """The table of differences, with Holm's correction over it."""
     if not rows:
         return pd.DataFrame(columns=list(COLUMNS))

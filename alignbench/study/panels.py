@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.cell import LEVELS
+from alignbench.layer_names import IMAGE, PROJECTION
 from alignbench.published import PAPER_SUBSETS, published_curves
 from alignbench.resampling import IntervalKind
 from alignbench.results import PRIMARY_METRICS
@@ -133,8 +134,8 @@ def _panel(group: Group) -> Panel:
         if run.is_baseline:
             baselines[label] = scores[0]
         elif run.trained:
-            curve = Scored(run.depths, run.layers[-1] == "projection", scores)
-            curves.setdefault((run.published or label, distance), curve)
+            curve = Scored(run.depths, run.layers[-1] == PROJECTION, scores)
+            curves.setdefault((run.published or run.model, distance), curve)
     options = group.judgments.options.shape[1]
     return Panel(
         dataset=group.dataset,
@@ -157,11 +158,11 @@ def published_panels() -> dict[str, Panel]:
 
 def _published(table: pd.DataFrame) -> Panel:
     dataset = str(table["dataset"].iloc[0])
-    towers, baselines = table[table["layer"] != "image"], table[table["layer"] == "image"]
+    towers, baselines = table[table["layer"] != IMAGE], table[table["layer"] == IMAGE]
     curves = {
         (model, distance): Scored(
             rows["depth"].to_numpy(np.float64),
-            bool(rows["layer"].iloc[-1] == "projection"),
+            bool(rows["layer"].iloc[-1] == PROJECTION),
             rows["value"].to_numpy(np.float64)[:, None],
         )
         for (model, distance), rows in towers.groupby(["model", "distance"], sort=False)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError
 from alignbench.judgment_table import COLUMNS, matrix
+from alignbench.layer_names import IMAGE, is_plain, rows_of
 from alignbench.models.cards import Card, cards
 from alignbench.published import published_curves, published_name
 from alignbench.results import LayerCurve
@@ -48,10 +49,11 @@ class StudyRun:
 
     Attributes:
         folder: Where it is.
-        curve: Its scores.
+        curve: Its scores, those of an aligned layer too.
         record: `run.json`.
-        layers: Names of its layers.
+        layers: Names of its layers as the model has them: findings and factors are about these.
         judgments: By subset.
+        doubled: Whether another run of the study has those layers, without a transform or with another.
     """
 
     folder: Path
@@ -59,11 +61,17 @@ class StudyRun:
     record: dict[str, Any]
     layers: tuple[str, ...]
     judgments: dict[str, SubsetJudgments]
+    doubled: bool = False
 
     @cached_property
     def label(self) -> str:
         """What the model is called."""
         return self.curve.label
+
+    @cached_property
+    def model(self) -> str:
+        """The label without the transform."""
+        return self.curve.model
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -98,22 +106,26 @@ class StudyRun:
     @cached_property
     def is_baseline(self) -> bool:
         """Whether it has one score for whole images, and no layers."""
-        return self.layers == ("image",)
+        return self.layers == (IMAGE,)
 
     @cached_property
     def depths(self) -> Floats:
         """Depths of its layers in percent, (layers,)."""
-        return np.asarray(self.curve.frame.drop_duplicates("layer")["depth"], dtype=np.float64)
+        return np.asarray(rows_of(self.curve.frame.drop_duplicates("layer"), is_plain)["depth"], dtype=np.float64)
 
     @property
     def trained(self) -> bool:
-        """Whether it is a model as its authors trained it: no baseline, no untrained twin, not transformed."""
-        return not (self.is_baseline or self.settings.get("random_init") or self.settings.get("transform"))
+        """Whether it is a model as its authors trained it: no baseline, no untrained twin, not transformed.
+
+        A run that has an aligned layer beside the plain ones is one by these, unless another run has them already.
+        """
+        transformed = bool(self.settings.get("transform")) and not self.curve.transform
+        return not (self.is_baseline or self.settings.get("random_init") or transformed or self.doubled)
 
     @cached_property
     def published(self) -> str:
         """The published model that it is of; empty if it is of none, or another network of that name."""
-        name = published_name(self.label)
+        name = published_name(self.model)
         if name is None:
             return ""
         theirs = published_curves()
@@ -123,19 +135,27 @@ class StudyRun:
     @cached_property
     def card(self) -> Card | None:
         """The card of a trained model; none if it has none."""
-        return cards().get(self.label, cards().get(self.published)) if self.trained else None
+        return cards().get(self.model, cards().get(self.published)) if self.trained else None
 
     @property
     def factors(self) -> dict[str, Any]:
         """The factors of the model's card; empty without one."""
         return dict(self.record.get("factors") or (self.card.factors if self.card else {}))
 
-    def read_distances(self, names: Sequence[str]) -> Floats:
-        """Distances of some names, one after another, (names x layers, pairs)."""
+    def read_distances(self, names: Sequence[str], layers: Sequence[str] = ()) -> Floats:
+        """Distances of some names, one after another, (names x layers, pairs).
+
+        Args:
+            names: Of the distances.
+            layers: Which, in this order; the plain ones if none are given.
+        """
         from safetensors import safe_open
 
         with safe_open(self.folder / "distances.safetensors", framework="numpy") as file:
-            return np.concatenate([file.get_tensor(name) for name in names])
+            there = json.loads(file.metadata()["layers"])
+            rows = [there.index(layer) for layer in layers or self.layers]
+            kept = slice(None) if rows == [*range(len(there))] else rows
+            return np.concatenate([file.get_tensor(name)[kept] for name in names])
 
 
 def shape_of_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:

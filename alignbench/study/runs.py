@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from alignbench.cell import LEVELS
 from alignbench.errors import DataError
 from alignbench.finished import read_record
 from alignbench.folders import FILES
+from alignbench.layer_names import is_plain
 from alignbench.models.cards import cards
 from alignbench.published import PAPER_SUBSETS
 from alignbench.results import read_curve
@@ -39,7 +41,7 @@ class Study:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The runs that may be put side by side, which are scored together when that is first asked for."""
-        return groups_of(self.runs)
+        return groups_of(run for run in self.runs if not run.doubled)
 
 
 def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
@@ -64,7 +66,7 @@ def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
             refused.append(str(error))
     if not found:
         raise DataError(refused[0] if len(refused) == 1 else f"none of {len(refused)} folders is a run: {refused[0]}")
-    runs = _each_once(sorted(found, key=_order))
+    runs = _with_doubles_marked(_each_once(sorted(found, key=_order)))
     return Study(tuple(runs), tuple(_remarks(runs))), tuple(refused)
 
 
@@ -110,7 +112,7 @@ def _read(folder: Path, known: dict[bytes, dict[str, SubsetJudgments]]) -> Study
     named = [list(frame["layer"].unique()), sorted(frame["distance"].unique())]
     if not whole or named != [list(layers), sorted(shapes)]:
         raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
-    return StudyRun(folder, curve, record, layers, known[key])
+    return StudyRun(folder, curve, record, tuple(filter(is_plain, layers)), known[key])
 
 
 # -------------------------------------------------------------------------------------------------- order
@@ -132,6 +134,19 @@ def _each_once(runs: Sequence[StudyRun]) -> list[StudyRun]:
         if not any(run.settings == other.settings and run.curve.frame.equals(other.curve.frame) for other in kept):
             kept.append(run)
     return kept
+
+
+def _with_doubles_marked(runs: Sequence[StudyRun]) -> list[StudyRun]:
+    """The runs, those marked of which all but an aligned layer is in another, that without a transform first."""
+    seen: dict[str, set[str]] = {}  # distances by everything else that settles the plain layers
+    doubled = set()
+    for run in sorted(runs, key=lambda run: bool(run.curve.transform)):
+        settled = run.settings | {"model": run.model, "transform": None, "distance": None}
+        there = seen.setdefault(json.dumps(settled, sort_keys=True), set())
+        if run.curve.transform and there.issuperset(run.distances):
+            doubled.add(run)
+        there.update(run.distances)
+    return [replace(run, doubled=run in doubled) for run in runs]
 
 
 # -------------------------------------------------------------------------------------------------- remarks

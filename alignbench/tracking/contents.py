@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from alignbench.errors import DataError
+from alignbench.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, rows_of
 from alignbench.published import published_for
 from alignbench.results import PRIMARY_METRICS, LayerCurve, find_runs, read_curve
 
@@ -50,6 +51,8 @@ def configuration(record: dict[str, Any]) -> dict[str, Any]:
         Every factor of the model's card under its own name, every setting, and how the run went.
     """
     settings = {name: record["settings"].get(name) for name in _SETTINGS}
+    if isinstance(settings["transform"], dict):
+        settings["transform"] = settings["transform"]["name"]
     details = {name: record[name] for name in _DETAILS if name in record}
     return {**record.get("factors", {}), **settings, **details}
 
@@ -58,9 +61,9 @@ def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
     """For each layer in the order of depth its scores, as `align/<distance>/<metric>`, and its `depth` in percent.
 
     Subsets after the first are named at the end of the key. Breakdowns are in the table only, and so are layers without
-    a score.
+    a score, and an aligned one, which shares its depth with the layer that it was made of.
     """
-    rows = curve.main().dropna(subset="value")
+    rows = rows_of(curve.main().dropna(subset="value"), is_plain)
     first = curve.main()["subset"].iloc[0]
     for depth, layer in rows.groupby("depth", sort=True):
         named = {
@@ -71,16 +74,20 @@ def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
 
 
 def summary(curve: LayerCurve) -> dict[str, float | str]:
-    """For each distance and subset the best layer before the projection, its depth and score, and the projection's."""
+    """For each distance and subset the best layer before the projection, its depth and score, and the projection's.
+
+    The score of an aligned layer is `aligned`.
+    """
     rows = curve.primary()
     first = curve.main()["subset"].iloc[0]
     found: dict[str, float | str] = {}
     for (subset, distance), part in rows.dropna(subset="value").groupby(["subset", "distance"], sort=False):
         suffix = f"{distance}{_suffix(subset, first)}"
-        last = part[part["layer"] == "projection"]
-        if len(last):
-            found[f"projection/{suffix}"] = float(last["value"].iloc[0])
-        if len(last) == len(part):
+        last, aligned = part[part["layer"] == PROJECTION], rows_of(part, is_aligned)
+        for name, some in (("projection", last), ("aligned", aligned)):
+            if len(some):
+                found[f"{name}/{suffix}"] = float(some["value"].iloc[0])
+        if len(last) + len(aligned) == len(part):
             continue
         best = curve.best(distance, subset=subset)
         found[f"best/{suffix}"] = float(best["value"])
@@ -91,6 +98,8 @@ def summary(curve: LayerCurve) -> dict[str, float | str]:
 
 def charts(curve: LayerCurve, baselines: list[LayerCurve]) -> dict[str, list[Line]]:
     """The lines of each chart: the curve, the published one if there is one, and baselines on the same judgments.
+
+    A score without depth, as of a baseline, goes from end to end; so does that of an aligned layer, to be seen.
 
     Args:
         curve: Ours.
@@ -103,7 +112,8 @@ def charts(curve: LayerCurve, baselines: list[LayerCurve]) -> dict[str, list[Lin
     first = curve.main()["subset"].iloc[0]
     found = {}
     for (subset, distance), part in rows.groupby(["subset", "distance"], sort=False):
-        lines = [_line(curve.label, part)]
+        aligned = f"aligned by {curve.transform}"
+        lines = [_line(curve.label, rows_of(part, is_plain)), _line(aligned, rows_of(part, is_aligned))]
         theirs = published[(published["subset"] == subset) & (published["distance"] == distance)]
         lines.append(_line("published", theirs[theirs["metric"].isin(PRIMARY_METRICS)]))
         for baseline in baselines:
@@ -128,7 +138,7 @@ def baselines_beside(folder: Path, curve: LayerCurve) -> list[LayerCurve]:
             beside = read_curve(other)
         except DataError:
             continue
-        is_baseline = bool((beside.frame["layer"] == "image").all())
+        is_baseline = bool((beside.frame["layer"] == IMAGE).all())
         if is_baseline and tuple(beside.frame[["dataset", "protocol"]].iloc[0]) == wanted:
             found.append(beside)
     return found
@@ -137,7 +147,7 @@ def baselines_beside(folder: Path, curve: LayerCurve) -> list[LayerCurve]:
 def _line(name: str, rows: pd.DataFrame) -> Line:
     rows = rows.dropna(subset="value").sort_values("depth")
     values = tuple(map(float, rows["value"]))
-    if len(values) == 1 and rows["layer"].iloc[0] == "image":
+    if len(values) == 1 and (rows["layer"].iloc[0] == IMAGE or is_aligned(rows["layer"].iloc[0])):
         return Line(name, _WHOLE_DEPTH, values * 2)
     return Line(name, tuple(map(float, rows["depth"])), values)
 

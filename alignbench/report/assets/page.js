@@ -7,8 +7,11 @@
   const hidden = new Set(boxes.filter((box) => !box.defaultChecked).map((box) => box.dataset.key));
   const touch = window.matchMedia("(pointer: coarse)").matches;
   const FONT = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 12, color: "#1b1b1b" };
-  const EDGES = [-2, 102];
-  const INTERVALS = "part:intervals", PUBLISHED = "part:published", CEILING = "part:ceiling";
+  const BESIDE = 1.8; // percent of depth, so that a star does not hide the point that it came of
+  const starred = Object.values(data.charts).some(({ lines }) => lines.some(({ look }) => look.kind === "aligned"));
+  const EDGES = [-2, starred ? 104 : 102];
+  const ALONG = Array.from({ length: 27 }, (_, step) => EDGES[0] + (EDGES[1] - EDGES[0]) * step / 26);
+  const INTERVALS = "part:intervals", PUBLISHED = "part:published", ALIGNED = "part:aligned", CEILING = "part:ceiling";
 
   // Plotly reads labels as a kind of HTML; names come from folders and files.
   const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -65,29 +68,35 @@
     };
   }
 
+  function whisker(curve, look, keys) {
+    return {
+      x: [curve.x[0] + BESIDE, curve.x[0] + BESIDE], y: [curve.low[0], curve.high[0]], mode: "lines", hoverinfo: "skip",
+      line: { color: look.colour, width: 2 }, keys: [...keys, ALIGNED, INTERVALS],
+    };
+  }
+
   function line(curve, look, keys, name) {
     const flat = curve.layers[0] === "image";
-    const along = flat ? Array.from({ length: 27 }, (_, step) => EDGES[0] + 4 * step) : curve.x;
+    const star = look.kind === "aligned";
+    const along = flat ? ALONG : curve.x.map((depth) => depth + (star ? BESIDE : 0));
     const texts = curve.y.map((value, index) => (value === null ? "" : hover(curve, index, name, look.kind)));
-    const marked = look.kind === "tower";
     return {
       x: along, y: flat ? along.map(() => curve.y[0]) : curve.y,
-      mode: marked ? "lines+markers" : "lines",
+      mode: star ? "markers" : look.kind === "tower" ? "lines+markers" : "lines",
       line: { color: look.colour, dash: look.dash, width: look.kind === "twins" ? 1 : look.kind === "published" ? 1.5 : 2 },
-      marker: { symbol: look.symbol || "circle", size: 7, color: look.colour, line: { color: "#fff", width: 0.5 } },
+      marker: { symbol: look.symbol || "circle", size: star ? 14 : 7, color: look.colour, line: { color: "#fff", width: 0.5 } },
       hoverinfo: "text", hovertext: flat ? along.map(() => texts[0]) : texts,
       hoverlabel: { bordercolor: look.colour },
-      keys: look.kind === "published" ? [...keys, PUBLISHED] : keys,
+      keys: look.kind === "published" ? [...keys, PUBLISHED] : star ? [...keys, ALIGNED] : keys,
     };
   }
 
   function ceiling(found) {
     const [low, high] = [found.values[0], found.values[found.values.length - 1]];
-    const along = Array.from({ length: 27 }, (_, step) => EDGES[0] + 4 * step);
     const text = `<b>${escaped(found.name)}</b><br>${found.values.map(number).join(" .. ")}`;
     const grey = { color: "#9a9a9a", width: low === high ? 2 : 0.5 };
     const shared = { mode: "lines", line: grey, hoverinfo: "text", hovertext: text, hoverlabel: { bordercolor: "#777" }, keys: [CEILING] };
-    const lines = [low, high].map((value) => ({ ...shared, x: along, y: along.map(() => value) }));
+    const lines = [low, high].map((value) => ({ ...shared, x: ALONG, y: ALONG.map(() => value) }));
     if (low < high) Object.assign(lines[1], { fill: "tonexty", fillcolor: "rgba(120,120,120,0.22)" });
     return low < high ? lines : [lines[0]];
   }
@@ -96,7 +105,7 @@
     const found = chart.ceiling ? ceiling(chart.ceiling) : [];
     for (const { curve: place, look, keys, name } of chart.lines) {
       const curve = data.curves[place];
-      if (curve.low) found.push(band(curve, look, keys));
+      if (curve.low) found.push((look.kind === "aligned" ? whisker : band)(curve, look, keys));
       found.push(line(curve, look, keys, name));
     }
     return found.map((trace) => ({ ...trace, type: "scatter", showlegend: false, visible: shown(trace.keys) }));

@@ -1,0 +1,70 @@
+"""What aligning a layer changes, as a factor of a study: the layer as the model has it, and after the transform.
+
+Both are in one run, on the same judgments and pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from alignbench.differences import Judged, difference_row, score_together
+from alignbench.layer_names import is_aligned, plain_name
+from alignbench.study.factors import Factor, Option, corrected_table, nothing_differs
+from alignbench.study.paired import SEED, SIGNIFICANCE
+from alignbench.study.run import StudyRun
+from alignbench.study.runs import Study
+
+_QUESTION = "What does aligning a layer by an affine transform change?"
+_IN_SAMPLE = (
+    "A transform that was learned from judgments of the same objects, as the published ones were from THINGS, is not "
+    "put to the test by them."
+)
+
+
+def alignment_of(study: Study) -> Factor | None:
+    """The factor; none if no run has an aligned layer."""
+    runs = [run for run in study.runs if run.curve.transform]
+    if not runs:
+        return None
+    labels = dict.fromkeys(label for run in runs for label in (run.label, run.model))
+    options = tuple(Option(label, label) for label in labels)
+    table = corrected_table([row for run in runs for subset in run.judgments for row in _rows(run, subset)])
+    return Factor("alignment", _QUESTION, options, nothing_differs(options), table, tuple(_notes(runs, table)))
+
+
+def _rows(run: StudyRun, subset: str) -> Iterator[dict[str, object]]:
+    """The aligned layer minus the plain one, by distance."""
+    aligned = next(layer for layer in run.curve.frame["layer"] if is_aligned(layer))
+    plain = plain_name(aligned)
+    judgments = run.judgments[subset]
+    judged = Judged(
+        run.read_distances(run.distances, (plain, aligned)),
+        judgments.options,
+        str(run.record["kind"]),
+        run.protocol == "corrected",
+    )
+    (scores,), kind = score_together([judged], judgments.human, judgments.clusters, SEED)
+    depth = float(run.depths[run.layers.index(plain)])
+    for index, distance in enumerate(run.distances):
+        before, after = scores[2 * index : 2 * index + 2]
+        found = difference_row(plain, depth, (after, aligned), (before, plain), kind)
+        yield found | {
+            **{"dataset": run.dataset, "level": run.level, "protocol": run.protocol, "subset": subset},
+            **{"distance": distance, "first": run.label, "second": run.model},
+            **{"value_first": found["first"], "value_second": found["second"]},
+            **{"n": len(judgments.human), "n_clusters": len(pd.unique(judgments.clusters.ravel())), "interval": kind},
+        }
+
+
+def _notes(runs: list[StudyRun], table: pd.DataFrame) -> Iterator[str]:
+    yield (
+        "Intervals are over stimuli: judgments are resampled, for the layer before and after at once. Separable: p "
+        f"below {SIGNIFICANCE} after Holm's correction for the {len(table)} rows of this table, and an interval "
+        "without 0."
+    )
+    yield _IN_SAMPLE
+    simulated = dict.fromkeys(run.dataset for run in runs if run.observers != "people")
+    if simulated:
+        yield f"The judgments of {', '.join(simulated)} are those of simulated observers, not of people."
