@@ -24,6 +24,7 @@ ELSEWHERE = (  # what other tests run
     "alignbench run --model openai/clip-vit-large-patch14 --dataset nights --devices",  # likewise, the same in large
     "alignbench run --model openai/clip-vit-large-patch14 --dataset things --transform",  # test_transform_view
     "alignbench run --model /models/my-clip --dataset nights --transform",  # likewise
+    *("alignbench transform", "alignbench extract"),  # test_transform_commands, test_evaluate_command, test_extract
     *("python3 -m venv", ".venv/bin/python -m pip install -e", "source .venv", "make demo", "make test", "wandb login"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from alignbench.datasets.human_matrices import HumanMatrix
     from alignbench.datasets.images import ImageSource
-    from alignbench.transforms.evaluation_job import Labelled
+    from alignbench.transforms.evaluation_job import Evidence, Labelled
 
 _PACKAGED = "shapes"
 _NONE = "none"
@@ -55,15 +56,15 @@ def evaluate(
 ) -> None:
     """Judge a transform before and after, on data that it has not seen; the last line of stdout is the folder."""
     from alignbench.cli.features import ready_tower
-    from alignbench.cli.show import ImageProgress, print_table
-    from alignbench.datasets import DATASETS
+    from alignbench.cli.learning_progress import LearningProgress
+    from alignbench.cli.show import print_table
     from alignbench.folders import check_writable
     from alignbench.report.similarity import draw_similarities
     from alignbench.transforms.choice import chosen
-    from alignbench.transforms.evaluation_job import Evidence, read_evaluation, run_evaluation
+    from alignbench.transforms.evaluated_folder import read_evaluation
+    from alignbench.transforms.evaluation_job import Evidence, run_evaluation
     from alignbench.transforms.readout import transformed_layer
 
-    check_writable(output)
     choice = chosen(transform)
     view = str(choice.transform.provenance.get("tokens") or tokens)
     evidence = Evidence(
@@ -73,15 +74,9 @@ def evaluate(
         local=None if local_images is None else (_named(local_images), _pictures(local_images)),
         labelled=None if labelled is None else _labelled(labelled),
     )
-    if dataset != _NONE:
-        data_set = DATASETS.load(dataset)
-        subsets = names_in(subset) or (data_set.default_subset,)
-        judgments = data_set.read(data_root or default_root(dataset), subsets)
-        if limit is not None:
-            judgments = judgments.limited(limit)
-        from dataclasses import replace
-
-        evidence = replace(evidence, dataset=dataset, judgments=judgments, ceiling=data_set.published_ceiling)
+    evidence = evidence if dataset == _NONE else _with_triplets(evidence, dataset, data_root, names_in(subset), limit)
+    evidence.check()
+    check_writable(output)
     ready = ready_tower(
         model,
         view=view,
@@ -93,26 +88,42 @@ def evaluate(
         workers=loader_workers,
     )
     layer = transformed_layer(ready.tower, choice, model, view, random_init=random_init, force=force)
-    progress = ImageProgress()
-    folder, there = run_evaluation(
-        choice,
-        evidence,
-        ready.tower,
-        ready.label,
-        layer,
-        ready.reading,
-        output,
-        draw=draw_similarities,
-        seed=seed,
-        overwrite=overwrite,
-        advanced=progress.advanced,
-    )
+    listener = LearningProgress()
+    try:
+        folder, there = run_evaluation(
+            choice,
+            evidence,
+            ready.tower,
+            ready.label,
+            layer,
+            ready.reading,
+            output,
+            draw=draw_similarities,
+            seed=seed,
+            overwrite=overwrite,
+            listener=listener,
+        )
+    finally:
+        listener.images.finished()
     if there:
         complain(f"this is finished: taken from {folder}")
     frame, record = read_evaluation(folder)
     simulated = " (simulated observers, not human data)" if dataset.startswith("shapes-") else ""
     print_table(evaluation_table(frame, f"{record['settings']['model']}: {choice.name}{simulated}"))
     print(folder)
+
+
+def _with_triplets(
+    evidence: Evidence, dataset: str, root: Path | None, subsets: tuple[str, ...], limit: int | None
+) -> Evidence:
+    from alignbench.datasets import DATASETS
+
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit {limit} is below 1")
+    data_set = DATASETS.load(dataset)
+    judgments = data_set.read(root or default_root(dataset), subsets or (data_set.default_subset,))
+    judgments = judgments if limit is None else judgments.limited(limit)
+    return replace(evidence, dataset=dataset, judgments=judgments, ceiling=data_set.published_ceiling)
 
 
 def _matrix(text: str) -> HumanMatrix:

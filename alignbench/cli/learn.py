@@ -66,7 +66,7 @@ def learn(
     from alignbench.report.ceiling import draw_ceiling
     from alignbench.transforms.job import Job, run_job
     from alignbench.transforms.learned_folder import read_ceiling
-    from alignbench.transforms.learning import PENALTIES, Recipe
+    from alignbench.transforms.recipe import PENALTIES, Recipe
 
     if penalty is not None and penalty not in PENALTIES:
         raise unknown("penalty", penalty, PENALTIES)

@@ -12,6 +12,7 @@ from alignbench.cli import (
     cache,
     catalogue,
     compare,
+    demo,
     evaluate,
     extract,
     learn,
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _analyses = (compare.compare, reproduce.reproduce, report.report)
-for _command in (run.run, run.demo, sweep.sweep, plan.plan, *_analyses, catalogue.models, extract.extract):
+for _command in (run.run, demo.demo, sweep.sweep, plan.plan, *_analyses, catalogue.models, extract.extract):
     app.command()(_command)
 catalogue.datasets_app.command()(cache.cache)
 app.add_typer(catalogue.datasets_app, name="datasets")

@@ -1,4 +1,4 @@
-"""`alignbench report`: finished runs side by side, as a page that answers the study's questions or as a figure."""
+"""`alignbench report`: runs and transforms side by side, as a page that answers questions, or a figure of the curves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignbench.cli.options import complain, names_in
-from alignbench.errors import AlignbenchError, UsageError, unknown
+from alignbench.errors import AlignbenchError, DataError, UsageError, unknown
 
 if TYPE_CHECKING:
     from alignbench.results import LayerCurve
@@ -20,40 +20,67 @@ _FIGURES = (".png", ".svg", ".pdf")
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of them.")],
+    places: Annotated[
+        list[Path], typer.Argument(help="Folders of runs, of learned or judged transforms, or folders of such.")
+    ],
     output: Annotated[Path, typer.Option(help="File to write: .html for the report; .png, .svg or .pdf for a figure.")],
     distance: Annotated[str, typer.Option(help="all, or names of distances.")] = "all",
 ) -> int:
-    """Report on runs: a page with curves, best layers, differences and findings, or only a figure of the curves."""
+    """Report on runs and transforms: a page with curves, best layers, differences, findings, what transforms reach.
+
+    Of runs alone, also a figure of the curves.
+    """
     ending = output.suffix.lower()
     if ending not in (".html", *_FIGURES):
         raise UsageError(f"{output} has no ending of a report: use .html, or {', '.join(_FIGURES)} for a figure")
     distances = None if distance == "all" else names_in(distance)
+    write = _write_page if ending == ".html" else _write_figure
     try:
-        skipped = _write_page(runs, output, distances) if ending == ".html" else _write_figure(runs, output, distances)
+        skipped = write(places, output, distances)
     except OSError as error:
         raise AlignbenchError(f"{output} cannot be written ({error.strerror}): choose another --output") from error
     print(output)
     return 1 if skipped else 0
 
 
-def _write_page(runs: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
+def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
     """Write the page; returns a line for each folder that was left out, which is said."""
     from alignbench.report.page import study_page, write_page
+    from alignbench.report.transforms import read_transforms
     from alignbench.study.alignment import alignment_of
     from alignbench.study.factors import factors_of
     from alignbench.study.findings import findings_of
-    from alignbench.study.runs import read_study
 
-    study, skipped = read_study(runs)
+    transforms, refused = read_transforms(places)
+    study, skipped = _read_runs(places, needed=not transforms)
+    skipped = (*skipped, *refused)
+    if not study.runs and not transforms:
+        raise DataError(skipped[0] if len(skipped) == 1 else f"none of {len(skipped)} folders is whole: {skipped[0]}")
     _check(distances, (run.curve for run in study.runs))
     study = study if distances is None else _only(study, distances)
     for line in skipped:
         complain(line)
     alignment = alignment_of(study)
     factors = (*factors_of(study), *([alignment] if alignment else []))
-    write_page(study_page(study, factors, findings_of(study), skipped), output)
+    findings = findings_of(study) if study.runs else ()
+    write_page(study_page(study, factors, findings, skipped, transforms), output)
     return skipped
+
+
+def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, ...]]:
+    """The runs, none of which is needed where there are transforms; places that hold these alone are not looked at."""
+    from alignbench.report.transforms import holds_transforms
+    from alignbench.study.runs import Study, read_study, run_folders
+
+    some = [place for place in places if run_folders(place) or not holds_transforms(place)]
+    if not some:
+        return Study((), ()), ()
+    try:
+        return read_study(some)
+    except DataError as error:
+        if needed:
+            raise
+        return Study((), ()), (str(error),)
 
 
 def _only(study: Study, distances: Sequence[str]) -> Study:
@@ -68,11 +95,11 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
     return replace(study, runs=tuple(runs), remarks=(narrowed, *study.remarks))
 
 
-def _write_figure(runs: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
+def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
     from alignbench.report.figure import curves_figure, save_figure
     from alignbench.results import find_runs, read_curve
 
-    curves = [read_curve(folder) for folder in find_runs(list(runs))]
+    curves = [read_curve(folder) for folder in find_runs(list(places))]
     _check(distances, curves)
     output.parent.mkdir(parents=True, exist_ok=True)
     save_figure(curves_figure(curves, distances), output)
@@ -82,6 +109,8 @@ def _write_figure(runs: Sequence[Path], output: Path, distances: Sequence[str] |
 def _check(distances: Sequence[str] | None, curves: Iterable[LayerCurve]) -> None:
     """Refuse a distance that no run has."""
     known = {name for curve in curves for name in curve.frame["distance"]}
+    if distances and not known:
+        raise UsageError("--distance narrows runs, and there are none: leave it out")
     for name in distances or ():
         if name not in known:
             raise unknown("distance of these runs", name, known)

@@ -1,4 +1,4 @@
-"""`alignbench run` and `alignbench demo`: measure, and write run folders."""
+"""`alignbench run`: measure, and write run folders."""
 
 from __future__ import annotations
 
@@ -241,23 +241,3 @@ def _say_change(measured: Run) -> None:
     where = "" if found is None else f" ({check['metric']} of {check['distance']} at {check['layer']})"
     largest = "no score is a number in both" if found is None else f"largest change of a score {found:.4f}{where}"
     print(f"{precision} against fp32 on {check['pairs']} pairs: {largest}", file=sys.stderr)
-
-
-def demo(output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo")) -> None:
-    """Alignment curves of the packaged CLIP and its untrained twin at three levels, without any download."""
-    from alignbench.cell import LEVELS, Cell
-    from alignbench.cli.show import print_table, score_table
-    from alignbench.report.figure import curves_figure, save_figure
-
-    curves = []
-    for level in LEVELS:
-        for model in ("shapes-clip", "random:shapes-clip", "pixels"):
-            cell = Cell(model=model, dataset=f"shapes-{level}", batch_size=64).checked()
-            curves.append(measure_into(cell, output, overwrite=False)[1])
-    distance = "normalized_euclidean"
-    figure = curves_figure(curves, [distance])
-    for suffix in ("png", "svg"):
-        save_figure(figure, output / f"demo.{suffix}")
-    print_table(score_table(curves, "The packaged world: simulated observers, not human data"))
-    print(f"figure: {output / 'demo.png'}; curves: curve.csv in each folder below")
-    print(output)

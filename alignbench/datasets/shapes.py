@@ -248,8 +248,11 @@ def read(level: str, root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
 
 def labelled_scenes(each: int = 20) -> tuple[SceneImages, Indices]:
-    """Scenes of the `trainset` of `shapes-middle` with their shapes as classes, so many of each; and the classes."""
-    drawings = _middle("trainset", np.random.default_rng((VERSION, 1, _SEEDS["trainset"]))).drawings
+    """Scenes of the `test` of `shapes-middle` with their shapes as classes, so many of each; and the classes.
+
+    The local term of a transform is learned on those of its `trainset`.
+    """
+    drawings = _middle("test", np.random.default_rng((VERSION, 1, _SEEDS["test"]))).drawings
     chosen = [drawing for shape in scenes.SHAPES for drawing in [d for d in drawings if d.scene.shape == shape][:each]]
     labels = [scenes.SHAPES.index(drawing.scene.shape) for drawing in chosen]
     return SceneImages(tuple(chosen)), np.array(labels, dtype=np.int64)

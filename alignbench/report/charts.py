@@ -199,7 +199,7 @@ class Charts:
         where = (f"{panel.dataset}/{panel.subset}", key, kind)
         if where not in self._places:
             self._places[where] = len(self._curves)
-            self._curves.append(_points(rows))
+            self._curves.append(points(rows))
         return self._places[where]
 
     # -------------------------------------------------------------------------------------------- for the legend
@@ -261,7 +261,7 @@ def _kind(rows: pd.DataFrame) -> str:
     return "baseline" if is_baseline(rows) else "twins" if rows["band"].iloc[0] else "tower"
 
 
-def _points(rows: pd.DataFrame) -> dict[str, Any]:
+def points(rows: pd.DataFrame) -> dict[str, Any]:
     """The numbers of a line; those of several twins are their mean, least and greatest at each depth."""
     if "band" not in rows:
         return {"layers": list(rows["layer"]), "x": _numbers(rows["depth"]), "y": _numbers(rows["value"])}

@@ -1,4 +1,7 @@
-"""The report of a study: one page that answers its questions, with everything it needs inside, and no network."""
+"""The report of a study: one page that answers its questions, with everything it needs inside, and no network.
+
+Charts of all runs come first, then what linear readouts reach; tables, findings and factors follow.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alignbench.published import SOURCE
 from alignbench.report.charts import Charts, Section
-from alignbench.report.panels import SIMULATED
+from alignbench.report.panels import DEPTH, SIMULATED
 from alignbench.report.provenance import provenance
+from alignbench.report.readouts import readouts_of
 from alignbench.report.series import TWINS
 from alignbench.report.tables import Best, Differences, Plain, best_rows, difference_tables, plain
+from alignbench.report.transforms import NO_TRANSFORMS, Transforms, costs_of
 
 if TYPE_CHECKING:
     from alignbench.study.factors import Factor
@@ -72,45 +77,71 @@ def study_page(
     factors: Sequence[Factor],
     findings: Sequence[Finding],
     skipped: Sequence[str] = (),
+    transforms: Transforms = NO_TRANSFORMS,
 ) -> str:
     """The page as text; the same study makes the same text.
 
     Args:
-        study: What it is about.
+        study: What it is about; without runs, the page is about transforms alone.
         factors: Its factors.
         findings: The findings of the paper in it.
         skipped: A line for each folder that was left out.
+        transforms: Learned and judged ones.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    charts = Charts([run.curve for run in study.runs])
-    parts = [_factor_part(charts, factor) for factor in factors]
-    everything = charts.section("everything")
-    common, sources = provenance(study.runs)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    charts = Charts([run.curve for run in study.runs]) if study.runs else None
+    of_runs = _of_runs(charts, study, factors, findings) if charts else {"runs": 0, "factors": ()}
+    drawn: dict[str, Any] = charts.data() if charts else {"depth": DEPTH, "curves": [], "charts": {}}
+    readouts = readouts_of(transforms.learned, len(drawn["curves"]))
+    drawn |= {"curves": [*drawn["curves"], *readouts.curves], "charts": drawn["charts"] | readouts.charts}
+    simulated = [panel.dataset for panel in charts.panels if panel.simulated] if charts else []
+    environment = Environment(
+        loader=FunctionLoader(_asset), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.from_string(_asset("page.html")).render(
+    return environment.get_template("page.html").render(
         version=version("alignbench"),
-        outline=_outline(study, charts),
         simulated=SIMULATED,
-        simulated_sets=list(dict.fromkeys(panel.dataset for panel in charts.panels if panel.simulated)),
+        simulated_sets=list(dict.fromkeys([*simulated, *transforms.simulated])),
         source=SOURCE,
         remarks=study.remarks,
         skipped=skipped,
-        best=_best_tables(charts),
-        findings=[_finding_part(finding) for finding in findings],
-        factors=[part for part in parts if part.section.charts],
-        everything=everything,
-        runs=len(study.runs),
-        common=common,
-        sources=sources,
+        transforms=_told(transforms),
+        readouts=readouts,
+        costs=costs_of(transforms.judged),
         markers=_MARKERS,
-        data=charts.data(),
+        data=drawn,
         css=_asset("page.css"),
         js=_asset("page.js"),
         plotly=get_plotlyjs(),
+        **of_runs,
     )
+
+
+def _of_runs(charts: Charts, study: Study, factors: Sequence[Factor], findings: Sequence[Finding]) -> dict[str, Any]:
+    """What the page says of runs; sections are made here, which puts their charts among the data of the script."""
+    parts = [_factor_part(charts, factor) for factor in factors]
+    everything = charts.section("everything")
+    common, sources = provenance(study.runs)
+    return {
+        "runs": len(study.runs),
+        "outline": _outline(study, charts),
+        "best": _best_tables(charts),
+        "findings": [_finding_part(finding) for finding in findings],
+        "factors": [part for part in parts if part.section.charts],
+        "everything": everything,
+        "common": common,
+        "sources": sources,
+    }
+
+
+def _told(transforms: Transforms) -> str:
+    """How many transforms there are."""
+    learned, judged = len(transforms.learned), len(transforms.judged)
+    folders = f"{_counted(learned, 'folder')} of learned transforms" if learned else ""
+    return " and ".join(filter(None, [folders, _counted(judged, "judged transform") if judged else ""]))
 
 
 def write_page(text: str, path: Path) -> None:

@@ -105,7 +105,7 @@ def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> 
             subset,
             str(first["level"]),
             f"{shown} ({first['level']} level)",
-            dataset.startswith("shapes-"),
+            is_simulated(dataset),
             _SCORES[first["metric"]],
             lines,
             aligned,
@@ -115,6 +115,11 @@ def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> 
         )
         panels.append(panel)
     return frame, panels
+
+
+def is_simulated(dataset: str) -> bool:
+    """Whether a data set's people are simulated observers."""
+    return dataset.startswith("shapes-")
 
 
 def is_baseline(rows: pd.DataFrame) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +16,12 @@ from scipy.spatial.distance import squareform
 from alignbench.report.figure import save_figure
 
 if TYPE_CHECKING:
-    from alignbench.transforms.evaluation_job import Evaluated
+    from alignbench.transforms.evaluated_folder import Evaluated
 
 Floats = NDArray[np.float64]
 _FEW: Final = 500  # pictures whose tree can be ordered at its best in a second
 _TITLES: Final = {"before": "before", "after": "after the transform", "people": "people"}
+_TREES: Final = {"after": "the similarities after", "people": "what people said"}
 
 
 def draw_similarities(found: Evaluated, folder: Path) -> None:
@@ -29,26 +31,29 @@ def draw_similarities(found: Evaluated, folder: Path) -> None:
         save_figure(figure, folder / f"similarity.{suffix}")
 
 
-def similarity_figure(title: str, matrices: dict[str, Floats]) -> Figure:
+def similarity_figure(title: str, matrices: Mapping[str, Floats]) -> Figure:
     """Matrices by name (`before`, `after`, perhaps `people`), (n, n) each.
 
     Pictures are in the order of a tree (average linkage) of what people said, or else of the similarities after the
     transform. Each colour scale runs over the middle 98 % of its own matrix: their spreads differ.
     """
     shown = [name for name in _TITLES if name in matrices]
-    order = tree_order(matrices["people" if "people" in matrices else "after"])
-    figure = Figure(figsize=(3.6 * len(shown), 3.9), layout="constrained")
+    by = "people" if "people" in matrices else "after"
+    order = tree_order(matrices[by])
+    figure = Figure(figsize=(3.6 * len(shown), 3.7), layout="constrained")
     FigureCanvasAgg(figure)
     for axis, name in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         matrix = matrices[name][np.ix_(order, order)]
         off = matrix[~np.eye(len(matrix), dtype=bool)]
         low, high = np.quantile(off, [0.01, 0.99])
         image = axis.imshow(matrix, cmap="viridis", vmin=low, vmax=high, interpolation="nearest", rasterized=True)
-        figure.colorbar(image, ax=axis, shrink=0.75, label="cosine similarity" if name != "people" else "similarity")
+        bar = figure.colorbar(image, ax=axis, location="bottom", shrink=0.8, pad=0.03)
+        bar.set_label("cosine similarity" if name != "people" else "similarity (minus dissimilarity)", fontsize=8)
+        bar.ax.tick_params(labelsize=8)
         axis.set_title(_TITLES[name], fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
-    figure.suptitle(f"{title} ({len(order)} pictures)", fontsize=10)
+    figure.suptitle(f"{title}: {len(order)} pictures, in the order of a tree of {_TREES[by]}", fontsize=9)
     return figure
 
 

@@ -231,6 +231,15 @@ def number(value: float, sign: str = "") -> str:
     return f"{value:{sign}.3f}" if math.isfinite(value) else NONE
 
 
+def score_of(row: pd.Series, name: str, sign: str = "") -> Score:
+    """A number and its interval, from the columns NAME, NAME_low and NAME_high of a row."""
+    value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    ends = f"{low:{sign}.3f} .. {high:{sign}.3f}" if math.isfinite(low) and math.isfinite(high) else ""
+    tiny = 0.0 < abs(value) < 0.0005  # of which three decimals would leave nothing
+    said = "infinite" if math.isinf(value) else f"{value:{sign}.1e}" if tiny else number(value, sign)
+    return Score(said, ends)
+
+
 def _p(value: float) -> str:
     return "<0.001" if value < 0.0005 else number(value)
 

@@ -20,7 +20,7 @@ from alignbench.results import read_curve
 from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of
 from alignbench.study.run import StudyRun, SubsetJudgments, judgments_by_subset, shape_of_distances
 
-__all__ = ["Study", "StudyRun", "read_study"]
+__all__ = ["Study", "StudyRun", "read_study", "run_folders"]
 
 _IDENTIFYING = {"model", "dataset", "protocol", "data_fingerprint"}
 _NAMED = 3  # at most so many runs are named where all others are alike
@@ -59,7 +59,7 @@ def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
     found: list[StudyRun] = []
     refused: list[str] = []
     known: dict[bytes, dict[str, SubsetJudgments]] = {}
-    for folder in dict.fromkeys(folder.resolve() for place in places for folder in _folders(place)):
+    for folder in dict.fromkeys(folder.resolve() for place in places for folder in run_folders(place) or [place]):
         try:
             found.append(_read(folder, known))
         except DataError as error:
@@ -70,14 +70,14 @@ def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
     return Study(tuple(runs), tuple(_remarks(runs))), tuple(refused)
 
 
-def _folders(place: Path) -> Iterator[Path]:
-    """Run folders, whole or not, at or directly below a place; the place itself if there is nothing like one."""
-    if (place / "run.json").exists() or not place.is_dir():
-        yield place
-        return
+def run_folders(place: Path) -> list[Path]:
+    """Run folders, whole or not, at or directly below a place; none if there is nothing like one."""
+    if (place / "run.json").exists():
+        return [place]
+    if not place.is_dir():
+        return []
     below = [path for path in sorted(place.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    like_runs = [path for path in below if not any(path.iterdir()) or any((path / name).exists() for name in FILES)]
-    yield from like_runs or [place]
+    return [path for path in below if not any(path.iterdir()) or any((path / name).exists() for name in FILES)]
 
 
 def _read(folder: Path, known: dict[bytes, dict[str, SubsetJudgments]]) -> StudyRun:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy import stats
@@ -16,71 +14,16 @@ from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.resampling import CONFIDENCE, RESAMPLES
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.downstream import anomaly, few_shot
+from alignbench.transforms.evaluated_folder import Ends, Row
 from alignbench.transforms.losses import local_divergence
 from alignbench.transforms.odd_one_out import OddOneOut
 from alignbench.transforms.similarity import KERNELS, agreement, dissimilarities, linear_cka, neighbour_overlap
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval
-
-
 _TAUS: Final = (0.1, 1.0)
 _MOST_ROWS: Final = 2_000  # pictures whose local divergence is taken at once: it is of all pairs of them
 _NAN: Final = float("nan")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measure, before and after.
-
-    Attributes:
-        task: `odd-one-out`, `rsa`, `local structure`, `few-shot` or `anomaly`.
-        data: On which data.
-        measure: e.g. `accuracy`.
-        better: `higher` or `lower`; empty where neither is.
-        before: Value with its interval, which is not a number where there is none.
-        after: Likewise.
-        difference: After minus before.
-        n: Judgments, pairs or pictures.
-        reference: What it can be held against: the noise ceiling, or chance.
-        sample: Whether the transform had seen these data: `not seen`, `held-out objects`, `in-sample`,
-            `may be in-sample` or `unknown`.
-    """
-
-    task: str
-    data: str
-    measure: str
-    better: str
-    before: Ends
-    after: Ends
-    difference: Ends
-    n: int
-    reference: str
-    sample: str
-
-
-_ENDS: Final = ("before", "after", "difference")
-EVALUATION_COLUMNS: Final = tuple(
-    name
-    for field in fields(Row)
-    for name in ((field.name, f"{field.name}_low", f"{field.name}_high") if field.name in _ENDS else (field.name,))
-)
-
-
-def evaluation_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The rows of `evaluation.csv`."""
-    table = []
-    for row in rows:
-        found: dict[str, Any] = {}
-        for field in fields(row):
-            value = getattr(row, field.name)
-            if field.name in _ENDS:
-                found |= dict(zip((field.name, f"{field.name}_low", f"{field.name}_high"), value, strict=True))
-            else:
-                found[field.name] = value
-        table.append(found)
-    return pd.DataFrame(table, columns=list(EVALUATION_COLUMNS))
 
 
 def applied(transform: AffineTransform, features: Floats) -> Floats:

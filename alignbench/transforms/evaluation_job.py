@@ -1,49 +1,34 @@
-"""Judging a transform of a model: which data, which of them it has seen, and the folder that results are left in.
-
-A folder holds `evaluation.csv` (`evaluation.EVALUATION_COLUMNS`), `evaluated.json`, `similarities.npz` (the matrices of
-the figure) and `similarity.png` and `.svg`. It is complete or absent.
-"""
+"""Judging a transform of a model: on which data, and the folder that results are left in."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
-from alignbench.errors import AlignbenchError, DataError, UsageError, unknown
+from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, extract_features
-from alignbench.folders import scratch_folder
 from alignbench.models.towers import Layer, Tower
 from alignbench.results import run_hash
 from alignbench.transforms.choice import Chosen
-from alignbench.transforms.evaluation import (
-    Row,
-    applied,
-    downstream_rows,
-    evaluation_frame,
-    local_rows,
-    odd_one_out_rows,
-    rsa_rows,
-)
-from alignbench.transforms.job import digest_of_images
+from alignbench.transforms.evaluated_folder import Evaluated, Row, is_evaluated, write_evaluated
+from alignbench.transforms.evaluation import applied, downstream_rows, local_rows, odd_one_out_rows, rsa_rows
+from alignbench.transforms.job import JobListener, digest_of_images
 from alignbench.transforms.odd_one_out import KINDS, judge_choices, softmax_entropy, triplet_distances, triplets_of
+from alignbench.transforms.seen import judged_triplets, sample_of_images, sample_of_matrix
 from alignbench.transforms.similarity import similarities
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-RECORD: Final = "evaluated.json"
-_FILES: Final = (RECORD, "evaluation.csv", "similarities.npz", "similarity.png", "similarity.svg")
 
 
 @dataclass(frozen=True)
@@ -85,20 +70,34 @@ class Evidence:
     local: tuple[str, ImageSource] | None = None
     labelled: Labelled | None = None
 
+    def check(self) -> None:
+        """Find out before any picture is embedded that there is nothing to judge on, or that it cannot be used.
 
-@dataclass(frozen=True)
-class Evaluated:
-    """What judging gave.
+        Raises:
+            UsageError: If there is nothing, a name is unknown or given twice, or judgments are no triplets.
+        """
+        if not self.pictures:
+            raise UsageError("nothing to judge the transform on: name triplets, matrices, or folders of pictures")
+        if self.similarity not in KINDS:
+            raise unknown("similarity", self.similarity, KINDS)
+        names = [matrix.name for matrix in self.matrices]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise UsageError(f"the human matrix {twice} is named twice: name one folder of it")
+        if self.judgments is not None:
+            triplets_of(self.judgments)
 
-    Attributes:
-        rows: Of the table.
-        title: Whose similarities the matrices are.
-        matrices: Cosine similarities of the same pictures, (n, n), by name: `before`, `after`, perhaps `people`.
-    """
+    @property
+    def pictures(self) -> list[ImageSource]:
+        """Those whose features are needed."""
+        found: list[ImageSource] = [matrix.images for matrix in self.matrices]
+        found += [] if self.judgments is None else [self.judgments.images]
+        found += [] if self.local is None else [self.local[1]]
+        return found + ([] if self.labelled is None else [self.labelled.images])
 
-    rows: tuple[Row, ...]
-    title: str
-    matrices: dict[str, Floats]
+
+# Rows of the table; and whose similarities a figure may show, and these by name.
+_Part = tuple[list[Row], str, dict[str, Floats]]
 
 
 def evaluate(chosen: Chosen, evidence: Evidence, features: Callable[[ImageSource], Floats], seed: int = 0) -> Evaluated:
@@ -111,95 +110,59 @@ def evaluate(chosen: Chosen, evidence: Evidence, features: Callable[[ImageSource
         seed: Of resampling.
 
     Raises:
-        UsageError: If there is nothing to judge it on.
-        DataError: If all triplets are of objects that it was learned on.
+        UsageError: See `Evidence.check`.
+        DataError: If all triplets are of objects that it was learned on, or a class has too few pictures.
     """
-    transform = chosen.transform
-    rows: list[Row] = []
-    shown: tuple[str, dict[str, Floats]] | None = None
-    for matrix in evidence.matrices:
-        before = features(matrix.images)
-        after = applied(transform, before)
-        rows += rsa_rows(matrix, before, after, "not seen", seed)
-        shown = shown or (matrix.name, _matrices(before, after, matrix))
+    evidence.check()
+    parts = [_by_matrix(chosen, matrix, features(matrix.images), seed) for matrix in evidence.matrices]
     if evidence.judgments is not None:
-        assert evidence.dataset is not None
-        triplets, sample = judged_triplets(chosen, evidence.dataset, evidence.judgments, evidence.in_sample)
-        before = features(evidence.judgments.images)
-        after = applied(transform, before)
-        distances = [triplet_distances(each, triplets, evidence.similarity) for each in (before, after)]
-        entropy = softmax_entropy(after, triplets)
-        judged = judge_choices(distances[0], distances[1], triplets, entropy, evidence.ceiling, seed)
-        entropy_before = softmax_entropy(before, triplets)
-        rows += odd_one_out_rows(judged, evidence.dataset, evidence.similarity, sample, entropy_before)
-        objects = np.unique(triplets)
-        shown = shown or (f"{evidence.dataset}, {sample}", _matrices(before[objects], after[objects]))
+        parts.append(_by_triplets(chosen, evidence, evidence.judgments, features, seed))
     if evidence.local is not None:
-        name, images = evidence.local
-        before = features(images)
-        rows += local_rows(transform, before, name, _sample_of_images(chosen, images), seed)
-        shown = shown or (name, _matrices(before, applied(transform, before)))
+        parts.append(_by_neighbours(chosen, *evidence.local, features(evidence.local[1]), seed))
     if evidence.labelled is not None:
-        before = features(evidence.labelled.images)
-        after = applied(transform, before)
-        sample = _sample_of_images(chosen, evidence.labelled.images)
-        rows += downstream_rows(before, after, evidence.labelled.labels, evidence.labelled.name, sample)
-        order = np.argsort(evidence.labelled.labels, kind="stable")
-        shown = shown or (evidence.labelled.name, _matrices(before[order], after[order]))
-    if shown is None:
-        raise UsageError("nothing to judge the transform on: name triplets, matrices, or folders of pictures")
-    return Evaluated(tuple(rows), *shown)
+        parts.append(_by_classes(chosen, evidence.labelled, features(evidence.labelled.images)))
+    return Evaluated(tuple(row for rows, *_ in parts for row in rows), *parts[0][1:])
 
 
-def _matrices(before: Floats, after: Floats, matrix: HumanMatrix | None = None) -> dict[str, Floats]:
-    """Cosine similarities of the same pictures; what people said, where they were asked."""
-    found = {"before": similarities(before, "cosine"), "after": similarities(after, "cosine")}
-    if matrix is not None:
-        people = np.full((len(before), len(before)), np.nan)
-        rows, columns = np.triu_indices(len(before), 1)
-        people[rows, columns] = people[columns, rows] = -matrix.dissimilarities
-        found["people"] = people
-    return found
+def _by_matrix(chosen: Chosen, matrix: HumanMatrix, before: Floats, seed: int) -> _Part:
+    after = applied(chosen.transform, before)
+    people = np.full((len(before), len(before)), np.nan)
+    rows, columns = np.triu_indices(len(before), 1)
+    people[rows, columns] = people[columns, rows] = -matrix.dissimilarities
+    found = rsa_rows(matrix, before, after, sample_of_matrix(chosen, matrix), seed)
+    return found, matrix.name, _matrices(before, after) | {"people": people}
 
 
-def judged_triplets(chosen: Chosen, dataset: str, judgments: Judgments, in_sample: bool) -> tuple[Indices, str]:
-    """The triplets that say something about new objects, and what can be said of them.
-
-    Args:
-        chosen: The transform, whose provenance says on which objects it was learned.
-        dataset: Name of the data set.
-        judgments: Of that.
-        in_sample: Whether to take all triplets all the same.
-
-    Raises:
-        DataError: If every triplet names an object that it was learned on.
-    """
-    told, triplets = chosen.transform.provenance, triplets_of(judgments)
-    if not told:
-        return triplets, "unknown"
-    learned_on = told.get("dataset", "things" if "sha256" in told else None)  # the published ones: on THINGS
-    if learned_on != dataset:
-        return triplets, "not seen"
-    if "learned_objects" not in told:
-        return triplets, "may be in-sample"
-    if in_sample:
-        return triplets, "in-sample"
-    seen = set(told["learned_objects"])
-    new = np.array([name not in seen for name in judgments.images.names])
-    kept = triplets[new[triplets].all(axis=1)]
-    if not len(kept):
-        raise DataError(
-            f"every triplet of {dataset} names an object that {chosen.name} was learned on: take another subset, or "
-            "--in-sample, which marks the result"
-        )
-    return kept, "not seen" if len(kept) == len(triplets) else "held-out objects"
+def _by_triplets(
+    chosen: Chosen, evidence: Evidence, judgments: Judgments, features: Callable[[ImageSource], Floats], seed: int
+) -> _Part:
+    """Features are asked for when it is known that triplets are left."""
+    dataset, kind = evidence.dataset or judgments.dataset, evidence.similarity
+    triplets, sample = judged_triplets(chosen, dataset, judgments, evidence.in_sample)
+    before = features(judgments.images)
+    after = applied(chosen.transform, before)
+    entropy_before, entropy = (softmax_entropy(each, triplets) for each in (before, after))
+    first, second = (triplet_distances(each, triplets, kind) for each in (before, after))
+    judged = judge_choices(first, second, triplets, entropy, evidence.ceiling, seed)
+    objects = np.unique(triplets)
+    rows = odd_one_out_rows(judged, dataset, kind, sample, entropy_before)
+    return rows, f"{dataset}, {sample}", _matrices(before[objects], after[objects])
 
 
-def _sample_of_images(chosen: Chosen, images: ImageSource) -> str:
-    told = chosen.transform.provenance
-    if not told:
-        return "unknown"
-    return "in-sample" if told.get("local_images") == digest_of_images(images) else "not seen"
+def _by_neighbours(chosen: Chosen, name: str, images: ImageSource, before: Floats, seed: int) -> _Part:
+    rows = local_rows(chosen.transform, before, name, sample_of_images(chosen, images), seed)
+    return rows, name, _matrices(before, applied(chosen.transform, before))
+
+
+def _by_classes(chosen: Chosen, labelled: Labelled, before: Floats) -> _Part:
+    after, sample = applied(chosen.transform, before), sample_of_images(chosen, labelled.images)
+    rows = downstream_rows(before, after, labelled.labels, labelled.name, sample)
+    order = np.argsort(labelled.labels, kind="stable")
+    return rows, labelled.name, _matrices(before[order], after[order])
+
+
+def _matrices(before: Floats, after: Floats) -> dict[str, Floats]:
+    return {"before": similarities(before, "cosine"), "after": similarities(after, "cosine")}
 
 
 # ---------------------------------------------------------------------------------------------------- folder
@@ -217,7 +180,7 @@ def run_evaluation(
     draw: Callable[[Evaluated, Path], None],
     seed: int = 0,
     overwrite: bool = False,
-    advanced: Callable[[int], None] = lambda images: None,
+    listener: JobListener | None = None,
 ) -> tuple[Path, bool]:
     """Judge a transform of a model, unless that is finished.
 
@@ -232,7 +195,7 @@ def run_evaluation(
         draw: Writes the figure of similarities into a folder.
         seed: Of resampling.
         overwrite: Whether to do it again.
-        advanced: Hears of every batch of pictures.
+        listener: Hears of the progress.
 
     Returns:
         The folder, and whether it was finished before.
@@ -240,20 +203,24 @@ def run_evaluation(
     Raises:
         AlignbenchError: See `evaluate`, `extract_features`; or if the folder cannot be written.
     """
-    if evidence.similarity not in KINDS:
-        raise unknown("similarity", evidence.similarity, KINDS)
+    evidence.check()
     settings = _settings(chosen, evidence, tower, label, layer, reading, seed)
     slug = f"{label}@{chosen.name}".replace("/", "--").replace(":", "--")
     folder = output / f"{slug}__evaluation__{run_hash(settings)}"
     if is_evaluated(folder) and not overwrite:
         return folder, True
 
+    heard = listener or JobListener()
+    count = sum(len(images.names) for images in evidence.pictures)
+    heard.planned(f"{count:,} images, {layer.name}, {reading.device}", count)
+
     def features(images: ImageSource) -> Floats:
-        return extract_features(tower, images, [layer], reading, advanced=advanced)[layer.name].astype(np.float64)
+        found = extract_features(tower, images, [layer], reading, advanced=heard.embedded)
+        return found[layer.name].astype(np.float64)
 
     found = evaluate(chosen, evidence, features, seed)
-    details = {"title": found.title, "provenance": _short(chosen.transform.provenance)}
-    _write(folder, found, {"settings": settings, **details}, draw)
+    details = {"title": found.title, "provenance": chosen.record()["provenance"]}
+    write_evaluated(folder, found, {"settings": settings, **details}, draw)
     return folder, False
 
 
@@ -265,7 +232,7 @@ def _settings(
     return {
         "model": label,
         "model_fingerprint": tower.fingerprint,
-        "transform": chosen.settings(),
+        "transform": chosen.settings() | {"provenance": _digest(json.dumps(dict(chosen.transform.provenance)))},
         "layer": layer.name,
         "tokens": reading.view,
         "precision": reading.precision,
@@ -273,65 +240,15 @@ def _settings(
         "data_fingerprint": None if judgments is None else judgments.fingerprint(judgments.images.identities()),
         "similarity": evidence.similarity,
         "in_sample": evidence.in_sample,
-        "matrices": {
-            matrix.name: [digest_of_images(matrix.images), float(np.abs(matrix.values).sum())]
+        "matrices": [
+            [matrix.name, digest_of_images(matrix.images), _digest(matrix.dissimilarities.astype("<f8").tobytes())]
             for matrix in evidence.matrices
-        },
+        ],
         "local": None if evidence.local is None else digest_of_images(evidence.local[1]),
         "labelled": None if labelled is None else [digest_of_images(labelled.images), labelled.labels.tolist()],
         "seed": seed,
     }
 
 
-def _short(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the names of objects, which are in the transform's file."""
-    return {name: value for name, value in provenance.items() if not name.endswith("_objects")}
-
-
-def is_evaluated(folder: Path) -> bool:
-    """Whether a folder holds everything that judging leaves."""
-    return all((folder / name).is_file() for name in _FILES)
-
-
-def _write(folder: Path, found: Evaluated, record: dict[str, Any], draw: Callable[[Evaluated, Path], None]) -> None:
-    scratch = scratch_folder(folder.parent, folder.name.rpartition("__")[2])
-    try:
-        scratch.mkdir(parents=True)
-        evaluation_frame(found.rows).to_csv(scratch / "evaluation.csv", index=False)
-        arrays = {name: matrix.astype(np.float32) for name, matrix in found.matrices.items()}
-        np.savez_compressed(scratch / "similarities.npz", **arrays)  # type: ignore[arg-type]  # taken for others
-        draw(found, scratch)
-        (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(scratch, folder)
-    except OSError as error:
-        raise AlignbenchError(f"{folder} cannot be written ({error.strerror}): choose another --output") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def find_evaluated(places: Sequence[Path]) -> list[Path]:
-    """Folders of judged transforms among or directly below some places."""
-    found = []
-    for place in places:
-        below = [place / RECORD] if (place / RECORD).is_file() else sorted(place.glob(f"*/{RECORD}"))
-        found += [path.parent for path in below if not path.parent.name.startswith(".tmp-")]
-    return found
-
-
-def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table of a folder, and its record.
-
-    Raises:
-        DataError: If they cannot be read.
-    """
-    texts = ("task", "data", "measure", "better", "reference", "sample")
-    try:
-        frame = pd.read_csv(folder / "evaluation.csv", keep_default_na=False, dtype=dict.fromkeys(texts, str))
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder} does not hold a judged transform that can be read: judge it again") from error
-    numbers = [name for name in frame.columns if name not in texts]
-    frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")
-    return frame, record
+def _digest(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from alignbench.cell import Cell
@@ -20,14 +22,14 @@ from alignbench.datasets import DATASETS
 from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.datasets.judgments import DataSet, Judgments
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
 from alignbench.extraction.features import Reading, Rows, chosen_layers, extract_features
 from alignbench.extraction.pixel_cache import PixelCache
-from alignbench.models.towers import Tower
+from alignbench.models.towers import Layer, Tower
 from alignbench.transforms.layers import LearnedLayer, learn_layer
 from alignbench.transforms.learned_folder import is_learned, learned_name, write_learned
-from alignbench.transforms.learning import Recipe
 from alignbench.transforms.odd_one_out import KINDS, triplets_of
+from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.search import Tried, search
 from alignbench.transforms.splitting import Fold, object_folds, split_triplets
 
@@ -148,7 +150,7 @@ def run_job(
     data_set, judgments = _judgments(job)
     triplets = triplets_of(judgments)
     folds = [
-        split_triplets(triplets, len(judgments.images.names), held)
+        split_triplets(triplets, len(judgments.images.names), held, recipe.seed)
         for held in object_folds(len(judgments.images.names), job.folds, recipe.seed)
     ]
     local = _local_images(job, data_set) if recipe.objective == "glocal" else None
@@ -158,6 +160,7 @@ def run_job(
     if is_learned(folder) and not overwrite:
         return folder, True
     features, images = _features(job, tower, reading, layers, judgments.images, local, listener)
+    layers = _varying(layers, features, reading.view)
     objects = len(judgments.images.names)
     told = f"{len(triplets):,} triplets of {objects:,} objects, {len(layers)} layers, {job.folds} folds"
     listener.learning(f"learning {recipe.objective}: {told}")
@@ -220,7 +223,7 @@ def _features(
     job: Job,
     tower: Tower,
     reading: Reading,
-    layers: Sequence[Any],
+    layers: Sequence[Layer],
     objects: ImageSource,
     local: ImageSource | None,
     listener: JobListener,
@@ -242,6 +245,23 @@ def _features(
         if cache is not None and stock is not None:
             cache.finish(stock)
     return found[0], found[1]
+
+
+def _varying(layers: Sequence[Layer], features: Mapping[str, Rows], view: str) -> list[Layer]:
+    """The layers that tell objects apart; the class token of `layer_0` is the same for all pictures.
+
+    Raises:
+        DataError: If there is none.
+    """
+    alike = [layer.name for layer in layers if not np.ptp(features[layer.name], axis=0).any()]
+    if len(alike) == len(layers):
+        raise DataError(
+            f"{', '.join(alike)} is the same for all pictures in the view {view}: name another layer or view"
+        )
+    if alike:
+        text = f"{', '.join(alike)} is the same for all pictures in the view {view}, and is left out"
+        warnings.warn(text, AlignbenchWarning, stacklevel=3)
+    return [layer for layer in layers if layer.name not in alike]
 
 
 def _settings(
@@ -284,7 +304,9 @@ def _details(folds: Sequence[Fold], triplets: Any, seconds: float, reading: Read
     packages = ("alignbench", "torch", "lightning", "optuna", "scikit-learn", "numpy")
     return {
         "triplets": len(triplets),
-        "fold_triplets": [{"train": len(fold.train), "judge": len(fold.judge)} for fold in folds],
+        "fold_triplets": [
+            {"train": len(fold.train), "validate": len(fold.validate), "judge": len(fold.judge)} for fold in folds
+        ],
         "device": reading.device,
         "seconds": round(seconds, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.transforms.affine import AffineTransform
-from alignbench.transforms.learning import Learned, Recipe, learn
+from alignbench.transforms.learning import Learned, learn
 from alignbench.transforms.odd_one_out import OddOneOut, judge_choices, softmax_entropy, triplet_distances
+from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.splitting import Fold
 
 Floats = NDArray[np.float64]

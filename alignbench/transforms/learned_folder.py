@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -21,9 +21,11 @@ from alignbench.errors import AlignbenchError, DataError
 from alignbench.folders import scratch_folder
 from alignbench.results import run_hash
 from alignbench.transforms.affine import AffineTransform
-from alignbench.transforms.layers import LearnedLayer
-from alignbench.transforms.odd_one_out import OddOneOut
-from alignbench.transforms.search import Tried
+
+if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
+    from alignbench.transforms.layers import LearnedLayer
+    from alignbench.transforms.odd_one_out import OddOneOut
+    from alignbench.transforms.search import Tried
 
 RECORD: Final = "learned.json"
 _FILES: Final = (RECORD, "ceiling.csv", "epochs.csv", "ceiling.png", "ceiling.svg")
@@ -211,4 +213,6 @@ def read_record(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / RECORD} cannot be read: learn the transforms again") from error
+    if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+        raise DataError(f"{folder / RECORD} does not say how transforms were learned: learn them again")
     return record

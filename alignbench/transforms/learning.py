@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import lightning
@@ -14,84 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from alignbench.errors import AlignbenchError, UsageError, unknown
+from alignbench.errors import AlignbenchError, UsageError
 from alignbench.extraction.ranks import quietly
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.losses import frobenius, gram_triplet_loss, local_loss, scaled_identity, triplet_loss
+from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.splitting import Fold
 
-OBJECTIVES: Final = ("naive", "global", "glocal")
-OPTIMISERS: Final = ("adam", "sgd")
-PENALTIES: Final = ("frobenius", "identity")
 _HELD_OUT_IMAGES: Final = 0.1  # share of the images of the local term that judge it
 _MOMENTUM: Final = 0.9
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a transform is learned; the defaults are the authors'.
-
-    Attributes:
-        objective: `naive`, `global` or `glocal`; see `losses`.
-        lam: Weight of the penalty.
-        alpha: Weight of the local term (gLocal).
-        tau: Temperature of the local term.
-        learning_rate: Of the optimiser.
-        optimiser: `adam`, or `sgd` with momentum 0.9.
-        penalty: `frobenius` or `identity`; none for the objective's own.
-        bias: Whether there is one.
-        triplets: Of a batch.
-        images: Of a batch of the local term.
-        epochs: At most.
-        fewest_epochs: At least.
-        patience: Epochs without a lower held-out loss after which it stops.
-        clip: Largest norm of the gradient.
-        raw_local: Compatibility with the released code: features of the local term are not standardised.
-        seed: Of the start and the order of batches.
-    """
-
-    objective: str = "glocal"
-    lam: float = 0.1
-    alpha: float = 0.1
-    tau: float = 1.0
-    learning_rate: float = 1e-3
-    optimiser: str = "adam"
-    penalty: str | None = None
-    bias: bool = True
-    triplets: int = 256
-    images: int = 1024
-    epochs: int = 100
-    fewest_epochs: int = 20
-    patience: int = 15
-    clip: float = 1.0
-    raw_local: bool = False
-    seed: int = 0
-
-    def checked(self) -> Recipe:
-        """The recipe with its own penalty, if everything in it is possible.
-
-        Raises:
-            UsageError: If it is not.
-        """
-        if self.objective not in OBJECTIVES:
-            raise unknown("objective", self.objective, OBJECTIVES)
-        if self.optimiser not in OPTIMISERS:
-            raise unknown("optimiser", self.optimiser, OPTIMISERS)
-        positive = {"tau": self.tau, "learning rate": self.learning_rate, "gradient clip": self.clip}
-        positive |= {"triplets a batch": self.triplets, "epochs": self.epochs, "patience": self.patience}
-        for name, value in positive.items():
-            if not 0 < value < float("inf"):
-                raise UsageError(f"{name} {value} is not above 0")
-        if not 0 <= self.lam < float("inf"):
-            raise UsageError(f"lambda {self.lam} is below 0")
-        if not 0 <= self.alpha < 1:
-            raise UsageError(f"alpha {self.alpha} is not in 0 to 1, without 1")
-        if self.images < 3:
-            raise UsageError(f"{self.images} images a batch have no local structure: use 3 at least")
-        own = "frobenius" if self.objective == "naive" else "identity"
-        if self.penalty not in (None, *PENALTIES):
-            raise unknown("penalty", str(self.penalty), PENALTIES)
-        return replace(self, penalty=self.penalty or own)
 
 
 @dataclass(frozen=True)
@@ -142,7 +73,7 @@ def learn(
 
     Args:
         features: Of the objects, (n, d), un-normalised; standardised here by the two scalars of the whole matrix.
-        fold: Which triplets train, and which judge.
+        fold: Which triplets train, and which validate.
         recipe: How.
         images: Features of other images, (m, d), for the local term of gLocal.
         accelerator: `cpu` or `cuda`.
@@ -233,7 +164,7 @@ class TransformLearning(lightning.LightningModule):
 
     Args:
         features: Standardised features of the objects, (n, d).
-        fold: Which triplets train, and which judge.
+        fold: Which triplets train, and which validate.
         recipe: How.
         images: Features of the local term, (m, d); none without it.
     """
@@ -250,8 +181,8 @@ class TransformLearning(lightning.LightningModule):
         self.register_buffer("train_images", local[order[held_out:]], persistent=False)
         self.register_buffer("judging_images", local[order[:held_out]][: recipe.images], persistent=False)
         self.register_buffer("held_out", features[torch.from_numpy(fold.held_out)], persistent=False)
-        places = np.searchsorted(fold.held_out, fold.judge)  # held-out objects by their place among themselves
-        self.register_buffer("judge", torch.from_numpy(places), persistent=False)
+        places = np.searchsorted(fold.held_out, fold.validate)  # held-out objects by their place among themselves
+        self.register_buffer("validate_triplets", torch.from_numpy(places), persistent=False)
         self.train_triplets = torch.from_numpy(fold.train)
         if recipe.objective == "naive":
             weights, bias = 1e-3 * torch.randn(width, width, generator=generator), torch.zeros(width)
@@ -267,7 +198,7 @@ class TransformLearning(lightning.LightningModule):
     train_images: Tensor
     judging_images: Tensor
     held_out: Tensor
-    judge: Tensor
+    validate_triplets: Tensor
 
     def transformed(self, features: Tensor) -> Tensor:
         """XW (+ b)."""
@@ -292,7 +223,7 @@ class TransformLearning(lightning.LightningModule):
 
     def validation_step(self, batch: object, batch_idx: int) -> None:
         """All held-out triplets at once."""
-        triplets = gram_triplet_loss(self.transformed(self.held_out), self.judge)
+        triplets = gram_triplet_loss(self.transformed(self.held_out), self.validate_triplets)
         loss = self.objective(triplets, self.judging_images)
         self.log("held_out_loss", loss, batch_size=1)
         train = torch.stack(self.losses).mean()

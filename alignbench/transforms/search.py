@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
-from alignbench.transforms.learning import OPTIMISERS, Recipe
+from alignbench.transforms.recipe import OPTIMISERS, Recipe
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

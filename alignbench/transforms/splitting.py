@@ -1,7 +1,9 @@
 """Folds of objects: no triplet has objects on both sides of a split.
 
-A triplet trains a fold's transform only if none of its objects is held out, and judges it only if all three are; mixed
-ones are dropped (with three folds 29.6 % of all triplets train and 3.7 % judge).
+A triplet trains a fold's transform only if none of its objects is held out; it is held out only if all three are; mixed
+ones are dropped (with three folds 29.6 % of all triplets train and 3.7 % are held out). Of the held-out ones half say
+when learning stops and which weights are kept, the other half judge: chosen on the triplets that judge, weights that
+learned nothing would be a point better than chance.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.datasets.things import distinct_triplets
 from alignbench.errors import DataError, UsageError
 
 Indices = NDArray[np.int64]
@@ -23,14 +26,14 @@ class Fold:
     Attributes:
         held_out: Objects that are held out, ascending, (h,).
         train: Triplets without any of them, (t, 3).
-        judge: Triplets of them only, (v, 3).
-        judge_rows: Which of all triplets these are, (v,).
+        validate: Half of the triplets of them only, (v, 3): these stop learning.
+        judge: The other half, (w, 3). Repeats of a triplet are on one side.
     """
 
     held_out: Indices
     train: Indices
+    validate: Indices
     judge: Indices
-    judge_rows: Indices
 
 
 def object_folds(objects: int, folds: int, seed: int) -> list[Indices]:
@@ -51,25 +54,31 @@ def object_folds(objects: int, folds: int, seed: int) -> list[Indices]:
     return [np.sort(held).astype(np.int64) for _, held in split]
 
 
-def split_triplets(triplets: Indices, objects: int, held_out: Indices) -> Fold:
+def split_triplets(triplets: Indices, objects: int, held_out: Indices, seed: int = 0) -> Fold:
     """The triplets on each side.
 
     Args:
         triplets: Object numbers, (N, 3).
         objects: How many objects there are.
         held_out: Those to hold out.
+        seed: Of the halves of the held-out triplets.
 
     Raises:
-        DataError: If none train, or none judge.
+        DataError: If none train, or fewer than two different ones are held out.
     """
     out = np.zeros(objects, dtype=np.bool_)
     out[held_out] = True
     count = out[triplets].sum(axis=1)
-    judge = np.flatnonzero(count == 3)
-    train = triplets[count == 0]
-    if not len(train) or not len(judge):
-        lacking = "to learn from" if not len(train) else "of held-out objects only, so that nothing can be validated"
-        raise DataError(
-            f"{len(triplets):,} triplets of {objects:,} objects leave none {lacking}: use more, or other --folds"
+    train, held = triplets[count == 0], triplets[count == 3]
+    number = distinct_triplets(held)[:, 0]
+    distinct = int(number.max(initial=-1)) + 1
+    if not len(train) or distinct < 2:
+        lacking = (
+            "none to learn from" if not len(train) else f"{distinct} of held-out objects only, to validate and judge"
         )
-    return Fold(np.sort(held_out), train, triplets[judge], judge)
+        raise DataError(
+            f"{len(triplets):,} triplets of {objects:,} objects leave {lacking}: use more, or other --folds"
+        )
+    judges = np.zeros(distinct, dtype=np.bool_)
+    judges[np.random.default_rng(seed).permutation(distinct)[: distinct // 2]] = True
+    return Fold(np.sort(held_out), train, held[~judges[number]], held[judges[number]])

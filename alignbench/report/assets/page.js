@@ -68,10 +68,13 @@
     };
   }
 
+  // The interval of one layer alone, which makes no band.
   function whisker(curve, look, keys) {
+    const star = look.kind === "aligned";
+    const x = curve.x[0] + (star ? BESIDE : 0);
     return {
-      x: [curve.x[0] + BESIDE, curve.x[0] + BESIDE], y: [curve.low[0], curve.high[0]], mode: "lines", hoverinfo: "skip",
-      line: { color: look.colour, width: 2 }, keys: [...keys, ALIGNED, INTERVALS],
+      x: [x, x], y: [curve.low[0], curve.high[0]], mode: "lines", hoverinfo: "skip",
+      line: { color: look.colour, width: 2 }, keys: [...keys, ...(star ? [ALIGNED] : []), INTERVALS],
     };
   }
 
@@ -84,7 +87,7 @@
       x: along, y: flat ? along.map(() => curve.y[0]) : curve.y,
       mode: star ? "markers" : look.kind === "tower" ? "lines+markers" : "lines",
       line: { color: look.colour, dash: look.dash, width: look.kind === "twins" ? 1 : look.kind === "published" ? 1.5 : 2 },
-      marker: { symbol: look.symbol || "circle", size: star ? 14 : 7, color: look.colour, line: { color: "#fff", width: 0.5 } },
+      marker: { symbol: look.symbol || "circle", size: star ? 14 : look.symbol === "star" ? 10 : 7, color: look.colour, line: { color: "#fff", width: 0.5 } },
       hoverinfo: "text", hovertext: flat ? along.map(() => texts[0]) : texts,
       hoverlabel: { bordercolor: look.colour },
       keys: look.kind === "published" ? [...keys, PUBLISHED] : star ? [...keys, ALIGNED] : keys,
@@ -105,7 +108,8 @@
     const found = chart.ceiling ? ceiling(chart.ceiling) : [];
     for (const { curve: place, look, keys, name } of chart.lines) {
       const curve = data.curves[place];
-      if (curve.low) found.push((look.kind === "aligned" ? whisker : band)(curve, look, keys));
+      const alone = look.kind === "aligned" || (look.kind === "tower" && curve.x.length === 1);
+      if (curve.low) found.push((alone ? whisker : band)(curve, look, keys));
       found.push(line(curve, look, keys, name));
     }
     return found.map((trace) => ({ ...trace, type: "scatter", showlegend: false, visible: shown(trace.keys) }));

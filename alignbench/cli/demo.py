@@ -1,0 +1,115 @@
+"""`alignbench demo`: the packaged world, measured, and with `--transform` aligned with its observers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from alignbench.cli.features import ReadyTower
+
+_MODEL: Final = "shapes-clip"
+_LEVEL: Final = "shapes-high"
+_NEW: Final = "trainset"  # the subset whose concepts no transform of the demo has seen
+_BATCH: Final = 64
+
+
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo"),
+    transform: Annotated[
+        bool, typer.Option("--transform", help="Learn, apply and judge transforms instead, and report on them.")
+    ] = False,
+) -> None:
+    """Alignment curves of the packaged CLIP and its untrained twin at three levels, without any download."""
+    if transform:
+        _transforms(output)
+    else:
+        _curves(output)
+    print(output)
+
+
+def _curves(output: Path) -> None:
+    """Three models at three levels."""
+    from alignbench.cell import LEVELS, Cell
+    from alignbench.cli.run import measure_into
+    from alignbench.cli.show import print_table, score_table
+    from alignbench.report.figure import curves_figure, save_figure
+
+    curves = []
+    for level in LEVELS:
+        for model in (_MODEL, f"random:{_MODEL}", "pixels"):
+            cell = Cell(model=model, dataset=f"shapes-{level}", batch_size=_BATCH).checked()
+            curves.append(measure_into(cell, output, overwrite=False)[1])
+    distance = "normalized_euclidean"
+    figure = curves_figure(curves, [distance])
+    for suffix in ("png", "svg"):
+        save_figure(figure, output / f"demo.{suffix}")
+    print_table(score_table(curves, "The packaged world: simulated observers, not human data"))
+    print(f"figure: {output / 'demo.png'}; curves: curve.csv in each folder below")
+
+
+def _transforms(output: Path) -> None:
+    """Learn at every layer, align the projection, judge that, measure it beside the plain one, and report on it all."""
+    from alignbench.cell import Cell
+    from alignbench.cli.evaluate import evaluation_table
+    from alignbench.cli.features import ready_tower
+    from alignbench.cli.learn import ceiling_table
+    from alignbench.cli.report import report
+    from alignbench.cli.run import measure_into
+    from alignbench.cli.show import print_table, score_table
+    from alignbench.folders import check_writable
+    from alignbench.transforms.evaluated_folder import read_evaluation
+    from alignbench.transforms.learned_folder import read_ceiling
+
+    check_writable(output)
+    ready = ready_tower(_MODEL, view="cls", batch_size=_BATCH)
+    ceiling = _learn(ready, output, "global", ("all",))
+    aligned = _learn(ready, output, "glocal", ("projection",)) / "projection.safetensors"
+    judged = _judge(ready, output, aligned)
+    cell = Cell(model=_MODEL, dataset=_LEVEL, subsets=(_NEW,), batch_size=_BATCH, transform=aligned).checked()
+    curve = measure_into(cell, output, overwrite=False)[1]
+    print_table(ceiling_table(read_ceiling(ceiling)))
+    note = "simulated observers, not human data"
+    print_table(evaluation_table(read_evaluation(judged)[0], f"{_MODEL}, gLocal, concepts it has not seen ({note})"))
+    print_table(score_table([curve], f"{curve.label} on {_LEVEL}, {_NEW} ({note})"))
+    report([output], output / "transforms.html")
+
+
+def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, ...]) -> Path:
+    """Learn in a few seconds a layer: larger batches and steps than the authors', whose data are larger too."""
+    from alignbench.cli.learning_progress import LearningProgress
+    from alignbench.report.ceiling import draw_ceiling
+    from alignbench.transforms.job import Job, run_job
+    from alignbench.transforms.recipe import Recipe
+
+    recipe = Recipe(objective, triplets=1024, images=256, learning_rate=5e-3, epochs=40, fewest_epochs=10, patience=8)
+    job = Job(_LEVEL, subsets=("test",), layers=layers, recipe=recipe)
+    listener = LearningProgress()
+    try:
+        place = run_job(job, ready.tower, ready.label, ready.reading, output, draw=draw_ceiling, listener=listener)
+    finally:
+        listener.images.finished()
+    return place[0]
+
+
+def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
+    """On concepts, pictures and classes that the transform has not seen."""
+    from alignbench.datasets import DATASETS
+    from alignbench.datasets.shapes import labelled_scenes
+    from alignbench.report.similarity import draw_similarities
+    from alignbench.transforms.choice import chosen
+    from alignbench.transforms.evaluation_job import Evidence, Labelled, run_evaluation
+
+    evidence = Evidence(
+        dataset=_LEVEL,
+        judgments=DATASETS.load(_LEVEL).read(None, (_NEW,)),
+        local=("shapes-middle", DATASETS.load("shapes-middle").read(None, ("test",)).images),
+        labelled=Labelled("shapes", *labelled_scenes()),
+    )
+    layer = next(layer for layer in ready.tower.layers if layer.name == "projection")
+    choice = chosen(transform)
+    return run_evaluation(
+        choice, evidence, ready.tower, ready.label, layer, ready.reading, output, draw=draw_similarities
+    )[0]

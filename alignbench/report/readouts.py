@@ -1,0 +1,169 @@
+"""What a linear readout reaches on the page: choices of held-out objects over depth, zero-shot and aligned."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from alignbench.layer_names import IMAGE, PROJECTION
+from alignbench.report.charts import Section, Swatch, Toggle, points
+from alignbench.report.panels import is_simulated
+from alignbench.report.tables import NONE, Score, number, score_of
+from alignbench.report.transforms import LearnedFolder
+
+_CHANCE: Final = 1.0 / 3.0
+_LINES: Final = {  # columns of `ceiling.csv`
+    "before": Toggle("readout:before", "zero-shot", True, Swatch("#0072b2", "circle", "solid", "tower")),
+    "after": Toggle("readout:after", "aligned", True, Swatch("#d55e00", "star", "solid", "tower")),
+}
+_CHANCE_LOOK: Final = Swatch("#777777", "", "2px,3px", "baseline")
+
+
+@dataclass(frozen=True)
+class ReadoutRow:
+    """A row of the table: the layer of highest aligned accuracy, and the projection.
+
+    Attributes:
+        model: Its label.
+        dataset: Data set and subset.
+        simulated: Whether its people are simulated observers.
+        objective: Of learning.
+        layer: Where the aligned accuracy is highest.
+        depth: Of that, in percent.
+        zero_shot: There.
+        aligned: There.
+        gain: There: aligned minus zero-shot.
+        projection: Zero-shot and aligned at the projection; nothing where that was not learned.
+        ceiling: Noise ceiling.
+        triplets: How many were judged.
+    """
+
+    model: str
+    dataset: str
+    simulated: bool
+    objective: str
+    layer: str
+    depth: str
+    zero_shot: str
+    aligned: str
+    gain: Score
+    projection: tuple[Score, Score]
+    ceiling: str
+    triplets: str
+
+
+@dataclass(frozen=True)
+class ReadoutPanel:
+    """A chart of one folder.
+
+    Attributes:
+        slug: Where the script finds its data.
+        title: Its heading.
+        simulated: Whether its people are simulated observers.
+        score: The vertical axis.
+        note: How it was learned.
+    """
+
+    slug: str
+    title: str
+    simulated: bool
+    score: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """The section of what a linear readout reaches.
+
+    Attributes:
+        panels: A chart a folder.
+        rows: Of the table, in the same order.
+        boxes: What hides lines.
+        curves: Further ones for the script.
+        charts: Likewise.
+    """
+
+    panels: tuple[ReadoutPanel, ...]
+    rows: tuple[ReadoutRow, ...]
+    boxes: Section
+    curves: list[dict[str, Any]]
+    charts: dict[str, dict[str, Any]]
+
+
+def readouts_of(folders: Sequence[LearnedFolder], first: int = 0) -> Readouts:
+    """The section of some folders.
+
+    Args:
+        folders: Of learned transforms.
+        first: How many curves the page has already.
+    """
+    titles = [_title(folder) for folder in folders]
+    counts = Counter(titles)
+    curves: list[dict[str, Any]] = []
+    charts, panels = {}, []
+    for index, (folder, title) in enumerate(zip(folders, titles, strict=True)):
+        named = title if counts[title] == 1 else f"{title} ({folder.name.rpartition('__')[2]})"
+        panel = _panel(f"readout-{index}", named, folder)
+        panels.append(panel)
+        charts[panel.slug] = _chart(folder.frame, panel.score, curves, first)
+    ceilings = {"ceiling"} if any(chart["ceiling"] for chart in charts.values()) else set()
+    boxes = Section((), {"Choices of held-out objects": list(_LINES.values())}, (), frozenset(ceilings), False)
+    return Readouts(tuple(panels), tuple(map(_row, folders)), boxes, curves, charts)
+
+
+def _title(folder: LearnedFolder) -> str:
+    first = folder.frame.iloc[0]
+    return f"{first['model']} on {first['dataset']}, {first['subset']}: {first['objective']}"
+
+
+def _panel(slug: str, title: str, folder: LearnedFolder) -> ReadoutPanel:
+    first, settings = folder.frame.iloc[0], folder.record["settings"]
+    score = f"odd-one-out accuracy ({first['similarity']})"
+    parts = (
+        f"{settings.get('folds', '?')} folds of {int(folder.frame['objects'].max()):,} objects, ",
+        f"{int(folder.frame['n'].max()):,} judged triplets, {first['tokens']} tokens; {folder.name}",
+    )
+    return ReadoutPanel(slug, title, is_simulated(first["dataset"]), score, "".join(parts))
+
+
+def _chart(frame: pd.DataFrame, score: str, curves: list[dict[str, Any]], first: int) -> dict[str, Any]:
+    """What the script draws; its curves are put at the end of the list."""
+    frame = frame.sort_values("depth", kind="stable")
+    lines = [{"keys": [], "name": "chance", "curve": first + len(curves), "look": asdict(_CHANCE_LOOK)}]
+    curves.append({"layers": [IMAGE], "x": [0.0], "y": [_CHANCE]})
+    for column, toggle in _LINES.items():
+        lines.append(
+            {"keys": [toggle.key], "name": toggle.name, "curve": first + len(curves), "look": asdict(toggle.swatch)}
+        )
+        ends = {column: "value", f"{column}_low": "ci_low", f"{column}_high": "ci_high"}
+        columns = ["layer", "depth", "n", *ends]
+        curves.append(points(frame[columns].rename(columns=ends).assign(band=False)))
+    ceiling = frame["noise_ceiling"].max()
+    known = {"name": "noise ceiling", "values": [round(float(ceiling), 4)]} if math.isfinite(ceiling) else None
+    return {"score": score, "has_depth": True, "ceiling": known, "lines": lines}
+
+
+def _row(folder: LearnedFolder) -> ReadoutRow:
+    frame = folder.frame
+    first, best = frame.iloc[0], frame.loc[frame["after"].idxmax()]
+    last = frame[frame["layer"] == PROJECTION]
+    nothing = Score(NONE)
+    return ReadoutRow(
+        str(first["model"]),
+        f"{first['dataset']}, {first['subset']}",
+        is_simulated(first["dataset"]),
+        str(first["objective"]),
+        str(best["layer"]),
+        f"{best['depth']:.1f}",
+        number(best["before"]),
+        number(best["after"]),
+        score_of(best, "difference", "+"),
+        (score_of(last.iloc[0], "before"), score_of(last.iloc[0], "after")) if len(last) else (nothing, nothing),
+        number(frame["noise_ceiling"].max()),
+        f"{int(frame['n'].max()):,}",
+    )

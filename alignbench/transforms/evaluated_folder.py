@@ -1,0 +1,163 @@
+"""What judging a transform leaves behind: a folder with a table of before and after, whole or not at all.
+
+It holds `evaluation.csv` (a row a measure), `evaluated.json`, `similarities.npz` (the matrices of the figure), and
+`similarity.png` and `similarity.svg`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alignbench.errors import AlignbenchError, DataError
+from alignbench.folders import scratch_folder
+
+Floats = NDArray[np.float64]
+Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval
+RECORD: Final = "evaluated.json"
+FIGURE: Final = "similarity.png"
+_FILES: Final = (RECORD, "evaluation.csv", "similarities.npz", FIGURE, "similarity.svg")
+_TEXTS: Final = ("task", "data", "measure", "better", "reference", "sample")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure, before and after.
+
+    Attributes:
+        task: `odd-one-out`, `rsa`, `local structure`, `few-shot` or `anomaly`.
+        data: On which data.
+        measure: e.g. `accuracy`.
+        better: `higher` or `lower`; empty where neither is.
+        before: Value with its interval, which is not a number where there is none.
+        after: Likewise.
+        difference: After minus before.
+        n: Judgments, pairs or pictures.
+        reference: What it can be held against: the noise ceiling, or chance.
+        sample: Whether the transform had seen these data: `not seen`, `held-out objects`, `in-sample`,
+            `may be in-sample` or `unknown`.
+    """
+
+    task: str
+    data: str
+    measure: str
+    better: str
+    before: Ends
+    after: Ends
+    difference: Ends
+    n: int
+    reference: str
+    sample: str
+
+
+_ENDS: Final = ("before", "after", "difference")
+EVALUATION_COLUMNS: Final = tuple(
+    name
+    for field in fields(Row)
+    for name in ((field.name, f"{field.name}_low", f"{field.name}_high") if field.name in _ENDS else (field.name,))
+)
+
+
+def evaluation_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows of `evaluation.csv`."""
+    table = []
+    for row in rows:
+        found: dict[str, Any] = {}
+        for field in fields(row):
+            value = getattr(row, field.name)
+            if field.name in _ENDS:
+                found |= dict(zip((field.name, f"{field.name}_low", f"{field.name}_high"), value, strict=True))
+            else:
+                found[field.name] = value
+        table.append(found)
+    return pd.DataFrame(table, columns=list(EVALUATION_COLUMNS))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What judging gave.
+
+    Attributes:
+        rows: Of the table.
+        title: Whose similarities the matrices are.
+        matrices: Cosine similarities of the same pictures, (n, n), by name: `before`, `after`, perhaps `people`.
+    """
+
+    rows: tuple[Row, ...]
+    title: str
+    matrices: Mapping[str, Floats]
+
+
+def is_evaluated(folder: Path) -> bool:
+    """Whether a folder holds everything that judging leaves."""
+    return all((folder / name).is_file() for name in _FILES)
+
+
+def write_evaluated(
+    folder: Path, found: Evaluated, record: Mapping[str, Any], draw: Callable[[Evaluated, Path], None]
+) -> None:
+    """Write the folder.
+
+    Args:
+        folder: Its place; what is there is replaced.
+        found: What judging gave.
+        record: What `evaluated.json` says.
+        draw: Writes the figure of similarities into a folder.
+
+    Raises:
+        AlignbenchError: If it cannot be written.
+    """
+    scratch = scratch_folder(folder.parent, folder.name.rpartition("__")[2])
+    try:
+        scratch.mkdir(parents=True)
+        evaluation_frame(found.rows).to_csv(scratch / "evaluation.csv", index=False)
+        arrays = {name: matrix.astype(np.float32) for name, matrix in found.matrices.items()}
+        np.savez_compressed(scratch / "similarities.npz", **arrays)  # type: ignore[arg-type]  # taken for others
+        draw(found, scratch)
+        (scratch / RECORD).write_text(json.dumps(dict(record), indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(scratch, folder)
+    except OSError as error:
+        raise AlignbenchError(f"{folder} cannot be written ({error.strerror}): choose another --output") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def find_evaluated(places: Sequence[Path]) -> list[Path]:
+    """Folders of judged transforms among or directly below some places."""
+    found = []
+    for place in places:
+        below = [place / RECORD] if (place / RECORD).is_file() else sorted(place.glob(f"*/{RECORD}"))
+        found += [path.parent for path in below if not path.parent.name.startswith(".tmp-")]
+    return found
+
+
+def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The table of a folder, and its record.
+
+    Raises:
+        DataError: If they cannot be read, or are another's.
+    """
+    again = "judge the transform again"
+    try:
+        frame = pd.read_csv(folder / "evaluation.csv", keep_default_na=False, dtype=dict.fromkeys(_TEXTS, str))
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder} does not hold a judged transform that can be read: {again}") from error
+    if tuple(frame.columns) != EVALUATION_COLUMNS or frame.empty:
+        raise DataError(f"{folder / 'evaluation.csv'} does not hold the columns of a judged transform: {again}")
+    if not isinstance(record, dict) or not isinstance(record.get("settings"), dict) or "title" not in record:
+        raise DataError(f"{folder / RECORD} lacks what a judged transform says of itself: {again}")
+    numbers = [name for name in frame.columns if name not in _TEXTS]
+    frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")
+    return frame, record

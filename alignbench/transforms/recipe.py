@@ -1,0 +1,79 @@
+"""How a transform is learned, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from alignbench.errors import UsageError, unknown
+
+OBJECTIVES: Final = ("naive", "global", "glocal")
+OPTIMISERS: Final = ("adam", "sgd")
+PENALTIES: Final = ("frobenius", "identity")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a transform is learned; the defaults are the authors'.
+
+    Attributes:
+        objective: `naive`, `global` or `glocal`; see `losses`.
+        lam: Weight of the penalty.
+        alpha: Weight of the local term (gLocal).
+        tau: Temperature of the local term.
+        learning_rate: Of the optimiser.
+        optimiser: `adam`, or `sgd` with momentum 0.9.
+        penalty: `frobenius` or `identity`; none for the objective's own.
+        bias: Whether there is one.
+        triplets: Of a batch.
+        images: Of a batch of the local term.
+        epochs: At most.
+        fewest_epochs: At least.
+        patience: Epochs without a lower held-out loss after which it stops.
+        clip: Largest norm of the gradient.
+        raw_local: Compatibility with the released code: features of the local term are not standardised.
+        seed: Of the start and the order of batches.
+    """
+
+    objective: str = "glocal"
+    lam: float = 0.1
+    alpha: float = 0.1
+    tau: float = 1.0
+    learning_rate: float = 1e-3
+    optimiser: str = "adam"
+    penalty: str | None = None
+    bias: bool = True
+    triplets: int = 256
+    images: int = 1024
+    epochs: int = 100
+    fewest_epochs: int = 20
+    patience: int = 15
+    clip: float = 1.0
+    raw_local: bool = False
+    seed: int = 0
+
+    def checked(self) -> Recipe:
+        """The recipe with its own penalty, if everything in it is possible.
+
+        Raises:
+            UsageError: If it is not.
+        """
+        if self.objective not in OBJECTIVES:
+            raise unknown("objective", self.objective, OBJECTIVES)
+        if self.optimiser not in OPTIMISERS:
+            raise unknown("optimiser", self.optimiser, OPTIMISERS)
+        positive = {"tau": self.tau, "learning rate": self.learning_rate, "gradient clip": self.clip}
+        positive |= {"triplets a batch": self.triplets, "epochs": self.epochs, "patience": self.patience}
+        for name, value in positive.items():
+            if not 0 < value < float("inf"):
+                raise UsageError(f"{name} {value} is not above 0")
+        if not 0 <= self.lam < float("inf"):
+            raise UsageError(f"lambda {self.lam} is below 0")
+        if not 0 <= self.alpha < 1:
+            raise UsageError(f"alpha {self.alpha} is not in 0 to 1, without 1")
+        if self.images < 3:
+            raise UsageError(f"{self.images} images a batch have no local structure: use 3 at least")
+        own = "frobenius" if self.objective == "naive" else "identity"
+        if self.penalty not in (None, *PENALTIES):
+            raise unknown("penalty", str(self.penalty), PENALTIES)
+        return replace(self, penalty=self.penalty or own)
