@@ -1,4 +1,4 @@
-"""`alignbench report`: runs and transforms side by side, as a page that answers questions, or a figure of the curves."""
+"""`alignbench report`: runs and transforms side by side, as a page that answers the study's questions or a figure."""
 
 from __future__ import annotations
 
