@@ -12,7 +12,7 @@ from alignbench.errors import DataError, UsageError
 from alignbench.transforms.splitting import object_folds, split_triplets
 
 
-@settings(max_examples=30)
+@settings(max_examples=8)
 @given(objects=st.integers(12, 30), folds=st.integers(2, 3), seed=st.integers(0, 1000))
 def test_no_triplet_has_objects_on_both_sides(objects: int, folds: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.embedding import Batch
 from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
 from alignbench.extraction.low_precision import LOW_PRECISION, lowered
-from alignbench.extraction.ranks import quietly, trainer_of
+from alignbench.extraction.ranks import interruptible, quietly, trainer_of
 from alignbench.machine import memory_kept
 from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
 
@@ -103,7 +103,7 @@ def extract_features(
     pictures = OrderedImages(images, np.arange(start, count), tower.prepare, cached)
     loader = ordered_loader(pictures, reading.batch_size, reading.workers, stack, pin_memory=reading.device == "cuda")
     module = _FeatureExtraction(tower, layers, reading, arrays, images.names)
-    with quietly(), memory_kept(), lowered(tower, reading.precision):
+    with quietly(), memory_kept(), lowered(tower, reading.precision), interruptible():
         trainer_of(reading.device, 1, 1, [_Feed(advanced)]).predict(module, loader, return_predictions=False)
     return arrays
 

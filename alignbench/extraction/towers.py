@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +23,7 @@ from alignbench.extraction.low_precision import lowered
 from alignbench.extraction.mapped import mapped_zeros
 from alignbench.extraction.meeting import check_counts, finish_pairs, layer_results
 from alignbench.extraction.plan import Indices, layer_passes
-from alignbench.extraction.ranks import Ranks, noticing_losses, quietly, trainer_of
+from alignbench.extraction.ranks import Ranks, interruptible, noticing_losses, quietly, trainer_of
 from alignbench.models.towers import Layer, Tower, view_tokens
 
 
@@ -201,19 +199,7 @@ def _embed(
     with quietly():
         trainer = trainer_of(ranks.device.type, ranks.devices, ranks.nodes, [_Feed(listener)])
         try:
-            with lowered(module.tower, execution.precision):
-                _predict(trainer, module, loader)
+            with lowered(module.tower, execution.precision), interruptible():
+                trainer.predict(module, loader, return_predictions=False)
         finally:
             module.release()
-
-
-def _predict(trainer: lightning.Trainer, module: PairExtraction, loader: object) -> None:
-    """Run the loop; an interruption stays one, although Lightning makes it an exit and turns Ctrl-C off."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.predict(module, loader, return_predictions=False)
-    except SystemExit as stop:
-        raise KeyboardInterrupt from stop
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from alignbench.errors import AlignbenchError, UsageError
-from alignbench.extraction.ranks import quietly
+from alignbench.extraction.ranks import interruptible, quietly
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.losses import frobenius, gram_triplet_loss, local_loss, scaled_identity, triplet_loss
 from alignbench.transforms.recipe import Recipe
@@ -89,7 +89,7 @@ def learn(
     standard = torch.from_numpy(((features - mean) / std).astype(np.float32))
     module = TransformLearning(standard, fold, recipe, _local_features(features, images, recipe, mean, std))
     stopping = EarlyStopping("held_out_loss", patience=recipe.patience, check_finite=False)
-    with quietly(), torch.random.fork_rng(devices=[]):
+    with quietly(), interruptible(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=accelerator,
             devices=1,
