@@ -1,0 +1,70 @@
+"""Weights that are cast once, and memory that is kept."""
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Folders
+
+from alignbench.extraction.low_precision import lowered
+from alignbench.models import load_tower
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+def test_features_are_bit_for_bit_those_of_autocast(tiny_tower: Folders, family: str) -> None:
+    tower = load_tower(str(tiny_tower(family)))
+    before = dict(tower.named_parameters())
+    side = tower.prepare(__import__("PIL.Image").Image.new("RGB", (64, 64))).shape[-1]
+    pixels = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
+
+    def embed() -> torch.Tensor:
+        found = []
+        hook = tower.get_submodule(tower.layers[-1].module).register_forward_hook(lambda m, a, out: found.append(out))
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            tower(pixels)
+        hook.remove()
+        return found[0]
+
+    plain = embed()
+    with lowered(tower, "bf16"):
+        assert {p.dtype for p in tower.parameters()} >= {torch.bfloat16}
+        assert torch.equal(embed(), plain)
+    with pytest.raises(RuntimeError, match="stop"), lowered(tower, "bf16"):
+        raise RuntimeError("stop")
+    after = dict(tower.named_parameters())
+    assert all(after[name] is before[name] for name in before)
+    with lowered(tower, "fp32"):
+        assert all(p.dtype == torch.float32 for p in tower.parameters())
+
+
+FAULTS = """
+import resource, torch
+from contextlib import nullcontext
+from alignbench.machine import memory_kept
+
+def batches():
+    for _ in range(6):
+        blocks = [torch.ones(4_000_000) for _ in range(6)]  # 16 MB each
+
+def faults(where):
+    with where:
+        batches()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        batches()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(faults(nullcontext()), faults(memory_kept()))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc"
+)
+def test_pages_are_not_asked_for_again() -> None:
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True, cwd=root)
+    by_default, kept = map(int, done.stdout.split())
+    assert kept * 10 < by_default

@@ -1,0 +1,103 @@
+"""The published transforms: from a server that the test starts, through the cache, and what is refused."""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError
+from alignbench.transforms import PUBLISHED, align
+from alignbench.transforms import published as function
+from alignbench.transforms.published import Published
+
+MODULES = {
+    **dict.fromkeys(("clip_ViT-L/14", "clip_RN50"), "visual"),
+    **dict.fromkeys(("OpenCLIP_ViT-L-14_laion400m_e32", "OpenCLIP_ViT-L-14_laion2b_s32b_b82k"), "visual"),
+    **dict.fromkeys(("dino-vit-base-p16", "dino-vit-base-p8", "dinov2-vit-base-p14", "dinov2-vit-large-p14"), "norm"),
+    **{"resnet18": "avgpool", "resnet50": "avgpool", "vgg16": "classifier.3", "alexnet": "classifier.4"},
+}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ThreadingHTTPServer]]:
+    """Serves a transform of width 4 for every name; the cache is the test's own."""
+    monkeypatch.setenv("ALIGNBENCH_CACHE", str(tmp_path / "cache"))
+    for name, known in PUBLISHED.items():
+        monkeypatch.setitem(PUBLISHED, name, Published(known.module, 4, known.models, known.supervised))
+        place = tmp_path / "served" / name / known.module / "transform.npz"
+        place.parent.mkdir(parents=True)
+        np.savez(place, weights=2.0 * np.eye(4), mean=1.0, std=0.5)
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "served")))
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{serving.server_port}", serving
+    serving.shutdown()
+    serving.server_close()
+
+
+def test_all_twelve_are_known() -> None:
+    assert {name: known.module for name, known in PUBLISHED.items()} == MODULES
+
+
+def test_it_is_downloaded_once_and_checked_ever_after(server: tuple[str, ThreadingHTTPServer], tmp_path: Path) -> None:
+    source, serving = server
+    first = function("clip_ViT-L/14", source=source)
+    serving.shutdown()
+    serving.server_close()
+    again = function("clip_ViT-L/14", source=source)
+    assert first.weights.tobytes() == again.weights.tobytes()
+    assert again.provenance["layer"] == "projection"
+    assert "openai/clip-vit-large-patch14" in again.provenance["models"]
+    x = np.ones((2, 4))
+    np.testing.assert_array_equal(align(x, model="clip_ViT-L/14"), 0.0 * x)
+    np.testing.assert_array_equal(align(2 * x, model="openai/clip-vit-large-patch14", module="projection"), 4.0 * x)
+    (place,) = (tmp_path / "cache").rglob("transform.npz")
+    place.write_bytes(place.read_bytes() + b"0")
+    with pytest.raises(DataError, match="is not what was downloaded"):
+        function("clip_ViT-L/14", source=source)
+    place.with_suffix(".sha256").unlink()  # half of a download: it is fetched again, which fails here
+    with pytest.raises(AlignbenchError, match="cannot be downloaded"):
+        function("clip_ViT-L/14", source=source)
+
+
+def test_only_what_can_be_read_is_kept(server: tuple[str, ThreadingHTTPServer], tmp_path: Path) -> None:
+    served = tmp_path / "served" / "clip_RN50" / "visual" / "transform.npz"
+    np.savez(served, weights=np.eye(5), mean=0.0, std=1.0)
+    with pytest.raises(DataError, match="4 features"):
+        function("clip_RN50", source=server[0])
+    served.write_bytes(b"<html>")
+    with pytest.raises(DataError, match=r"not an \.npz"):
+        function("clip_RN50", source=server[0])
+    served.unlink()
+    with pytest.raises(AlignbenchError, match="404"):
+        function("clip_RN50", source=server[0])
+    assert not list((tmp_path / "cache").rglob("*.*"))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_a_user_should_know_is_said(server: tuple[str, ThreadingHTTPServer], name: str) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        function(name, source=server[0])
+    texts = [str(each.message) for each in said if issubclass(each.category, AlignbenchWarning)]
+    expected = [(True, False)] if name == "dinov2-vit-base-p14" else []
+    expected += [(False, True)] if name in ("resnet18", "resnet50", "vgg16", "alexnet") else []
+    assert [("byte for byte" in text, "lowers performance" in text) for text in texts] == expected
+
+
+def test_names_that_are_not_there() -> None:
+    with pytest.raises(UsageError, match="did you mean clip_ViT-L/14"):
+        function("clip_ViT-L14")
+    with pytest.raises(UsageError, match="module visual only, not for logits"):
+        function("clip_RN50", "logits")
+    with pytest.raises(UsageError, match="unknown way to align"):
+        align(np.ones((1, 4)), model="clip_RN50", method="naive")
