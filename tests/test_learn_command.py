@@ -259,3 +259,15 @@ def test_what_cannot_be_applied_or_extracted_is_said(
         assert text in lines[0], lines
     assert {path.name for path in tmp_path.iterdir()} == {"narrow.npz", "nan.npy"}
     assert main([*apply, str(learned / "layer_2.safetensors"), "--layer", "layer_2", "--force"]) == 0
+
+
+def test_a_report_shows_what_was_learned(learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    assert main(["report", str(learned.parent), "--output", str(page)]) == 0
+    text = page.read_text()
+    assert "What a linear readout reaches" in text
+    assert learned.name in text
+    (tmp_path / "empty").mkdir()
+    assert main(["report", str(tmp_path / "empty"), "--output", str(tmp_path / "none.html")]) == 1
+    assert "holds no finished run" in capsys.readouterr().err
+    assert not (tmp_path / "none.html").exists()

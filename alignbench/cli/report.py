@@ -1,4 +1,4 @@
-"""`alignbench report`: runs and transforms side by side, as a page that answers the study's questions or a figure."""
+"""`alignbench report`: runs and transforms side by side, as a page that answers questions; or a figure of curves."""
 
 from __future__ import annotations
 
