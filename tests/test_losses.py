@@ -84,12 +84,15 @@ def test_large_products_do_not_overflow() -> None:
     embeddings = torch.tensor([[[1000.0], [1.0], [-1.0]]])
     assert float(triplet_loss(embeddings)) == pytest.approx(0.0, abs=1e-6)
     assert float(triplet_loss(embeddings[:, [0, 2, 1]])) == pytest.approx(2000.0)
+    rows = torch.tensor([[0, 1, 2], [0, 2, 1]])
+    assert float(gram_triplet_loss(embeddings[0], rows)) == pytest.approx(1000.0)
 
 
 CASES: dict[str, Callable[[Tensor], Tensor]] = {
     "triplets": lambda w: triplet_loss((golden()[0] @ w)[torch.tensor([[0, 1, 2], [3, 4, 5]])]),
     "gram": lambda w: gram_triplet_loss(golden()[0] @ w, torch.tensor([[0, 1, 2], [3, 4, 5]])),
     "local": lambda w: local_loss(golden()[0], golden()[0] @ w + 0.01, 0.5),
+    "divergence": lambda w: local_divergence(golden()[0], golden()[0] @ w + 0.01, 0.1),
     "frobenius": frobenius,
     "scaled identity": scaled_identity,
 }

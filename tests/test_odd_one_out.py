@@ -1,6 +1,7 @@
 """Choices of features, against plain loops."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,11 +54,16 @@ def test_accuracies_are_shares_of_triplets_and_ties_are_wrong() -> None:
 def test_the_ceiling_is_the_largest_share_of_repeated_triplets() -> None:
     repeated = np.array([[0, 1, 2]] * 3 + [[2, 1, 0]] + [[3, 4, 5]] * 2 + [[6, 7, 8]])
     assert noise_ceiling(repeated, None) == pytest.approx((0.75 + 1.0) / 2)  # 3 of 4, 2 of 2; one judged once
+    assert noise_ceiling(repeated, 0.6767) == noise_ceiling(repeated, None)
+    assert noise_ceiling(repeated[-2:], 0.6767) == 0.6767
+    assert np.isnan(noise_ceiling(repeated[-2:], None))
 
 
 def test_entropy_is_scipys() -> None:
     logits = -triplet_distances(X, TRIPLETS, "dot")
     assert softmax_entropy(X, TRIPLETS) == pytest.approx(entropy(softmax(logits, axis=1), axis=1).mean(), rel=1e-10)
+    assert softmax_entropy(1000.0 * np.eye(3)[[0, 0, 1]], np.array([[0, 1, 2]])) == 0.0
+    assert softmax_entropy(np.eye(3), np.array([[0, 1, 2]])) == pytest.approx(np.log(3))
 
 
 def test_triplets_are_those_of_the_judgments() -> None:
@@ -68,5 +74,9 @@ def test_triplets_are_those_of_the_judgments() -> None:
         i, j, k = triplets[row]
         assert {i, j} == set(options[row, 0])
         assert {frozenset((i, k)), frozenset((j, k))} == {frozenset(pair) for pair in options[row, 1:].tolist()}
+    turned = replace(judgments, human=np.arange(len(triplets)) % 3)  # another pair is kept
+    for row, (i, j, k) in enumerate(triplets_of(turned)[:9]):
+        assert {i, j} == set(options[row, row % 3])
+        assert {i, j, k} == set(options[row].flatten())
     with pytest.raises(UsageError, match="no odd-one-out"):
         triplets_of(DATASETS.load("shapes-middle").read(None, ("test",)))

@@ -254,6 +254,6 @@ class _Best(Callback):
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         assert isinstance(module, TransformLearning)
         epochs = module.history
-        if epochs[-1].held_out_loss <= min(epoch.held_out_loss for epoch in epochs):
+        if epochs[-1] is min(epochs, key=lambda epoch: epoch.held_out_loss):  # of equal ones the first
             bias = module.bias
             module.kept = module.weights.detach().clone(), None if bias is None else bias.detach().clone()

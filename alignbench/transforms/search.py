@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # what Optuna makes of nonsense
 
+_STOPPED: Final = "stopped"  # marks a trial that did not end by itself
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -43,9 +45,10 @@ def search(
     """The recipe with the lowest held-out loss on triplets of so many.
 
     What is made small is comparable between all weights of the local term and the penalty, as the objective is not. The
-    first trial is the base itself; then Optuna's sampler (TPE, seeded by the recipe) proposes: lambda from 1e-5 to 10,
-    the learning rate from 1e-4 to 1e-2 (both on a logarithmic scale), the optimiser; with gLocal also alpha from 0.05
-    to 0.5 and tau from 0.05 to 2.
+    first trial is the base itself; then Optuna's sampler (TPE) proposes: lambda from 1e-5 to 10, the learning rate from
+    1e-4 to 1e-2 (both on a logarithmic scale), the optimiser; with gLocal also alpha from 0.05 to 0.5 and tau from 0.05
+    to 2. The sampler is seeded by the recipe and the number of trials that ended, so that a search that was stopped
+    proposes what it would have proposed; the trial in which it was stopped does not count.
 
     Args:
         base: What is not searched.
@@ -64,22 +67,25 @@ def search(
         raise UsageError(f"--trials {trials} is below 1")
     import optuna
 
-    study = _study(journal, name, base.seed)
-    if not study.trials:
-        study.enqueue_trial(_of(base))
+    study = _study(journal, name)
 
     def objective(trial: Trial) -> float:
-        return judge(replace(base, **_proposed(trial, base.objective)))
+        try:
+            return judge(replace(base, **_proposed(trial, base.objective)))
+        except AlignbenchError:
+            raise
+        except BaseException:  # such as Ctrl-C, of which Optuna makes a trial that failed
+            trial.set_user_attr(_STOPPED, True)
+            raise
 
     def heard(_: Study, trial: optuna.trial.FrozenTrial) -> None:
         advanced(Tried(trial.number, dict(trial.params), trial.value))
 
-    left = trials - len([trial for trial in study.trials if trial.state.is_finished()])
-    if left > 0:
-        study.optimize(objective, n_trials=left, catch=(AlignbenchError,), callbacks=[heard])
-    tried = [
-        Tried(trial.number, dict(trial.params), trial.value) for trial in study.trials if trial.state.is_finished()
-    ]
+    while len(tried := _ended(study)) < trials:
+        study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(tried))
+        if not tried and not study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.WAITING]):
+            study.enqueue_trial(_of(base))
+        study.optimize(objective, n_trials=1, catch=(AlignbenchError,), callbacks=[heard])
     if not any(one.loss is not None for one in tried):
         raise AlignbenchError(
             f"none of {len(tried)} trials of {name} had a finite loss: see a single one without --trials"
@@ -87,7 +93,16 @@ def search(
     return replace(base, **study.best_params), tried
 
 
-def _study(journal: Path, name: str, seed: int) -> Study:
+def _ended(study: Study) -> list[Tried]:
+    """Trials that ended by themselves."""
+    return [
+        Tried(trial.number, dict(trial.params), trial.value)
+        for trial in study.trials
+        if trial.state.is_finished() and _STOPPED not in trial.user_attrs
+    ]
+
+
+def _study(journal: Path, name: str) -> Study:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -98,12 +113,7 @@ def _study(journal: Path, name: str, seed: int) -> Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the journal is experimental
             storage = JournalStorage(JournalFileBackend(str(journal), JournalFileOpenLock(str(journal))))
-            return optuna.create_study(
-                storage=storage,
-                study_name=name,
-                sampler=optuna.samplers.TPESampler(seed=seed),
-                load_if_exists=True,
-            )
+            return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
     except _UNREADABLE as error:
         raise DataError(f"{journal} cannot be read as a journal of Optuna: remove it to search anew") from error
 
