@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from alignbench.errors import AlignbenchError
+from alignbench.errors import AlignbenchError, one_line
 
 
 @contextmanager
@@ -29,9 +29,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield scratch
         os.replace(scratch, path)
     except OSError as error:
-        raise AlignbenchError(f"{path} cannot be written ({error.strerror}): choose another place") from error
+        why = error.strerror or one_line(error)  # a full disk is told by NumPy in words of its own
+        raise AlignbenchError(f"{path} cannot be written ({why}): choose another place") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,17 @@ def test_precision_stays(dtype: type) -> None:
         again.numpy().astype(float), found.astype(float), rtol=1e-3 if dtype is np.float16 else 1e-5
     )
     assert made().apply(torch.from_numpy(x).bfloat16()).dtype == torch.bfloat16
+
+
+def test_bytes_in_another_order_and_longer_numbers_lose_no_digits() -> None:
+    x = RNG.normal(size=(4, 6))
+    expected = made().apply(x)
+    for dtype in (">f8", np.longdouble):
+        transform = AffineTransform(WEIGHTS.astype(dtype), 0.25, 1.5, BIAS.astype(dtype))
+        found = transform.apply(x.astype(dtype))
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found.astype(float), expected, rtol=1e-14)
+        np.testing.assert_allclose(transform.apply(torch.from_numpy(x)).numpy(), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
@@ -157,3 +169,39 @@ def test_what_a_file_lacks_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "odd.npy", np.ones((4, 6)))
     with pytest.raises(DataError, match=r"\(4, 6\)"):
         AffineTransform.load(tmp_path / "odd.npy", mean=0.0, std=1.0)
+
+
+def damaged(content: bytes) -> Iterator[bytes]:
+    """A file with one of its first or last bytes changed, and cut short."""
+    for place in {*range(min(160, len(content))), *range(max(0, len(content) - 400), len(content))}:
+        for change in (0x01, 0x20, 0xFF):
+            yield content[:place] + bytes([content[place] ^ change]) + content[place + 1 :]
+    for length in range(0, len(content), 29):
+        yield content[:length]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+def test_damage_is_said_or_does_no_harm(tmp_path: Path, suffix: str) -> None:
+    path, given = tmp_path / f"t{suffix}", {"mean": 0.0, "std": 1.0} if suffix == ".npy" else {}
+    if suffix == ".npy":
+        np.save(path, WEIGHTS)
+    elif suffix == ".npz":
+        np.savez_compressed(path, weights=WEIGHTS, mean=0.0, std=1.0)
+    else:
+        made().save(path)
+    said = []
+    for content in damaged(path.read_bytes()):
+        try:
+            AffineTransform.from_bytes(content, path.name, **given)
+        except DataError as error:
+            said.append(str(error))
+    assert len(said) > 50
+    assert all(path.name in text for text in said)
+
+
+def test_a_header_that_promises_too_much_is_said(tmp_path: Path) -> None:
+    with (tmp_path / "vast.npy").open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**8, 10**8)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(DataError, match=r"vast\.npy cannot be read"):
+        AffineTransform.load(tmp_path / "vast.npy", mean=0.0, std=1.0)

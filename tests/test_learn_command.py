@@ -1,18 +1,29 @@
 """`alignbench transform learn`, `apply` and `extract` through the command line, on the packaged model."""
 
+import base64
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from safetensors import safe_open
+from sklearn.model_selection import KFold
+from wandb_runs import isolate, logged_in, read_logged
 
 from alignbench.cli.main import main
+from alignbench.datasets import DATASETS
+from alignbench.extraction.features import Reading, chosen_layers, extract_features
+from alignbench.models import load_tower
 from alignbench.transforms import AffineTransform, job
 from alignbench.transforms.feature_files import read_features
+from alignbench.transforms.layers import LearnedLayer
 from alignbench.transforms.learned_folder import CEILING_COLUMNS, read_ceiling
+from alignbench.transforms.odd_one_out import triplets_of
+from alignbench.transforms.splitting import split_triplets
 
 LEARN = [
     "transform",
@@ -27,13 +38,19 @@ LEARN = [
     "off",
 ]
 SMALL = ["--limit", "4000", "--objective", "global", "--epochs", "2"]
+LAYERS = ["--layers", "projection,layer_2"]
 
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import wandb
+
     output = tmp_path_factory.mktemp("transforms")
-    assert main([*LEARN, *SMALL, "--layers", "projection,layer_2", "--output", str(output)]) == 0
-    (folder,) = output.iterdir()
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, tmp_path_factory.mktemp("home"))
+        assert main([*LEARN, *SMALL, *LAYERS, "--output", str(output), "--wandb", "offline"]) == 0
+        wandb.teardown()
+    (folder,) = output.glob("[!.]*")
     return folder
 
 
@@ -52,6 +69,37 @@ def test_the_folder_holds_transforms_and_their_ceiling(learned: Path) -> None:
     epochs = pd.read_csv(learned / "epochs.csv")
     assert len(epochs) == 2 * 3 * 2
     assert epochs.groupby(["layer", "fold"])["best"].sum().eq(1).all()
+    losses = epochs[epochs["best"]].pivot(index="layer", columns="fold", values="held_out_triplet_loss")
+    np.testing.assert_allclose(frame["held_out_loss"], losses.mean(axis=1), rtol=1e-12)
+    assert frame["best_fold"].tolist() == losses.to_numpy().argmin(axis=1).tolist()
+
+
+def test_the_ceiling_is_the_accuracy_of_each_fold_on_what_it_held_out(learned: Path) -> None:
+    judgments = DATASETS.load("shapes-high").read(None, ("test",)).limited(4000)
+    triplets, objects = triplets_of(judgments), judgments.images.names
+    tower = load_tower("shapes-clip", protocol="corrected")
+    layers = chosen_layers(tower, ["projection", "layer_2"])
+    features = extract_features(tower, judgments.images, layers, Reading(batch_size=16))
+    for row in read_ceiling(learned).to_dict("records"):
+        before: list[bool] = []
+        after: list[bool] = []
+        for fold in range(3):
+            transform = AffineTransform.load(learned / "folds" / f"{row['layer']}_{fold}.safetensors")
+            x = features[row["layer"]].astype(np.float64)
+            assert transform.std == pytest.approx(x.std(), rel=1e-6)
+            out = np.isin(objects, transform.provenance["held_out_objects"])
+            judge = split_triplets(triplets, len(objects), np.flatnonzero(out)).judge
+            y = (x - transform.mean) / transform.std @ transform.weights + transform.bias
+            for features_of, right in ((x, before), (y, after)):
+                unit = features_of / np.linalg.norm(features_of, axis=1, keepdims=True)
+                cosines = [(unit[judge[:, a]] * unit[judge[:, b]]).sum(axis=1) for a, b in ((0, 1), (0, 2), (1, 2))]
+                right.extend((cosines[0] > cosines[1]) & (cosines[0] > cosines[2]))
+        assert row["n"] == len(before)
+        assert row["before"] == pytest.approx(np.mean(before), abs=2e-3)  # near ties may fall otherwise
+        assert row["after"] == pytest.approx(np.mean(after), abs=2e-3)
+        assert row["before_low"] < row["before"] < row["before_high"]
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+        assert row["after"] < row["noise_ceiling"] <= 1.0
 
 
 def test_transforms_say_where_they_come_from(learned: Path) -> None:
@@ -74,12 +122,71 @@ def test_transforms_say_where_they_come_from(learned: Path) -> None:
 
 def test_what_is_finished_is_taken(learned: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (learned / "learned.json").stat().st_mtime_ns
-    arguments = [*LEARN, *SMALL, "--layers", "projection,layer_2", "--output", str(learned.parent)]
-    assert main(arguments) == 0
+    assert main([*LEARN, *SMALL, *LAYERS, "--output", str(learned.parent)]) == 0
     printed = capsys.readouterr()
     assert "are finished" in printed.err
     assert printed.out.splitlines()[-1] == str(learned)
     assert (learned / "learned.json").stat().st_mtime_ns == before
+
+
+def test_each_fold_holds_out_a_part_of_the_objects(learned: Path) -> None:
+    names = DATASETS.load("shapes-high").read(None, ("test",)).limited(4000).images.names
+    expected = [{names[i] for i in held} for _, held in KFold(3, shuffle=True, random_state=0).split(np.array(names))]
+    for layer in ("layer_2", "projection"):
+        for number, held in enumerate(expected):
+            told = AffineTransform.load(learned / "folds" / f"{layer}_{number}.safetensors").provenance
+            assert set(told["held_out_objects"]) == held
+            assert set(told["learned_objects"]) == set(names) - held
+            assert (told["fold"], told["layer"], told["objective"]) == (number, layer, "global")
+
+
+def test_wandb_is_given_the_ceiling_and_the_files(learned: Path) -> None:
+    (place,) = logged_in(learned.parent)
+    logged, frame = read_logged(place), read_ceiling(learned)
+    assert logged.state["name"] == "shapes-clip on shapes-high: global"
+    steps = [item for item in logged.history if "depth" in item]
+    shown = {"before": "zero_shot", "after": "aligned", "difference": "gain", "held_out_loss": "held_out_loss"}
+    for name, key in shown.items():
+        assert [item[f"transform/{key}"] for item in steps] == pytest.approx(frame[name].tolist(), rel=1e-12)
+        found = [logged.state["summary"][f"transform/{key}/{layer}"] for layer in frame["layer"]]
+        assert found == pytest.approx(frame[name].tolist(), rel=1e-12)
+    assert [item["depth"] for item in steps] == frame["depth"].tolist()
+    assert len(logged.table("epochs")) == 2 * 3 * 2
+    assert logged.table("ceiling")["layer"].tolist() == frame["layer"].tolist()
+    (artifact,) = [found for found in logged.of("artifact") if found["type"] == "transform"]
+    digests = {entry["path"]: entry["digest"] for entry in artifact["manifest"]["contents"]}
+    names = ("ceiling.csv", "learned.json", "layer_2.safetensors", "projection.safetensors")
+    expected = {name: hashlib.md5((learned / name).read_bytes()).digest() for name in names}
+    assert digests == {name: base64.b64encode(digest).decode() for name, digest in expected.items()}
+
+
+def test_to_overwrite_learns_the_same_again_or_leaves_what_was_there(
+    learned: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("projection.safetensors", "folds/layer_2_1.safetensors", "ceiling.csv", "epochs.csv")
+    before = {name: (learned / name).read_bytes() for name in names}
+    beside = {path.name for path in learned.parent.iterdir()}
+    arguments = [*LEARN, *SMALL, *LAYERS, "--output", str(learned.parent), "--overwrite"]
+    record, saved = (learned / "learned.json").stat().st_mtime_ns, 0
+    save = AffineTransform.save
+
+    def full(self: AffineTransform, path: Path) -> Path:
+        nonlocal saved
+        saved += 1
+        if saved == 4:
+            raise OSError(28, "No space left on device")
+        return save(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AffineTransform, "save", full)
+        assert main(arguments) == 1
+    assert "cannot be written (No space left on device)" in capsys.readouterr().err
+    assert (learned / "learned.json").stat().st_mtime_ns == record
+    assert main(arguments) == 0
+    assert "are finished" not in capsys.readouterr().err
+    assert (learned / "learned.json").stat().st_mtime_ns > record
+    assert {name: (learned / name).read_bytes() for name in names} == before
+    assert {path.name for path in learned.parent.iterdir()} == beside
 
 
 def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +200,38 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_search_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learn_layer, calls = job.learn_layer, 0
+    arguments = [*LEARN, *SMALL, "--epochs", "1", "--layers", "projection,layer_2", "--output", str(tmp_path / "out")]
+
+    def stop_at(number: int) -> None:
+        def counted(*given: Any, **options: Any) -> LearnedLayer:
+            nonlocal calls
+            calls += 1
+            if calls == number:
+                raise KeyboardInterrupt
+            return learn_layer(*given, **options)
+
+        nonlocal calls
+        calls = 0
+        monkeypatch.setattr(job, "learn_layer", counted)
+
+    stop_at(5)  # two trials and the best at layer_2, then the second trial at the projection
+    assert main([*arguments, "--trials", "2"]) == 130
+    (journal,) = (tmp_path / "out").iterdir()
+    assert journal.name.startswith(".search-")
+    stop_at(0)
+    assert main([*arguments, "--trials", "2"]) == 0
+    assert calls == 3  # the best at layer_2 again, one trial, and the best at the projection
+    (folder,) = (tmp_path / "out").iterdir()
+    assert pd.read_csv(folder / "trials.csv").groupby("layer")["held_out_loss"].count().tolist() == [2, 2]
+
+
 def test_a_search_goes_on_and_glocal_takes_packaged_pictures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert job._PACKAGED_LOCAL == ("shapes-middle", "trainset")  # 1,800 pictures
+    monkeypatch.setattr(job, "_PACKAGED_LOCAL", ("shapes-high", "trainset"))
     arguments = [*LEARN, "--limit", "3000", "--epochs", "1", "--batch-images", "32", "--trials", "2"]
     assert main([*arguments, "--output", str(tmp_path)]) == 0
     printed = capsys.readouterr().err
@@ -106,6 +242,9 @@ def test_a_search_goes_on_and_glocal_takes_packaged_pictures(
     assert trials["trial"].tolist() == [0, 1]
     first = trials.iloc[0]
     assert (first["lam"], first["alpha"], first["tau"], first["optimiser"]) == (0.1, 0.1, 1.0, "adam")
+    identities = DATASETS.load("shapes-high").read(None, ("trainset",)).images.identities()
+    digest = hashlib.sha256("\n".join(identities).encode()).hexdigest()
+    assert AffineTransform.load(folder / "projection.safetensors").provenance["local_images"] == digest
 
 
 @pytest.mark.parametrize(
@@ -117,7 +256,7 @@ def test_a_search_goes_on_and_glocal_takes_packaged_pictures(
         (["--dataset", "things", "--data-root", "."], 2, "--local-images"),
         (["--dataset", "shapes-low"], 2, "no odd-one-out triplets"),
         (["--tokens", "all", "--layers", "layer_2"], 2, "--tokens cls or mean"),
-        (["--layers", "layer_0", "--limit", "4000"], 1, "the same for all pictures"),
+        (["--layers", "layer_0", "--limit", "4000", "--objective", "global"], 1, "the same for all pictures"),
         (["--trials", "-1"], 2, "below 0"),
         (["--limit", "3"], 2, "cannot be split"),
         (["--limit", "60"], 1, "use more, or other --folds"),
@@ -131,6 +270,17 @@ def test_bad_input_is_said_in_a_line(
     assert len(lines) == 1
     assert text in lines[0]
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def test_too_few_pictures_are_refused_before_any_is_embedded(
+    tmp_path: Path, extracted: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--limit", "4000", "--local-images", str(extracted[0]), "--output", str(tmp_path)]
+    assert main([*LEARN, *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "7 images say too little about local structure: use 30 at least" in said
+    assert "1 layers, cpu" not in said
+    assert list(tmp_path.iterdir()) == []
 
 
 # -------------------------------------------------------------------------------------- extract and apply
@@ -170,35 +320,6 @@ def test_features_are_the_models_own(extracted: tuple[Path, Path]) -> None:
             output_of = model(**pixels, output_hidden_states=True)
         np.testing.assert_allclose(found.arrays["projection"][row], output_of.image_embeds[0], atol=2e-5)
         np.testing.assert_allclose(found.arrays["layer_2"][row], output_of.hidden_states[2][0, 0], atol=2e-5)
-
-
-def test_a_stopped_extraction_goes_on(
-    extracted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from alignbench.transforms import image_features
-
-    root, whole = extracted
-    output = tmp_path / "features.safetensors"
-    monkeypatch.setattr(image_features, "_SECONDS", 0.0)
-    embedded = 0
-
-    def stop(self: object, images: int) -> None:
-        nonlocal embedded
-        embedded += images
-        if embedded == 4:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("alignbench.cli.show.ImageProgress.advanced", stop)
-        assert main(_extract(root, output, "--layers", "projection,layer_2")) == 130
-    assert not output.exists()
-    seen: list[int] = []
-    monkeypatch.setattr("alignbench.cli.show.ImageProgress.advanced", lambda self, images: seen.append(images))
-    assert main(_extract(root, output, "--layers", "projection,layer_2")) == 0
-    assert sum(seen) == 3
-    assert [path.name for path in tmp_path.iterdir()] == [output.name]
-    for name in ("projection", "layer_2"):
-        np.testing.assert_array_equal(read_features(output).arrays[name], read_features(whole).arrays[name])
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".npy"])

@@ -63,8 +63,11 @@ def test_overfitting_stops_and_does_not_keep_the_last() -> None:
     learned = learn(
         features, shuffled, Recipe("global", lam=0.0, learning_rate=0.05, triplets=64, patience=3, fewest_epochs=1)
     )
-    assert len(learned.epochs) < 100
-    assert learned.best < len(learned.epochs) - 1
+    assert len(learned.epochs) == learned.best + 1 + 3  # the patience
+    longer = Recipe("global", lam=0.0, learning_rate=0.05, triplets=64, patience=1, fewest_epochs=12)
+    more = learn(features, shuffled, longer)
+    assert len(more.epochs) == 12
+    assert more.best == int(np.argmin([epoch.held_out_loss for epoch in more.epochs]))
     expected = reference_triplets(embedded(learned, features), shuffled.validate)
     assert learned.epochs[learned.best].held_out_loss == pytest.approx(expected, rel=1e-5)
 
@@ -115,6 +118,19 @@ def test_two_epochs_equal_a_plain_loop(recipe: Recipe) -> None:
         np.testing.assert_allclose(learned.transform.bias, found[learned.best][1], atol=2e-6)
     else:
         assert learned.transform.bias is None
+
+
+@pytest.mark.parametrize("objective", ["naive", "global", "glocal"])
+def test_it_starts_where_the_authors_do(objective: str) -> None:
+    module = TransformLearning(torch.zeros(OBJECTS, 40), world()[1], Recipe(objective).checked(), None)
+    assert module.bias is not None
+    weights, bias = module.weights.detach().numpy(), module.bias.detach().numpy()
+    if objective == "naive":
+        assert weights.std() == pytest.approx(1e-3, rel=0.1)
+        assert abs(weights.mean()) < 1e-4
+    else:
+        np.testing.assert_array_equal(weights, 1e-3 * np.eye(40, dtype=np.float32))
+        np.testing.assert_array_equal(bias, np.full(40, 1e-3, dtype=np.float32))
 
 
 def test_of_equal_epochs_the_first_is_kept() -> None:

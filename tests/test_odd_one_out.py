@@ -1,6 +1,7 @@
 """Choices of features, against plain loops."""
 
 import itertools
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
+from alignbench.ceilings import repeat_ceilings
 from alignbench.datasets import DATASETS
 from alignbench.errors import DataError, UsageError
 from alignbench.transforms.odd_one_out import (
@@ -57,6 +59,20 @@ def test_the_ceiling_is_the_largest_share_of_repeated_triplets() -> None:
     assert noise_ceiling(repeated, 0.6767) == noise_ceiling(repeated, None)
     assert noise_ceiling(repeated[-2:], 0.6767) == 0.6767
     assert np.isnan(noise_ceiling(repeated[-2:], None))
+
+
+def test_the_ceiling_is_the_one_that_runs_report() -> None:
+    judgments = DATASETS.load("shapes-high").read(None, ("test",))
+    triplets = triplets_of(judgments)
+    above, below = repeat_ceilings(judgments.judged, judgments.human.astype(np.int64))["ceiling_max_share"]
+    found = noise_ceiling(triplets, None)
+    assert found == pytest.approx(above.sum() / below.sum(), rel=1e-12)
+    choices: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+    for row in triplets.tolist():
+        choices[tuple(sorted(row))][row[2]] += 1
+    shares = [max(count.values()) / count.total() for count in choices.values() if count.total() > 1]
+    assert len(shares) == 1000
+    assert found == pytest.approx(np.mean(shares), rel=1e-12)
 
 
 def test_entropy_is_scipys() -> None:

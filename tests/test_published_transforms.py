@@ -1,5 +1,6 @@
 """The published transforms: from a server that the test starts, through the cache, and what is refused."""
 
+import socket
 import threading
 import warnings
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
         place.parent.mkdir(parents=True)
         np.savez(place, weights=2.0 * np.eye(4), mean=1.0, std=0.5)
     serving = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "served")))
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{serving.server_port}", serving
     serving.shutdown()
     serving.server_close()
@@ -46,6 +47,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
 
 def test_all_twelve_are_known() -> None:
     assert {name: known.module for name, known in PUBLISHED.items()} == MODULES
+    widths = {name: known.width for name, known in PUBLISHED.items()}
+    assert [name for name, width in widths.items() if width == 1024] == ["clip_RN50", "dinov2-vit-large-p14"]
+    assert [widths[name] for name in ("resnet18", "resnet50", "vgg16", "alexnet")] == [512, 2048, 4096, 4096]
+    assert sum(width == 768 for width in widths.values()) == 6
 
 
 def test_it_is_downloaded_once_and_checked_ever_after(server: tuple[str, ThreadingHTTPServer], tmp_path: Path) -> None:
@@ -67,6 +72,35 @@ def test_it_is_downloaded_once_and_checked_ever_after(server: tuple[str, Threadi
     place.with_suffix(".sha256").unlink()  # half of a download: it is fetched again, which fails here
     with pytest.raises(AlignbenchError, match="cannot be downloaded"):
         function("clip_ViT-L/14", source=source)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhalf",
+    ],
+    ids=["nothing", "nonsense", "cut short", "damaged"],
+)
+def test_a_server_that_answers_nonsense_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setenv("ALIGNBENCH_CACHE", str(tmp_path / "cache"))
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(10_000)
+            connection.sendall(answer)
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    with pytest.raises(AlignbenchError, match=r"cannot be downloaded|is not an \.npz"):
+        function("clip_RN50", source=f"http://127.0.0.1:{listening.getsockname()[1]}")
+    serving.join()
+    listening.close()
+    assert not (tmp_path / "cache").exists()
 
 
 def test_only_what_can_be_read_is_kept(server: tuple[str, ThreadingHTTPServer], tmp_path: Path) -> None:

@@ -41,4 +41,4 @@ def test_glocal_keeps_more_than_naive_and_shuffled_labels_teach_nothing() -> Non
     shuffled = np.random.default_rng(0).permuted(world.triplets, axis=1)
     judged = world.learn("global", 0, shuffled).judged
     assert judged.after[1] < 1 / 3 < judged.after[2]
-    assert abs(judged.after[0] - 1 / 3) < 0.05
+    assert abs(judged.after[0] - 1 / 3) < 0.04

@@ -57,9 +57,10 @@ def extract(
     chosen = chosen_layers(ready.tower, names_in(layers))
     progress = ImageProgress()
     say(f"{ready.label}: {len(pictures.names):,} images, {len(chosen)} layers, {ready.reading.device}")
-    progress.started(len(pictures.names))
     try:
-        there = features_into(output, ready.tower, ready.label, pictures, chosen, ready.reading, progress.advanced)
+        there = features_into(
+            output, ready.tower, ready.label, pictures, chosen, ready.reading, progress.started, progress.advanced
+        )
     finally:
         progress.finished()
     if there:

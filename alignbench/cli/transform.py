@@ -41,7 +41,7 @@ def apply(
     if not force:
         check_fits(choice, found, name)
     aligned = choice.transform.apply(found.arrays[name])
-    write_features(output, found.with_layer(name, aligned, transform=choice.name))
+    write_features(output, found.with_transformed(name, aligned, choice.name))
     print(output)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,16 +18,30 @@ SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".ti
 def image_folder(root: Path) -> FileImages:
     """The pictures below a folder, at any depth, sorted by their paths relative to it; hidden ones are passed over.
 
+    Links to folders are followed, as torchvision does.
+
     Raises:
         DataError: If there is no such folder, or no picture in it.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: name one that holds pictures")
-    found = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    names = sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+    names = sorted(path.relative_to(root).as_posix() for path in _visible(root) if path.suffix.lower() in SUFFIXES)
     if not names:
         raise DataError(f"{root} holds no pictures ({', '.join(SUFFIXES)})")
     return FileImages(root, tuple(names))
+
+
+def _visible(root: Path) -> Iterator[Path]:
+    """Files below a folder, without hidden ones; a link to a folder above it is not followed."""
+    for place, folders, files in os.walk(root, followlinks=True):
+        here = Path(place)
+        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_up(here / name)]
+        yield from (here / name for name in files if not name.startswith(".") and (here / name).is_file())
+
+
+def _leads_up(folder: Path) -> bool:
+    """Whether a folder is a link to one of those on the way to it."""
+    return folder.is_symlink() and folder.resolve() in [above.resolve() for above in folder.absolute().parents]
 
 
 def labelled_folder(root: Path) -> tuple[FileImages, Indices, tuple[str, ...]]:

@@ -48,9 +48,11 @@ def chosen_layers(tower: Tower, names: Sequence[str]) -> list[Layer]:
     """Layers of a tower by name, in its order; `all` for every one.
 
     Raises:
-        UsageError: If there is no such layer.
+        UsageError: If there is no such layer, or none is named.
     """
     there = {layer.name: layer for layer in tower.layers}
+    if not names:
+        raise UsageError(f"no layer is named: there are {', '.join(there)}")
     for name in names:
         if name != "all" and name not in there:
             raise UsageError(f"unknown layer '{name}': {did_you_mean(name, there) or 'there are ' + ', '.join(there)}")

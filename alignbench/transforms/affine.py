@@ -11,9 +11,11 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     Array = TypeVar("Array", NDArray[np.floating[Any]], torch.Tensor)
 
 SUFFIXES = (".safetensors", ".npz", ".npy")
+UNREADABLE = (  # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
+    *(ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, RuntimeError),
+    *(TokenError, zlib.error, zipfile.BadZipFile),
+)
 _KEYS = ("weights", "mean", "std")
 
 
@@ -111,7 +117,7 @@ class AffineTransform:
         return self._apply_tensor(x)
 
     def _apply_array(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-        precision = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
+        precision = np.dtype(np.float64 if x.dtype.itemsize >= 8 else np.float32)
         mean, std = (np.asarray(value, dtype=precision) for value in (self.mean, self.std))
         found = ((x.astype(precision) - mean) / std) @ self.weights.astype(precision)
         if self.bias is not None:
@@ -226,6 +232,7 @@ def _fixed(name: str, array: object, dimensions: int) -> NDArray[np.floating[Any
         raise DataError(f"{name} has the shape {copy.shape}, where {dimensions} dimensions are needed")
     if not np.isfinite(copy).all():
         raise DataError(f"{name} holds numbers that are not finite")
+    copy = copy.astype(np.float64 if copy.dtype.itemsize > 8 else copy.dtype.newbyteorder("="), copy=False)
     copy.setflags(write=False)
     return copy
 
@@ -249,7 +256,7 @@ def _numpy(content: bytes, name: str) -> NDArray[Any]:
         raise DataError(f"{name} is not in NumPy's format{_pickled(content)}: convert it to .npz or .safetensors")
     try:
         return cast("NDArray[Any]", np.load(io.BytesIO(content), allow_pickle=False))
-    except (ValueError, EOFError, OSError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{name} cannot be read ({one_line(error)}): convert it to .npz or .safetensors") from error
 
 
@@ -259,7 +266,7 @@ def _zipped(content: bytes, name: str) -> dict[str, Any]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files if key in (*_KEYS, "bias")}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{name} cannot be read ({one_line(error)}): save it by numpy.savez of plain arrays") from error
 
 
@@ -275,7 +282,7 @@ def _safetensors(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, A
         arrays: dict[str, Any] = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         provenance = json.loads(header.get("__metadata__", {}).get("provenance", "{}"))
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, *UNREADABLE) as error:
         raise DataError(f"{name} cannot be read ({one_line(error)}): save it again") from error
     if not isinstance(provenance, dict):
         raise DataError(f"{name} says in an unknown way where it comes from: save it again")

@@ -6,7 +6,7 @@ A `.npz` or `.safetensors` may hold features of several layers, (n, d) or (n, to
 from __future__ import annotations
 
 import json
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.layer_names import PROJECTION
-from alignbench.transforms.affine import SUFFIXES
+from alignbench.transforms.affine import SUFFIXES, UNREADABLE
 from alignbench.whole_files import whole_file
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class FeatureFile:
         arrays: By layer, (n, ..., d); of a `.npy` the one is called `features`.
         names: Of the rows, or none.
         others: What else the file holds, which is carried along.
-        origin: What is known of where they come from: `model`, `tokens`, `model_fingerprint`.
+        origin: What is known of where they come from: `model`, `tokens`, `model_fingerprint`, whether the projection is
+            `normalized`, and in `transforms` what has been applied to which layer.
     """
 
     arrays: dict[str, Features]
@@ -55,9 +56,10 @@ class FeatureFile:
             raise UsageError(f"the file holds no layer {name}: it holds {there}")
         return name if name is not None else next(iter(self.arrays))
 
-    def with_layer(self, name: str, features: Features, **origin: Any) -> FeatureFile:
-        """The same with other features at one layer, and more known of where they come from."""
-        return replace(self, arrays={**self.arrays, name: features}, origin={**self.origin, **origin})
+    def with_transformed(self, name: str, features: Features, transform: str) -> FeatureFile:
+        """The same with other features at one layer, to which a transform has been applied."""
+        applied = {**self.origin.get("transforms", {}), name: transform}
+        return replace(self, arrays={**self.arrays, name: features}, origin={**self.origin, "transforms": applied})
 
 
 def read_features(path: Path) -> FeatureFile:
@@ -77,7 +79,7 @@ def read_features(path: Path) -> FeatureFile:
         raise DataError(f"{path} is not there: check the name of the file of features")
     try:
         found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_numpy(path)
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         remedy = "save plain arrays (a pickle is not opened)"
         raise DataError(f"{path} cannot be read as features ({one_line(error)}): {remedy}") from error
     _check(path, found)
@@ -95,7 +97,7 @@ def _read_numpy(path: Path) -> FeatureFile:
         raise ValueError(f"{NAMES} is no list of texts")
     features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
     others = {key: array for key, array in arrays.items() if key not in features}
-    origin = json.loads(str(others.pop("origin"))) if "origin" in others else {}
+    origin = _origin(str(others.pop("origin"))) if "origin" in others else {}
     return FeatureFile(features, None if names is None else tuple(map(str, names)), others, origin)
 
 
@@ -111,9 +113,16 @@ def _read_safetensors(path: Path) -> FeatureFile:
     features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
     others = {key: array for key, array in arrays.items() if key not in features}
     names = json.loads(known[NAMES]) if NAMES in known else None
-    return FeatureFile(
-        features, None if names is None else tuple(map(str, names)), others, json.loads(known.get("origin", "{}"))
-    )
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"{NAMES} is no list of texts")
+    return FeatureFile(features, None if names is None else tuple(names), others, _origin(known.get("origin", "{}")))
+
+
+def _origin(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not isinstance(found.get("transforms", {}), dict):
+        raise ValueError("origin does not say where they come from")
+    return found
 
 
 def _check(path: Path, found: FeatureFile) -> None:
@@ -132,23 +141,33 @@ def _check(path: Path, found: FeatureFile) -> None:
 
 
 def check_fits(chosen: Chosen, features: FeatureFile, layer: str) -> None:
-    """Refuse a transform of another model, layer or view, as far as both say of which they are.
+    """Refuse a transform of another model, layer or view, as far as both say of which they are, and a second one.
 
     Raises:
-        UsageError: If they differ.
+        UsageError: If they differ, the projection is divided by its norm, or the layer has been transformed already.
     """
     told, here = chosen.transform.provenance, features.origin
+    if layer in here.get("transforms", {}):
+        raise UsageError(f"{layer} has been transformed already, by {here['transforms'][layer]}: add --force")
+    if "model" in here and "layer" in told and told["layer"] != layer:
+        raise UsageError(f"the transform {chosen.name} is for {told['layer']}, not for {layer}: add --force")
+    if here.get("normalized") and layer == PROJECTION and "layer" in told:
+        raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add --force")
     for name in ("model_fingerprint", "tokens"):
         if name in told and name in here and told[name] != here[name] and (name != "tokens" or layer != PROJECTION):
             known = told.get("model", "another model") if name == "model_fingerprint" else f"the view {told[name]}"
             ours = here.get("model", "another model") if name == "model_fingerprint" else f"the view {here[name]}"
             raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add --force")
-    if here and "layer" in told and told["layer"] != layer:
-        raise UsageError(f"the transform {chosen.name} is for {told['layer']}, not for {layer}: add --force")
-    if "models" in told and "model" in here and here["model"] not in (told.get("model"), *told["models"]):
+    if "models" in told and "model" in here and here["model"] not in _names(told):
         raise UsageError(
             f"the transform {chosen.name} is of {told['model']}, and these features of {here['model']}: add --force"
         )
+
+
+def _names(told: Mapping[str, Any]) -> set[Any]:
+    """Of the models that a published transform is for; a local directory has the last part of such a name."""
+    whole = (told.get("model"), *told["models"])
+    return {*whole, *(name.rpartition("/")[2] for name in told["models"] if ":" not in name)}
 
 
 def write_features(path: Path, features: FeatureFile) -> None:
@@ -159,13 +178,17 @@ def write_features(path: Path, features: FeatureFile) -> None:
         features: What to write.
 
     Raises:
-        UsageError: If the name ends otherwise, or a `.npy` is to hold several layers.
+        UsageError: If the name ends otherwise, a `.npy` is to hold several layers, or a `.safetensors` text.
         AlignbenchError: If it cannot be written.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: features are written as {', '.join(SUFFIXES)}")
     if path.suffix == ".npy" and len(features.arrays) > 1:
         raise UsageError(f"{path}: a .npy holds one layer, and there are {len(features.arrays)}: write .safetensors")
+    if path.suffix == ".safetensors":
+        for name, array in {**features.others, **features.arrays}.items():
+            if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+                raise UsageError(f"{path}: a .safetensors holds plain numbers, and {name} is {array.dtype}: write .npz")
     with whole_file(path) as scratch:
         if path.suffix == ".npy":
             np.save(scratch, next(iter(features.arrays.values())))
@@ -182,12 +205,13 @@ def _npz_arrays(features: FeatureFile) -> dict[str, Any]:
 
 
 def _write_safetensors(path: Path, features: FeatureFile) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays = {**features.others, **features.arrays}
-    texts = [name for name, array in arrays.items() if array.dtype.kind not in "fiub"]
-    if texts:
-        raise UsageError(f"{path}: a .safetensors holds numbers only, and {texts[0]} is text: write .npz")
     metadata = {} if features.names is None else {NAMES: json.dumps(list(features.names))}
     metadata |= {"origin": json.dumps(features.origin)} if features.origin else {}
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, metadata=metadata or None)
+    try:
+        save_file({name: np.ascontiguousarray(each) for name, each in arrays.items()}, path, metadata=metadata or None)
+    except SafetensorError as error:  # a full disk, for instance
+        raise OSError(one_line(error)) from error

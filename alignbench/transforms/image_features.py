@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from alignbench.datasets.images import ImageSource
-from alignbench.errors import AlignbenchError, UsageError
+from alignbench.errors import AlignbenchError, UsageError, one_line
 from alignbench.extraction.features import Reading, Rows, extract_features, feature_shape
 from alignbench.models.towers import Layer, Tower
 from alignbench.transforms.affine import SUFFIXES
@@ -32,6 +32,7 @@ def features_into(
     images: ImageSource,
     layers: Sequence[Layer],
     reading: Reading,
+    started: Callable[[int], None] = lambda images: None,
     advanced: Callable[[int], None] = lambda images: None,
 ) -> int:
     """Embed every picture and write a file of features.
@@ -43,6 +44,7 @@ def features_into(
         images: The pictures; their names go into the file.
         layers: Some of its layers.
         reading: How.
+        started: Hears how many pictures are about to be embedded.
         advanced: Hears of every batch.
 
     Returns:
@@ -61,16 +63,19 @@ def features_into(
         "model_fingerprint": tower.fingerprint,
         "tokens": reading.view,
         "precision": reading.precision,
+        "normalized": any(layer.unit_norm for layer in layers),
     }
     partial = path.with_name(f".partial-{path.name}")
     settings = {**origin, "images": images.identities(), "layers": [layer.name for layer in layers]}
     try:
         arrays, start = _opened(partial, settings, layers, reading.view)
+        started(len(images.names) - start)
         _fill(partial, settings, arrays, start, (tower, images, layers, reading), advanced)
         write_features(path, FeatureFile({**arrays}, tuple(images.names), origin=origin))
         shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
-        raise AlignbenchError(f"{path} cannot be written ({error.strerror}): choose another --output") from error
+        why = error.strerror or one_line(error)
+        raise AlignbenchError(f"{path} cannot be written ({why}): choose another --output") from error
     return start
 
 
@@ -103,19 +108,22 @@ def _fill(
 
 def _opened(partial: Path, settings: dict[str, Any], layers: Sequence[Layer], view: str) -> tuple[dict[str, Rows], int]:
     """Arrays in files, and how many of their rows are there already."""
+    places = {layer.name: partial / f"{layer.name}.npy" for layer in layers}
+    shapes = {layer.name: (len(settings["images"]), *feature_shape(layer, view)) for layer in layers}
     done = _done(partial, settings)
-    if not done:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-    arrays: dict[str, Rows] = {}
-    for layer in layers:
-        place = partial / f"{layer.name}.npy"
-        if done:
-            arrays[layer.name] = np.load(place, mmap_mode="r+")
-        else:
-            shape = (len(settings["images"]), *feature_shape(layer, view))
-            arrays[layer.name] = np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shape)
-    return arrays, done
+    if done:
+        try:
+            # read-only first: numpy lengthens a file that is too short when it may write to it
+            if all(np.load(place, mmap_mode="r").shape == shapes[name] for name, place in places.items()):
+                return {name: np.load(place, mmap_mode="r+") for name, place in places.items()}, done
+        except (OSError, ValueError):
+            pass  # a file of rows is damaged: they are embedded again
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    return {
+        name: np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shapes[name])
+        for name, place in places.items()
+    }, 0
 
 
 def _done(partial: Path, settings: dict[str, Any]) -> int:

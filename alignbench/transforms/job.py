@@ -28,6 +28,7 @@ from alignbench.extraction.pixel_cache import PixelCache
 from alignbench.models.towers import Layer, Tower
 from alignbench.transforms.layers import LearnedLayer, learn_layer
 from alignbench.transforms.learned_folder import is_learned, learned_name, write_learned
+from alignbench.transforms.learning import check_images
 from alignbench.transforms.odd_one_out import KINDS, triplets_of
 from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.search import Tried, search
@@ -154,6 +155,8 @@ def run_job(
         for held in object_folds(len(judgments.images.names), job.folds, recipe.seed)
     ]
     local = _local_images(job, data_set) if recipe.objective == "glocal" else None
+    if local is not None:
+        check_images(len(local.names))
     identities = judgments.images.identities()
     settings = _settings(job, recipe, label, tower, reading, judgments, identities, local)
     folder = output / learned_name(label, job.dataset, settings)

@@ -21,6 +21,7 @@ from alignbench.transforms.losses import frobenius, gram_triplet_loss, local_los
 from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.splitting import Fold
 
+FEWEST_IMAGES: Final = 30  # of the local term
 _HELD_OUT_IMAGES: Final = 0.1  # share of the images of the local term that judge it
 _MOMENTUM: Final = 0.9
 
@@ -122,10 +123,19 @@ def _local_features(
         raise UsageError("gLocal keeps the local structure of images: give features of some, or learn otherwise")
     if images.shape[1:] != features.shape[1:]:
         raise UsageError(f"images have features of {images.shape[1:]}, and objects of {features.shape[1:]}")
-    if len(images) < 30:
-        raise UsageError(f"{len(images)} images say too little about local structure: use 30 at least")
+    check_images(len(images))
     local = images if recipe.raw_local else (images - mean) / std
     return torch.from_numpy(local.astype(np.float32))
+
+
+def check_images(count: int) -> None:
+    """Refuse too few images for the local term.
+
+    Raises:
+        UsageError: If there are.
+    """
+    if count < FEWEST_IMAGES:
+        raise UsageError(f"{count} images say too little about local structure: use {FEWEST_IMAGES} at least")
 
 
 class _Once(IterableDataset[int]):

@@ -8,10 +8,12 @@ against it.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -145,7 +147,8 @@ def _kept(place: Path) -> bytes | None:
     try:
         content, digest = place.read_bytes(), _digest_file(place).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
-        place.unlink(missing_ok=True)  # one without the other is half of a download
+        with suppress(OSError):
+            place.unlink()  # one without the other is half of a download
         return None
     if hashlib.sha256(content).hexdigest() != digest:
         raise DataError(f"{place} is not what was downloaded (its SHA-256 differs): delete it to download it again")
@@ -156,7 +159,7 @@ def _download(address: str) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=_SECONDS) as answer:  # an https address of ours, or a test's
             content: bytes = answer.read(_LARGEST + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise AlignbenchError(
             f"{address} cannot be downloaded ({one_line(error)}): check the network, or download it by other means and "
             "name the file"

@@ -1,0 +1,59 @@
+"""Files that are there whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from alignbench.errors import AlignbenchError
+from alignbench.whole_files import whole_file, write_whole
+
+
+def test_a_file_comes_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "t.npz"
+    with whole_file(path) as scratch:
+        scratch.write_bytes(b"half")
+        assert scratch.suffix == ".npz"  # NumPy would add one
+        assert scratch.parent == path.parent
+        assert not path.exists()
+    assert path.read_bytes() == b"half"
+    write_whole(path, b"other")
+    assert path.read_bytes() == b"other"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def fail(path: Path, error: BaseException) -> None:
+    with whole_file(path) as scratch:
+        scratch.write_bytes(b"half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no")])
+def test_what_fails_leaves_the_old_one(tmp_path: Path, error: BaseException) -> None:
+    write_whole(tmp_path / "f", b"old")
+    with pytest.raises(type(error)):
+        fail(tmp_path / "f", error)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("400 requested and 0 written"), "400 requested and 0 written"),  # so NumPy tells of a full disk
+    ],
+)
+def test_a_full_disk_is_said_in_a_line(tmp_path: Path, error: OSError, said: str) -> None:
+    with pytest.raises(AlignbenchError) as found:
+        fail(tmp_path / "f", error)
+    assert str(found.value) == f"{tmp_path / 'f'} cannot be written ({said}): choose another place"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_is_said_in_a_line(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", b"")
+    with pytest.raises(AlignbenchError, match=r"file/below cannot be written"):
+        write_whole(tmp_path / "file" / "below", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(AlignbenchError, match="folder cannot be written"):
+        write_whole(tmp_path / "folder", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
