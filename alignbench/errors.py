@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -38,6 +39,11 @@ class AlignbenchWarning(UserWarning):
 def one_line(error: BaseException) -> str:
     """The beginning of an error's text, without line breaks."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def unwritable(path: Path, error: OSError, remedy: str = "choose another --output") -> AlignbenchError:
+    """The error for a place that cannot be written to; NumPy tells of a full disk in words of its own."""
+    return AlignbenchError(f"{path} cannot be written ({error.strerror or one_line(error)}): {remedy}")
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:

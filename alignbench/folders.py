@@ -1,4 +1,4 @@
-"""A run folder on disk: what makes it whole, and the scratch folder in which it is written.
+"""Folders on disk: what makes a run folder whole, the scratch folder in which one is written, where caches are.
 
 Nothing heavy is imported here, so that what is finished can be told at once.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,31 @@ _SCRATCH: Final = re.compile(r"\.tmp-(?:[0-9a-f]{8}|probe)-(?P<host>.+)-(?P<pid>
 def is_complete(folder: Path) -> bool:
     """Whether a folder holds everything that a finished run leaves."""
     return all((folder / name).is_file() for name in FILES)
+
+
+def slug_of(label: str) -> str:
+    """A label as a part of a folder's name."""
+    return label.replace("/", "--").replace(":", "--")
+
+
+def holders_of(record: str, places: Iterable[Path]) -> list[Path]:
+    """Folders that hold a file of that name, among or directly below some places; unfinished ones are passed over."""
+    found = []
+    for place in places:
+        held = [place / record] if (place / record).is_file() else sorted(place.glob(f"*/{record}"))
+        found += [path.parent for path in held if not path.parent.name.startswith(".tmp-")]
+    return found
+
+
+def cache_folder(kind: str) -> Path | None:
+    """Where things of a kind are cached: in `$ALIGNBENCH_CACHE`, or in the user's caches; none without a home."""
+    own, caches = os.environ.get("ALIGNBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if own:
+        return Path(own) / kind
+    try:
+        return (Path(caches) if caches else Path.home() / ".cache") / "alignbench" / kind
+    except RuntimeError:
+        return None
 
 
 def scratch_folder(output: Path, key: str) -> Path:

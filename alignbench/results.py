@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.datasets.judgments import Judgments
-from alignbench.errors import AlignbenchError, DataError
-from alignbench.folders import is_complete, scratch_folder
+from alignbench.errors import DataError
+from alignbench.folders import holders_of, is_complete, slug_of
 from alignbench.judgment_table import write_judgments
 from alignbench.layer_names import is_aligned, is_block, is_plain, rows_of, split_label
+from alignbench.whole_files import whole_folder
 
 COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
@@ -129,7 +128,7 @@ def run_hash(settings: dict[str, Any]) -> str:
 
 def folder_name(label: str, dataset: str, settings: dict[str, Any]) -> str:
     """`<slug>__<dataset>__<hash8>`."""
-    return f"{label.replace('/', '--').replace(':', '--')}__{dataset}__{run_hash(settings)}"
+    return f"{slug_of(label)}__{dataset}__{run_hash(settings)}"
 
 
 def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], overwrite: bool = False) -> Path:
@@ -152,9 +151,8 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
     folder = output / folder_name(run.curve.label, run.judgments.dataset, run.settings)
     if is_complete(folder) and not overwrite:
         return folder
-    scratch = scratch_folder(output, run_hash(run.settings))
-    try:
-        scratch.mkdir(parents=True)
+    # another process may have finished the same meanwhile
+    with whole_folder(folder, keep=lambda: is_complete(folder) and not overwrite) as scratch:
         run.curve.frame.to_csv(scratch / "curve.csv", index=False)
         layers = {"layers": json.dumps(list(run.layers))}
         arrays = {name: np.ascontiguousarray(values) for name, values in run.distances.items()}
@@ -165,27 +163,7 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
         draw(run.curve, scratch)
         record = {"label": run.curve.label, "settings": run.settings, **run.details}
         (scratch / "run.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        if overwrite or not is_complete(folder):  # another process may have finished the same meanwhile
-            _put_in_place(scratch, folder)
-    except OSError as error:
-        raise AlignbenchError(f"{folder} cannot be written ({error.strerror}): choose another --output") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
-
-
-def _put_in_place(scratch: Path, folder: Path) -> None:
-    if folder.exists():
-        aside = folder.with_name(f".tmp-old-{folder.name}-{os.getpid()}")
-        folder.rename(aside)
-        try:
-            scratch.rename(folder)
-        except OSError:
-            aside.rename(folder)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        scratch.rename(folder)
 
 
 def read_curve(folder: Path) -> LayerCurve:
@@ -215,13 +193,10 @@ def find_runs(places: list[Path]) -> list[Path]:
     """
     found = []
     for place in places:
-        if (place / "run.json").is_file():
-            found.append(place)
-            continue
-        below = sorted(path.parent for path in place.glob("*/run.json") if not path.parent.name.startswith(".tmp-"))
-        if not below:
+        held = holders_of("run.json", [place])
+        if not held:
             raise DataError(
                 f"{place} holds no run folder: give a folder that `alignbench run` made, or one that holds such"
             )
-        found += below
+        found += held
     return found

@@ -1,13 +1,15 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from alignbench.errors import AlignbenchError, one_line
+from alignbench.errors import unwritable
+from alignbench.folders import scratch_folder
 
 
 @contextmanager
@@ -29,8 +31,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield scratch
         os.replace(scratch, path)
     except OSError as error:
-        why = error.strerror or one_line(error)  # a full disk is told by NumPy in words of its own
-        raise AlignbenchError(f"{path} cannot be written ({why}): choose another place") from error
+        raise unwritable(path, error, "choose another place") from error
     finally:
         with suppress(OSError):
             scratch.unlink()
@@ -44,3 +45,43 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     with whole_file(path) as scratch:
         scratch.write_bytes(content)
+
+
+@contextmanager
+def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+    """Where to write a folder that comes to its own place when it is whole; an old one there is moved aside first.
+
+    Args:
+        folder: Its place; its name ends in `__` and the hash of what settles its content.
+        keep: Asked in the end whether what another process may have put there is to stay instead.
+
+    Yields:
+        Another folder beside it.
+
+    Raises:
+        AlignbenchError: If it cannot be written.
+    """
+    scratch = scratch_folder(folder.parent, folder.name.rpartition("__")[2])
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        if not keep():
+            _put_in_place(scratch, folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put_in_place(scratch: Path, folder: Path) -> None:
+    if folder.exists():
+        aside = folder.with_name(f".tmp-old-{folder.name}-{os.getpid()}")
+        folder.rename(aside)
+        try:
+            scratch.rename(folder)
+        except OSError:
+            aside.rename(folder)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        scratch.rename(folder)

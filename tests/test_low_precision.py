@@ -41,17 +41,17 @@ def test_features_are_bit_for_bit_those_of_autocast(tiny_tower: Folders, family:
         assert all(p.dtype == torch.float32 for p in tower.parameters())
 
 
-FAULTS = """
-import resource, torch
+ALLOCATOR = """
+import ctypes, resource, torch
 from contextlib import nullcontext
 from alignbench.machine import memory_kept
 
-def batches(count):
-    for _ in range(count):
-        blocks = [torch.ones(2_000_000) for _ in range(6)]  # 8 MB each
+class MallInfo(ctypes.Structure):
+    names = "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+    _fields_ = [(name, ctypes.c_int) for name in names]
 
-def asked():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+glibc = ctypes.CDLL(None)
+glibc.mallinfo.restype = MallInfo
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -59,24 +59,30 @@ def resident():
 
 for where in (nullcontext(), memory_kept()):
     with where:
-        batches(3)
-        before = asked()
-        batches(12)
-        print(asked() - before)
+        before = glibc.mallinfo()
+        blocks = [torch.ones(2_000_000) for _ in range(6)]  # 8 MB each
+        mapped = glibc.mallinfo().hblkhd - before.hblkhd
+        del blocks
+        free = glibc.mallinfo().fordblks - before.fordblks
         held = resident()
-print(held - resident())
+    print(mapped, free, held - resident())
 """
 
 
 @pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc"
 )
-def test_pages_are_not_asked_for_again_and_given_back_in_the_end() -> None:
-    """By default large blocks come from the kernel; that glibc raises its threshold by itself is turned off here."""
+def test_freed_blocks_are_kept_and_given_back_in_the_end() -> None:
+    """By default large blocks are mapped by the kernel; glibc's own raising of that threshold is off here."""
     root, fixed = Path(__file__).parents[1], {"MALLOC_MMAP_THRESHOLD_": "131072"}
     done = subprocess.run(
-        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True, cwd=root, env=os.environ | fixed
+        [sys.executable, "-c", ALLOCATOR], capture_output=True, text=True, check=True, cwd=root, env=os.environ | fixed
     )
-    by_default, kept, returned = map(int, done.stdout.split())
-    assert kept * 10 < by_default
+    by_default, kept = (tuple(map(int, line.split())) for line in done.stdout.splitlines())
+    mapped, free, _ = by_default
+    assert mapped >= 48_000_000
+    assert free < 1_000_000
+    mapped, free, returned = kept
+    assert mapped == 0
+    assert free >= 40_000_000
     assert returned > 20_000_000

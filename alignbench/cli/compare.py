@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.errors import AlignbenchError
+from alignbench.errors import unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def compare(
             output.parent.mkdir(parents=True, exist_ok=True)
             table.to_csv(output, index=False)
         except OSError as error:
-            raise AlignbenchError(f"{output} cannot be written ({error.strerror}): choose another --output") from error
+            raise unwritable(output, error) from error
         print(output)
 
 

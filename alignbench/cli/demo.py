@@ -36,6 +36,7 @@ def _curves(output: Path) -> None:
     from alignbench.cli.run import measure_into
     from alignbench.cli.show import print_table, score_table
     from alignbench.report.figure import curves_figure, save_figure
+    from alignbench.report.panels import SIMULATED
 
     curves = []
     for level in LEVELS:
@@ -46,7 +47,7 @@ def _curves(output: Path) -> None:
     figure = curves_figure(curves, [distance])
     for suffix in ("png", "svg"):
         save_figure(figure, output / f"demo.{suffix}")
-    print_table(score_table(curves, "The packaged world: simulated observers, not human data"))
+    print_table(score_table(curves, f"The packaged world: {SIMULATED}"))
     print(f"figure: {output / 'demo.png'}; curves: curve.csv in each folder below")
 
 
@@ -60,6 +61,7 @@ def _transforms(output: Path) -> None:
     from alignbench.cli.run import measure_into
     from alignbench.cli.show import print_table, score_table
     from alignbench.folders import check_writable
+    from alignbench.report.panels import SIMULATED
     from alignbench.transforms.evaluated_folder import read_evaluation
     from alignbench.transforms.learned_folder import read_ceiling
 
@@ -71,9 +73,10 @@ def _transforms(output: Path) -> None:
     cell = Cell(model=_MODEL, dataset=_LEVEL, subsets=(_NEW,), batch_size=_BATCH, transform=aligned).checked()
     curve = measure_into(cell, output, overwrite=False)[1]
     print_table(ceiling_table(read_ceiling(ceiling)))
-    note = "simulated observers, not human data"
-    print_table(evaluation_table(read_evaluation(judged)[0], f"{_MODEL}, gLocal, concepts it has not seen ({note})"))
-    print_table(score_table([curve], f"{curve.label} on {_LEVEL}, {_NEW} ({note})"))
+    print_table(
+        evaluation_table(read_evaluation(judged)[0], f"{_MODEL}, gLocal, concepts it has not seen ({SIMULATED})")
+    )
+    print_table(score_table([curve], f"{curve.label} on {_LEVEL}, {_NEW} ({SIMULATED})"))
     report([output], output / "transforms.html")
 
 
@@ -86,21 +89,19 @@ def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, .
 
     recipe = Recipe(objective, triplets=1024, images=256, learning_rate=5e-3, epochs=40, fewest_epochs=10, patience=8)
     job = Job(_LEVEL, subsets=("test",), layers=layers, recipe=recipe)
-    listener = LearningProgress()
-    try:
-        place = run_job(job, ready.tower, ready.label, ready.reading, output, draw=draw_ceiling, listener=listener)
-    finally:
-        listener.images.finished()
-    return place[0]
+    with LearningProgress() as listener:
+        return run_job(job, ready.tower, ready.label, ready.reading, output, draw=draw_ceiling, listener=listener)[0]
 
 
 def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
     """On concepts, pictures and classes that the transform has not seen."""
+    from alignbench.cli.learning_progress import LearningProgress
     from alignbench.datasets import DATASETS
     from alignbench.datasets.shapes import labelled_scenes
     from alignbench.report.similarity import draw_similarities
     from alignbench.transforms.choice import chosen
     from alignbench.transforms.evaluation_job import Evidence, Labelled, run_evaluation
+    from alignbench.transforms.readout import transformed_layer
 
     evidence = Evidence(
         dataset=_LEVEL,
@@ -108,8 +109,17 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
         local=("shapes-middle", DATASETS.load("shapes-middle").read(None, ("test",)).images),
         labelled=Labelled("shapes", *labelled_scenes()),
     )
-    layer = next(layer for layer in ready.tower.layers if layer.name == "projection")
     choice = chosen(transform)
-    return run_evaluation(
-        choice, evidence, ready.tower, ready.label, layer, ready.reading, output, draw=draw_similarities
-    )[0]
+    layer = transformed_layer(ready.tower, choice, _MODEL, ready.reading.view)
+    with LearningProgress() as listener:
+        return run_evaluation(
+            choice,
+            evidence,
+            ready.tower,
+            ready.label,
+            layer,
+            ready.reading,
+            output,
+            draw=draw_similarities,
+            listener=listener,
+        )[0]

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, default_root, names_in, parse_batch_size
+from alignbench.cli.options import (
+    Accelerator,
+    BatchSize,
+    Limit,
+    LoaderWorkers,
+    Precision,
+    RandomInit,
+    complain,
+    default_root,
+    names_in,
+    parse_batch_size,
+)
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,13 +55,13 @@ def evaluate(
     ] = None,
     tokens: Annotated[str, typer.Option(help="Token view, for a transform that does not say: cls or mean.")] = "cls",
     force: Annotated[bool, typer.Option("--force", help="Even if it was made for another model.")] = False,
-    batch_size: Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")] = "16",
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    loader_workers: Annotated[int | None, typer.Option(help="Processes that read images.")] = None,
-    random_init: Annotated[bool, typer.Option("--random-init", help="Random weights, drawn from --seed.")] = False,
+    batch_size: BatchSize = "16",
+    precision: Precision = "fp32",
+    accelerator: Accelerator = "auto",
+    loader_workers: LoaderWorkers = None,
+    random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(help="Of resampling and random weights.")] = 0,
-    limit: Annotated[int | None, typer.Option(help="Only the first N triplets of each subset.")] = None,
+    limit: Limit = None,
     output: Annotated[Path, typer.Option(help="Folder of the results' folders.")] = Path("transforms"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again what is finished.")] = False,
 ) -> None:
@@ -59,6 +70,7 @@ def evaluate(
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.cli.show import print_table
     from alignbench.folders import check_writable
+    from alignbench.report.panels import SIMULATED, is_simulated
     from alignbench.report.similarity import draw_similarities
     from alignbench.transforms.choice import chosen
     from alignbench.transforms.evaluated_folder import read_evaluation
@@ -88,8 +100,7 @@ def evaluate(
         workers=loader_workers,
     )
     layer = transformed_layer(ready.tower, choice, model, view, random_init=random_init, force=force)
-    listener = LearningProgress()
-    try:
+    with LearningProgress() as listener:
         folder, there = run_evaluation(
             choice,
             evidence,
@@ -103,12 +114,10 @@ def evaluate(
             overwrite=overwrite,
             listener=listener,
         )
-    finally:
-        listener.images.finished()
     if there:
         complain(f"this is finished: taken from {folder}")
     frame, record = read_evaluation(folder)
-    simulated = " (simulated observers, not human data)" if dataset.startswith("shapes-") else ""
+    simulated = f" ({SIMULATED})" if is_simulated(dataset) else ""
     print_table(evaluation_table(frame, f"{record['settings']['model']}: {choice.name}{simulated}"))
     print(folder)
 

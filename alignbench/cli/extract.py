@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from alignbench.cli.options import names_in, parse_batch_size
+from alignbench.cli.options import (
+    Accelerator,
+    BatchSize,
+    LoaderWorkers,
+    Precision,
+    RandomInit,
+    names_in,
+    parse_batch_size,
+)
 from alignbench.errors import UsageError
 
 
@@ -20,11 +28,11 @@ def extract(
     normalize: Annotated[
         bool, typer.Option("--normalize", help="As the model's own code gives them: some divide by the norm.")
     ] = False,
-    batch_size: Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")] = "16",
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    loader_workers: Annotated[int | None, typer.Option(help="Processes that read images.")] = None,
-    random_init: Annotated[bool, typer.Option("--random-init", help="Random weights, drawn from --seed.")] = False,
+    batch_size: BatchSize = "16",
+    precision: Precision = "fp32",
+    accelerator: Accelerator = "auto",
+    loader_workers: LoaderWorkers = None,
+    random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, default_root, names_in, parse_batch_size
+from alignbench.cli.options import (
+    Accelerator,
+    BatchSize,
+    Limit,
+    LoaderWorkers,
+    PixelCacheFolder,
+    Precision,
+    RandomInit,
+    complain,
+    default_root,
+    names_in,
+    parse_batch_size,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,14 +54,14 @@ def learn(
     ] = False,
     trials: Annotated[int, typer.Option(help="Search hyper-parameters at each layer in so many trials.")] = 0,
     similarity: Annotated[str, typer.Option(help="Of the choices: cosine, euclidean or dot.")] = "cosine",
-    batch_size: Annotated[str, typer.Option(help="Images a batch of the model; auto: what this device takes.")] = "16",
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    loader_workers: Annotated[int | None, typer.Option(help="Processes that read images.")] = None,
-    pixel_cache: Annotated[str, typer.Option(help="Folder of prepared pictures that runs share, or off.")] = "",
-    random_init: Annotated[bool, typer.Option("--random-init", help="Random weights, drawn from --seed.")] = False,
+    batch_size: BatchSize = "16",
+    precision: Precision = "fp32",
+    accelerator: Accelerator = "auto",
+    loader_workers: LoaderWorkers = None,
+    pixel_cache: PixelCacheFolder = "",
+    random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(help="Of folds, batches and random weights.")] = 0,
-    limit: Annotated[int | None, typer.Option(help="Only the first N triplets of each subset.")] = None,
+    limit: Limit = None,
     output: Annotated[Path, typer.Option(help="Folder of folders of transforms.")] = Path("transforms"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again what is finished.")] = False,
     wandb: Annotated[str, typer.Option(help="Log to Weights & Biases: online, offline, off, or auto.")] = "auto",
@@ -61,15 +73,12 @@ def learn(
     from alignbench.cli.features import ready_tower
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.cli.show import print_table
-    from alignbench.errors import unknown
     from alignbench.folders import check_writable
     from alignbench.report.ceiling import draw_ceiling
     from alignbench.transforms.job import Job, run_job
     from alignbench.transforms.learned_folder import read_ceiling
-    from alignbench.transforms.recipe import PENALTIES, Recipe
+    from alignbench.transforms.recipe import Recipe
 
-    if penalty is not None and penalty not in PENALTIES:
-        raise unknown("penalty", penalty, PENALTIES)
     recipe = Recipe(
         objective=objective,
         lam=lam,
@@ -100,9 +109,9 @@ def learn(
         pixel_cache=pixel_cache or None,
     ).checked()
     from alignbench.tracking.learned_run import log_learned
-    from alignbench.tracking.modes import resolve_mode
+    from alignbench.tracking.wandb_run import tracker_for
 
-    mode = resolve_mode(wandb)
+    tracker = tracker_for(wandb)
     check_writable(output)
     ready = ready_tower(
         model,
@@ -114,8 +123,7 @@ def learn(
         batch_size=parse_batch_size(batch_size),
         workers=loader_workers,
     )
-    listener = LearningProgress()
-    try:
+    with LearningProgress() as listener:
         folder, there = run_job(
             job,
             ready.tower,
@@ -126,14 +134,12 @@ def learn(
             overwrite=overwrite,
             listener=listener,
         )
-    finally:
-        listener.images.finished()
     if there:
         complain(f"these transforms are finished: taken from {folder}")
-    elif mode != "off":
-        said = log_learned(folder, mode)
-        if said:
-            complain(said)
+    elif tracker is not None:
+        tracker.log(folder, log_learned)
+        if tracker.offline:
+            complain(tracker.how_to_upload())
     print_table(ceiling_table(read_ceiling(folder)))
     print(folder)
 
@@ -142,8 +148,10 @@ def ceiling_table(frame: pd.DataFrame) -> Table:
     """What a linear readout reaches at each layer, beside zero-shot."""
     from rich.table import Table
 
+    from alignbench.report.panels import SIMULATED, is_simulated
+
     first = frame.iloc[0]
-    simulated = " (simulated observers, not human data)" if str(first["dataset"]).startswith("shapes-") else ""
+    simulated = f" ({SIMULATED})" if is_simulated(str(first["dataset"])) else ""
     title = f"{first['model']} on {first['dataset']}{simulated}: {first['objective']}, held-out objects"
     table = Table(title=title, title_justify="left")
     for name in ("layer", "zero-shot", "95 % interval", "aligned", "95 % interval", "gain", "95 % interval", "n"):

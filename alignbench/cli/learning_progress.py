@@ -14,6 +14,14 @@ class LearningProgress(JobListener):
     def __init__(self) -> None:
         self.images = ImageProgress()
 
+    def __enter__(self) -> LearningProgress:
+        """Nothing is shown yet."""
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        """Take the bar away."""
+        self.images.finished()
+
     def planned(self, text: str, images: int) -> None:
         """Say what is about to be embedded, and start the bar."""
         say(text)

@@ -6,9 +6,25 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import typer
 
 from alignbench.errors import UsageError
+
+BatchSize = Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")]
+Precision = Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")]
+Accelerator = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+LoaderWorkers = Annotated[
+    int | None, typer.Option(help="Processes that read images [default: one fewer than there are cores].")
+]
+RandomInit = Annotated[
+    bool, typer.Option("--random-init", help="Random weights, drawn from --seed; cards need no download.")
+]
+PixelCacheFolder = Annotated[
+    str, typer.Option(help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench].")
+]
+Limit = Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")]
 
 
 def complain(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, data_sets_in, default_root, names_in, parse_bytes
+from alignbench.cli.options import Precision, complain, data_sets_in, default_root, names_in, parse_bytes
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def plan(
     subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
     protocol: Annotated[str, typer.Option(help="paper or corrected, as for alignbench run.")] = "paper",
     tokens: Annotated[str, typer.Option(help="Token view: all, cls or mean.")] = "all",
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
+    precision: Precision = "fp32",
     devices: Annotated[
         str, typer.Option(help="Processes a machine; several numbers, such as 1,8: a column each.")
     ] = "1",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignbench.cli.options import complain, names_in
-from alignbench.errors import AlignbenchError, DataError, UsageError, unknown
+from alignbench.errors import DataError, UsageError, unknown, unwritable
 
 if TYPE_CHECKING:
     from alignbench.results import LayerCurve
@@ -38,7 +38,7 @@ def report(
     try:
         skipped = write(places, output, distances)
     except OSError as error:
-        raise AlignbenchError(f"{output} cannot be written ({error.strerror}): choose another --output") from error
+        raise unwritable(output, error) from error
     print(output)
     return 1 if skipped else 0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.errors import AlignbenchError, DataError, UsageError
+from alignbench.errors import DataError, UsageError, unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,4 +126,4 @@ def _write(table: pd.DataFrame, output: Path) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         table[["run", *table.columns.drop("run")]].to_csv(output, index=False)
     except OSError as error:
-        raise AlignbenchError(f"{output} cannot be written ({error.strerror}): choose another --output") from error
+        raise unwritable(output, error) from error

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, data_sets_in, default_root, names_in, parse_batch_size, parse_bytes
+from alignbench.cli.options import (
+    Accelerator,
+    BatchSize,
+    Limit,
+    LoaderWorkers,
+    PixelCacheFolder,
+    Precision,
+    RandomInit,
+    complain,
+    data_sets_in,
+    default_root,
+    names_in,
+    parse_batch_size,
+    parse_bytes,
+)
 from alignbench.errors import AlignbenchError, LostRankError, UsageError
 
 if TYPE_CHECKING:
@@ -34,29 +48,23 @@ def run(
     resize: Annotated[
         str, typer.Option(help="checkpoint: as its processor does; squash: the whole picture to the tower's square.")
     ] = "checkpoint",
-    batch_size: Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")] = "16",
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")] = "fp32",
+    batch_size: BatchSize = "16",
+    precision: Precision = "fp32",
     check_precision: Annotated[
         int, typer.Option(help="With bf16 or fp16: take scores on this many pairs in fp32 too, and tell what changes.")
     ] = 0,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    accelerator: Accelerator = "auto",
     devices: Annotated[int, typer.Option(help="Processes a machine that share a tower's work, each with its GPU.")] = 1,
     num_nodes: Annotated[int, typer.Option(help="Machines that share it: start it with torchrun or srun.")] = 1,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the tower (torch.compile).")] = False,
-    loader_workers: Annotated[
-        int | None, typer.Option(help="Processes that read images [default: one fewer than there are cores].")
-    ] = None,
+    loader_workers: LoaderWorkers = None,
     feature_memory: Annotated[str, typer.Option(help="Features kept at the same time.")] = "4GB",
-    pixel_cache: Annotated[
-        str, typer.Option(help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench].")
-    ] = "",
+    pixel_cache: PixelCacheFolder = "",
     pixel_cache_size: Annotated[str, typer.Option(help="What it may take.")] = "20GB",
-    random_init: Annotated[
-        bool, typer.Option("--random-init", help="Random weights, drawn from --seed; cards need no download.")
-    ] = False,
+    random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(help="Of random weights and bootstrap.")] = 0,
     seeds: Annotated[int, typer.Option(help="With --random-init: this many untrained twins, from --seed on.")] = 1,
-    limit: Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")] = None,
+    limit: Limit = None,
     transform: Annotated[
         str, typer.Option(help="Measure a layer after it too: a file, or a name of `alignbench transform list`.")
     ] = "",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,11 +14,10 @@ from alignbench.distances import ChannelActivity, DenseDistances, LayerDistances
 from alignbench.distances.functional import token_squares
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.dealing import Share
-from alignbench.extraction.low_precision import LOW_PRECISION
+from alignbench.extraction.looping import Batch, PixelLoop, pictures_of
 from alignbench.extraction.plan import Step
 from alignbench.models.towers import Layer, Tapped, Tower, tap, view_of, view_tokens
 
-Batch = tuple[Tensor, Tensor]
 _COPIED_AT_ONCE: Final = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU
 _UNCHECKED: Final = {"cpu": 1, "cuda": 64}  # batches between looks at what came out, each of which a GPU must wait for
 
@@ -45,7 +43,7 @@ class LayerState:
     activity: ChannelActivity = field(repr=False)
 
 
-class PairExtraction(lightning.LightningModule):
+class PairExtraction(PixelLoop):
     """Embeds the images of a rank.
 
     What belongs to this rank alone is in plain attributes: Lightning gives all ranks the leading one's buffers.
@@ -72,10 +70,10 @@ class PairExtraction(lightning.LightningModule):
         names: Sequence[str],
         compiled: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(precision)
         self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank too many has nothing to embed
         self.tower, self.share, self.states, self.view = tower, share, tuple(states), view
-        self.precision, self.needs_norms, self.names = precision, needs_norms, names
+        self.needs_norms, self.names = needs_norms, names
         layers = [state.layer for state in self.states]
         self.by_name = {state.layer.name: state for state in self.states}
         self.tap = Tapped(tower, layers) if compiled else None
@@ -90,12 +88,6 @@ class PairExtraction(lightning.LightningModule):
             self.tap.release()
         self.states, self.by_name = (), {}
 
-    def transfer_batch_to_device(self, batch: Batch | DataError, device: torch.device, dataloader_idx: int) -> object:
-        """Pixels go to the device while it computes; indices are for this side."""
-        if isinstance(batch, DataError):
-            return batch
-        return batch[0].to(device, non_blocking=True), batch[1]
-
     def on_predict_epoch_start(self) -> None:
         """Bring the whole plan to the device at once, so that no batch waits for its part of it."""
         steps = self.share.plan.steps
@@ -104,15 +96,12 @@ class PairExtraction(lightning.LightningModule):
 
     def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
         """Embed one step's images, then reduce the pairs that it completes."""
-        if isinstance(batch, DataError):
-            raise batch
-        pixels, indices = batch
+        pixels, indices = pictures_of(batch)
         step = self.share.plan.steps[batch_idx]
         if not np.array_equal(indices.numpy(), step.images):
             raise RuntimeError(f"batch {batch_idx} does not hold the images of its step")
         self.slots = self.flow[0][self.embedded : self.embedded + len(indices)]
-        low = LOW_PRECISION.get(self.precision)
-        with torch.autocast(self.device.type, low, enabled=low is not None):
+        with self.autocast():
             self._embed(pixels)
         self.embedded += len(indices)
         self._reduce(step)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import Tensor
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import AlignbenchError, DataError, UsageError, did_you_mean
 from alignbench.extraction.cached_pixels import CachedPixels
-from alignbench.extraction.embedding import Batch
 from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
-from alignbench.extraction.low_precision import LOW_PRECISION, lowered
+from alignbench.extraction.looping import Batch, Feed, PixelLoop, pictures_of
+from alignbench.extraction.low_precision import lowered
 from alignbench.extraction.ranks import interruptible, quietly, trainer_of
 from alignbench.machine import memory_kept
 from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
@@ -106,27 +104,11 @@ def extract_features(
     loader = ordered_loader(pictures, reading.batch_size, reading.workers, stack, pin_memory=reading.device == "cuda")
     module = _FeatureExtraction(tower, layers, reading, arrays, images.names)
     with quietly(), memory_kept(), lowered(tower, reading.precision), interruptible():
-        trainer_of(reading.device, 1, 1, [_Feed(advanced)]).predict(module, loader, return_predictions=False)
+        trainer_of(reading.device, 1, 1, [Feed(advanced)]).predict(module, loader, return_predictions=False)
     return arrays
 
 
-class _Feed(Callback):
-    def __init__(self, advanced: Callable[[int], None]) -> None:
-        self.advanced = advanced
-
-    def on_predict_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        module: lightning.LightningModule,
-        outputs: object,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self.advanced(len(batch[1]))
-
-
-class _FeatureExtraction(lightning.LightningModule):
+class _FeatureExtraction(PixelLoop):
     def __init__(
         self,
         tower: Tower,
@@ -135,24 +117,15 @@ class _FeatureExtraction(lightning.LightningModule):
         arrays: Mapping[str, Rows],
         names: Sequence[str],
     ) -> None:
-        super().__init__()
+        super().__init__(reading.precision)
         self.tower, self.layers, self.reading, self.arrays, self.names = tower, tuple(layers), reading, arrays, names
         self.rows: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
-    def transfer_batch_to_device(self, batch: Batch | DataError, device: torch.device, dataloader_idx: int) -> object:
-        """Pixels go to the device, indices are for this side."""
-        if isinstance(batch, DataError):
-            return batch
-        return batch[0].to(device, non_blocking=True), batch[1]
-
     def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
         """Embed a batch."""
-        if isinstance(batch, DataError):
-            raise batch
-        pixels, indices = batch
+        pixels, indices = pictures_of(batch)
         self.rows = indices.numpy()
-        low = LOW_PRECISION.get(self.reading.precision)
-        with torch.autocast(self.device.type, low, enabled=low is not None), tap(self.tower, self.layers, self._keep):
+        with self.autocast(), tap(self.tower, self.layers, self._keep):
             self.tower(pixels)
 
     def _keep(self, layer: Layer, features: Tensor) -> None:

@@ -25,6 +25,7 @@ from torch import Tensor
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.errors import AlignbenchWarning, UsageError
 from alignbench.extraction.cached_pixels import SCRATCH, CachedPixels, entry_bytes, probe, write_entry
+from alignbench.folders import cache_folder
 from alignbench.models.recipes import Described
 
 OFF: Final = "off"
@@ -77,7 +78,7 @@ class PixelCache:
         """
         if choice == OFF:
             return None
-        directory = Path(choice) if choice else _default_directory()
+        directory = Path(choice) if choice else cache_folder("pixels")
         problem = _problem(directory)
         if problem and choice:
             raise UsageError(f"the pixel cache {directory} {problem}: choose another directory, or --pixel-cache off")
@@ -216,16 +217,6 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
             return list(found)
     except OSError:
         return []
-
-
-def _default_directory() -> Path | None:
-    own, caches = os.environ.get("ALIGNBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    if own:
-        return Path(own) / "pixels"
-    try:
-        return (Path(caches) if caches else Path.home() / ".cache") / "alignbench" / "pixels"
-    except RuntimeError:
-        return None
 
 
 def _problem(directory: Path | None) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -144,8 +144,18 @@ def join(accelerator: str, devices: int = 1, nodes: int = 1) -> Ranks:
     return Ranks(dist.get_rank(), dist.get_world_size(), strategy.root_device, devices, nodes)
 
 
-def trainer_of(accelerator: str, devices: int, nodes: int, callbacks: Sequence[Callback] = ()) -> lightning.Trainer:
-    """Lightning's trainer for a process of a run; with several of them by `ddp`."""
+def trainer_of(
+    accelerator: str, devices: int, nodes: int, callbacks: Sequence[Callback] = (), **options: Any
+) -> lightning.Trainer:
+    """Lightning's trainer for a process of a run, which speaks and writes nothing; with several of them by `ddp`.
+
+    Args:
+        accelerator: `cpu` or `cuda`.
+        devices: Processes on each machine.
+        nodes: Machines.
+        callbacks: Called by the loop.
+        **options: Further ones of the trainer.
+    """
     import lightning
     from lightning.pytorch.strategies import DDPStrategy
 
@@ -162,6 +172,7 @@ def trainer_of(accelerator: str, devices: int, nodes: int, callbacks: Sequence[C
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **options,
     )
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
 from alignbench.datasets.images import ImageSource
@@ -16,9 +14,10 @@ from alignbench.distances import ChannelActivity, ChannelFit, DenseDistances, La
 from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.channels import ChannelUse
 from alignbench.extraction.dealing import Deal, Share
-from alignbench.extraction.embedding import Batch, LayerState, PairExtraction, layer_bytes
+from alignbench.extraction.embedding import LayerState, PairExtraction, layer_bytes
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
+from alignbench.extraction.looping import Feed
 from alignbench.extraction.low_precision import lowered
 from alignbench.extraction.mapped import mapped_zeros
 from alignbench.extraction.meeting import check_counts, finish_pairs, layer_results
@@ -58,22 +57,6 @@ class TowerDistances:
 
     values: dict[str, NDArray[np.float64]]
     channels: tuple[ChannelUse, ...]
-
-
-class _Feed(Callback):
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
-
-    def on_predict_batch_end(  # type: ignore[override]
-        self,
-        trainer: lightning.Trainer,
-        module: PairExtraction,
-        outputs: object,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self.listener.advanced(len(batch[1]))
 
 
 def plan_passes(layers: Sequence[Layer], deal: Deal, view: str, feature_memory: int) -> list[list[Layer]]:
@@ -197,7 +180,7 @@ def _embed(
         sharers=ranks.devices,
     )
     with quietly():
-        trainer = trainer_of(ranks.device.type, ranks.devices, ranks.nodes, [_Feed(listener)])
+        trainer = trainer_of(ranks.device.type, ranks.devices, ranks.nodes, [Feed(listener.advanced)])
         try:
             with lowered(module.tower, execution.precision), interruptible():
                 trainer.predict(module, loader, return_predictions=False)

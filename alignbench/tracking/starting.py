@@ -1,10 +1,15 @@
-"""Beginning a W&B run: what the environment settles is left to it; a server that does not answer is not waited for."""
+"""What all W&B runs have alike: how they begin, and the artifacts of their files.
+
+What the environment settles is left to it, and a server that does not answer is not waited for.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 
 PROJECT: Final = "alignbench"
 _INIT_SECONDS: Final = 30.0  # until a server that does not answer is given up
+_LONGEST_NAME: Final = 128  # of an artifact
 _FINISH_SECONDS: Final = 300.0  # until data that cannot be uploaded are left on disk
 
 
@@ -69,3 +75,14 @@ def _start(folder: Path, mode: str, name: str, group: str, job_type: str, config
         config=config,
         settings=settings,
     )
+
+
+def artifact_of(folder: Path, kind: str, about: Mapping[str, str], files: Iterable[Path]) -> wandb.Artifact:
+    """Files of a folder as an artifact that is called after it; to log it again makes a further version."""
+    import wandb
+
+    name = re.sub(r"[^\w.-]", "-", folder.name, flags=re.ASCII)[-_LONGEST_NAME:]
+    artifact = wandb.Artifact(name, type=kind, metadata=dict(about))
+    for file in files:
+        artifact.add_file(str(file))
+    return artifact

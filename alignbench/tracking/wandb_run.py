@@ -6,9 +6,9 @@ wrong with W&B ends in a warning, and the folder is whole.
 
 from __future__ import annotations
 
-import re
 import shlex
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,13 @@ from alignbench.finished import read_record
 from alignbench.results import LayerCurve, read_curve
 from alignbench.tracking.contents import baselines_beside, charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode, silence
-from alignbench.tracking.starting import start_run
+from alignbench.tracking.starting import artifact_of, start_run
 
 if TYPE_CHECKING:
     import wandb
 
 _FIGURES = {"figures/curve": "curve.png", "figures/channels": "channels.png"}
 _FILES = ("curve.csv", "distances.safetensors", "run.json")
-_LONGEST_NAME = 128  # of an artifact
 
 
 @dataclass
@@ -40,15 +39,16 @@ class Tracker:
     mode: str
     offline: list[Path] = field(default_factory=list)
 
-    def log(self, folder: Path) -> None:
-        """Log a finished run folder; a failure is a warning.
+    def log(self, folder: Path, how: Callable[[Path, str], Path] | None = None) -> None:
+        """Log a finished folder; a failure is a warning.
 
         Args:
-            folder: The run folder. W&B's own files go to `.wandb` beside it, or where `WANDB_DIR` says.
+            folder: The folder. W&B's own files go to `.wandb` beside it, or where `WANDB_DIR` says.
+            how: What logs it in a mode, and says where W&B's own files are; `log_run` if nothing else is given.
         """
         silence()
         try:
-            place = log_run(folder, self.mode)
+            place = (how or log_run)(folder, self.mode)
         except Exception as error:  # of whatever kind: the run must survive it
             text = f"W&B did not take this run ({one_line(error)}): its folder {folder} is whole"
             warnings.warn(text, AlignbenchWarning, stacklevel=2)
@@ -142,12 +142,6 @@ def _log_media(run: wandb.Run, folder: Path, curve: LayerCurve) -> None:
 
 def _artifact(folder: Path, curve: LayerCurve) -> wandb.Artifact:
     """The files that scores can be made again from; measuring again makes a further version."""
-    import wandb
-
     first = curve.frame.iloc[0]
     about = {"model": curve.label, "dataset": str(first["dataset"]), "protocol": str(first["protocol"])}
-    name = re.sub(r"[^\w.-]", "-", folder.name, flags=re.ASCII)[-_LONGEST_NAME:]
-    artifact = wandb.Artifact(name, type="layer-curve", metadata=about)
-    for file in _FILES:
-        artifact.add_file(str(folder / file))
-    return artifact
+    return artifact_of(folder, "layer-curve", about, [folder / file for file in _FILES])

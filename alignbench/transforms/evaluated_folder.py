@@ -7,8 +7,6 @@ It holds `evaluation.csv` (a row a measure), `evaluated.json`, `similarities.npz
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.errors import AlignbenchError, DataError
-from alignbench.folders import scratch_folder
+from alignbench.errors import DataError
+from alignbench.folders import holders_of
+from alignbench.whole_files import whole_folder
 
 Floats = NDArray[np.float64]
 Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval
@@ -116,30 +115,17 @@ def write_evaluated(
     Raises:
         AlignbenchError: If it cannot be written.
     """
-    scratch = scratch_folder(folder.parent, folder.name.rpartition("__")[2])
-    try:
-        scratch.mkdir(parents=True)
+    with whole_folder(folder) as scratch:
         evaluation_frame(found.rows).to_csv(scratch / "evaluation.csv", index=False)
         arrays = {name: matrix.astype(np.float32) for name, matrix in found.matrices.items()}
         np.savez_compressed(scratch / "similarities.npz", **arrays)  # type: ignore[arg-type]  # taken for others
         draw(found, scratch)
         (scratch / RECORD).write_text(json.dumps(dict(record), indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(scratch, folder)
-    except OSError as error:
-        raise AlignbenchError(f"{folder} cannot be written ({error.strerror}): choose another --output") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def find_evaluated(places: Sequence[Path]) -> list[Path]:
     """Folders of judged transforms among or directly below some places."""
-    found = []
-    for place in places:
-        below = [place / RECORD] if (place / RECORD).is_file() else sorted(place.glob(f"*/{RECORD}"))
-        found += [path.parent for path in below if not path.parent.name.startswith(".tmp-")]
-    return found
+    return holders_of(RECORD, places)
 
 
 def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from alignbench.datasets.human_matrices import HumanMatrix
-from alignbench.resampling import CONFIDENCE, RESAMPLES
+from alignbench.resampling import CONFIDENCE, RESAMPLES, interval
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.downstream import anomaly, few_shot
 from alignbench.transforms.evaluated_folder import Ends, Row
@@ -92,11 +92,8 @@ def _resampled(human: Floats, found: Sequence[Floats], pictures: int, seed: int)
 
 
 def _percentile(value: float, drawn: Floats) -> Ends:
-    known = drawn[np.isfinite(drawn)]
-    if not len(known):
-        return _single(value)
-    low, high = np.quantile(known, [0.5 - CONFIDENCE / 2.0, 0.5 + CONFIDENCE / 2.0])
-    return (value, float(low), float(high))
+    low, high = interval(np.array([value]), drawn[None], "percentile object bootstrap")
+    return (value, float(low[0]), float(high[0]))
 
 
 def local_rows(transform: AffineTransform, features: Floats, data: str, sample: str, seed: int = 0) -> list[Row]:

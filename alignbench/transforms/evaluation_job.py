@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,14 @@ from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, extract_features
+from alignbench.folders import slug_of
 from alignbench.models.towers import Layer, Tower
 from alignbench.results import run_hash
 from alignbench.transforms.choice import Chosen
 from alignbench.transforms.evaluated_folder import Evaluated, Row, is_evaluated, write_evaluated
 from alignbench.transforms.evaluation import applied, downstream_rows, local_rows, odd_one_out_rows, rsa_rows
-from alignbench.transforms.job import JobListener, digest_of_images
+from alignbench.transforms.job import JobListener
+from alignbench.transforms.job_pictures import digest_of_images
 from alignbench.transforms.odd_one_out import KINDS, judge_choices, softmax_entropy, triplet_distances, triplets_of
 from alignbench.transforms.seen import judged_triplets, sample_of_images, sample_of_matrix
 from alignbench.transforms.similarity import similarities
@@ -100,7 +103,13 @@ class Evidence:
 _Part = tuple[list[Row], str, dict[str, Floats]]
 
 
-def evaluate(chosen: Chosen, evidence: Evidence, features: Callable[[ImageSource], Floats], seed: int = 0) -> Evaluated:
+def evaluate(
+    chosen: Chosen,
+    evidence: Evidence,
+    features: Callable[[ImageSource], Floats],
+    seed: int = 0,
+    digest: Callable[[ImageSource], str] = digest_of_images,
+) -> Evaluated:
     """Judge a transform by everything there is.
 
     Args:
@@ -108,6 +117,7 @@ def evaluate(chosen: Chosen, evidence: Evidence, features: Callable[[ImageSource
         evidence: What to judge it on.
         features: Gives the features of pictures at the transform's layer, (n, d) float64.
         seed: Of resampling.
+        digest: Of pictures, by which those are known that the transform has seen; each file is looked into for it.
 
     Raises:
         UsageError: See `Evidence.check`.
@@ -118,9 +128,12 @@ def evaluate(chosen: Chosen, evidence: Evidence, features: Callable[[ImageSource
     if evidence.judgments is not None:
         parts.append(_by_triplets(chosen, evidence, evidence.judgments, features, seed))
     if evidence.local is not None:
-        parts.append(_by_neighbours(chosen, *evidence.local, features(evidence.local[1]), seed))
+        name, images = evidence.local
+        sample = sample_of_images(chosen, images, digest)
+        parts.append(_by_neighbours(chosen, name, features(images), sample, seed))
     if evidence.labelled is not None:
-        parts.append(_by_classes(chosen, evidence.labelled, features(evidence.labelled.images)))
+        sample = sample_of_images(chosen, evidence.labelled.images, digest)
+        parts.append(_by_classes(chosen, evidence.labelled, features(evidence.labelled.images), sample))
     return Evaluated(tuple(row for rows, *_ in parts for row in rows), *parts[0][1:])
 
 
@@ -149,13 +162,13 @@ def _by_triplets(
     return rows, f"{dataset}, {sample}", _matrices(before[objects], after[objects])
 
 
-def _by_neighbours(chosen: Chosen, name: str, images: ImageSource, before: Floats, seed: int) -> _Part:
-    rows = local_rows(chosen.transform, before, name, sample_of_images(chosen, images), seed)
+def _by_neighbours(chosen: Chosen, name: str, before: Floats, sample: str, seed: int) -> _Part:
+    rows = local_rows(chosen.transform, before, name, sample, seed)
     return rows, name, _matrices(before, applied(chosen.transform, before))
 
 
-def _by_classes(chosen: Chosen, labelled: Labelled, before: Floats) -> _Part:
-    after, sample = applied(chosen.transform, before), sample_of_images(chosen, labelled.images)
+def _by_classes(chosen: Chosen, labelled: Labelled, before: Floats, sample: str) -> _Part:
+    after = applied(chosen.transform, before)
     rows = downstream_rows(before, after, labelled.labels, labelled.name, sample)
     order = np.argsort(labelled.labels, kind="stable")
     return rows, labelled.name, _matrices(before[order], after[order])
@@ -204,9 +217,9 @@ def run_evaluation(
         AlignbenchError: See `evaluate`, `extract_features`; or if the folder cannot be written.
     """
     evidence.check()
-    settings = _settings(chosen, evidence, tower, label, layer, reading, seed)
-    slug = f"{label}@{chosen.name}".replace("/", "--").replace(":", "--")
-    folder = output / f"{slug}__evaluation__{run_hash(settings)}"
+    digest = cast("Callable[[ImageSource], str]", cache(digest_of_images))
+    settings = _settings(chosen, evidence, tower, label, layer, reading, seed, digest)
+    folder = output / f"{slug_of(f'{label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
     if is_evaluated(folder) and not overwrite:
         return folder, True
 
@@ -218,14 +231,21 @@ def run_evaluation(
         found = extract_features(tower, images, [layer], reading, advanced=heard.embedded)
         return found[layer.name].astype(np.float64)
 
-    found = evaluate(chosen, evidence, features, seed)
+    found = evaluate(chosen, evidence, features, seed, digest)
     details = {"title": found.title, "provenance": chosen.record()["provenance"]}
     write_evaluated(folder, found, {"settings": settings, **details}, draw)
     return folder, False
 
 
 def _settings(
-    chosen: Chosen, evidence: Evidence, tower: Tower, label: str, layer: Layer, reading: Reading, seed: int
+    chosen: Chosen,
+    evidence: Evidence,
+    tower: Tower,
+    label: str,
+    layer: Layer,
+    reading: Reading,
+    seed: int,
+    digest: Callable[[ImageSource], str],
 ) -> dict[str, Any]:
     """Everything that can change a number."""
     judgments, labelled = evidence.judgments, evidence.labelled
@@ -241,11 +261,11 @@ def _settings(
         "similarity": evidence.similarity,
         "in_sample": evidence.in_sample,
         "matrices": [
-            [matrix.name, digest_of_images(matrix.images), _digest(matrix.dissimilarities.astype("<f8").tobytes())]
+            [matrix.name, digest(matrix.images), _digest(matrix.dissimilarities.astype("<f8").tobytes())]
             for matrix in evidence.matrices
         ],
-        "local": None if evidence.local is None else digest_of_images(evidence.local[1]),
-        "labelled": None if labelled is None else [digest_of_images(labelled.images), labelled.labels.tolist()],
+        "local": None if evidence.local is None else digest(evidence.local[1]),
+        "labelled": None if labelled is None else [digest(labelled.images), labelled.labels.tolist()],
         "seed": seed,
     }
 

@@ -170,6 +170,18 @@ def _names(told: Mapping[str, Any]) -> set[Any]:
     return {*whole, *(name.rpartition("/")[2] for name in told["models"] if ":" not in name)}
 
 
+def check_form(path: Path, layers: int) -> None:
+    """Refuse a file that cannot hold features of so many layers.
+
+    Raises:
+        UsageError: If its name ends otherwise, or it is a `.npy` for several.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path}: features are written as {', '.join(SUFFIXES)}")
+    if path.suffix == ".npy" and layers > 1:
+        raise UsageError(f"{path}: a .npy holds one layer, and there are {layers}: write .safetensors")
+
+
 def write_features(path: Path, features: FeatureFile) -> None:
     """Write a file of features, whole or not at all.
 
@@ -181,10 +193,7 @@ def write_features(path: Path, features: FeatureFile) -> None:
         UsageError: If the name ends otherwise, a `.npy` is to hold several layers, or a `.safetensors` text.
         AlignbenchError: If it cannot be written.
     """
-    if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path}: features are written as {', '.join(SUFFIXES)}")
-    if path.suffix == ".npy" and len(features.arrays) > 1:
-        raise UsageError(f"{path}: a .npy holds one layer, and there are {len(features.arrays)}: write .safetensors")
+    check_form(path, len(features.arrays))
     if path.suffix == ".safetensors":
         for name, array in {**features.others, **features.arrays}.items():
             if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:

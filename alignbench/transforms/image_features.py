@@ -15,11 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from alignbench.datasets.images import ImageSource
-from alignbench.errors import AlignbenchError, UsageError, one_line
+from alignbench.errors import unwritable
 from alignbench.extraction.features import Reading, Rows, extract_features, feature_shape
 from alignbench.models.towers import Layer, Tower
-from alignbench.transforms.affine import SUFFIXES
-from alignbench.transforms.feature_files import FeatureFile, write_features
+from alignbench.transforms.feature_files import FeatureFile, check_form, write_features
 from alignbench.whole_files import write_whole
 
 _SECONDS: Final = 10.0  # of work that a stop may lose
@@ -54,10 +53,7 @@ def features_into(
         UsageError: If such a file cannot hold them.
         AlignbenchError: See `extract_features`; or if there is no room.
     """
-    if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path}: features are written as {', '.join(SUFFIXES)}")
-    if path.suffix == ".npy" and len(layers) > 1:
-        raise UsageError(f"{path}: a .npy holds one layer, and there are {len(layers)}: write .safetensors")
+    check_form(path, len(layers))
     origin = {
         "model": label,
         "model_fingerprint": tower.fingerprint,
@@ -74,8 +70,7 @@ def features_into(
         write_features(path, FeatureFile({**arrays}, tuple(images.names), origin=origin))
         shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
-        why = error.strerror or one_line(error)
-        raise AlignbenchError(f"{path} cannot be written ({why}): choose another --output") from error
+        raise unwritable(path, error) from error
     return start
 
 

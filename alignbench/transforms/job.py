@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import platform
 import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from alignbench.cell import Cell
 from alignbench.datasets import DATASETS
-from alignbench.datasets.image_folder import image_folder
-from alignbench.datasets.images import ImageFiles, ImageSource
+from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import DataSet, Judgments
-from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
-from alignbench.extraction.features import Reading, Rows, chosen_layers, extract_features
-from alignbench.extraction.pixel_cache import PixelCache
-from alignbench.models.towers import Layer, Tower
+from alignbench.errors import UsageError, unknown
+from alignbench.extraction.features import Reading, chosen_layers
+from alignbench.models.towers import Tower
+from alignbench.transforms.job_pictures import digest_of_images, features_of, local_pictures, varying_layers
 from alignbench.transforms.layers import LearnedLayer, learn_layer
 from alignbench.transforms.learned_folder import is_learned, learned_name, write_learned
 from alignbench.transforms.learning import check_images
@@ -33,8 +30,6 @@ from alignbench.transforms.odd_one_out import KINDS, triplets_of
 from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.search import Tried, search
 from alignbench.transforms.splitting import Fold, object_folds, split_triplets
-
-_PACKAGED_LOCAL = ("shapes-middle", "trainset")
 
 
 @dataclass(frozen=True)
@@ -154,7 +149,7 @@ def run_job(
         split_triplets(triplets, len(judgments.images.names), held, recipe.seed)
         for held in object_folds(len(judgments.images.names), job.folds, recipe.seed)
     ]
-    local = _local_images(job, data_set) if recipe.objective == "glocal" else None
+    local = local_pictures(job.local_images, data_set) if recipe.objective == "glocal" else None
     if local is not None:
         check_images(len(local.names))
     identities = judgments.images.identities()
@@ -162,41 +157,34 @@ def run_job(
     folder = output / learned_name(label, job.dataset, settings)
     if is_learned(folder) and not overwrite:
         return folder, True
-    features, images = _features(job, tower, reading, layers, judgments.images, local, listener)
-    layers = _varying(layers, features, reading.view)
+    count = len(judgments.images.names) + (0 if local is None else len(local.names))
+    listener.planned(f"{count:,} images, {len(layers)} layers, {reading.device}", count)
+    features, images = features_of(tower, reading, layers, judgments.images, local, job.pixel_cache, listener.embedded)
+    layers = varying_layers(layers, features, reading.view)
     objects = len(judgments.images.names)
     told = f"{len(triplets):,} triplets of {objects:,} objects, {len(layers)} layers, {job.folds} folds"
     listener.learning(f"learning {recipe.objective}: {told}")
+    journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
     found: list[LearnedLayer] = []
     tried: dict[str, list[Tried]] = {}
-    journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
     for layer in layers:
-
-        def attempt(one: Recipe, name: str = layer.name, depth: float = layer.depth) -> LearnedLayer:
-            return learn_layer(
-                name,
-                depth,
-                features[name],
-                folds,
-                one,
-                images.get(name),
-                kind=job.similarity,
-                published_ceiling=data_set.published_ceiling,
-                accelerator=reading.device,
-            )
-
-        best = recipe
+        attempt = partial(
+            learn_layer,
+            layer.name,
+            layer.depth,
+            features[layer.name],
+            folds,
+            images=images.get(layer.name),
+            kind=job.similarity,
+            published_ceiling=data_set.published_ceiling,
+            accelerator=reading.device,
+        )
         if job.trials:
-            best, tried[layer.name] = search(
-                recipe,
-                lambda one, attempt=attempt: attempt(one).loss,  # type: ignore[misc]
-                job.trials,
-                journal,
-                layer.name,
-                lambda one, name=layer.name: listener.tried(name, one),  # type: ignore[misc]
-            )
-        found.append(attempt(best))
-        listener.learned(found[-1])
+            learned, tried[layer.name] = _searched(job, attempt, journal, layer.name, listener)
+        else:
+            learned = attempt(recipe)
+        found.append(learned)
+        listener.learned(learned)
     held_out = [fold.held_out.tolist() for fold in folds]
     details = _details(folds, triplets, time.perf_counter() - start, reading)
     written = write_learned(output, found, settings, details, judgments.images.names, held_out, tried, draw)
@@ -204,67 +192,26 @@ def run_job(
     return written, False
 
 
+def _searched(
+    job: Job, attempt: Callable[[Recipe], LearnedLayer], journal: Path, layer: str, listener: JobListener
+) -> tuple[LearnedLayer, list[Tried]]:
+    """What the best recipe gives, learned again only if its trial was in an earlier process; and all trials."""
+    lowest: list[LearnedLayer] = []
+
+    def judge(recipe: Recipe) -> float:
+        found = attempt(recipe)
+        if not lowest or found.loss < lowest[0].loss:
+            lowest[:] = [found]
+        return found.loss
+
+    best, tried = search(job.recipe, judge, job.trials, journal, layer, lambda one: listener.tried(layer, one))
+    return lowest[0] if lowest and lowest[0].recipe == best else attempt(best), tried
+
+
 def _judgments(job: Job) -> tuple[DataSet, Judgments]:
     data_set = DATASETS.load(job.dataset)
     judgments = data_set.read(job.data_root, job.subsets or ("trainset",))
     return data_set, judgments if job.limit is None else judgments.limited(job.limit)
-
-
-def _local_images(job: Job, data_set: DataSet) -> ImageSource:
-    """The pictures of the local term."""
-    given = job.local_images
-    if given is None and data_set.packaged:
-        name, subset = _PACKAGED_LOCAL
-        return DATASETS.load(name).read(None, (subset,)).images
-    assert given is not None  # checked with the job
-    if given in DATASETS and DATASETS.load(given).packaged:
-        return DATASETS.load(given).read(None, ("trainset",)).images
-    return image_folder(Path(given))
-
-
-def _features(
-    job: Job,
-    tower: Tower,
-    reading: Reading,
-    layers: Sequence[Layer],
-    objects: ImageSource,
-    local: ImageSource | None,
-    listener: JobListener,
-) -> tuple[dict[str, Rows], dict[str, Rows]]:
-    """Features of the objects and of the images of the local term, at all layers in one pass over each."""
-    count = len(objects.names) + (0 if local is None else len(local.names))
-    listener.planned(f"{count:,} images, {len(layers)} layers, {reading.device}", count)
-    cache = PixelCache.open(job.pixel_cache, Cell("", "").pixel_cache_size)
-    found: list[dict[str, Rows]] = []
-    for images in (objects, local):
-        if images is None:
-            found.append({})
-            continue
-        stock = (
-            cache.stock(images, tower.prepare, True) if cache is not None and isinstance(images, ImageFiles) else None
-        )
-        cached = None if stock is None else stock.pixels
-        found.append(extract_features(tower, images, layers, reading, cached=cached, advanced=listener.embedded))
-        if cache is not None and stock is not None:
-            cache.finish(stock)
-    return found[0], found[1]
-
-
-def _varying(layers: Sequence[Layer], features: Mapping[str, Rows], view: str) -> list[Layer]:
-    """The layers that tell objects apart; the class token of `layer_0` is the same for all pictures.
-
-    Raises:
-        DataError: If there is none.
-    """
-    alike = [layer.name for layer in layers if not np.ptp(features[layer.name], axis=0).any()]
-    if len(alike) == len(layers):
-        raise DataError(
-            f"{', '.join(alike)} is the same for all pictures in the view {view}: name another layer or view"
-        )
-    if alike:
-        text = f"{', '.join(alike)} is the same for all pictures in the view {view}, and is left out"
-        warnings.warn(text, AlignbenchWarning, stacklevel=3)
-    return [layer for layer in layers if layer.name not in alike]
 
 
 def _settings(
@@ -294,13 +241,6 @@ def _settings(
         "similarity": job.similarity,
         "trials": job.trials,
     }
-
-
-def digest_of_images(images: ImageSource) -> str:
-    """SHA-256 over what identifies each of some pictures, in their order."""
-    import hashlib
-
-    return hashlib.sha256("\n".join(images.identities()).encode()).hexdigest()
 
 
 def _details(folds: Sequence[Fold], triplets: Any, seconds: float, reading: Reading) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,47 +92,3 @@ def learn_layer(
         np.concatenate(before), np.concatenate(after), triplets, entropy, published_ceiling, recipe.seed
     )
     return LearnedLayer(layer, depth, recipe, learned, judged)
-
-
-def learn_layers(
-    depths: Mapping[str, float],
-    features: Mapping[str, NDArray[np.floating[Any]]],
-    folds: Sequence[Fold],
-    recipes: Mapping[str, Recipe],
-    images: Mapping[str, NDArray[np.floating[Any]]] | None = None,
-    *,
-    kind: str = "cosine",
-    published_ceiling: float | None = None,
-    accelerator: str = "cpu",
-    advanced: Callable[[LearnedLayer], None] = lambda layer: None,
-) -> list[LearnedLayer]:
-    """Learn at every layer, one after the other; arguments by layer as for `learn_layer`.
-
-    Args:
-        depths: Depth of each layer.
-        features: Of the objects.
-        folds: The splits, the same for all.
-        recipes: How.
-        images: Features of the local term.
-        kind: See `learn_layer`.
-        published_ceiling: See `learn_layer`.
-        accelerator: See `learn_layer`.
-        advanced: Hears of every layer when it is done.
-    """
-    found = []
-    for layer, depth in depths.items():
-        local = None if images is None else images[layer]
-        one = learn_layer(
-            layer,
-            depth,
-            features[layer],
-            folds,
-            recipes[layer],
-            local,
-            kind=kind,
-            published_ceiling=published_ceiling,
-            accelerator=accelerator,
-        )
-        found.append(one)
-        advanced(one)
-    return found

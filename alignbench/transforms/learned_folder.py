@@ -8,19 +8,17 @@ choices on held-out objects before and after), `epochs.csv`, `trials.csv` where 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from alignbench.errors import AlignbenchError, DataError
-from alignbench.folders import scratch_folder
+from alignbench.errors import DataError
+from alignbench.folders import holders_of, slug_of
 from alignbench.results import run_hash
-from alignbench.transforms.affine import AffineTransform
+from alignbench.whole_files import whole_folder
 
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
     from alignbench.transforms.layers import LearnedLayer
@@ -39,8 +37,7 @@ CEILING_COLUMNS: Final = (
 
 def learned_name(label: str, dataset: str, settings: Mapping[str, Any]) -> str:
     """`<slug>__<dataset>__<objective>__<hash8>`."""
-    slug = label.replace("/", "--").replace(":", "--")
-    return f"{slug}__{dataset}__{settings['recipe']['objective']}__{run_hash(dict(settings))}"
+    return f"{slug_of(label)}__{dataset}__{settings['recipe']['objective']}__{run_hash(dict(settings))}"
 
 
 def is_learned(folder: Path) -> bool:
@@ -101,23 +98,10 @@ def write_learned(
         AlignbenchError: If it cannot be written.
     """
     folder = output / learned_name(settings["model"], settings["dataset"], settings)
-    scratch = scratch_folder(output, run_hash(dict(settings)))
-    try:
-        (scratch / "folds").mkdir(parents=True)
+    frame = ceiling_frame(layers, settings)
+    with whole_folder(folder) as scratch:
         for found in layers:
-            for number, learned in enumerate(found.folds):
-                provenance = _provenance(found, settings, number, objects, set(held_out[number]))
-                transform = AffineTransform(
-                    learned.transform.weights,
-                    learned.transform.mean,
-                    learned.transform.std,
-                    learned.transform.bias,
-                    provenance,
-                )
-                transform.save(scratch / "folds" / f"{found.layer}_{number}.safetensors")
-                if number == found.best:
-                    transform.save(scratch / f"{found.layer}.safetensors")
-        frame = ceiling_frame(layers, settings)
+            _write_transforms(scratch, found, settings, objects, held_out)
         frame.to_csv(scratch / "ceiling.csv", index=False)
         _epochs(layers).to_csv(scratch / "epochs.csv", index=False)
         if any(tried.values()):
@@ -125,14 +109,23 @@ def write_learned(
         draw(frame, scratch)
         record = {"settings": dict(settings), **details}
         (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(scratch, folder)
-    except OSError as error:
-        raise AlignbenchError(f"{folder} cannot be written ({error.strerror}): choose another --output") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+def _write_transforms(
+    place: Path,
+    found: LearnedLayer,
+    settings: Mapping[str, Any],
+    objects: Sequence[str],
+    held_out: Sequence[Sequence[int]],
+) -> None:
+    """Those of all folds of a layer, and the best one again."""
+    for fold, learned in enumerate(found.folds):
+        provenance = _provenance(found, settings, fold, objects, set(held_out[fold]))
+        transform = replace(learned.transform, provenance=provenance)
+        transform.save(place / "folds" / f"{found.layer}_{fold}.safetensors")
+        if fold == found.best:
+            transform.save(place / f"{found.layer}.safetensors")
 
 
 def _provenance(
@@ -175,11 +168,7 @@ def _trials(tried: Mapping[str, Sequence[Tried]]) -> pd.DataFrame:
 
 def find_learned(places: Sequence[Path]) -> list[Path]:
     """Folders of learned transforms among or directly below some places."""
-    found = []
-    for place in places:
-        below = sorted(place.glob(f"*/{RECORD}")) if not (place / RECORD).is_file() else [place / RECORD]
-        found += [path.parent for path in below if not path.parent.name.startswith(".tmp-")]
-    return found
+    return holders_of(RECORD, places)
 
 
 def read_ceiling(folder: Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from alignbench.errors import AlignbenchError, UsageError
-from alignbench.extraction.ranks import interruptible, quietly
+from alignbench.extraction.ranks import interruptible, quietly, trainer_of
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.losses import frobenius, gram_triplet_loss, local_loss, scaled_identity, triplet_loss
 from alignbench.transforms.recipe import Recipe
@@ -91,17 +91,14 @@ def learn(
     module = TransformLearning(standard, fold, recipe, _local_features(features, images, recipe, mean, std))
     stopping = EarlyStopping("held_out_loss", patience=recipe.patience, check_finite=False)
     with quietly(), interruptible(), torch.random.fork_rng(devices=[]):
-        trainer = lightning.Trainer(
-            accelerator=accelerator,
-            devices=1,
+        trainer = trainer_of(
+            accelerator,
+            1,
+            1,
+            [stopping, _Best()],
             max_epochs=recipe.epochs,
             min_epochs=min(recipe.fewest_epochs, recipe.epochs),
             gradient_clip_val=recipe.clip,
-            callbacks=[stopping, _Best()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             num_sanity_val_steps=0,
         )
         batches = TripletBatches(module.train_triplets, module.train_images, recipe)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError, one_line, unknown
+from alignbench.folders import cache_folder
 from alignbench.transforms.affine import AffineTransform
 from alignbench.whole_files import write_whole
 
@@ -109,7 +109,7 @@ def published(name: str, module: str | None = None, *, source: str = SOURCE) -> 
         "source": source,
         "sha256": digest,
     }
-    return AffineTransform(found.weights, found.mean, found.std, found.bias, provenance)
+    return replace(found, provenance=provenance)
 
 
 def _warn(name: str, known: Published) -> None:
@@ -128,10 +128,10 @@ def _say(text: str) -> None:
 
 
 def _cache() -> Path:
-    own, caches = os.environ.get("ALIGNBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    if own:
-        return Path(own) / "transforms"
-    return (Path(caches) if caches else Path.home() / ".cache") / "alignbench" / "transforms"
+    found = cache_folder("transforms")
+    if found is None:
+        raise UsageError("there is no home directory to keep published transforms in: set ALIGNBENCH_CACHE")
+    return found
 
 
 def _digest_file(place: Path) -> Path:

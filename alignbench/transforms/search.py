@@ -45,10 +45,10 @@ def search(
     """The recipe with the lowest held-out loss on triplets of so many.
 
     What is made small is comparable between all weights of the local term and the penalty, as the objective is not. The
-    first trial is the base itself; then Optuna's sampler (TPE) proposes: lambda from 1e-5 to 10, the learning rate from
-    1e-4 to 1e-2 (both on a logarithmic scale), the optimiser; with gLocal also alpha from 0.05 to 0.5 and tau from 0.05
-    to 2. The sampler is seeded by the recipe and the number of trials that ended, so that a search that was stopped
-    proposes what it would have proposed; the trial in which it was stopped does not count.
+    first trial is the base itself, brought into the ranges; then Optuna's sampler (TPE) proposes: lambda from 1e-5 to
+    10, the learning rate from 1e-4 to 1e-2 (both on a logarithmic scale), the optimiser; with gLocal also alpha from
+    0.05 to 0.5 and tau from 0.05 to 2. The sampler is seeded by the recipe and the number of trials that ended, so that
+    a search that was stopped proposes what it would have proposed; the trial in which it was stopped does not count.
 
     Args:
         base: What is not searched.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.transforms.choice import Chosen
-from alignbench.transforms.job import digest_of_images
+from alignbench.transforms.job_pictures import digest_of_images
 from alignbench.transforms.odd_one_out import triplets_of
 
 Indices = NDArray[np.int64]
@@ -70,14 +71,21 @@ def sample_of_matrix(chosen: Chosen, matrix: HumanMatrix) -> str:
     return NOT_SEEN if "dataset" in chosen.transform.provenance or _is_published(chosen) else UNKNOWN
 
 
-def sample_of_images(chosen: Chosen, images: ImageSource) -> str:
+def sample_of_images(
+    chosen: Chosen, images: ImageSource, digest: Callable[[ImageSource], str] = digest_of_images
+) -> str:
     """What can be said of pictures: whether they are those of the local term.
 
     Those of the published transforms were ImageNet's.
+
+    Args:
+        chosen: The transform.
+        images: The pictures.
+        digest: Of pictures.
     """
     told = chosen.transform.provenance
     if "local_images" in told:
-        return IN_SAMPLE if told["local_images"] == digest_of_images(images) else NOT_SEEN
+        return IN_SAMPLE if told["local_images"] == digest(images) else NOT_SEEN
     if _is_published(chosen):
         return MAY_BE_IN_SAMPLE if isinstance(images, ImageFiles) else NOT_SEEN
     return UNKNOWN
