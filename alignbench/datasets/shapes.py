@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -81,7 +81,7 @@ class SceneImages:
 
     drawings: tuple[Drawing, ...]
 
-    @property
+    @cached_property
     def names(self) -> Sequence[str]:
         """A name for each picture that says what is on it."""
         return [drawing.name for drawing in self.drawings]

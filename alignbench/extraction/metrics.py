@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -160,13 +161,13 @@ def metric_distances(
             slots[slot] = pixels
         for rows, differ in _alike(step, slots):
             chosen = step.pairs[rows]
-            names = [" and ".join(images.names[int(image)] for image in pairs[pair]) for pair in chosen]
+            name_of = partial(_name_of, images, pairs[chosen])
             if differ:
-                _check_common_side(metric, names[0])
+                _check_common_side(metric, name_of(0))
                 resized += len(chosen)
             ends = ([slots[slot] for slot in end[rows].tolist()] for end in (step.first, step.second))
             first, second = (_stacked(pictures, differ, where) for pictures in ends)
-            found[chosen] = _distances(metric, first, second, names)
+            found[chosen] = _distances(metric, first, second, name_of)
         listener.advanced(len(batch))
     return MetricDistances(found[None], resized)
 
@@ -205,12 +206,17 @@ def _stacked(pictures: list[Tensor], resize: bool, device: str) -> Tensor:
     return torch.stack(pictures).to(device).float() / 255.0
 
 
-def _distances(metric: PairMetric, first: Tensor, second: Tensor, names: list[str]) -> NDArray[np.float64]:
+def _name_of(images: ImageSource, pairs: NDArray[np.int64], pair: int) -> str:
+    """Of one of the pairs."""
+    return " and ".join(images.names[int(image)] for image in pairs[pair])
+
+
+def _distances(metric: PairMetric, first: Tensor, second: Tensor, name_of: Callable[[int], str]) -> NDArray[np.float64]:
     # a GPU's TF32 would leave convolutions three decimal places, and the variances of SSIM fewer
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         distances = metric(first, second).double().cpu().numpy()
     if not np.isfinite(distances).all():
         raise AlignbenchError(
-            f"{metric.name} gave no finite number for {names[int(np.argmin(np.isfinite(distances)))]}"
+            f"{metric.name} gave no finite number for {name_of(int(np.argmin(np.isfinite(distances))))}"
         )
     return np.asarray(distances)
