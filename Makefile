@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit slow clean
 
 .venv/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -16,7 +16,7 @@ BIN := .venv/bin
 demo: .venv/demo.stamp
 	$(BIN)/alignbench demo
 
-test: lint types unit
+test: lint types unit slow
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -25,8 +25,13 @@ lint: .venv/dev.stamp
 types: .venv/dev.stamp
 	$(BIN)/mypy
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
 unit: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+slow: .venv/dev.stamp
+	$(PYTEST) -m slow
 
 clean:
 	rm -rf .venv demo build dist *.egg-info

@@ -929,6 +929,7 @@ def test_run_folder_that_lost_a_file_is_made_whole(bench: Bench, lost: str) -> N
     assert (folder / lost).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "delay"), [(0, 0.0), (1, 2.0)])
 def test_ctrl_c_leaves_nothing(tmp_path: Path, workers: int, delay: float) -> None:
     output = tmp_path / "out"

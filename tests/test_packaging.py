@@ -74,14 +74,14 @@ def test_wheel_runs_demo_in_an_environment_of_its_own(demo: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("level", "margin"), [("low", 0.0), ("middle", 0.05), ("high", 0.05)])
 def test_projection_lies_above_random_twins(level: str, margin: float, demo: Path) -> None:
-    twins = [projection("random:shapes-clip", level, seed) for seed in (1, 2)]
+    twin = projection("random:shapes-clip", level, 1)
 
     def of_demo(label: str) -> Run:
         (folder,) = demo.glob(f"{label}__shapes-{level}__*")
-        return replace(twins[0], distances=read_distances(folder)[1])  # on the same judgments
+        return replace(twin, distances=read_distances(folder)[1])  # on the same judgments
 
     trained = of_demo("shapes-clip")
-    for twin in (of_demo("shapes-clip@random-0"), *twins):
-        found = difference(trained, twin)
+    for untrained in (of_demo("shapes-clip@random-0"), twin):
+        found = difference(trained, untrained)
         assert found.value > margin
         assert found.low > 0.0

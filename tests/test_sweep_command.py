@@ -96,6 +96,7 @@ def check_folders(expected: set[tuple[str, str]]) -> None:
     assert sorted((one["model"], one["dataset"]) for one in settings) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_sweep_whose_command_is_killed_in_the_middle_of_a_cell_goes_on(place: Path) -> None:
     write_sweep(["pixels", "ssim"], ["shapes-low", "shapes-high"])
     cells = {(model, dataset) for model in ("pixels", "ssim") for dataset in ("shapes-low", "shapes-high")}
@@ -120,6 +121,7 @@ def test_sweep_whose_command_is_killed_in_the_middle_of_a_cell_goes_on(place: Pa
     assert not list(place.glob("runs/.sweep-mine/locks/*"))
 
 
+@pytest.mark.slow
 def test_sweep_that_is_interrupted_goes_on_and_a_failing_cell_is_recorded(place: Path) -> None:
     write_sweep(["pixels", "ms-ssim"], ["shapes-low"])  # of which the latter asks for larger pictures
     first = started()
