@@ -50,6 +50,11 @@ def has_one_token(layer: str) -> bool:
     return plain_name(layer) in (PROJECTION, IMAGE)
 
 
+def counted_layers(count: int) -> str:
+    """How many layers, in words."""
+    return f"{count} layer" + ("" if count == 1 else "s")
+
+
 def split_label(label: str, layers: Iterable[str]) -> tuple[str, str]:
     """The model and the name of the transform in a run's label.
 

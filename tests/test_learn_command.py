@@ -281,7 +281,7 @@ def test_too_few_pictures_are_refused_before_any_is_embedded(
     assert main([*LEARN, *arguments]) == 2
     said = capsys.readouterr().err
     assert "7 images say too little about local structure: use 30 at least" in said
-    assert "1 layers, cpu" not in said
+    assert "1 layer, cpu" not in said
     assert list(tmp_path.iterdir()) == []
 
 

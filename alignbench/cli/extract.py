@@ -48,6 +48,7 @@ def extract(
     from alignbench.cli.features import ready_tower
     from alignbench.cli.show import ImageProgress, say
     from alignbench.extraction.features import chosen_layers
+    from alignbench.layer_names import counted_layers
     from alignbench.transforms.image_features import features_into
 
     parse_batch_size(batch_size)
@@ -64,7 +65,7 @@ def extract(
     )
     chosen = chosen_layers(ready.tower, names_in(layers))
     progress = ImageProgress()
-    say(f"{ready.label}: {len(pictures.names):,} images, {len(chosen)} layers, {ready.reading.device}")
+    say(f"{ready.label}: {len(pictures.names):,} images, {counted_layers(len(chosen))}, {ready.reading.device}")
     try:
         there = features_into(
             output, ready.tower, ready.label, pictures, chosen, ready.reading, progress.started, progress.advanced

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alignbench.extraction.listening import Listener, Outline
-from alignbench.layer_names import PROJECTION, is_aligned, is_block, rows_of
+from alignbench.layer_names import PROJECTION, counted_layers, is_aligned, is_block, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +78,10 @@ class ConsoleListener(Listener):
     def planned(self, outline: Outline) -> None:
         """Say what is about to be done, and start the bar."""
         passes = f"{outline.passes} pass" + ("es" if outline.passes > 1 else "")
-        layers = f"{outline.layers} layer" + ("s" if outline.layers > 1 else "")
         ranks = f" x {outline.ranks}" if outline.ranks > 1 else ""
         self.notice(
             f"{outline.label} on {outline.dataset}: {outline.images:,} images, {outline.pairs:,} pairs, "
-            f"{layers}, {passes}, {outline.device}{ranks}"
+            f"{counted_layers(outline.layers)}, {passes}, {outline.device}{ranks}"
         )
         if outline.passes > 1:
             self.notice(

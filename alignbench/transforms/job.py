@@ -21,6 +21,7 @@ from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import DataSet, Judgments
 from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, chosen_layers
+from alignbench.layer_names import counted_layers
 from alignbench.models.towers import Tower
 from alignbench.transforms.job_pictures import digest_of_images, features_of, local_pictures, varying_layers
 from alignbench.transforms.layers import LearnedLayer, learn_layer
@@ -158,11 +159,11 @@ def run_job(
     if is_learned(folder) and not overwrite:
         return folder, True
     count = len(judgments.images.names) + (0 if local is None else len(local.names))
-    listener.planned(f"{count:,} images, {len(layers)} layers, {reading.device}", count)
+    listener.planned(f"{count:,} images, {counted_layers(len(layers))}, {reading.device}", count)
     features, images = features_of(tower, reading, layers, judgments.images, local, job.pixel_cache, listener.embedded)
     layers = varying_layers(layers, features, reading.view)
     objects = len(judgments.images.names)
-    told = f"{len(triplets):,} triplets of {objects:,} objects, {len(layers)} layers, {job.folds} folds"
+    told = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
     listener.learning(f"learning {recipe.objective}: {told}")
     journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
     found: list[LearnedLayer] = []
