@@ -98,7 +98,10 @@ def _fill(
         try:
             extract_features(tower, images, layers, reading, into=arrays, start=start, advanced=heard)
         finally:
-            _note(partial, settings, done, arrays)
+            if done:
+                _note(partial, settings, done, arrays)
+            else:  # there is nothing to go on from
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _opened(partial: Path, settings: dict[str, Any], layers: Sequence[Layer], view: str) -> tuple[dict[str, Rows], int]:
