@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from alignbench.report.figure import save_figure
+from alignbench.report.panels import is_simulated
 
 _LINES = (
     ("before", "zero-shot", "#0072b2", "o"),
@@ -41,10 +42,10 @@ def ceiling_figure(frame: pd.DataFrame) -> Figure:
     if pd.notna(ceiling):
         axis.axhline(ceiling, color="0.6", linewidth=1.5, label="noise ceiling", zorder=0)
     axis.axhline(1 / 3, color="0.6", linewidth=1.0, linestyle=":", label="chance", zorder=0)
-    simulated = " (simulated observers)" if str(first["dataset"]).startswith("shapes-") else ""
+    simulated = " (simulated observers)" if is_simulated(first["dataset"]) else ""
     axis.set_title(f"{first['model']} on {first['dataset']}{simulated}: {first['objective']}", fontsize=10)
     axis.set_xlabel("depth (% of the network; 100 = projection)")
     axis.set_ylabel(f"odd-one-out accuracy on held-out objects\n({first['similarity']})")
-    axis.legend(fontsize=8, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
     return figure
