@@ -19,10 +19,11 @@ from PIL import Image
 from studies import Made, write_made
 
 from alignbench.cli.main import main
+from alignbench.report.ceiling import ceiling_figure
 from alignbench.report.readouts import readouts_of
 from alignbench.report.transforms import read_transforms
 from alignbench.transforms.evaluated_folder import Evaluated, Row, write_evaluated
-from alignbench.transforms.learned_folder import CEILING_COLUMNS
+from alignbench.transforms.learned_folder import CEILING_COLUMNS, read_ceiling
 
 Capture = pytest.CaptureFixture[str]
 DEPTHS = {"layer_1": 25.5, "layer_2": 43.5, "layer_3": 97.5, "projection": 100.0}
@@ -286,6 +287,24 @@ def test_distances_and_figures_are_of_runs(tmp_path: Path, capsys: Capture) -> N
     assert report(folder, output=tmp_path / "curves.png") == 1
     assert "holds no run folder" in capsys.readouterr().err
     assert list(tmp_path.glob("*.*")) == []
+
+
+# -------------------------------------------------------------------------------------------------- the figure
+
+
+@pytest.mark.parametrize("layers", [list(DEPTHS), ["projection"]])
+def test_the_figure_shows_intervals_of_several_layers_and_of_one(tmp_path: Path, layers: list[str]) -> None:
+    frame = read_ceiling(write_learned(tmp_path, layers=layers))
+    (axis,) = (figure := ceiling_figure(frame)).axes
+    (before, after), extents = axis.lines[:2], [found.get_datalim(axis.transData) for found in axis.collections]
+    np.testing.assert_allclose(before.get_ydata(), frame["before"])
+    np.testing.assert_allclose(after.get_ydata(), frame["after"])
+    np.testing.assert_allclose([(e.y0, e.y1) for e in extents], [
+        (frame[f"{name}_low"].min(), frame[f"{name}_high"].max()) for name in ("before", "after")
+    ])  # fmt: skip
+    assert axis.get_xlim() == (-2.0, 103.0)
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == 4
 
 
 # ------------------------------------------------------------------------------------------------ in a browser

@@ -12,8 +12,8 @@ from alignbench.report.figure import save_figure
 from alignbench.report.panels import is_simulated
 
 _LINES = (
-    ("before", "zero-shot", "#0072b2", "o"),
-    ("after", "after a transform learned on other objects", "#d55e00", "*"),
+    ("before", "zero-shot", "#0072b2", "o", -0.7),
+    ("after", "after a transform learned on other objects", "#d55e00", "*", 0.7),
 )
 
 
@@ -35,9 +35,15 @@ def ceiling_figure(frame: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()
-    for name, label, colour, marker in _LINES:
-        axis.plot(frame["depth"], frame[name], color=colour, marker=marker, markersize=6, linewidth=1.5, label=label)
-        axis.fill_between(frame["depth"], frame[f"{name}_low"], frame[f"{name}_high"], color=colour, alpha=0.15, lw=0)
+    for name, label, colour, marker, aside in _LINES:
+        low, high = frame[f"{name}_low"], frame[f"{name}_high"]
+        depth = frame["depth"] + (aside if len(frame) == 1 else 0.0)  # bars beside each other, bands over each other
+        axis.plot(depth, frame[name], color=colour, marker=marker, markersize=6, linewidth=1.5, label=label)
+        if len(frame) == 1:
+            axis.vlines(depth, low, high, color=colour, linewidth=1.5)
+        else:
+            axis.fill_between(depth, low, high, color=colour, alpha=0.15, lw=0)
+    axis.set_xlim(-2.0, 103.0)
     ceiling = frame["noise_ceiling"].max()
     if pd.notna(ceiling):
         axis.axhline(ceiling, color="0.6", linewidth=1.5, label="noise ceiling", zorder=0)
