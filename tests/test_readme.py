@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from documented import PAGES, ROOT, blocks, command_lines
 from layouts import write_nights, write_things, write_tid2013
 from reference import save_clip
 
 from alignbench.cli.main import main
 from baselines.perceptnet.__main__ import main as train_perceptnet
 
-ROOT = Path(__file__).parents[1]
-PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 MODEL = "openai/clip-vit-base-patch32"
 ELSEWHERE = (  # what other tests run
     *("alignbench demo", "python tools/train_shapes_clip.py"),  # test_packaging, test_shapes_clip
@@ -29,14 +28,9 @@ ELSEWHERE = (  # what other tests run
 )
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", "\n".join(PAGES.values()), flags=re.DOTALL)
-
-
 def _commands() -> list[list[str]]:
-    """Those that are run here, each once, as a reader of README and docs meets them."""
-    lines = [line.partition("  #")[0].strip() for block in _blocks("bash") for line in block.splitlines()]
-    return [shlex.split(line) for line in dict.fromkeys(lines) if not line.startswith(ELSEWHERE)]
+    """Those that are run here."""
+    return [shlex.split(line) for line in command_lines() if not line.startswith(ELSEWHERE)]
 
 
 @pytest.fixture
@@ -85,7 +79,7 @@ def test_commands_run_in_order(
 
 
 def test_python_snippets_run() -> None:
-    snippets = [snippet for snippet in _blocks("python") if not snippet.startswith("# ")]  # files are for test_doors
+    snippets = [snippet for snippet in blocks("python") if not snippet.startswith("# ")]  # files are for test_doors
     assert snippets
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), {})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from documented import command_lines
 from layouts import write_nights, write_things
 from numpy.typing import NDArray
 from PIL import Image
@@ -22,7 +23,6 @@ from alignbench.transforms.evaluated_folder import find_evaluated, read_evaluati
 from alignbench.transforms.learned_folder import find_learned
 from alignbench.transforms.published import Published
 
-ROOT = Path(__file__).parents[1]
 WIDTH = 24  # of the small tower's projection
 SHORTER = {"30": "2", "projection,layer_11": "projection,layer_2"}  # trials, and a layer that the small tower has
 ONE_EPOCH = {"max_epochs": 1, "min_epochs": 1}
@@ -30,11 +30,10 @@ FIRST = ("alignbench extract", "alignbench transform learn")  # what others need
 
 
 def commands() -> list[list[str]]:
-    """Those about transforms, each once, makers before users."""
-    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
-    blocks = re.findall(r"```bash\n(.*?)```", "\n".join(pages), flags=re.DOTALL)
-    lines = dict.fromkeys(line.partition("  #")[0].strip() for block in blocks for line in block.splitlines())
-    found = [line for line in lines if line.startswith((*FIRST, "alignbench transform")) or " --transform " in line]
+    """Those about transforms, makers before users."""
+    found = [
+        line for line in command_lines() if line.startswith((*FIRST, "alignbench transform")) or " --transform " in line
+    ]
     found.sort(key=lambda line: not line.startswith(FIRST))
     return [shlex.split(line) for line in found if not line.startswith("alignbench demo")]  # test_transforms_world
 
