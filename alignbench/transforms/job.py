@@ -145,10 +145,9 @@ def run_job(
     if reading.view == "all" and any(layer.tokens > 1 for layer in layers):
         raise UsageError("a transform takes one vector a picture: use --tokens cls or mean, or the projection alone")
     data_set, judgments = _judgments(job)
-    triplets = triplets_of(judgments)
+    triplets, objects = triplets_of(judgments), len(judgments.images.names)
     folds = [
-        split_triplets(triplets, len(judgments.images.names), held, recipe.seed)
-        for held in object_folds(len(judgments.images.names), job.folds, recipe.seed)
+        split_triplets(triplets, objects, held, recipe.seed) for held in object_folds(objects, job.folds, recipe.seed)
     ]
     local = local_pictures(job.local_images, data_set) if recipe.objective == "glocal" else None
     if local is not None:
@@ -158,11 +157,10 @@ def run_job(
     folder = output / learned_name(label, job.dataset, settings)
     if is_learned(folder) and not overwrite:
         return folder, True
-    count = len(judgments.images.names) + (0 if local is None else len(local.names))
+    count = objects + (0 if local is None else len(local.names))
     listener.planned(f"{count:,} images, {counted_layers(len(layers))}, {reading.device}", count)
     features, images = features_of(tower, reading, layers, judgments.images, local, job.pixel_cache, listener.embedded)
     layers = varying_layers(layers, features, reading.view)
-    objects = len(judgments.images.names)
     told = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
     listener.learning(f"learning {recipe.objective}: {told}")
     journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
@@ -197,16 +195,17 @@ def _searched(
     job: Job, attempt: Callable[[Recipe], LearnedLayer], journal: Path, layer: str, listener: JobListener
 ) -> tuple[LearnedLayer, list[Tried]]:
     """What the best recipe gives, learned again only if its trial was in an earlier process; and all trials."""
-    lowest: list[LearnedLayer] = []
+    lowest: LearnedLayer | None = None
 
     def judge(recipe: Recipe) -> float:
+        nonlocal lowest
         found = attempt(recipe)
-        if not lowest or found.loss < lowest[0].loss:
-            lowest[:] = [found]
+        if lowest is None or found.loss < lowest.loss:
+            lowest = found
         return found.loss
 
     best, tried = search(job.recipe, judge, job.trials, journal, layer, lambda one: listener.tried(layer, one))
-    return lowest[0] if lowest and lowest[0].recipe == best else attempt(best), tried
+    return lowest if lowest is not None and lowest.recipe == best else attempt(best), tried
 
 
 def _judgments(job: Job) -> tuple[DataSet, Judgments]:

@@ -104,10 +104,9 @@ def learn(
         batches = TripletBatches(module.train_triplets, module.train_images, recipe)
         loader: DataLoader[object] = DataLoader(batches, batch_size=None)
         trainer.fit(module, loader, DataLoader(_Once(), batch_size=None))
-    best = min(module.history, key=lambda epoch: epoch.held_out_loss)
     weights, bias = module.best
     found = AffineTransform(weights, mean, std, bias)
-    return Learned(found, tuple(module.history), best.number)
+    return Learned(found, tuple(module.history), module.best_epoch.number)
 
 
 def _local_features(
@@ -243,6 +242,11 @@ class TransformLearning(lightning.LightningModule):
         self.history.append(Epoch(len(self.history), *numbers))
 
     @property
+    def best_epoch(self) -> Epoch:
+        """That of the lowest held-out loss, of equal ones the first."""
+        return min(self.history, key=lambda epoch: epoch.held_out_loss)
+
+    @property
     def best(self) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Weights (d, d) and bias of the best epoch."""
         weights, bias = self.kept
@@ -260,7 +264,6 @@ class _Best(Callback):
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         assert isinstance(module, TransformLearning)
-        epochs = module.history
-        if epochs[-1] is min(epochs, key=lambda epoch: epoch.held_out_loss):  # of equal ones the first
+        if module.best_epoch is module.history[-1]:
             bias = module.bias
             module.kept = module.weights.detach().clone(), None if bias is None else bias.detach().clone()
