@@ -10,6 +10,7 @@ os.environ["ALIGNBENCH_CACHE"] = tempfile.mkdtemp(prefix="alignbench-cache-")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["WANDB_MODE"] = "disabled"
 
+import old_processor
 import pytest
 from drawing import do_not_draw
 from hypothesis import settings
@@ -19,6 +20,15 @@ settings.register_profile("alignbench", deadline=None, derandomize=True, max_exa
 settings.load_profile("alignbench")
 
 Folders = Callable[[str], Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the tests are to run as on an old processor, they do."""
+    if old_processor.MARK in os.environ and not hasattr(config, "workerinput"):
+        problems = old_processor.problems()
+        if problems:
+            raise pytest.UsageError(f"this is not as on an old processor: {'; '.join(problems)}")
+        print("as on an old processor: no AVX, no FMA")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

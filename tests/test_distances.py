@@ -121,17 +121,18 @@ def test_cosine_by_hand() -> None:
     np.testing.assert_allclose(found.numpy(), [1.0, 2.0, 0.0, 1.0 - np.sqrt(0.5)], rtol=1e-6, atol=1e-12)
 
 
-def nearly_parallel(apart: float, longer: float) -> tuple[Tensor, Tensor]:
+def nearly_parallel(apart: float, longer: float, tokens: int = 50) -> tuple[Tensor, Tensor]:
     """Features of five images, and the same turned a little and made longer."""
-    first = features(5, 50, 64, seed=3)
+    first = features(5, tokens, 64, seed=3)
     turned = first.double() * (1.0 + apart * torch.from_numpy(np.random.default_rng(4).normal(size=first.shape)))
     return first, (turned * longer).float()
 
 
-@pytest.mark.parametrize("apart", [1e-1, 1e-2, 1e-3])
-@pytest.mark.parametrize("longer", [1.0, 1.001, 1.01, 1.1])
-def test_cosine_of_nearly_parallel_features_keeps_its_digits(apart: float, longer: float) -> None:
-    first, second = nearly_parallel(apart, longer)
+@pytest.mark.parametrize("apart", [1e-1, 1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("longer", [1.0, 1.001, 1.01, 1.1, 1.5, 3.0, 0.3, 100.0])
+@pytest.mark.parametrize("tokens", [1, 50])
+def test_cosine_of_nearly_parallel_features_keeps_its_digits(apart: float, longer: float, tokens: int) -> None:
+    first, second = nearly_parallel(apart, longer, tokens)
     expected = reference(first, second)["cosine"]
     found = streamed(first, second)["cosine"]
     np.testing.assert_allclose(found, expected, rtol=1e-6)

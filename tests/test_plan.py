@@ -80,6 +80,35 @@ def test_components_are_not_mixed(graph: tuple[Indices, int]) -> None:
     assert changes == len(set(root)) - 1
 
 
+def cuthill_mckee(pairs: Indices, images: int) -> list[int]:
+    """The order by the book: from the image with the fewest pairs, neighbours with fewer pairs first, ties by number."""
+    near: list[set[int]] = [set() for _ in range(images)]
+    for a, b in pairs.tolist():
+        near[a].add(b)
+        near[b].add(a)
+    by_degree = sorted(range(images), key=lambda image: (len(near[image]), image))
+    order: list[int] = []
+    for start in by_degree:
+        queue = [] if start in order else [start]
+        order += queue
+        while queue:
+            found = [image for image in by_degree if image in near[queue[0]] and image not in order]
+            order += found
+            queue = [*queue[1:], *found]
+    return order
+
+
+@given(pair_graphs())
+def test_the_order_is_that_of_cuthill_and_mckee_with_ties_by_number(graph: tuple[Indices, int]) -> None:
+    assert image_order(*graph).tolist() == cuthill_mckee(*graph)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_order_of_a_large_graph_of_equal_degrees_has_ties_by_number(seed: int) -> None:
+    pairs, images = shuffled([(7 * k, 7 * k + side) for k in range(60) for side in (1, 2, 3, 4, 5, 6)], seed)
+    assert image_order(pairs, images).tolist() == cuthill_mckee(pairs, images)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 16, 64])
 @pytest.mark.parametrize("references", [1, 5])
 def test_a_reference_stays_for_its_120_distortions_beside_the_batch(batch_size: int, references: int) -> None:

@@ -156,10 +156,9 @@ def test_cells_run_at_the_same_time_in_processes_of_their_own_which_are_ended(
 
 
 def test_cell_that_someone_took_over_is_ended_and_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alignbench.sweeps.runner.REFRESH_EVERY", 0.1)
     queue, heard = Queue(cells_that(("long", "a")), tmp_path, "mine"), Heard()
     queue.enrol()
-    runner = runner_of(queue, heard)
+    runner = runner_of(queue, heard, workers=1)
     thread = threading.Thread(target=runner.run)
     thread.start()
     wait_for(lambda: list(tmp_path.glob(".tmp-*")))
@@ -168,7 +167,9 @@ def test_cell_that_someone_took_over_is_ended_and_left_to_them(tmp_path: Path, m
     other = Queue(queue.cells, tmp_path, "mine")
     taken = other.take()
     assert taken is not None
-    wait_for(lambda: ("waits", "1") in heard.events)
+    # until now the lock was refreshed far more rarely than that took: a refresh in between would have made it fresh
+    monkeypatch.setattr("alignbench.sweeps.runner.REFRESH_EVERY", 0.1)
+    wait_for(lambda: heard.events[-1] == ("waits", "1"))
     assert ("put back", "a") in heard.events
     assert not is_alive(int(heard.logs[0].read_text().split()[1]))
     assert taken.lock.refresh()

@@ -7,11 +7,14 @@ difference of pair i in channel c.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
 DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
+_BLURRED: Final = 0.01  # share of the squared difference in length below which single precision loses digits of a cosine
+_EXACT_AT_ONCE: Final = 1_000_000  # numbers copied to float64
 
 
 def channel_differences(first: Tensor, second: Tensor) -> Tensor:
@@ -113,8 +116,10 @@ def participation_ratio(values: Tensor) -> float:
 def cosine(first: Tensor, second: Tensor, first_norms: Tensor, second_norms: Tensor) -> Tensor:
     """One minus the cosine of the flattened features: half the squared distance of the normalised vectors.
 
-    With r = |b| / |a| that is |b - r a|^2 / (2 |b|^2): one rounding fewer than normalising both, and nothing is
-    subtracted from 1, so that small distances keep their digits.
+    With r = |b| / |a| that is |b - r a|^2 / (2 |b|^2), where nothing is subtracted from 1, so that small distances keep
+    their digits (to 1e-6 of the distance). A GPU multiplies and subtracts with one rounding. Not every CPU does, so
+    there it is (b - a) - (r - 1) a, whose product is small where the lengths are alike; the few pairs that point the
+    same way but differ in length are worked out in float64.
 
     Args:
         first: Features a of the first images, (pairs, tokens, channels).
@@ -125,6 +130,22 @@ def cosine(first: Tensor, second: Tensor, first_norms: Tensor, second_norms: Ten
     Returns:
         (pairs,), float64.
     """
-    ratio = (second_norms / first_norms).to(first.dtype)[:, None, None]
-    squared = torch.addcmul(second, first, -ratio).square_().sum(dim=1).double().sum(dim=1)
-    return squared / (2.0 * second_norms.square())
+    ratio = second_norms / first_norms
+    if first.is_cuda:
+        return _half_squares(torch.addcmul(second, first, -_per_pair(ratio, first)), second_norms)
+    turned = (second - first).addcmul_(first, _per_pair(1.0 - ratio, first))
+    distances = _half_squares(turned, second_norms)
+    blurred = (distances < _BLURRED * (1.0 - 1.0 / ratio).square()).nonzero()[:, 0]
+    for few in blurred.split(max(1, _EXACT_AT_ONCE // first.shape[1:].numel())):
+        a, b = first[few].double(), second[few].double()
+        distances[few] = _half_squares(b.sub_(a.mul_(ratio[few, None, None])), second_norms[few])
+    return distances
+
+
+def _per_pair(values: Tensor, features: Tensor) -> Tensor:
+    return values.to(features.dtype)[:, None, None]
+
+
+def _half_squares(turned: Tensor, norms: Tensor) -> Tensor:
+    """|x|^2 / (2 |b|^2) of (pairs, tokens, channels), which are overwritten."""
+    return turned.square_().sum(dim=1).double().sum(dim=1) / (2.0 * norms.square())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_matrix
-from scipy.sparse.csgraph import reverse_cuthill_mckee
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from alignbench.errors import UsageError
 
@@ -73,7 +73,9 @@ def pair_graph(pairs: Indices, images: int) -> csr_matrix:
 def image_order(pairs: Indices, images: int) -> Indices:
     """An order of the images in which the two of a pair stand close together.
 
-    Cuthill and McKee (1969): breadth first within each component of the pair graph, from its edge.
+    Cuthill and McKee (1969): breadth first within each component of the pair graph, from an image with the fewest
+    pairs, and among the neighbours of an image those with fewer pairs first. Ties go by number, so that the order is
+    the same on every processor.
 
     Args:
         pairs: Image indices, (P, 2).
@@ -82,8 +84,19 @@ def image_order(pairs: Indices, images: int) -> Indices:
     Returns:
         Permutation of the images, (images,).
     """
-    backwards = reverse_cuthill_mckee(pair_graph(pairs, images), symmetric_mode=True)
-    return np.asarray(backwards[::-1], dtype=np.int64)
+    graph = pair_graph(pairs, images)
+    by_degree = np.argsort(np.diff(graph.indptr), kind="stable")
+    graph = graph[by_degree][:, by_degree]  # neighbours are visited by number, which now is by degree
+    graph.sort_indices()
+    _, component = connected_components(graph, directed=False)
+    _, starts, component = np.unique(component, return_index=True, return_inverse=True)
+    # from one more node that leads to the first image of each component, a single search reaches them all
+    ends = np.concatenate([graph.indices, starts])
+    bounds = np.append(graph.indptr, len(ends))
+    rooted = csr_matrix((np.ones(len(ends), dtype=np.int8), ends, bounds), shape=(images + 1, images + 1))
+    reached = breadth_first_order(rooted, images, return_predecessors=False)[1:]
+    order = reached[np.argsort(starts[component[reached]], kind="stable")]
+    return np.asarray(by_degree[order], dtype=np.int64)
 
 
 def make_plan(pairs: Indices, images: int, batch_size: int) -> Plan:

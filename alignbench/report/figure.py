@@ -174,7 +174,7 @@ def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
         title: Name of the model and data set.
     """
     figure, axes = _canvas(2)
-    for quantity, rows in rows_of(frame, is_plain).sort_values("depth").groupby("quantity", sort=False):
+    for quantity, rows in rows_of(frame, is_plain).sort_values("depth", kind="stable").groupby("quantity", sort=False):
         name, colour, marker = _QUANTITIES[quantity]
         blocks = rows_of(rows, is_block)
         strongest = blocks.loc[blocks["top_share"].idxmax(), "top_channel"]

@@ -92,7 +92,7 @@ def published_rows(curves: Sequence[LayerCurve], distances: Sequence[str] | None
 
 def by_key(rows: pd.DataFrame) -> dict[Key, pd.DataFrame]:
     """The rows of each line in the order of depth; lines in the order in which they first occur."""
-    return {Key(*key): part.sort_values("depth") for key, part in rows.groupby(_KEY, sort=False)}
+    return {Key(*key): part.sort_values("depth", kind="stable") for key, part in rows.groupby(_KEY, sort=False)}
 
 
 def _view(curve: LayerCurve) -> str:

@@ -145,7 +145,7 @@ def baselines_beside(folder: Path, curve: LayerCurve) -> list[LayerCurve]:
 
 
 def _line(name: str, rows: pd.DataFrame) -> Line:
-    rows = rows.dropna(subset="value").sort_values("depth")
+    rows = rows.dropna(subset="value").sort_values("depth", kind="stable")
     values = tuple(map(float, rows["value"]))
     if len(values) == 1 and (rows["layer"].iloc[0] == IMAGE or is_aligned(rows["layer"].iloc[0])):
         return Line(name, _WHOLE_DEPTH, values * 2)
