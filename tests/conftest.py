@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # ranks are forked, and what has started threads cannot be
 os.environ["ALIGNBENCH_CACHE"] = tempfile.mkdtemp(prefix="alignbench-cache-")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["WANDB_MODE"] = "disabled"

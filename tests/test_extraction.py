@@ -305,7 +305,8 @@ def test_a_picture_that_cannot_be_told_apart_is_at_distance_0(tower: Tower, thin
     pairs = np.array([(a, b) for a in range(4) for b in range(a)])
     found = distances_of(tower, images, pairs, np.ones(6), dense=dense)
     for name in DISTANCES:
-        assert (found[name][:, 2] == 0).all(), name
+        # places in a batch may round apart, so what is to tie exactly is embedded once (`distinct_pairs`)
+        assert (found[name][:, 2] <= 1e-6 * found[name].max(axis=1)).all(), name
         np.testing.assert_allclose(found[name][:, 0], found[name][:, 1], rtol=1e-6)
         assert (found[name][1:, [0, 3, 4]] > 0).all()
 

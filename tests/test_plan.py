@@ -81,7 +81,7 @@ def test_components_are_not_mixed(graph: tuple[Indices, int]) -> None:
 
 
 def cuthill_mckee(pairs: Indices, images: int) -> list[int]:
-    """The order by the book: from the image with the fewest pairs, neighbours with fewer pairs first, ties by number."""
+    """The order by the book: from the image with the fewest pairs; of neighbours those with fewer first; by number."""
     near: list[set[int]] = [set() for _ in range(images)]
     for a, b in pairs.tolist():
         near[a].add(b)

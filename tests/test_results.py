@@ -173,7 +173,7 @@ def test_a_run_folder_is_complete(runs: dict[str, Run], tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("name", [*MEASURED, "pixels"])
-def test_scoring_the_folder_again_gives_the_curve_exactly(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
+def test_scoring_the_folder_again_gives_the_curve(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
     folder = write_run(runs[name], tmp_path, draw_nothing)
     judgments = pd.read_parquet(folder / "judgments.parquet")
     assert list(judgments.columns) == ["id", "subset", "pairs", "value", "cluster", "stimuli"]
@@ -201,7 +201,9 @@ def test_scoring_the_folder_again_gives_the_curve_exactly(runs: dict[str, Run], 
     assert len(curve) == len(again)
     for row in curve.itertuples():
         expected = again[row.subset, row.distance, row.layer, row.metric]
-        np.testing.assert_array_equal((row.value, row.ci_low, row.ci_high, row.n, row.n_clusters), expected)
+        assert (row.n, row.n_clusters) == expected[3:]
+        # to the last digits, which depend on where in memory an array begins
+        np.testing.assert_allclose((row.value, row.ci_low, row.ci_high), expected[:3], rtol=1e-11, atol=1e-13)
 
 
 def test_stored_judgments_say_which_images_were_compared(runs: dict[str, Run], folder: Path) -> None:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
-_BLURRED: Final = 0.01  # share of the squared difference in length below which single precision loses digits of a cosine
+_BLURRED: Final = (
+    0.01  # share of the squared difference in length below which single precision loses digits of a cosine
+)
 _EXACT_AT_ONCE: Final = 1_000_000  # numbers copied to float64
 
 
