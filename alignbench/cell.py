@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from alignbench.errors import UsageError, unknown
 from alignbench.models import PROTOCOLS, RANDOM_PREFIX, cards, label_of
-from alignbench.registry import Registry, callable_with
+from alignbench.plugins import Registry, callable_with
 
 if TYPE_CHECKING:
     from alignbench.extraction.metrics import PairMetric

@@ -12,7 +12,7 @@ from alignbench.cli.options import default_root, names_in
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 
 if TYPE_CHECKING:
-    from alignbench.registry import Registry
+    from alignbench.plugins import Registry
 
 
 datasets_app = typer.Typer(

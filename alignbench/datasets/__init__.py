@@ -8,7 +8,7 @@ from typing import Final
 
 from alignbench.datasets.images import FileImages, ImageSource
 from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
-from alignbench.registry import Registry
+from alignbench.plugins import Registry
 
 __all__ = [
     "DATASETS",

@@ -25,7 +25,7 @@ from torch import Tensor
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.errors import AlignbenchWarning, UsageError
 from alignbench.extraction.cached_pixels import SCRATCH, CachedPixels, entry_bytes, probe, write_entry
-from alignbench.folders import cache_folder
+from alignbench.files import cache_folder
 from alignbench.models.recipes import Described
 
 OFF: Final = "off"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from alignbench.errors import UsageError, unknown
 from alignbench.models.cards import Card, cards
-from alignbench.registry import Registry, callable_with
+from alignbench.plugins import Registry, callable_with
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,11 +11,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tokenize import TokenError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -23,18 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
-from alignbench.whole_files import write_whole
+from alignbench.files import ARRAY_SUFFIXES, UNREADABLE, write_whole
 
 if TYPE_CHECKING:
     import torch
 
     Array = TypeVar("Array", NDArray[np.floating[Any]], torch.Tensor)
 
-SUFFIXES = (".safetensors", ".npz", ".npy")
-UNREADABLE = (  # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
-    *(ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, RuntimeError),
-    *(TokenError, zlib.error, zipfile.BadZipFile),
-)
 _KEYS = ("weights", "mean", "std")
 
 
@@ -150,8 +143,10 @@ class AffineTransform:
             DataError: If the file is missing or holds anything else; nothing in it is ever executed.
         """
         path = Path(path)
-        if path.suffix not in SUFFIXES:
-            raise UsageError(f"{path} is not a transform that can be read: the name ends in {', '.join(SUFFIXES)}")
+        if path.suffix not in ARRAY_SUFFIXES:
+            raise UsageError(
+                f"{path} is not a transform that can be read: the name ends in {', '.join(ARRAY_SUFFIXES)}"
+            )
         if path.suffix == ".npy" and (mean is None or std is None):
             raise UsageError(f"{path} holds no mean and std: give those of the features that it was learned on")
         if path.suffix != ".npy" and not (mean is None and std is None):

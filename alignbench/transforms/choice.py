@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from alignbench.errors import UsageError
+from alignbench.files import ARRAY_SUFFIXES
 from alignbench.layer_names import PROJECTION
-from alignbench.transforms.affine import SUFFIXES, AffineTransform
+from alignbench.transforms.affine import AffineTransform
 
 _USUAL_STEM = "transform"  # of published files, which are told apart by their folders
 _LEARNED = "learned.json"  # beside learned ones, in a folder <model>__<dataset>__<objective>__<hash>
@@ -102,4 +103,4 @@ def name_of(text: str | Path) -> str:
 
 
 def _is_file(text: str | Path) -> bool:
-    return isinstance(text, Path) or Path(text).suffix in SUFFIXES or Path(text).is_file()
+    return isinstance(text, Path) or Path(text).suffix in ARRAY_SUFFIXES or Path(text).is_file()

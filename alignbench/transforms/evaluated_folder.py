@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError
+from alignbench.files import whole_folder
 from alignbench.folders import holders_of
-from alignbench.whole_files import whole_folder
 
 Floats = NDArray[np.float64]
 Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
+from alignbench.files import ARRAY_SUFFIXES, UNREADABLE, whole_file
 from alignbench.layer_names import PROJECTION
-from alignbench.transforms.affine import SUFFIXES, UNREADABLE
-from alignbench.whole_files import whole_file
 
 if TYPE_CHECKING:
     from alignbench.transforms.choice import Chosen
@@ -73,8 +72,10 @@ def read_features(path: Path) -> FeatureFile:
         DataError: If it is missing, damaged, or holds no features: finite floating-point numbers, (n, ..., d), with as
             many rows in each layer and as many names.
     """
-    if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path} is no file of features that can be read: the name ends in {', '.join(SUFFIXES)}")
+    if path.suffix not in ARRAY_SUFFIXES:
+        raise UsageError(
+            f"{path} is no file of features that can be read: the name ends in {', '.join(ARRAY_SUFFIXES)}"
+        )
     if not path.is_file():
         raise DataError(f"{path} is not there: check the name of the file of features")
     try:
@@ -176,8 +177,8 @@ def check_form(path: Path, layers: int) -> None:
     Raises:
         UsageError: If its name ends otherwise, or it is a `.npy` for several.
     """
-    if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path}: features are written as {', '.join(SUFFIXES)}")
+    if path.suffix not in ARRAY_SUFFIXES:
+        raise UsageError(f"{path}: features are written as {', '.join(ARRAY_SUFFIXES)}")
     if path.suffix == ".npy" and layers > 1:
         raise UsageError(f"{path}: a .npy holds one layer, and there are {layers}: write .safetensors")
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from alignbench.errors import DataError
+from alignbench.files import whole_folder
 from alignbench.folders import holders_of, slug_of
 from alignbench.results import run_hash
-from alignbench.whole_files import whole_folder
 
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
     from alignbench.transforms.layers import LearnedLayer

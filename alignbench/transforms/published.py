@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError, one_line, unknown
-from alignbench.folders import cache_folder
+from alignbench.files import cache_folder, write_whole
 from alignbench.transforms.affine import AffineTransform
-from alignbench.whole_files import write_whole
 
 SOURCE: Final = "https://raw.githubusercontent.com/LukasMut/gLocal/main/transforms"
 _SAME: Final = ("dinov2-vit-base-p14", "dino-vit-base-p16")  # the same bytes in both places

@@ -10,7 +10,7 @@ import pytest
 from alignbench.datasets import DATASETS
 from alignbench.errors import AlignbenchWarning, ModelError, UsageError, unknown
 from alignbench.models.checkpoints import checkpoint_folder
-from alignbench.registry import Registry, callable_with
+from alignbench.plugins import Registry, callable_with
 
 GROUP = "alignbench.tested"
 GOOD = "import math\nVALUE = 'good'\nOTHER = 'other'\n"

@@ -1,15 +1,28 @@
-"""Files and folders that are there whole or not at all."""
+"""Files and folders that are there whole or not at all, the caches, and what can be wrong with a file of arrays."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
+from typing import Final
 
 from alignbench.errors import unwritable
-from alignbench.folders import scratch_folder
+
+ARRAY_SUFFIXES: Final = (".safetensors", ".npz", ".npy")
+UNREADABLE: Final = (  # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
+    *(ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, RuntimeError),
+    *(TokenError, zlib.error, zipfile.BadZipFile),
+)
+
+_SCRATCH: Final = re.compile(r"\.tmp-(?:[0-9a-f]{8}|probe)-(?P<host>.+)-(?P<pid>\d+)")
 
 
 @contextmanager
@@ -85,3 +98,32 @@ def _put_in_place(scratch: Path, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         scratch.rename(folder)
+
+
+def cache_folder(kind: str) -> Path | None:
+    """Where things of a kind are cached: in `$ALIGNBENCH_CACHE`, or in the user's caches; none without a home."""
+    own, caches = os.environ.get("ALIGNBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if own:
+        return Path(own) / kind
+    try:
+        return (Path(caches) if caches else Path.home() / ".cache") / "alignbench" / kind
+    except RuntimeError:
+        return None
+
+
+def scratch_folder(output: Path, key: str) -> Path:
+    """Where this process writes a run folder before it is whole.
+
+    Args:
+        output: Folder of run folders.
+        key: The hash in the run folder's name.
+    """
+    return output / f".tmp-{key}-{socket.gethostname()}-{os.getpid()}"
+
+
+def scratch_folders(output: Path) -> Iterator[tuple[Path, str, int]]:
+    """The scratch folders that are there, each with the host and the process id of its writer."""
+    for path in output.glob(".tmp-*"):
+        match = _SCRATCH.fullmatch(path.name)
+        if match is not None:
+            yield path, match["host"], int(match["pid"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from alignbench.errors import AlignbenchError
-from alignbench.whole_files import whole_file, write_whole
+from alignbench.files import whole_file, write_whole
 
 
 def test_a_file_comes_when_it_is_whole(tmp_path: Path) -> None:
