@@ -16,8 +16,9 @@ from typing import Final
 
 from alignbench.errors import unwritable
 
-ARRAY_SUFFIXES: Final = (".safetensors", ".npz", ".npy")
-UNREADABLE: Final = (  # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
+ARRAY_FILES: Final = (".safetensors", ".npz", ".npy")
+# what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
+UNREADABLE: Final = (
     *(ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, RuntimeError),
     *(TokenError, zlib.error, zipfile.BadZipFile),
 )

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from workload import fill_cache, machine, write_nights, write_things
 
 from alignbench.cell import Cell
 from alignbench.cli.options import parse_bytes
@@ -34,6 +33,7 @@ from alignbench.measurement import measure_cell
 from alignbench.models import load_tower
 from alignbench.models.cost import tower_cost
 from alignbench.results import Run
+from workload import fill_cache, machine, write_nights, write_things
 
 CLIP = "openai/clip-vit-"
 MODELS = {"base-patch32": 1.0, "base-patch16": 0.5, "large-patch14": 0.2, "large-patch14-336": 0.1}  # share of triplets

@@ -15,12 +15,12 @@ import time
 
 import numpy as np
 import torch
-from workload import machine, median_ratio, verdict
 
 from alignbench.transforms.learning import TransformLearning, TripletBatches, learn
 from alignbench.transforms.losses import local_loss, scaled_identity, triplet_loss
 from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.splitting import Fold
+from workload import machine, median_ratio, verdict
 
 OBJECTIVES = ("global", "glocal")
 

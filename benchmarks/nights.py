@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
-from workload import MODEL, bare_forward, decoding, has_amx, machine, median_ratio, ours, verdict, write_nights
 
 from alignbench.finished import read_run
 from alignbench.judgment_table import matrix
+from workload import MODEL, bare_forward, decoding, has_amx, machine, median_ratio, ours, verdict, write_nights
 
 
 def change(exact: Path, low: Path) -> tuple[float, float]:

@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from workload import DISTORTIONS, LEVELS, MODEL, child, machine, median_ratio, ours, verdict, write_tid2013
 
 from alignbench.finished import read_run
 from alignbench.judgment_table import matrix
+from workload import DISTORTIONS, LEVELS, MODEL, child, machine, median_ratio, ours, verdict, write_tid2013
 
 SCRIPT = """
 import sys, time

@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from workload import MODEL, fill_cache, machine, median_ratio, ours, verdict, write_tid2013
 
 from alignbench.finished import read_distances
+from workload import MODEL, fill_cache, machine, median_ratio, ours, verdict, write_tid2013
 
 
 def main(given: list[str] | None = None) -> None:

@@ -20,7 +20,7 @@ RUNS = 39
 
 def make(folder: Path) -> None:
     """Write the run folders, unless they are there."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
     from studies import WHOLE, write_study
 
     if len(list(folder.glob("*/run.json"))) < RUNS:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # ranks are forked, and what has started threads cannot be
@@ -11,16 +10,16 @@ os.environ["ALIGNBENCH_CACHE"] = tempfile.mkdtemp(prefix="alignbench-cache-")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["WANDB_MODE"] = "disabled"
 
-import old_processor
 import pytest
-from drawing import do_not_draw
 from hypothesis import settings
+
+import old_processor
+from drawing import do_not_draw
+from folders import Folders
 from layouts import write_nights, write_things, write_tid2013
 
 settings.register_profile("alignbench", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("alignbench")
-
-Folders = Callable[[str], Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:

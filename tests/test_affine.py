@@ -1,8 +1,6 @@
 """Affine transforms: the formula, types, files, and what is refused."""
 
-import os
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError
 from alignbench.transforms import AffineTransform
+from files_of_arrays import Trap, damaged
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=(6, 6))
@@ -129,16 +128,6 @@ def test_what_it_cannot_take_is_refused(x: NDArray[Any]) -> None:
         made().apply(x)
 
 
-class Trap:
-    """Unpickled, it would make a folder."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, (str(self.place),)
-
-
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".safetensors"])
 def test_a_pickle_is_never_opened(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"transform{suffix}"
@@ -169,15 +158,6 @@ def test_what_a_file_lacks_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "odd.npy", np.ones((4, 6)))
     with pytest.raises(DataError, match=r"\(4, 6\)"):
         AffineTransform.load(tmp_path / "odd.npy", mean=0.0, std=1.0)
-
-
-def damaged(content: bytes) -> Iterator[bytes]:
-    """A file with one of its first or last bytes changed, and cut short."""
-    for place in {*range(min(160, len(content))), *range(max(0, len(content) - 400), len(content))}:
-        for change in (0x01, 0x20, 0xFF):
-            yield content[:place] + bytes([content[place] ^ change]) + content[place + 1 :]
-    for length in range(0, len(content), 29):
-        yield content[:length]
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])

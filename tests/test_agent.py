@@ -17,6 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from alignbench.cli.parameters import options_of
+from alignbench.cli.run import run
+from alignbench.models.cards import cards
+from alignbench.results import is_complete
+from alignbench.sweeps import read_sweep
+from documented import ROOT
 from wandb_runs import (
     FACTORS,
     KEY,
@@ -34,13 +41,7 @@ from wandb_runs import (
 )
 from wandb_server import ENTITY, SWEEP, SweepServer
 
-from alignbench.cli.parameters import options_of
-from alignbench.cli.run import run
-from alignbench.models.cards import cards
-from alignbench.results import is_complete
-from alignbench.sweeps import read_sweep
-
-FILE = Path(__file__).parents[1] / "sweeps" / "demo.yaml"
+FILE = ROOT / "sweeps" / "demo.yaml"
 WANTED = ({"dataset": "shapes-middle", "model": "pixels"}, {"dataset": "shapes-middle", "model": "shapes-clip"})
 SECONDS = 400  # for a client to end, which takes a tenth of that
 

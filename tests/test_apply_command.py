@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from test_affine import Trap
 
 from alignbench.cli.main import main
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.feature_files import FeatureFile, read_features, write_features
+from files_of_arrays import Trap
 
 WIDTH = 4
 RNG = np.random.default_rng(0)

@@ -21,9 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from layouts import write_nights, write_things, write_tid2013
 from PIL import Image
-from reference import save_chinese_clip, save_clip, save_siglip
 from safetensors.torch import load_file, save_file
 
 from alignbench.cli.main import main
@@ -32,6 +30,8 @@ from alignbench.datasets.images import FileImages, to_rgb
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.models import load_tower
+from layouts import write_nights, write_things, write_tid2013
+from reference import save_chinese_clip, save_clip, save_siglip
 
 RUNNING, USAGE = 1, 2
 FULL_TABLE = "triplets_large_final_correctednc_correctedorder.csv"

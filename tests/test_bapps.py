@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agreeing import memberships, pairs_of
-from layouts import BAPPS_TYPES, write_bapps
 from numpy.typing import NDArray
 from PIL import Image
-from reference import embed
 
 import alignbench
+from agreeing import memberships, pairs_of
 from alignbench.cli.main import main
 from alignbench.datasets.bapps import BAPPS
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
+from layouts import BAPPS_TYPES, write_bapps
+from reference import embed
 
 TRIPLETS = 6
 SPLITS = {split: tuple(f"{split}/{kind}" for kind in types) for split, types in BAPPS_TYPES.items()}

@@ -8,17 +8,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+
 import extraction
 import gpu
 import nights
-import numpy as np
 import paper_way
-import pytest
 import ranks
 import things
-import torch
 import workload
-
 from alignbench.cli.main import main as alignbench
 from alignbench.datasets import DATASETS
 

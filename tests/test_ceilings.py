@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from layouts import write_things
 from numpy.typing import NDArray
-from reference import jackknife_interval, read_things, save_clip
-from reference_scores import PUBLISHED_CEILING, choice_metrics, delta_interval, noise_ceilings
-from run_folders import read_curve, run_command
 
 from alignbench.ceilings import repeat_ceilings, score_with_ceiling
 from alignbench.resampling import cluster_weights
 from alignbench.statistics import Scores
+from layouts import write_things
+from reference import jackknife_interval, read_things, save_clip
+from reference_scores import PUBLISHED_CEILING, choice_metrics, delta_interval, noise_ceilings
+from run_folders import read_curve, run_command
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from reference import agreement
-from reference_scores import shared_agreement
 
 from alignbench.choices import agreement_with_preferences, agreements, correct_choices
+from reference import agreement
+from reference_scores import shared_agreement
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

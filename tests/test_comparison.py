@@ -12,12 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layouts import write_nights, write_things, write_tid2013
 from numpy.typing import NDArray
 from PIL import Image
-from reference import agreement, correlation, depths, jackknife_interval, save_clip
-from reference_scores import shared_agreement
-from run_folders import do_not_draw, refused, run_command
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy import stats
@@ -26,6 +22,11 @@ from alignbench import differences
 from alignbench.cli.main import main
 from alignbench.comparison import compare
 from alignbench.resampling import cluster_weights, object_weights
+from damage import DAMAGE
+from layouts import write_nights, write_things, write_tid2013
+from reference import agreement, correlation, depths, jackknife_interval, save_clip
+from reference_scores import shared_agreement
+from run_folders import do_not_draw, refused, run_command
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -562,62 +563,6 @@ def test_another_fingerprint_of_the_data(world: World, capsys: Capture, tmp_path
 
 
 # --- Damage ---------------------------------------------------------------------------------------------------------
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def fewer_pairs(path: Path) -> None:
-    with safe_open(path, framework="np") as file:
-        metadata, arrays = file.metadata(), {name: file.get_tensor(name)[:, :3] for name in file.keys()}  # noqa: SIM118
-    save_file(arrays, path, metadata=metadata)
-
-
-def without_layers(path: Path) -> None:
-    with safe_open(path, framework="np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    save_file(arrays, path)
-
-
-def without_settings(path: Path) -> None:
-    record = json.loads(path.read_text())
-    record["settings"] = {"dataset": "tid2013"}
-    path.write_text(json.dumps(record))
-
-
-def without_column(path: Path) -> None:
-    pd.read_parquet(path).drop(columns="stimuli").to_parquet(path)
-
-
-def without_layer(path: Path) -> None:
-    frame = pd.read_csv(path)
-    frame[frame["layer"] != "layer_1"].to_csv(path, index=False)
-
-
-def with_other_layers(path: Path) -> None:
-    with safe_open(path, framework="np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    save_file(arrays, path, metadata={"layers": '["layer_0", "projection"]'})
-
-
-DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "no run.json": ("run.json", Path.unlink),
-    "no curve": ("curve.csv", Path.unlink),
-    "no distances": ("distances.safetensors", Path.unlink),
-    "no judgments": ("judgments.parquet", Path.unlink),
-    "cut run.json": ("run.json", cut),
-    "cut distances": ("distances.safetensors", cut),
-    "cut judgments": ("judgments.parquet", cut),
-    "cut curve": ("curve.csv", cut),
-    "list for run.json": ("run.json", lambda path: path.write_text("[1, 2]") and None),
-    "settings without entries": ("run.json", without_settings),
-    "fewer pairs": ("distances.safetensors", fewer_pairs),
-    "layers not named": ("distances.safetensors", without_layers),
-    "other layers": ("distances.safetensors", with_other_layers),
-    "a column less": ("judgments.parquet", without_column),
-    "a layer less": ("curve.csv", without_layer),
-}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -9,8 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from layouts import write_kadid10k, write_nights, write_things, write_tid2013
 from PIL import Image
+from safetensors.numpy import load_file
+
+from alignbench import Cell
+from alignbench.datasets import DATASETS, shapes
+from alignbench.datasets.judgments import Judgments
+from alignbench.protocols import load_judgments
+from layouts import write_kadid10k, write_nights, write_things, write_tid2013
 from reference import (
     Array,
     CorrectedJudgments,
@@ -47,12 +53,6 @@ from run_folders import (
     refused,
     run_command,
 )
-from safetensors.numpy import load_file
-
-from alignbench import Cell
-from alignbench.datasets import DATASETS, shapes
-from alignbench.datasets.judgments import Judgments
-from alignbench.protocols import load_judgments
 
 SAVE = {"clip": save_clip, "chinese_clip": save_chinese_clip, "siglip": save_siglip}
 TIED_TRIPLET = 6  # of NIGHTS: in the test split with 9 votes

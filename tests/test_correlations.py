@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from reference import correlation
 from scipy import stats
 
 from alignbench.correlations import kendall, pearson, spearman, weighted_ranks
+from reference import correlation
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_plan import pair_graphs, shuffled
 
 from alignbench.extraction.dealing import Deal, deal_images, is_dense, make_deal
+from pair_graphs import pair_graphs, shuffled
 
 Indices = NDArray[np.int64]
 

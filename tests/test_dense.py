@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from reference import pair_distances
-from test_distances import features
 
 from alignbench.distances import DISTANCES, ChannelFit, DenseDistances, PairBlock
 from alignbench.distances.functional import norms
 from alignbench.distances.gram import image_sum, products, squared_norms
+from features import features
+from reference import pair_distances
 
 Floats = NDArray[np.float64]
 

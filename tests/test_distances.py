@@ -9,24 +9,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from reference import pair_distances
 from torch import Tensor
 from torch.distributed import destroy_process_group, init_process_group
 from torch.multiprocessing import start_processes
 
 from alignbench.distances import DISTANCES, ChannelFit, LayerDistances
 from alignbench.distances.functional import channel_differences, cosine, euclidean, normalized_euclidean, norms
+from features import features
+from reference import pair_distances
 
 Floats = NDArray[np.float64]
 shapes = st.tuples(st.integers(1, 7), st.integers(1, 60), st.integers(1, 40), st.integers(0, 2**31))
-
-
-def features(images: int, tokens: int, channels: int, seed: int) -> Tensor:
-    """Float32 features whose channels differ in scale and mean, as a tower's do."""
-    rng = np.random.default_rng(seed)
-    scale = 10.0 ** rng.uniform(-2, 2, channels)
-    values = rng.normal(rng.normal(0, 2, channels), 1.0, (images, tokens, channels)) * scale
-    return torch.from_numpy(values.astype(np.float32))
 
 
 def ends_of(first: Tensor, second: Tensor) -> Tensor:

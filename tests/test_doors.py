@@ -17,16 +17,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from drawing import do_not_draw
 from numpy.typing import NDArray
 from PIL import Image
-from reference import pair_distances
 from safetensors.numpy import load_file
 from scipy import stats
 
 from alignbench.cli.main import main
+from documented import ROOT
+from drawing import do_not_draw
+from reference import pair_distances
 
-DOCUMENT = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 LISTINGS = re.findall(r"```(?:toml|python)\n(# (\S+\.(?:toml|py))\n.*?)```", DOCUMENT, flags=re.DOTALL)
 PACKAGES = dict(zip(("metric", "family", "data set"), zip(LISTINGS[::2], LISTINGS[1::2], strict=True), strict=True))
 RATED = (("a.png", "b.png", 4.5), ("a.png", "c.png", 2.0), ("d.png", "b.png", 3.25), ("a.png", "d.png", 3.5))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Folders
-from reference import Array, embed, token_view
-from scenery import Scenery
 
 from alignbench.cli.main import main
 from alignbench.transforms import image_features
 from alignbench.transforms.feature_files import read_features
+from folders import Folders
+from reference import Array, embed, token_view
+from scenery import Scenery
 
 NAMES = ("a/x.png", "a/y/z.png", "b.png", "c.png", "d/e/f.png", "g.png", "h.png")
 ADVANCED = "alignbench.cli.show.ImageProgress.advanced"

@@ -12,9 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from reference import read_nights, read_things, read_tid2013
-from scenery import Scenery
-from test_plan import pair_graphs
 from torch import Tensor
 
 from alignbench import Cell, measurement
@@ -37,6 +34,10 @@ from alignbench.models import load_tower
 from alignbench.models.towers import Tower
 from alignbench.precision import some_judgments
 from alignbench.results import Run
+from features import check_close
+from pair_graphs import pair_graphs
+from reference import read_nights, read_things, read_tid2013
+from scenery import Scenery
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -109,13 +110,6 @@ def distances_of(
     assert not check_passes or (len(passes) > 1) == (memory < MEMORY)
     fit = ChannelFit(torch.from_numpy(weights)[None], torch.zeros(len(pairs), dtype=torch.long))
     return tower_distances(tower, images, pairs, deal, passes, fit, "all", DISTANCES, execution, Listener()).values
-
-
-def check_close(found: dict[str, Floats], expected: dict[str, Floats]) -> None:
-    assert found.keys() == expected.keys() == set(DISTANCES)
-    for name in DISTANCES:
-        assert expected[name].min(axis=1)[1:].min() > 0
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)
 
 
 def measured(model: str, dataset: str, root: Path | None, **options: object) -> Run:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from test_affine import damaged
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.choice import Chosen
 from alignbench.transforms.feature_files import FeatureFile, check_fits, read_features, write_features
+from files_of_arrays import damaged
 
 RNG = np.random.default_rng(0)
 ARRAYS = {"layer_2": RNG.normal(size=(3, 5, 4)).astype(np.float32), "projection": RNG.normal(size=(3, 2))}

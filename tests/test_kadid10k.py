@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agreeing import check_equal, memberships
-from layouts import write_kadid10k
-from reference import HumanJudgments
 from scipy import stats
 
 import alignbench
+from agreeing import check_equal, memberships
 from alignbench.cli.main import main
 from alignbench.datasets.kadid10k import KADID10K
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
+from layouts import write_kadid10k
+from reference import HumanJudgments
 
 Rows = list[dict[str, str]]
 

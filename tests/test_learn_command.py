@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 from sklearn.model_selection import KFold
-from wandb_runs import isolate, logged_in, read_logged
 
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
@@ -24,6 +23,7 @@ from alignbench.transforms.layers import LearnedLayer
 from alignbench.transforms.learned_folder import CEILING_COLUMNS, read_ceiling
 from alignbench.transforms.odd_one_out import triplets_of
 from alignbench.transforms.splitting import split_triplets
+from wandb_runs import isolate, logged_in, read_logged
 
 LEARN = [
     "transform",

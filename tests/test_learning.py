@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from test_losses import reference_local, reference_triplets
 
 from alignbench.errors import AlignbenchError, UsageError
 from alignbench.transforms.learning import Learned, TransformLearning, TripletBatches, learn
@@ -14,6 +13,7 @@ from alignbench.transforms.losses import frobenius, local_loss, scaled_identity,
 from alignbench.transforms.odd_one_out import triplet_distances
 from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.splitting import Fold, object_folds, split_triplets
+from losses import reference_local, reference_triplets
 
 Array = NDArray[np.float64]
 OBJECTS, WIDTH = 30, 6

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from reference import jackknife_interval
-from reference_scores import logistic_fit
 from scipy import stats
 
 from alignbench.logistic import logistic_closeness
 from alignbench.statistics import Scores, score_ratings
+from reference import jackknife_interval
+from reference_scores import logistic_fit
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

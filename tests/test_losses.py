@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 from torch import Tensor
 
 from alignbench.transforms.losses import (
@@ -19,6 +18,7 @@ from alignbench.transforms.losses import (
     scaled_identity,
     triplet_loss,
 )
+from losses import reference_local, reference_triplets
 
 Array = NDArray[np.float64]
 
@@ -42,26 +42,6 @@ def test_golden_triplets_and_penalties() -> None:
     assert float(triplet_loss(after[None, :3])) == pytest.approx(1.5069799392, abs=1e-10)
     assert float(scaled_identity(weights)) == pytest.approx(0.1342249702, abs=1e-10)
     assert float(frobenius(weights)) == pytest.approx(1.1224380216, abs=1e-10)
-
-
-def reference_triplets(x: Array, triplets: Array) -> float:
-    found = []
-    for i, j, k in triplets:
-        logits = np.array([x[i] @ x[j], x[i] @ x[k], x[j] @ x[k]])
-        found.append(logsumexp(logits) - logits[0])
-    return float(np.mean(found))
-
-
-def reference_local(before: Array, after: Array, tau: float) -> float:
-    rows = []
-    for row in range(len(before)):
-        others = [other for other in range(len(before)) if other != row]
-        logs = []
-        for x in (before, after):
-            cosines = [x[row] @ x[o] / np.linalg.norm(x[row]) / np.linalg.norm(x[o]) / tau for o in others]
-            logs.append(np.array(cosines) - logsumexp(cosines))
-        rows.append(-(np.exp(logs[0]) * logs[1]).sum())
-    return float(np.mean(rows))
 
 
 @settings(max_examples=20)

@@ -4,14 +4,14 @@ import ctypes
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from conftest import Folders
 
 from alignbench.extraction.low_precision import lowered
 from alignbench.models import load_tower
+from documented import ROOT
+from folders import Folders
 
 
 @pytest.mark.parametrize("family", ["clip", "siglip"])
@@ -74,7 +74,7 @@ for where in (nullcontext(), memory_kept()):
 )
 def test_freed_blocks_are_kept_and_given_back_in_the_end() -> None:
     """By default large blocks are mapped by the kernel; glibc's own raising of that threshold is off here."""
-    root, fixed = Path(__file__).parents[1], {"MALLOC_MMAP_THRESHOLD_": "131072"}
+    root, fixed = ROOT, {"MALLOC_MMAP_THRESHOLD_": "131072"}
     done = subprocess.run(
         [sys.executable, "-c", ALLOCATOR], capture_output=True, text=True, check=True, cwd=root, env=os.environ | fixed
     )

@@ -16,7 +16,6 @@ import skimage
 import torch
 import transformers
 from PIL import Image
-from reference import depths
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel
@@ -25,6 +24,8 @@ from alignbench.errors import UsageError
 from alignbench.models import Card, cards, check_name, family_of, label_of, load_tower, needs_download
 from alignbench.models.cards import FACTORS
 from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
+from reference import depths
+from taps import picture, tapped
 
 Folders = Callable[[str], Path]
 FAMILIES = ("clip", "chinese_clip", "siglip")
@@ -85,11 +86,6 @@ def base_tower(request: pytest.FixtureRequest) -> tuple[str, Tower]:
     return request.param, load_tower(request.param, random_init=True)
 
 
-def picture(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Coarse noise in colour: rough enough that every way of resizing gives other pixels."""
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
 def pil_processor(folder: Path) -> Any:
     return AutoImageProcessor.from_pretrained(folder, backend="pil")
 
@@ -98,18 +94,6 @@ def processor_of(settings: dict[str, Any], folder: Path) -> Any:
     """The PIL image processor of a checkpoint with this preprocessor_config.json."""
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return pil_processor(folder)
-
-
-def tapped(tower: Tower, pixels: Tensor) -> dict[str, Tensor]:
-    """Features of a batch of prepared pictures by layer."""
-    found: dict[str, Tensor] = {}
-
-    def receive(layer: Layer, features: Tensor) -> None:
-        found[layer.name] = features.clone()
-
-    with tap(tower, tower.layers, receive), torch.inference_mode():
-        tower(pixels)
-    return found
 
 
 def plain_features(model: Any, pixel_values: Tensor, unit_norm: bool) -> dict[str, Tensor]:

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from agreeing import check_equal, memberships, pairs_of
-from layouts import write_nights
-from reference import read_nights
 
+from agreeing import check_equal, memberships, pairs_of
 from alignbench.datasets.nights import NIGHTS
 from alignbench.errors import DataError, UsageError
+from layouts import write_nights
+from reference import read_nights
 
 SPLITS = {
     "all": lambda row: True,

@@ -18,10 +18,8 @@ import torch
 from numpy.typing import NDArray
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
-from reference import depths
 from safetensors.torch import load_file, save_file
 from scipy.special import erf
-from test_models import picture, tapped
 from timm.models import register_model
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
@@ -29,6 +27,8 @@ from torch import Tensor, nn
 from alignbench.errors import AlignbenchError, AlignbenchWarning, ModelError, UsageError
 from alignbench.models import cards, check_name, family_of, label_of, load_tower, needs_download
 from alignbench.models.towers import Tower, tap
+from reference import depths
+from taps import picture, tapped
 
 Array = NDArray[np.float64]
 BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from packaged_world import difference, projection
 
 from alignbench.finished import read_distances
 from alignbench.results import Run
+from documented import ROOT
+from packaged_world import difference, projection
 
-REPOSITORY = Path(__file__).parents[1]
 CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
 
 
@@ -25,7 +25,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new environment, with the built wheel in it."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(REPOSITORY)]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, env=CLEAN)
     (wheel,) = folder.glob("alignbench-*.whl")
     home = folder / "environment"
@@ -56,11 +56,11 @@ def test_wheel_carries_modules_and_sweep_files(environment: Path) -> None:
     module, sweep = map(Path, found.stdout.split())
     assert module.is_relative_to(environment)
     assert sweep.is_relative_to(environment)
-    files = sorted(REPOSITORY.glob("sweeps/*.yaml"))
+    files = sorted(ROOT.glob("sweeps/*.yaml"))
     assert [path.read_bytes() for path in sorted(sweep.parent.iterdir())] == [path.read_bytes() for path in files]
     for package in ("alignbench", "baselines"):
         installed = module.parents[2] / package
-        modules = {path.relative_to(REPOSITORY / package) for path in (REPOSITORY / package).rglob("*.py")}
+        modules = {path.relative_to(ROOT / package) for path in (ROOT / package).rglob("*.py")}
         assert {path.relative_to(installed) for path in installed.rglob("*.py")} == modules
 
 

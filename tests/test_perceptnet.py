@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from layouts import write_tid2013
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
@@ -30,6 +29,7 @@ from baselines.perceptnet.__main__ import main as perceptnet
 from baselines.perceptnet.network import PerceptNet
 from baselines.perceptnet.ratings import read_ratings, split_by_reference
 from baselines.perceptnet.training import Recipe, Training, correlation, write_whole
+from layouts import write_tid2013
 
 Floats = NDArray[np.float64]
 Weights = dict[str, Tensor]

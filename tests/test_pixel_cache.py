@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from reference import save_clip
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -39,6 +38,7 @@ from alignbench.measurement import measure_cell
 from alignbench.models import preparation
 from alignbench.models.recipes import Described, Recipe
 from alignbench.results import Run
+from reference import save_clip
 
 Folders = Callable[[str], Path]
 Prepare = Callable[[Image.Image], Tensor]

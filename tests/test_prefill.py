@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from reference import save_clip
 
 from alignbench.cli.main import main
 from alignbench.datasets.images import FileImages
 from alignbench.extraction.cached_pixels import entry_bytes
 from alignbench.prefill import paper_models
+from reference import save_clip
 
 Folders = Callable[[str], Path]
 SMALL = entry_bytes((3, 32, 32))

@@ -14,9 +14,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from rank_processes import load, on_ranks, printed, run_command, save
-from scenery import Scenery, random_graph
-from test_extraction import check_close
 
 from alignbench import Cell
 from alignbench.cell import DISTANCES
@@ -28,6 +25,9 @@ from alignbench.extraction.ranks import join
 from alignbench.extraction.towers import Execution, plan_passes, tower_distances
 from alignbench.measurement import measure_cell
 from alignbench.models import load_tower
+from features import check_close
+from rank_processes import load, on_ranks, printed, run_command, save
+from scenery import Scenery, random_graph
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

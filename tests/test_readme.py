@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from documented import PAGES, ROOT, blocks, command_lines
-from layouts import write_nights, write_things, write_tid2013
-from reference import save_clip
 
 from alignbench.cli.main import main
 from baselines.perceptnet.__main__ import main as train_perceptnet
+from documented import PAGES, ROOT, blocks, command_lines
+from layouts import write_nights, write_things, write_tid2013
+from reference import save_clip
 
 MODEL = "openai/clip-vit-base-patch32"
 ELSEWHERE = (  # what other tests run

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+from transformers import AutoModel
+
 from layouts import write_nights, write_things, write_tid2013
 from reference import (
     Array,
@@ -33,8 +36,6 @@ from run_folders import (
     read_record,
     run_command,
 )
-from scipy import stats
-from transformers import AutoModel
 
 DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
 BLOCKS = 3

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pages import Opened, Parsed, chromium, words
-from studies import BASE_16, BASE_32, DATASETS, Made, as_published, write_made
 
 from alignbench.cli.main import main
 from alignbench.report.page import study_page, write_page
 from alignbench.study.factors import Factor, Option
 from alignbench.study.findings import Finding
 from alignbench.study.runs import Study, read_study
+from pages import Opened, Parsed, chromium, words
+from studies import BASE_16, BASE_32, DATASETS, Made, as_published, write_made
 
 SIZES = {"tid2013": 50, "nights": 60, "things": 80}
 TWINS = tuple(f"{BASE_32}@random-{seed}" for seed in range(2))

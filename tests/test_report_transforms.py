@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pages import Opened, Parsed, chromium, words
 from PIL import Image
-from studies import Made, write_made
 
 from alignbench.cli.main import main
 from alignbench.report.ceiling import ceiling_figure
@@ -24,6 +22,8 @@ from alignbench.report.readouts import readouts_of
 from alignbench.report.transforms import read_transforms
 from alignbench.transforms.evaluated_folder import Evaluated, Row, write_evaluated
 from alignbench.transforms.learned_folder import CEILING_COLUMNS, read_ceiling
+from pages import Opened, Parsed, chromium, words
+from studies import Made, write_made
 
 Capture = pytest.CaptureFixture[str]
 DEPTHS = {"layer_1": 25.5, "layer_2": 43.5, "layer_3": 97.5, "projection": 100.0}

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 import scaling_table
+from alignbench.folders import is_complete
+from documented import ROOT
 from rank_processes import CLUSTER, free_port, launched, printed, run_command
 
-from alignbench.folders import is_complete
-
 Folders = Callable[[str], Path]
-PAGE = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 MODEL = "openai/clip-vit-base-patch32"
 PATIENCE = 240
 NUMBER = r"\d[\d,]*(?:\.\d+)?"

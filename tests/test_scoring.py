@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from reference import agreement as paper_agreement
-from reference_scores import shared_agreement
 from scipy.stats import t
 
 from alignbench import Cell
 from alignbench.datasets.judgments import Judgments, Subset
 from alignbench.scoring import agreement, score, score_part, score_rows
 from alignbench.statistics import Scores
+from reference import agreement as paper_agreement
+from reference_scores import shared_agreement
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from train_shapes_clip import retrieval
 from transformers import AutoTokenizer, CLIPModel
 
 from alignbench.models.checkpoints import checkpoint_folder
+from train_shapes_clip import retrieval
 
 FOLDER = checkpoint_folder("shapes-clip")
 

@@ -7,13 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from reference import (
-    RATING_METRICS,
-    bootstrap_interval,
-    correlation,
-    jackknife_interval,
-    object_interval,
-)
 from scipy import stats
 
 from alignbench.resampling import cluster_weights
@@ -23,6 +16,13 @@ from alignbench.statistics import (
     compare_ratings,
     score_choices,
     score_ratings,
+)
+from reference import (
+    RATING_METRICS,
+    bootstrap_interval,
+    correlation,
+    jackknife_interval,
+    object_interval,
 )
 
 Floats = NDArray[np.float64]

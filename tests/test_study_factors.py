@@ -11,6 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+import alignbench
+from alignbench.comparison import compare
+from alignbench.models import cards
+from alignbench.models.huggingface import _FAMILIES
+from alignbench.study.factors import Factor, factors_of
+from alignbench.study.runs import Study, read_study
 from studies import (
     BASE_16,
     BASE_32,
@@ -25,13 +32,6 @@ from studies import (
     as_published,
     write_made,
 )
-
-import alignbench
-from alignbench.comparison import compare
-from alignbench.models import cards
-from alignbench.models.huggingface import _FAMILIES
-from alignbench.study.factors import Factor, factors_of
-from alignbench.study.runs import Study, read_study
 
 MAIN = ("normalized_euclidean",)
 LAION = "open_clip:ViT-B-16/laion2b_s34b_b88k"

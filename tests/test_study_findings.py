@@ -9,6 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
+
+import alignbench
+from alignbench.study import rules
+from alignbench.study.findings import Finding, findings_of
+from alignbench.study.outcomes import Comparison, outcome
+from alignbench.study.panels import Panel, Scored, panels_of, published_panels
+from alignbench.study.rules import Outcome, dip, peak
+from alignbench.study.runs import read_study
 from studies import (
     BASE_16,
     BASE_32,
@@ -24,14 +32,6 @@ from studies import (
     write_study,
 )
 from studies import published as published_values
-
-import alignbench
-from alignbench.study import rules
-from alignbench.study.findings import Finding, findings_of
-from alignbench.study.outcomes import Comparison, outcome
-from alignbench.study.panels import Panel, Scored, panels_of, published_panels
-from alignbench.study.rules import Outcome, dip, peak
-from alignbench.study.runs import read_study
 
 Floats = NDArray[np.float64]
 NORMALISED, EUCLIDEAN, COSINE = "normalized_euclidean", "euclidean", "cosine"

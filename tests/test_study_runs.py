@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, SMALL, Made, as_published, write_made, write_study
-from test_comparison import DAMAGE
 
 from alignbench.comparison import compare
 from alignbench.errors import DataError
 from alignbench.study.runs import Study, read_study
+from damage import DAMAGE
+from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, SMALL, Made, as_published, write_made, write_study
 
 MAIN = ("normalized_euclidean",)
 

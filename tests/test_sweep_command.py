@@ -15,12 +15,9 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
-from finished_sweep import finish_sweep
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from rich.console import Console
-from run_folders import refused
-from sweep_folders import WHOLE, make_cell, wait_for
 
 from alignbench.cli.main import main
 from alignbench.cli.parameters import options_of
@@ -31,6 +28,10 @@ from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import SweepCell, cells_of
 from alignbench.sweeps.locks import is_gone
 from alignbench.sweeps.queue import Queue
+from documented import ROOT
+from finished_sweep import finish_sweep
+from run_folders import refused
+from sweep_folders import WHOLE, make_cell, wait_for
 
 START = [sys.executable, "-m", "alignbench", "sweep", "mine.yaml"]
 
@@ -38,7 +39,7 @@ START = [sys.executable, "-m", "alignbench", "sweep", "mine.yaml"]
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    here = str(Path(__file__).parents[1])
+    here = str(ROOT)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return tmp_path

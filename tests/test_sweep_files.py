@@ -23,8 +23,9 @@ from alignbench.cli.parameters import options_of
 from alignbench.cli.run import run
 from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
 from alignbench.sweeps import Sweep, Value, find_sweep, read_sweep, shipped_sweeps
+from documented import ROOT
 
-FOLDER = Path(__file__).parents[1] / "sweeps"
+FOLDER = ROOT / "sweeps"
 OPTIONS = options_of(run)
 
 BASE_16 = "openai/clip-vit-base-patch16"

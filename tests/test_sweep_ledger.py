@@ -8,10 +8,10 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sweep_folders import make_cell
 
 from alignbench.errors import DataError
 from alignbench.sweeps.ledger import FORMAT, Attempt, Ledger
+from sweep_folders import make_cell
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from sweep_folders import dead_process, make_lock
 
 from alignbench.sweeps.locks import STALE_AFTER, Locks, is_gone
+from sweep_folders import dead_process, make_lock
 
 HERE = socket.gethostname()
 

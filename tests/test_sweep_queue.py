@@ -12,11 +12,11 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sweep_folders import WHOLE, dead_process, make_cell, make_lock, make_run
 
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.locks import STALE_AFTER
 from alignbench.sweeps.queue import Queue
+from sweep_folders import WHOLE, dead_process, make_cell, make_lock, make_run
 
 CELLS = [make_cell(number) for number in range(3)]
 HERE = socket.gethostname()

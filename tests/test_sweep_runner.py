@@ -9,13 +9,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from sweep_folders import make_lock, wait_for
 
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.child import last_line
 from alignbench.sweeps.locks import STALE_AFTER
 from alignbench.sweeps.queue import Queue
 from alignbench.sweeps.runner import Runner, Start, Watcher, divided
+from documented import ROOT
+from sweep_folders import make_lock, wait_for
 
 PLAY = """
 import os, signal, sys, time
@@ -81,7 +82,7 @@ def cells_that(*plays: tuple[str, str]) -> list[SweepCell]:
 
 
 def runner_of(queue: Queue, heard: Heard, workers: int = 2) -> Runner:
-    tests = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    tests = os.pathsep.join([str(ROOT / "tests" / "helpers"), *sys.path])
     environment = {"TESTS": tests, "HERE": socket.gethostname(), "OMP_NUM_THREADS": "3", "PATH": os.environ["PATH"]}
     return Runner(
         queue, workers, Start((sys.executable, "-c", PLAY), ("--output", str(queue.output)), environment), heard

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agreeing import check_equal, memberships, pairs_of
-from layouts import CONCEPTS, ConceptOrder, write_things
 from numpy.typing import NDArray
-from reference import read_things
 
+from agreeing import check_equal, memberships, pairs_of
 from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.things import THINGS
 from alignbench.errors import AlignbenchWarning, DataError
+from layouts import CONCEPTS, ConceptOrder, write_things
+from reference import read_things
 
 SPLITS = ("testset1", "validationset", "trainset")
 TABLE = "triplets_large_final_correctednc_correctedorder.csv"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agreeing import check_equal, memberships, pairs_of
-from reference import read_tid2013
 
+from agreeing import check_equal, memberships, pairs_of
 from alignbench.datasets.tid2013 import TID2013
 from alignbench.errors import DataError, UsageError
+from reference import read_tid2013
 
 
 def test_all_ratings_equal_the_reference(tid2013_root: Path) -> None:

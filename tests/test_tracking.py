@@ -15,6 +15,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
+import alignbench
+from alignbench.cli.main import main
+from alignbench.errors import UsageError
+from alignbench.folders import is_complete
+from alignbench.models.cards import cards
+from alignbench.published import published_curves
+from alignbench.results import COLUMNS, LayerCurve
+from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
+from alignbench.tracking.modes import resolve_mode
 from wandb_runs import (
     FACTORS,
     KEY,
@@ -33,16 +43,6 @@ from wandb_runs import (
     rows_of,
 )
 from wandb_server import RunServer
-
-import alignbench
-from alignbench.cli.main import main
-from alignbench.errors import UsageError
-from alignbench.folders import is_complete
-from alignbench.models.cards import cards
-from alignbench.published import published_curves
-from alignbench.results import COLUMNS, LayerCurve
-from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
-from alignbench.tracking.modes import resolve_mode
 
 DEAD = "http://127.0.0.1:9"  # nothing listens there
 PIXELS = ("--model", "pixels", "--dataset", "shapes-low", "--limit", "45")

@@ -10,11 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documented import command_lines
-from layouts import write_nights, write_things
 from numpy.typing import NDArray
 from PIL import Image
-from reference import save_clip
 from scipy.io import savemat
 
 from alignbench.cli.main import main
@@ -22,6 +19,9 @@ from alignbench.transforms import PUBLISHED, downstream, evaluation, learning
 from alignbench.transforms.evaluated_folder import find_evaluated, read_evaluation
 from alignbench.transforms.learned_folder import find_learned
 from alignbench.transforms.published import Published
+from documented import command_lines
+from layouts import write_nights, write_things
+from reference import save_clip
 
 WIDTH = 24  # of the small tower's projection
 SHORTER = {"30": "2", "projection,layer_11": "projection,layer_2"}  # trials, and a layer that the small tower has

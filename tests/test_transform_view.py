@@ -16,21 +16,8 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
-from reference import (
-    Array,
-    TokenView,
-    agreement,
-    depths,
-    embed,
-    judgment_distances,
-    read_nights,
-    read_tid2013,
-    token_view,
-)
-from run_folders import do_not_draw, read_curve, read_distances, read_record, refused, run_command
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from studies import BASE_32, Made, as_published, write_made
 
 import alignbench
 from alignbench.cli.main import main
@@ -54,6 +41,19 @@ from alignbench.transforms import PUBLISHED, AffineTransform
 from alignbench.transforms.choice import chosen
 from alignbench.transforms.published import Published
 from alignbench.transforms.readout import AffineReadout, add_aligned_layer
+from reference import (
+    Array,
+    TokenView,
+    agreement,
+    depths,
+    embed,
+    judgment_distances,
+    read_nights,
+    read_tid2013,
+    token_view,
+)
+from run_folders import do_not_draw, read_curve, read_distances, read_record, refused, run_command
+from studies import BASE_32, Made, as_published, write_made
 
 Floats = NDArray[np.float64]
 Folders = Callable[[str], Path]

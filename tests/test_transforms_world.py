@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from transforms import World
 
 from alignbench.cli.main import main
 from alignbench.transforms.evaluated_folder import find_evaluated, read_evaluation
 from alignbench.transforms.learned_folder import find_learned, read_ceiling
+from transforms import World
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
-from alignbench.files import ARRAY_SUFFIXES, UNREADABLE, write_whole
+from alignbench.files import ARRAY_FILES, UNREADABLE, write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -143,10 +143,8 @@ class AffineTransform:
             DataError: If the file is missing or holds anything else; nothing in it is ever executed.
         """
         path = Path(path)
-        if path.suffix not in ARRAY_SUFFIXES:
-            raise UsageError(
-                f"{path} is not a transform that can be read: the name ends in {', '.join(ARRAY_SUFFIXES)}"
-            )
+        if path.suffix not in ARRAY_FILES:
+            raise UsageError(f"{path} is not a transform that can be read: the name ends in {', '.join(ARRAY_FILES)}")
         if path.suffix == ".npy" and (mean is None or std is None):
             raise UsageError(f"{path} holds no mean and std: give those of the features that it was learned on")
         if path.suffix != ".npy" and not (mean is None and std is None):

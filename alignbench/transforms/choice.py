@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.errors import UsageError
-from alignbench.files import ARRAY_SUFFIXES
+from alignbench.files import ARRAY_FILES
 from alignbench.layer_names import PROJECTION
 from alignbench.transforms.affine import AffineTransform
 
@@ -103,4 +103,4 @@ def name_of(text: str | Path) -> str:
 
 
 def _is_file(text: str | Path) -> bool:
-    return isinstance(text, Path) or Path(text).suffix in ARRAY_SUFFIXES or Path(text).is_file()
+    return isinstance(text, Path) or Path(text).suffix in ARRAY_FILES or Path(text).is_file()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
-from alignbench.files import ARRAY_SUFFIXES, UNREADABLE, whole_file
+from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file
 from alignbench.layer_names import PROJECTION
 
 if TYPE_CHECKING:
@@ -72,10 +72,8 @@ def read_features(path: Path) -> FeatureFile:
         DataError: If it is missing, damaged, or holds no features: finite floating-point numbers, (n, ..., d), with as
             many rows in each layer and as many names.
     """
-    if path.suffix not in ARRAY_SUFFIXES:
-        raise UsageError(
-            f"{path} is no file of features that can be read: the name ends in {', '.join(ARRAY_SUFFIXES)}"
-        )
+    if path.suffix not in ARRAY_FILES:
+        raise UsageError(f"{path} is no file of features that can be read: the name ends in {', '.join(ARRAY_FILES)}")
     if not path.is_file():
         raise DataError(f"{path} is not there: check the name of the file of features")
     try:
@@ -177,8 +175,8 @@ def check_form(path: Path, layers: int) -> None:
     Raises:
         UsageError: If its name ends otherwise, or it is a `.npy` for several.
     """
-    if path.suffix not in ARRAY_SUFFIXES:
-        raise UsageError(f"{path}: features are written as {', '.join(ARRAY_SUFFIXES)}")
+    if path.suffix not in ARRAY_FILES:
+        raise UsageError(f"{path}: features are written as {', '.join(ARRAY_FILES)}")
     if path.suffix == ".npy" and layers > 1:
         raise UsageError(f"{path}: a .npy holds one layer, and there are {layers}: write .safetensors")
 

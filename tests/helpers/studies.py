@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from reference import depths
 from scipy import stats
 
 import alignbench
@@ -25,6 +24,7 @@ from alignbench.datasets.judgments import Judgments, Subset
 from alignbench.models import cards
 from alignbench.results import LayerCurve, Run, write_run
 from alignbench.scoring import score_rows
+from reference import depths
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

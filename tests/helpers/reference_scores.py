@@ -9,9 +9,10 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
-from reference import Array, HumanJudgments, Interval, Rows, correlation, jackknife_interval, object_interval
 from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
+
+from reference import Array, HumanJudgments, Interval, Rows, correlation, jackknife_interval, object_interval
 
 PUBLISHED_CEILING = 0.6767  # of THINGS
 

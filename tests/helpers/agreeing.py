@@ -3,10 +3,9 @@
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
-from reference import HumanJudgments
-
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments
+from reference import HumanJudgments
 
 
 def check_equal(judgments: Judgments, root: Path, expected: HumanJudgments, rows: Sequence[int] | None = None) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
+
 from drawing import do_not_draw as do_not_draw
 from reference import Array, HumanJudgments, Interval, agreement
 from reference_scores import choice_score, rating_score
-from safetensors import safe_open
 
 TOLERANCE = 1e-6
 RATING_METRICS = ("spearman", "pearson", "kendall", "spearman_within")  # the fifth, pearson_logistic, has its own test
