@@ -21,7 +21,6 @@ TOKEN_VIEWS = ("all", "cls", "mean")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda")
 RESIZINGS = ("checkpoint", "squash")
-LEVELS = ("low", "middle", "high")  # of abstraction
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.datasets.ids import selected_ids
+from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.judgments import Judgments, Subset
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 
 from alignbench.cell import Cell
 from alignbench.datasets import DataSet
-from alignbench.datasets.ids import selected_ids
+from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.judgments import DistinctPairs, Judgments, checked_ratings
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from alignbench import judgment_table as module
-from alignbench.datasets.ids import NumberedIds
+from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.judgment_table import COLUMNS, matrix, read_table, write_judgments
 from made_judgments import odd_one_out, with_everything

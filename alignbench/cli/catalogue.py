@@ -86,7 +86,7 @@ def check(
 ) -> int:
     """Say what of a data set is there, what is missing, and how many pairs and judgments it has."""
     from alignbench.datasets import DATASETS
-    from alignbench.datasets.checking import describe
+    from alignbench.datasets.inventory import describe
 
     data_set = DATASETS.load(name)
     try:

@@ -32,9 +32,10 @@ def demo(
 
 def _curves(output: Path) -> None:
     """Three models at three levels."""
-    from alignbench.cell import LEVELS, Cell
+    from alignbench.cell import Cell
     from alignbench.cli.run import measure_into
     from alignbench.cli.show import print_table, score_table
+    from alignbench.datasets.judgments import LEVELS
     from alignbench.report.figure import curves_figure, save_figure
     from alignbench.report.panels import SIMULATED
 

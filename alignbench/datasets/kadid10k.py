@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.datasets.distorted import Rating, paths_by_lower_case, rated_distortions
 from alignbench.datasets.judgments import Corrected, DataSet, Judgments, root_folder
+from alignbench.datasets.rated_distortions import Rating, paths_by_lower_case, rated_distortions
 from alignbench.errors import DataError
 
 _DISTORTED = re.compile(r"(i\d+)_(\d+)_(\d+)\.png")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alignbench.datasets.ids import NumberedIds
 from alignbench.datasets.images import FileImages, Indices
+from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
-from alignbench.datasets.triplets import read_table, read_triplets
+from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
 
 _SPLITS = ("testset1", "validationset", "trainset", "testset2", "testset3")

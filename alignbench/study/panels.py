@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.cell import LEVELS
+from alignbench.datasets.judgments import LEVELS
 from alignbench.layer_names import IMAGE, PROJECTION
 from alignbench.published import PAPER_SUBSETS, published_curves
 from alignbench.resampling import IntervalKind

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.cell import LEVELS
+from alignbench.datasets.judgments import LEVELS
 from alignbench.published import PAPER_SUBSETS
 from alignbench.resampling import holm, interval, p_value
 from alignbench.study.outcomes import Comparison, Outcome, outcome

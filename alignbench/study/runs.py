@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from alignbench.cell import LEVELS
+from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
 from alignbench.finished import read_record
 from alignbench.folders import FILES

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignbench.datasets import ids as module
-from alignbench.datasets.ids import NumberedIds, selected_ids
+from alignbench.datasets import judgment_ids as module
+from alignbench.datasets.judgment_ids import NumberedIds, selected_ids
 
 files = st.lists(st.tuples(st.sampled_from(["all", "testset1", "Ä"]), st.integers(0, 9)), min_size=1, max_size=4)
 

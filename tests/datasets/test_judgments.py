@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignbench.datasets.ids import NumberedIds
+from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, distinct_pairs, unique_pairs
 from alignbench.errors import DataError
 from made_judgments import NamedImages, odd_one_out, with_everything

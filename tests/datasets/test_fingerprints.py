@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignbench.datasets import digests as module
-from alignbench.datasets.digests import digest_of, stimulus_digests
+from alignbench.datasets import fingerprints as module
+from alignbench.datasets.fingerprints import digest_of, stimulus_digests
 
 Indices = NDArray[np.int64]
 some_texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=9)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignbench.datasets.triplets import read_table, read_triplets
+from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import DataError
 
 OBJECTS = 50
