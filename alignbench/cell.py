@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from alignbench.distances.names import DISTANCES
 from alignbench.errors import UsageError, unknown
 from alignbench.models import PROTOCOLS, RANDOM_PREFIX, cards, label_of
 from alignbench.plugins import Registry, callable_with
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 METRICS: Registry[PairMetric] = Registry(
     "alignbench.metrics", "metric", {}, callable_with("name", "distance", "min_side")
 )
-DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
 TOKEN_VIEWS = ("all", "cls", "mean")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.cell import DISTANCES
+from alignbench.distances.names import DISTANCES
 from alignbench.errors import DataError
 from alignbench.judgment_table import COLUMNS, matrix, read_table
 from alignbench.results import is_part, read_curve

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from alignbench.cell import DISTANCES
 from alignbench.datasets.images import Indices
+from alignbench.distances.names import DISTANCES
 from alignbench.extraction.dealing import Deal, Share, make_deal
 from alignbench.extraction.plan import layer_passes
 from alignbench.models.cost import TowerCost

@@ -21,7 +21,7 @@ from alignbench.errors import AlignbenchWarning, DataError, UsageError
 
 if TYPE_CHECKING:
     from alignbench.datasets.images import Indices
-    from alignbench.distances import ChannelFit
+    from alignbench.distances.functional import ChannelFit
 
 
 def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
@@ -115,7 +115,7 @@ def channel_fit(cell: Cell, judgments: Judgments, distinct: DistinctPairs, folds
     """
     import torch
 
-    from alignbench.distances import ChannelFit
+    from alignbench.distances.functional import ChannelFit
 
     rows = judgments.calibration if len(judgments.calibration) else judgments.evaluated()
     counts = np.bincount(distinct.back, judgments.multiplicity(rows), minlength=len(distinct.pairs))

@@ -22,10 +22,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from alignbench.cell import DISTANCES, Cell
+from alignbench.cell import Cell
 from alignbench.comparison import compare
 from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.things import THINGS
+from alignbench.distances.names import DISTANCES
 from alignbench.finished import read_run
 from alignbench.results import LayerCurve, Run, write_run
 from alignbench.scoring import score_rows

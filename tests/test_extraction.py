@@ -15,11 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from alignbench import Cell, measurement
-from alignbench.cell import DISTANCES, METRICS
+from alignbench.cell import METRICS
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
-from alignbench.distances import ChannelFit
+from alignbench.distances.functional import ChannelFit
+from alignbench.distances.names import DISTANCES
 from alignbench.errors import UsageError
 from alignbench.extraction import batching, towers
 from alignbench.extraction.dealing import make_deal

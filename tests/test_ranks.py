@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from alignbench import Cell
-from alignbench.cell import DISTANCES
-from alignbench.distances import ChannelFit
+from alignbench.distances.functional import ChannelFit
+from alignbench.distances.names import DISTANCES
 from alignbench.errors import DataError
 from alignbench.extraction.dealing import make_deal
 from alignbench.extraction.listening import Listener

@@ -79,7 +79,8 @@ def run(
     ] = "auto",
 ) -> int:
     """Measure a model on data sets, layer by layer; the last line of stdout is the run folder."""
-    from alignbench.cell import DISTANCES, Cell
+    from alignbench.cell import Cell
+    from alignbench.distances.names import DISTANCES
     from alignbench.models import RANDOM_PREFIX
 
     names = data_sets_in(dataset, data_root)

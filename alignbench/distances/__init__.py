@@ -1,7 +1,5 @@
-"""Distances of image pairs: pure functions of tensors, and the accumulators that take in batches of features."""
+"""The formulas and the names of distances: pure functions of tensors, and the accumulators that take in features.
 
-from alignbench.distances.dense import DenseDistances, PairBlock
-from alignbench.distances.functional import DISTANCES, ChannelFit
-from alignbench.distances.streaming import ChannelActivity, LayerDistances
-
-__all__ = ["DISTANCES", "ChannelActivity", "ChannelFit", "DenseDistances", "LayerDistances", "PairBlock"]
+`names` has DISTANCES and distance_name; `functional` the formulas and ChannelFit, which says what m[c] is fitted on;
+`streaming` LayerDistances and ChannelActivity, pair by pair; `dense` DenseDistances and PairBlock, by matrix products.
+"""

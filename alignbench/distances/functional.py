@@ -12,7 +12,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
 _BLURRED: Final = (
     0.01  # share of the squared difference in length below which single precision loses digits of a cosine
 )

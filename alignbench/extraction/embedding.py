@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alignbench.distances import ChannelActivity, DenseDistances, LayerDistances
+from alignbench.distances.dense import DenseDistances
 from alignbench.distances.functional import token_squares
+from alignbench.distances.streaming import ChannelActivity, LayerDistances
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.dealing import Share
 from alignbench.extraction.looping import Batch, PixelLoop, pictures_of

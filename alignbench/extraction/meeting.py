@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alignbench.distances import DenseDistances, PairBlock
+from alignbench.distances.dense import DenseDistances, PairBlock
 from alignbench.distances.functional import norms, used_channels
 from alignbench.distances.gram import image_sum
 from alignbench.errors import AlignbenchError

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from alignbench.datasets.images import ImageSource
-from alignbench.distances import ChannelActivity, ChannelFit, DenseDistances, LayerDistances
+from alignbench.distances.dense import DenseDistances
+from alignbench.distances.functional import ChannelFit
+from alignbench.distances.streaming import ChannelActivity, LayerDistances
 from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.channels import ChannelUse
 from alignbench.extraction.dealing import Deal, Share

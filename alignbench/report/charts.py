@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alignbench.distances.names import distance_name
 from alignbench.layer_names import IMAGE
 from alignbench.report.panels import DEPTH, Panel, aligned_by, is_baseline, panels_of
-from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, distance_name, model_looks
+from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, model_looks
 from alignbench.results import LayerCurve
 
 _SYMBOLS = {  # matplotlib's name, Plotly's

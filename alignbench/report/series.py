@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from alignbench.distances.names import distance_name
 from alignbench.layer_names import IMAGE
 from alignbench.published import published_for
 from alignbench.results import PRIMARY_METRICS, LayerCurve
@@ -14,11 +15,6 @@ from alignbench.results import PRIMARY_METRICS, LayerCurve
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES = ("-", "-.", ":", (0, (4, 1, 1, 1, 1, 1)))  # plain dashes are those of the published curves
-_DISTANCE_NAMES = {
-    "normalized_euclidean": "normalised Euclidean",
-    "euclidean": "Euclidean",
-    "cosine": "cosine",
-}
 TWINS = "@random"
 _TWIN = r"^(.+)@random-\d+$"
 _PANEL = ["dataset", "subset"]
@@ -117,11 +113,6 @@ def looks(frame: pd.DataFrame) -> dict[Key, Look]:
         dashes = _LINES[turn % len(_LINES)]
         found[key] = Look(COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], dashes)
     return {key: found[key] if key in found else found[trained[key]] for key in keys}
-
-
-def distance_name(distance: str) -> str:
-    """What a distance is called."""
-    return _DISTANCE_NAMES.get(distance, distance)
 
 
 def model_looks(frame: pd.DataFrame) -> dict[Key, Look]:

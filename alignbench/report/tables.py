@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from alignbench.distances.names import distance_name
 from alignbench.layer_names import PROJECTION, is_block, plain_name, rows_of
 from alignbench.report.panels import Panel
-from alignbench.report.series import Key, distance_name
+from alignbench.report.series import Key
 
 if TYPE_CHECKING:
     from alignbench.report.charts import Charts, Section

@@ -16,8 +16,8 @@ from itertools import chain, combinations
 import numpy as np
 import pandas as pd
 
+from alignbench.distances.names import distance_name
 from alignbench.models.cards import cards
-from alignbench.report.series import distance_name
 from alignbench.resampling import holm
 from alignbench.study.differing import differing, spoken
 from alignbench.study.paired import PLACES, SIGNIFICANCE, Group, condition_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from alignbench.cell import DISTANCES, METRICS, Cell
+from alignbench.cell import METRICS, Cell
 from alignbench.datasets import DATASETS
+from alignbench.distances.names import DISTANCES
 from alignbench.errors import unknown
 from alignbench.models import RANDOM_PREFIX, cards, check_name
 

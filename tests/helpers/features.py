@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alignbench.cell import DISTANCES
+from alignbench.distances.names import DISTANCES
 
 Floats = NDArray[np.float64]
 

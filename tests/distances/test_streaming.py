@@ -13,8 +13,16 @@ from torch import Tensor
 from torch.distributed import destroy_process_group, init_process_group
 from torch.multiprocessing import start_processes
 
-from alignbench.distances import DISTANCES, ChannelFit, LayerDistances
-from alignbench.distances.functional import channel_differences, cosine, euclidean, normalized_euclidean, norms
+from alignbench.distances.functional import (
+    ChannelFit,
+    channel_differences,
+    cosine,
+    euclidean,
+    normalized_euclidean,
+    norms,
+)
+from alignbench.distances.names import DISTANCES
+from alignbench.distances.streaming import LayerDistances
 from features import features
 from reference import pair_distances
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignbench.distances import DISTANCES, ChannelFit, DenseDistances, PairBlock
-from alignbench.distances.functional import norms
+from alignbench.distances.dense import DenseDistances, PairBlock
+from alignbench.distances.functional import ChannelFit, norms
 from alignbench.distances.gram import image_sum, products, squared_norms
+from alignbench.distances.names import DISTANCES
 from features import features
 from reference import pair_distances
 
