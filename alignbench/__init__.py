@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from alignbench.cell import Cell
     from alignbench.datasets.judgments import DataSet, Judgments
     from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
-    from alignbench.extraction.metrics import PairMetric
     from alignbench.measurement import measure
+    from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Layer, Tower
     from alignbench.results import LayerCurve
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import UsageError, unknown
-from alignbench.models import PROTOCOLS, RANDOM_PREFIX, cards, label_of
-from alignbench.plugins import Registry, callable_with
+from alignbench.models.cards import cards
+from alignbench.models.families import PROTOCOLS, RANDOM_PREFIX, label_of
+from alignbench.models.pair_metrics import METRICS
 
 if TYPE_CHECKING:
-    from alignbench.extraction.metrics import PairMetric
+    pass
 
-METRICS: Registry[PairMetric] = Registry(
-    "alignbench.metrics", "metric", {}, callable_with("name", "distance", "min_side")
-)
 TOKEN_VIEWS = ("all", "cls", "mean")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda")

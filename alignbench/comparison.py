@@ -16,7 +16,7 @@ from alignbench.differences import Judged, Place, at_best, at_projection, differ
 from alignbench.errors import DataError, UsageError
 from alignbench.finished import FinishedRun, read_run
 from alignbench.judgment_table import matrix
-from alignbench.layer_names import IMAGE, is_aligned, is_block, is_plain, split_label
+from alignbench.models.layer_names import IMAGE, is_aligned, is_block, is_plain, split_label
 from alignbench.resampling import IntervalKind, holm
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.choices import Curves, agreements
-from alignbench.layer_names import is_block, is_plain
+from alignbench.models.layer_names import is_block, is_plain
 from alignbench.resampling import IntervalKind, interval, object_weights, p_value
 from alignbench.statistics import Resampled, rating_replicates
 

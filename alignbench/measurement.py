@@ -18,12 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignbench.cell import METRICS, Cell
+from alignbench.cell import Cell
 from alignbench.datasets import DATASETS
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError
 from alignbench.extraction.listening import Listener
-from alignbench.models import cards, check_name, needs_download
+from alignbench.models.cards import cards
+from alignbench.models.families import check_name, needs_download
+from alignbench.models.pair_metrics import METRICS
 from alignbench.pair_distances import PairDistances, columns, pair_distances
 from alignbench.precision import check_precision
 from alignbench.protocols import load_judgments
@@ -34,9 +36,9 @@ from alignbench.scoring import score_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alignbench.extraction.metrics import PairMetric
     from alignbench.extraction.pixel_cache import PixelCache
     from alignbench.extraction.ranks import Ranks
+    from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Tower
     from alignbench.transforms.choice import Chosen
 
@@ -185,7 +187,7 @@ def _cache(cell: Cell) -> PixelCache | None:
 
 
 def _metric(cell: Cell) -> PairMetric:
-    from alignbench.extraction.metrics import ready_metric
+    from alignbench.models.pair_metrics import ready_metric
 
     return ready_metric(METRICS.load(cell.model), cell.device)[0]
 
@@ -201,7 +203,7 @@ def _transform(cell: Cell) -> Chosen | None:
 
 def _tower(cell: Cell, transform: Chosen | None, listener: Listener) -> Tower:
     import alignbench.extraction.towers  # noqa: F401  Lightning is loaded here: its seconds are not extraction
-    from alignbench.models import load_tower
+    from alignbench.models.families import load_tower
     from alignbench.models.towers import check_view
 
     if needs_download(cell.model, random_init=cell.random_init):
@@ -221,7 +223,7 @@ def _tower(cell: Cell, transform: Chosen | None, listener: Listener) -> Tower:
 
 def _squash(tower: Tower) -> None:
     """Show the tower the whole of every picture, at the size that its own preparation makes."""
-    from alignbench.extraction.metrics import squash
+    from alignbench.models.preparation import squash
 
     tower.prepare = squash(tower.prepare)
 

@@ -14,14 +14,15 @@ from typing import Final
 
 from PIL import Image
 
-from alignbench.cell import METRICS, Cell
+from alignbench.cell import Cell
 from alignbench.datasets import DATASETS, DataSet
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.datasets.judgments import distinct_pairs
 from alignbench.datasets.published_shapes import published_shape
 from alignbench.errors import UsageError
-from alignbench.models import check_name, load_tower, skeleton
 from alignbench.models.cost import tower_cost
+from alignbench.models.families import check_name, load_tower, skeleton
+from alignbench.models.pair_metrics import METRICS
 from alignbench.models.towers import check_view
 from alignbench.planning import Subject, Work
 from alignbench.protocols import fold_of_pairs, leaves_one_out, load_judgments

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from alignbench.datasets.images import ImageSource, Indices
     from alignbench.extraction.cached_pixels import CachedPixels
     from alignbench.extraction.dealing import Deal
-    from alignbench.extraction.metrics import PairMetric
     from alignbench.extraction.pixel_cache import PixelCache, Stock
     from alignbench.extraction.ranks import Ranks
+    from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Tower
 
 
@@ -81,7 +81,7 @@ def pair_distances(
         cache: Where prepared pixels are kept; none to decode every picture.
     """
     from alignbench.extraction.dealing import make_deal
-    from alignbench.extraction.metrics import Sized
+    from alignbench.models.preparation import Sized
     from alignbench.models.towers import Tower
 
     assert cell.batch_size != "auto"

@@ -16,8 +16,8 @@ from alignbench.pair_distances import columns, pair_distances
 from alignbench.scoring import score_rows
 
 if TYPE_CHECKING:
-    from alignbench.extraction.metrics import PairMetric
     from alignbench.extraction.ranks import Ranks
+    from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Tower
 
 _FEWEST: Final = 3  # judgments: a correlation needs them

@@ -11,18 +11,19 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from alignbench.cell import METRICS, Cell
+from alignbench.cell import Cell
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import ImageFiles
 from alignbench.datasets.judgments import distinct_pairs
 from alignbench.errors import DataError, UsageError
 from alignbench.extraction.cached_pixels import CachedPixels, entry_bytes
 from alignbench.extraction.loading import Item, OrderedImages, first_error
-from alignbench.extraction.metrics import Sized, squash
 from alignbench.extraction.pixel_cache import PixelCache
 from alignbench.machine import usable_cores
-from alignbench.models import cards, check_name, preparation
-from alignbench.models.recipes import Described, Recipe
+from alignbench.models.cards import cards
+from alignbench.models.families import check_name, preparation
+from alignbench.models.pair_metrics import METRICS
+from alignbench.models.preparation import Described, Recipe, Sized, squash
 from alignbench.protocols import load_judgments
 from alignbench.published import published_curves
 

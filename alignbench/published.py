@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from alignbench.layer_names import IMAGE, is_plain
+from alignbench.models.layer_names import IMAGE, is_plain
 from alignbench.results import LayerCurve
 
 SOURCE = "Hernández-Cámara, Vila-Tomás, Malo and Laparra, ICLR 2024 Re-Align workshop"

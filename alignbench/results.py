@@ -18,7 +18,7 @@ from alignbench.errors import DataError
 from alignbench.files import whole_folder
 from alignbench.folders import holders_of, is_complete, slug_of
 from alignbench.judgment_table import write_judgments
-from alignbench.layer_names import is_aligned, is_block, is_plain, rows_of, split_label
+from alignbench.models.layer_names import is_aligned, is_block, is_plain, rows_of, split_label
 
 COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),

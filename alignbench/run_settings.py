@@ -11,7 +11,7 @@ from alignbench.datasets import DATASETS
 from alignbench.datasets.judgments import Judgments
 
 if TYPE_CHECKING:
-    from alignbench.extraction.metrics import PairMetric
+    from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Tower
     from alignbench.transforms.choice import Chosen
 

@@ -13,7 +13,7 @@ from alignbench.ceilings import score_with_ceiling
 from alignbench.cell import Cell
 from alignbench.choices import Curves, agreements
 from alignbench.datasets.judgments import Judgments, Subset
-from alignbench.layer_names import has_one_token
+from alignbench.models.layer_names import has_one_token
 from alignbench.results import COLUMNS
 from alignbench.statistics import (
     RATING_METRICS,

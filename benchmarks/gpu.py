@@ -30,8 +30,8 @@ from alignbench.cell import Cell
 from alignbench.cli.options import parse_bytes
 from alignbench.extraction.listening import Listener
 from alignbench.measurement import measure_cell
-from alignbench.models import load_tower
 from alignbench.models.cost import tower_cost
+from alignbench.models.families import load_tower
 from alignbench.results import Run
 from workload import fill_cache, machine, write_nights, write_things
 

@@ -18,7 +18,7 @@ from scipy import stats
 
 from alignbench.datasets import DATASETS
 from alignbench.extraction.features import Reading, chosen_layers, extract_features
-from alignbench.models import load_tower
+from alignbench.models.families import load_tower
 from alignbench.transforms.evaluation import applied
 from alignbench.transforms.layers import LearnedLayer, learn_layer
 from alignbench.transforms.odd_one_out import judge_choices, triplet_distances, triplets_of

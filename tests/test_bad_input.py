@@ -29,7 +29,7 @@ from alignbench.datasets import things
 from alignbench.datasets.images import FileImages, to_rgb
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
-from alignbench.models import load_tower
+from alignbench.models.families import load_tower
 from layouts import write_nights, write_things, write_tid2013
 from reference import save_chinese_clip, save_clip, save_siglip
 
@@ -147,7 +147,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> None:
         pytest.fail("the model was loaded before the fault was found")
 
-    monkeypatch.setattr("alignbench.models.load_tower", load)
+    monkeypatch.setattr("alignbench.models.families.load_tower", load)
 
 
 def picture(dataset: str, root: Path) -> Path:

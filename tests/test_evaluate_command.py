@@ -18,8 +18,8 @@ from transformers import AutoImageProcessor, CLIPModel
 
 from alignbench.cli.main import main
 from alignbench.datasets import shapes
-from alignbench.models import load_tower
 from alignbench.models.checkpoints import checkpoint_folder
+from alignbench.models.families import load_tower
 from alignbench.transforms import AffineTransform, downstream, evaluation
 from alignbench.transforms.evaluated_folder import is_evaluated, read_evaluation
 

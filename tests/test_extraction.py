@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from alignbench import Cell, measurement
-from alignbench.cell import METRICS
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
@@ -31,7 +30,8 @@ from alignbench.extraction.plan import make_plan
 from alignbench.extraction.ranks import join
 from alignbench.extraction.towers import Execution, plan_passes, tower_distances
 from alignbench.measurement import measure_cell
-from alignbench.models import load_tower
+from alignbench.models.families import load_tower
+from alignbench.models.pair_metrics import METRICS
 from alignbench.models.towers import Tower
 from alignbench.precision import some_judgments
 from alignbench.results import Run

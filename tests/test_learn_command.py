@@ -16,7 +16,7 @@ from sklearn.model_selection import KFold
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from alignbench.extraction.features import Reading, chosen_layers, extract_features
-from alignbench.models import load_tower
+from alignbench.models.families import load_tower
 from alignbench.transforms import AffineTransform, job, job_pictures
 from alignbench.transforms.feature_files import read_features
 from alignbench.transforms.layers import LearnedLayer

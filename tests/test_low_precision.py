@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from alignbench.extraction.low_precision import lowered
-from alignbench.models import load_tower
+from alignbench.models.families import load_tower
 from documented import ROOT
 from folders import Folders
 

@@ -32,11 +32,10 @@ from alignbench.errors import AlignbenchWarning, DataError, UsageError
 from alignbench.extraction import cached_pixels
 from alignbench.extraction.cached_pixels import CachedPixels, entry_bytes
 from alignbench.extraction.loading import OrderedImages, stack
-from alignbench.extraction.metrics import Sized
 from alignbench.extraction.pixel_cache import PixelCache, Stock
 from alignbench.measurement import measure_cell
-from alignbench.models import preparation
-from alignbench.models.recipes import Described, Recipe
+from alignbench.models.families import preparation
+from alignbench.models.preparation import Described, Recipe, Sized
 from alignbench.results import Run
 from reference import save_clip
 
@@ -799,7 +798,7 @@ def test_wrong_options_are_refused_before_a_model_is_loaded(
     options: tuple[str, str],
     said: str,
 ) -> None:
-    monkeypatch.setattr("alignbench.models.load_tower", lambda *_, **__: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("alignbench.models.families.load_tower", lambda *_, **__: pytest.fail("the model was loaded"))
     (tmp_path / "file").write_text("")
     options = (options[0], options[1].replace("FILE", str(tmp_path / "file")))
     where = ("--data-root", nights_root, "--output", tmp_path / "runs", "--wandb", "off")

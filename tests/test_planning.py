@@ -21,8 +21,8 @@ from alignbench.extraction import dealing, meeting, towers
 from alignbench.extraction.dealing import make_deal
 from alignbench.extraction.towers import plan_passes
 from alignbench.measurement import measure_cell
-from alignbench.models import load_tower, skeleton
 from alignbench.models.cost import TowerCost, tower_cost
+from alignbench.models.families import load_tower, skeleton
 from alignbench.models.towers import Layer, Tower
 from alignbench.outlook import subject_of, work_of
 from alignbench.planning import Estimate, Machines, Subject, Work, estimate

@@ -69,7 +69,7 @@ def test_a_plug_in_is_loaded_and_says_where_it_is_from(install: Install, registr
 
 
 def test_the_packages_own_baselines_are_no_plug_ins() -> None:
-    from alignbench.cell import METRICS
+    from alignbench.models.pair_metrics import METRICS
 
     assert METRICS.plug_in("pixels") == ""
 

@@ -24,7 +24,7 @@ from alignbench.extraction.listening import Listener
 from alignbench.extraction.ranks import join
 from alignbench.extraction.towers import Execution, plan_passes, tower_distances
 from alignbench.measurement import measure_cell
-from alignbench.models import load_tower
+from alignbench.models.families import load_tower
 from features import check_close
 from rank_processes import load, on_ranks, printed, run_command, save
 from scenery import Scenery, random_graph

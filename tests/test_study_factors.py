@@ -14,7 +14,7 @@ import yaml
 
 import alignbench
 from alignbench.comparison import compare
-from alignbench.models import cards
+from alignbench.models.cards import cards
 from alignbench.models.huggingface import _FAMILIES
 from alignbench.study.factors import Factor, factors_of
 from alignbench.study.runs import Study, read_study

@@ -25,9 +25,9 @@ from alignbench.cli.show import score_table, twin_table
 from alignbench.comparison import compare
 from alignbench.errors import AlignbenchWarning
 from alignbench.extraction.embedding import layer_bytes
-from alignbench.layer_names import is_aligned, is_plain
 from alignbench.measurement import measure_cell
-from alignbench.models import load_tower
+from alignbench.models.families import load_tower
+from alignbench.models.layer_names import is_aligned, is_plain
 from alignbench.published import published_for
 from alignbench.report.figure import channels_figure, curves_figure
 from alignbench.results import LayerCurve, run_hash

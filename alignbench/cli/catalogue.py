@@ -24,10 +24,10 @@ def models() -> None:
     """The models and baselines that are known by name."""
     from rich.table import Table
 
-    from alignbench.cell import METRICS
     from alignbench.cli.show import print_table
-    from alignbench.models import FAMILIES
     from alignbench.models.cards import FACTORS, cards
+    from alignbench.models.families import FAMILIES
+    from alignbench.models.pair_metrics import METRICS
 
     table = Table(
         title="Models (any other Hugging Face id or directory of these families works too)", title_justify="left"

@@ -48,7 +48,7 @@ def extract(
     from alignbench.cli.features import ready_tower
     from alignbench.cli.show import ImageProgress, say
     from alignbench.extraction.features import chosen_layers
-    from alignbench.layer_names import counted_layers
+    from alignbench.models.layer_names import counted_layers
     from alignbench.transforms.image_features import features_into
 
     parse_batch_size(batch_size)

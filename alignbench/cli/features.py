@@ -56,7 +56,7 @@ def ready_tower(
     from alignbench.cell import Cell
     from alignbench.cli.show import say
     from alignbench.errors import UsageError
-    from alignbench.models import check_name, load_tower, needs_download
+    from alignbench.models.families import check_name, load_tower, needs_download
 
     cell = Cell(
         model=model,

@@ -81,7 +81,7 @@ def run(
     """Measure a model on data sets, layer by layer; the last line of stdout is the run folder."""
     from alignbench.cell import Cell
     from alignbench.distances.names import DISTANCES
-    from alignbench.models import RANDOM_PREFIX
+    from alignbench.models.families import RANDOM_PREFIX
 
     names = data_sets_in(dataset, data_root)
     if seeds < 1:

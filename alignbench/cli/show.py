@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alignbench.extraction.listening import Listener, Outline
-from alignbench.layer_names import PROJECTION, counted_layers, is_aligned, is_block, rows_of
+from alignbench.models.layer_names import PROJECTION, counted_layers, is_aligned, is_block, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 import numpy as np
 import torch
@@ -20,59 +20,11 @@ from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.listening import Listener
 from alignbench.extraction.loading import Item, OrderedImages, first_error, ordered_loader
 from alignbench.extraction.plan import Plan, Step
-from alignbench.models.recipes import Recipe, squashed
+from alignbench.models.pair_metrics import MovableMetric, PairMetric
+from alignbench.models.preparation import Sized
 
 COMMON_SIDE: Final = 224  # pixels: both pictures of a pair are brought to this square where they differ in size
 _TOGETHER: Final = 16  # pairs handed to a metric at once
-
-
-@runtime_checkable
-class PairMetric(Protocol):
-    """The door `alignbench.metrics`: an image-quality metric, or anything that gives distances of pairs of pictures.
-
-    What is registered must cost little to import. A metric with weights, or one that a GPU makes faster, also has a
-    method `to`, see `MovableMetric`. One whose numbers depend on weights has an attribute `fingerprint`, their SHA-256,
-    which becomes part of a run's identity; it is asked for after `to`.
-
-    Attributes:
-        name: What it is called on the command line.
-        distance: What its distance is called in results.
-        min_side: Smallest side in pixels that it can take.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def distance(self) -> str: ...  # noqa: D102
-
-    @property
-    def min_side(self) -> int: ...  # noqa: D102
-
-    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) float32 tensors, RGB in [0, 1], to (pairs,).
-
-        The tensors are on the device that `to` was given, and on the CPU for a metric without it.
-        """
-        ...
-
-
-@runtime_checkable
-class MovableMetric(PairMetric, Protocol):
-    """A pair metric that loads weights, or that can work on a GPU."""
-
-    def to(self, device: str) -> MovableMetric:
-        """The metric, or one like it, with its weights on `cpu` or `cuda`; called once, before the first pair.
-
-        Raises:
-            ModelError: If its weights cannot be had or trusted.
-        """
-        ...
-
-
-def ready_metric(metric: PairMetric, device: str) -> tuple[PairMetric, str]:
-    """A metric with its weights loaded, and the device on which it takes pictures: the CPU if it has no `to`."""
-    return (metric.to(device), device) if isinstance(metric, MovableMetric) else (metric, "cpu")
 
 
 @dataclass(frozen=True)
@@ -86,29 +38,6 @@ class MetricDistances:
 
     values: NDArray[np.float64]
     resized: int
-
-
-@dataclass(frozen=True)
-class Sized:
-    """A picture as (3, H, W) uint8, resized to a common side (PIL, bicubic) or at its native size."""
-
-    side: int | None
-
-    def __call__(self, image: Image.Image) -> Tensor:
-        """The prepared picture."""
-        if self.side is not None:
-            image = image.resize((self.side, self.side), Image.Resampling.BICUBIC)
-        return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
-
-    @property
-    def recipe(self) -> Recipe | None:
-        """What settles the pixels of a common side."""
-        return None if self.side is None else squashed(self.side, self.side, Image.Resampling.BICUBIC)
-
-
-def squash(prepare: Callable[[Image.Image], Tensor]) -> Sized:
-    """The whole of every picture, at the size that a tower's own preparation makes."""
-    return Sized(int(prepare(Image.new("RGB", (64, 64))).shape[-1]))
 
 
 def _keep(items: list[Item[Tensor] | DataError]) -> list[Item[Tensor]] | DataError:

@@ -26,7 +26,7 @@ from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.errors import AlignbenchWarning, UsageError
 from alignbench.extraction.cached_pixels import SCRATCH, CachedPixels, entry_bytes, probe, write_entry
 from alignbench.files import cache_folder
-from alignbench.models.recipes import Described
+from alignbench.models.preparation import Described
 
 OFF: Final = "off"
 _ENTRY: Final = re.compile(r"[0-9a-f]{64}")  # nothing else is ever removed, whatever directory was named
@@ -97,7 +97,7 @@ class PixelCache:
 
         Args:
             images: The pictures.
-            prepare: What is done to each; see `alignbench.models.recipes.Described`.
+            prepare: What is done to each; see `alignbench.models.families.preparation.Described`.
         """
         if not isinstance(images, ImageFiles) or not isinstance(prepare, Described) or prepare.recipe is None:
             return None

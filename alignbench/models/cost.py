@@ -34,7 +34,7 @@ class TowerCost:
 
 
 def tower_cost(tower: Tower) -> TowerCost:
-    """Count what a tower costs; one without memory for its weights will do (`alignbench.models.skeleton`)."""
+    """Count what a tower costs; one without memory for its weights will do (`alignbench.models.families.skeleton`)."""
     side = int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1])
     path, blocks = next((path, module) for path, module in tower.named_modules() if path.endswith(_BLOCKS))
     tokens, width = tower.layers[0].tokens, tower.layers[0].channels

@@ -25,7 +25,7 @@ from transformers.utils import logging as transformers_logging
 from alignbench.errors import ModelError, UsageError, one_line
 from alignbench.models.cards import Card, cards
 from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
-from alignbench.models.pixels import Normalise
+from alignbench.models.normalisation import Normalise
 from alignbench.models.processors import Preparation, card_processor, check_processor, normalised_values
 from alignbench.models.towers import Layer, Tower, block_depths
 

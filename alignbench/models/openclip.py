@@ -26,11 +26,11 @@ from torch import Tensor, nn
 
 from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_line
 from alignbench.models.cards import cards
+from alignbench.models.normalisation import Normalise
 from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
 from alignbench.models.openclip_names import Source, is_remote, needs_download, resolve
 from alignbench.models.openclip_weights import VisualWeights, read_visual
-from alignbench.models.pixels import Normalise
-from alignbench.models.recipes import Recipe, central_square, squashed
+from alignbench.models.preparation import Recipe, central_square, squashed
 from alignbench.models.towers import Layer, Tower
 
 _BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from alignbench.errors import ModelError, one_line
 from alignbench.models.cards import Card
-from alignbench.models.recipes import Recipe, central_square, squashed
+from alignbench.models.preparation import Recipe, central_square, squashed
 
 _PROCESSORS: Final = {
     "clip": "CLIPImageProcessorPil",

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from alignbench.errors import UsageError, unknown
-from alignbench.layer_names import has_one_token
+from alignbench.models.layer_names import has_one_token
 
 TokenView = Literal["all", "cls", "mean"]
 TOKEN_VIEWS: tuple[TokenView, ...] = get_args(TokenView)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alignbench.distances.names import distance_name
-from alignbench.layer_names import IMAGE
+from alignbench.models.layer_names import IMAGE
 from alignbench.report.panels import DEPTH, Panel, aligned_by, is_baseline, panels_of
 from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, model_looks
 from alignbench.results import LayerCurve

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from alignbench.layer_names import PROJECTION, is_block, is_plain, rows_of
+from alignbench.models.layer_names import PROJECTION, is_block, is_plain, rows_of
 from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, aligned_by, is_baseline, panels_of
 from alignbench.report.series import Key, Look, Names, looks
 

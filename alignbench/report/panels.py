@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from alignbench.datasets.judgments import LEVELS
-from alignbench.layer_names import IMAGE, is_aligned, is_plain, rows_of, split_label
+from alignbench.models.layer_names import IMAGE, is_aligned, is_plain, rows_of, split_label
 from alignbench.published import PAPER_JUDGMENTS, oddity
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
 from alignbench.results import LayerCurve

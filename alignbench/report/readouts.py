@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from alignbench.layer_names import IMAGE, PROJECTION
+from alignbench.models.layer_names import IMAGE, PROJECTION
 from alignbench.report.charts import Section, Swatch, Toggle, points
 from alignbench.report.panels import is_simulated
 from alignbench.report.tables import NONE, Score, number, score_of

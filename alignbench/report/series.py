@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from alignbench.distances.names import distance_name
-from alignbench.layer_names import IMAGE
+from alignbench.models.layer_names import IMAGE
 from alignbench.published import published_for
 from alignbench.results import PRIMARY_METRICS, LayerCurve
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from alignbench.distances.names import distance_name
-from alignbench.layer_names import PROJECTION, is_block, plain_name, rows_of
+from alignbench.models.layer_names import PROJECTION, is_block, plain_name, rows_of
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
 

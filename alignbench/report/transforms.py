@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import pandas as pd
 
 from alignbench.errors import DataError
-from alignbench.layer_names import PROJECTION
+from alignbench.models.layer_names import PROJECTION
 from alignbench.report.panels import is_simulated
 from alignbench.report.tables import Score, score_of
 from alignbench.transforms.evaluated_folder import FIGURE, find_evaluated, read_evaluation

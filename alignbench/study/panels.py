@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.datasets.judgments import LEVELS
-from alignbench.layer_names import IMAGE, PROJECTION
+from alignbench.models.layer_names import IMAGE, PROJECTION
 from alignbench.published import PAPER_SUBSETS, published_curves
 from alignbench.resampling import IntervalKind
 from alignbench.results import PRIMARY_METRICS

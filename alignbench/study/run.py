@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError
 from alignbench.judgment_table import COLUMNS, matrix
-from alignbench.layer_names import IMAGE, is_plain, rows_of
 from alignbench.models.cards import Card, cards
+from alignbench.models.layer_names import IMAGE, is_plain, rows_of
 from alignbench.published import published_curves, published_name
 from alignbench.results import LayerCurve
 

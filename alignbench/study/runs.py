@@ -13,8 +13,8 @@ from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
 from alignbench.finished import read_record
 from alignbench.folders import FILES
-from alignbench.layer_names import is_plain
 from alignbench.models.cards import cards
+from alignbench.models.layer_names import is_plain
 from alignbench.published import PAPER_SUBSETS
 from alignbench.results import read_curve
 from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from alignbench.cell import METRICS, Cell
+from alignbench.cell import Cell
 from alignbench.datasets import DATASETS
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import unknown
-from alignbench.models import RANDOM_PREFIX, cards, check_name
+from alignbench.models.cards import cards
+from alignbench.models.families import RANDOM_PREFIX, check_name
+from alignbench.models.pair_metrics import METRICS
 
 if TYPE_CHECKING:
     from alignbench.sweeps.grid import Value

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from alignbench.errors import DataError
-from alignbench.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, rows_of
+from alignbench.models.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, rows_of
 from alignbench.published import published_for
 from alignbench.results import PRIMARY_METRICS, LayerCurve, find_runs, read_curve
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from alignbench.errors import UsageError
 from alignbench.files import ARRAY_FILES
-from alignbench.layer_names import PROJECTION
+from alignbench.models.layer_names import PROJECTION
 from alignbench.transforms.affine import AffineTransform
 
 _USUAL_STEM = "transform"  # of published files, which are told apart by their folders

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file
-from alignbench.layer_names import PROJECTION
+from alignbench.models.layer_names import PROJECTION
 
 if TYPE_CHECKING:
     from alignbench.transforms.choice import Chosen

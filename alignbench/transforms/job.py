@@ -21,7 +21,7 @@ from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import DataSet, Judgments
 from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, chosen_layers
-from alignbench.layer_names import counted_layers
+from alignbench.models.layer_names import counted_layers
 from alignbench.models.towers import Tower
 from alignbench.transforms.job_pictures import digest_of_images, features_of, local_pictures, varying_layers
 from alignbench.transforms.layers import LearnedLayer, learn_layer

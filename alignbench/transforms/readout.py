@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from alignbench.errors import AlignbenchWarning, UsageError
-from alignbench.layer_names import PROJECTION, aligned_name
-from alignbench.models import label_of
+from alignbench.models.families import label_of
+from alignbench.models.layer_names import PROJECTION, aligned_name
 from alignbench.models.towers import Layer, Tower
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.choice import Chosen

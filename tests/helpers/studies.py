@@ -21,7 +21,7 @@ from scipy import stats
 import alignbench
 from alignbench.cell import Cell
 from alignbench.datasets.judgments import Judgments, Subset
-from alignbench.models import cards
+from alignbench.models.cards import cards
 from alignbench.results import LayerCurve, Run, write_run
 from alignbench.scoring import score_rows
 from reference import depths

@@ -6,10 +6,14 @@ Normalisation comes later, on the device, and is no part of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,26 @@ def central_square(side: int, resample: Image.Resampling, rounding: str) -> Reci
         rounding: See `Recipe`.
     """
     return Recipe(f"shortest side to {side}, {resample.name.lower()}, central square", rounding, side)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A picture as (3, H, W) uint8, resized to a common side (PIL, bicubic) or at its native size."""
+
+    side: int | None
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """The prepared picture."""
+        if self.side is not None:
+            image = image.resize((self.side, self.side), Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """What settles the pixels of a common side."""
+        return None if self.side is None else squashed(self.side, self.side, Image.Resampling.BICUBIC)
+
+
+def squash(prepare: Callable[[Image.Image], Tensor]) -> Sized:
+    """The whole of every picture, at the size that a tower's own preparation makes."""
+    return Sized(int(prepare(Image.new("RGB", (64, 64))).shape[-1]))

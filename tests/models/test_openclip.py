@@ -25,7 +25,8 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, ModelError, UsageError
-from alignbench.models import cards, check_name, family_of, label_of, load_tower, needs_download
+from alignbench.models.cards import cards
+from alignbench.models.families import check_name, family_of, label_of, load_tower, needs_download
 from alignbench.models.towers import Tower, tap
 from reference import depths
 from taps import picture, tapped

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel
 
 from alignbench.errors import UsageError
-from alignbench.models import Card, cards, check_name, family_of, label_of, load_tower, needs_download
-from alignbench.models.cards import FACTORS
+from alignbench.models.cards import FACTORS, Card, cards
+from alignbench.models.families import check_name, family_of, label_of, load_tower, needs_download
 from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
 from reference import depths
 from taps import picture, tapped

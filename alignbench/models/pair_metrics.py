@@ -1,0 +1,63 @@
+"""Pair metrics: image-quality baselines and whatever else gives distances of pairs of pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from alignbench.plugins import Registry, callable_with
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+METRICS: Registry[PairMetric] = Registry(
+    "alignbench.metrics", "metric", {}, callable_with("name", "distance", "min_side")
+)
+
+
+@runtime_checkable
+class PairMetric(Protocol):
+    """The door `alignbench.metrics`: an image-quality metric, or anything that gives distances of pairs of pictures.
+
+    What is registered must cost little to import. A metric with weights, or one that a GPU makes faster, also has a
+    method `to`, see `MovableMetric`. One whose numbers depend on weights has an attribute `fingerprint`, their SHA-256,
+    which becomes part of a run's identity; it is asked for after `to`.
+
+    Attributes:
+        name: What it is called on the command line.
+        distance: What its distance is called in results.
+        min_side: Smallest side in pixels that it can take.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def distance(self) -> str: ...  # noqa: D102
+
+    @property
+    def min_side(self) -> int: ...  # noqa: D102
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances of pairs: two (pairs, 3, H, W) float32 tensors, RGB in [0, 1], to (pairs,).
+
+        The tensors are on the device that `to` was given, and on the CPU for a metric without it.
+        """
+        ...
+
+
+@runtime_checkable
+class MovableMetric(PairMetric, Protocol):
+    """A pair metric that loads weights, or that can work on a GPU."""
+
+    def to(self, device: str) -> MovableMetric:
+        """The metric, or one like it, with its weights on `cpu` or `cuda`; called once, before the first pair.
+
+        Raises:
+            ModelError: If its weights cannot be had or trusted.
+        """
+        ...
+
+
+def ready_metric(metric: PairMetric, device: str) -> tuple[PairMetric, str]:
+    """A metric with its weights loaded, and the device on which it takes pictures: the CPU if it has no `to`."""
+    return (metric.to(device), device) if isinstance(metric, MovableMetric) else (metric, "cpu")
