@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from alignbench.measurement import measure
     from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Layer, Tower
-    from alignbench.results import LayerCurve
+    from alignbench.results.layer_curve import LayerCurve
 
 __all__ = [
     "AlignbenchError",
@@ -36,7 +36,7 @@ _HOMES = {
     "DataSet": "alignbench.datasets.judgments",
     "Judgments": "alignbench.datasets.judgments",
     "Layer": "alignbench.models.towers",
-    "LayerCurve": "alignbench.results",
+    "LayerCurve": "alignbench.results.layer_curve",
     "ModelError": "alignbench.errors",
     "PairMetric": "alignbench.extraction.metrics",
     "Tower": "alignbench.models.towers",

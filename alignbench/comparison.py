@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from alignbench.differences import Judged, Place, at_best, at_projection, difference_row, score_together
+from alignbench.arrays import Floats
 from alignbench.errors import DataError, UsageError
-from alignbench.finished import FinishedRun, read_run
-from alignbench.judgment_table import matrix
 from alignbench.models.layer_names import IMAGE, is_aligned, is_block, is_plain, split_label
-from alignbench.resampling import IntervalKind, holm
-
-Floats = NDArray[np.float64]
+from alignbench.results.judgment_table import matrix
+from alignbench.results.stored_run import FinishedRun, read_run
+from alignbench.statistics.bootstrap import IntervalKind, holm
+from alignbench.statistics.paired import Judged, Place, at_best, at_projection, difference_row, score_together
 
 
 def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:

@@ -29,7 +29,8 @@ from alignbench.models.pair_metrics import METRICS
 from alignbench.pair_distances import PairDistances, columns, pair_distances
 from alignbench.precision import check_precision
 from alignbench.protocols import load_judgments
-from alignbench.results import LayerCurve, Run, folder_name
+from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.run_folder import Run, folder_name
 from alignbench.run_settings import settings_of
 from alignbench.scoring import score_rows
 

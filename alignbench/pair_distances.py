@@ -18,7 +18,8 @@ from alignbench.machine import memory_kept
 from alignbench.protocols import channel_fit, fold_of_pairs, leaves_one_out
 
 if TYPE_CHECKING:
-    from alignbench.datasets.images import ImageSource, Indices
+    from alignbench.arrays import Indices
+    from alignbench.datasets.images import ImageSource
     from alignbench.extraction.cached_pixels import CachedPixels
     from alignbench.extraction.dealing import Deal
     from alignbench.extraction.pixel_cache import PixelCache, Stock

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from alignbench.datasets.images import Indices
+from alignbench.arrays import Indices
 from alignbench.distances.names import DISTANCES
 from alignbench.extraction.dealing import Deal, Share, make_deal
 from alignbench.extraction.plan import layer_passes

@@ -25,7 +25,7 @@ from alignbench.models.families import check_name, preparation
 from alignbench.models.pair_metrics import METRICS
 from alignbench.models.preparation import Described, Recipe, Sized, squash
 from alignbench.protocols import load_judgments
-from alignbench.published import published_curves
+from alignbench.results.published import published_curves
 
 _BATCH: Final = 16
 _FEW: Final = 64  # pictures that are not worth a process

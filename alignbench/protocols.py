@@ -20,7 +20,7 @@ from alignbench.datasets.judgments import DistinctPairs, Judgments, checked_rati
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 
 if TYPE_CHECKING:
-    from alignbench.datasets.images import Indices
+    from alignbench.arrays import Indices
     from alignbench.distances.functional import ChannelFit
 
 

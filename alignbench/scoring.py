@@ -9,21 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.ceilings import score_with_ceiling
+from alignbench.arrays import Floats
 from alignbench.cell import Cell
-from alignbench.choices import Curves, agreements
 from alignbench.datasets.judgments import Judgments, Subset
 from alignbench.models.layer_names import has_one_token
-from alignbench.results import COLUMNS
-from alignbench.statistics import (
-    RATING_METRICS,
-    Resampled,
-    Scores,
-    score_choices,
-    score_ratings,
-)
-
-Floats = NDArray[np.float64]
+from alignbench.results.layer_curve import COLUMNS
+from alignbench.statistics.agreement import Curves, agreements
+from alignbench.statistics.noise_ceiling import score_with_ceiling
+from alignbench.statistics.scores import RATING_METRICS, Resampled, Scores, score_choices, score_ratings
 
 
 def agreement(judgments: Judgments, subset: Subset, distances: Curves, protocol: str) -> Iterator[NDArray[Any]]:

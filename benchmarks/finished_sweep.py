@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from alignbench.cli.parameters import options_of
 from alignbench.cli.run import run
-from alignbench.folders import FILES
+from alignbench.results.folders import FILES
 from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import cells_of
 from alignbench.sweeps.queue import Queue

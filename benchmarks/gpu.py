@@ -32,7 +32,7 @@ from alignbench.extraction.listening import Listener
 from alignbench.measurement import measure_cell
 from alignbench.models.cost import tower_cost
 from alignbench.models.families import load_tower
-from alignbench.results import Run
+from alignbench.results.run_folder import Run
 from workload import fill_cache, machine, write_nights, write_things
 
 CLIP = "openai/clip-vit-"

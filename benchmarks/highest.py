@@ -3,7 +3,7 @@
     python benchmarks/highest.py [--draws 300]
 
 Judgments are simulated as choices with correlated difficulty; every layer and the baseline are right with probability
-0.6, so that each call is a mistake. Beside the simultaneous bounds of `alignbench.study.highest` stands what choosing
+0.6, so that each call is a mistake. Beside the simultaneous bounds of `statistics.max_t` stands what choosing
 the layer anew in each resample would call.
 """
 
@@ -14,9 +14,9 @@ import argparse
 import numpy as np
 from scipy.stats import norm
 
-from alignbench.resampling import interval, p_value
-from alignbench.statistics import Resampled
-from alignbench.study.highest import highest
+from alignbench.statistics.bootstrap import interval, p_value
+from alignbench.statistics.max_t import highest
+from alignbench.statistics.scores import Resampled
 
 WORLDS = ((1_824, 13, 0.8), (1_824, 13, 0.97), (1_824, 25, 0.8))  # judgments, layers, correlation between layers
 

@@ -27,8 +27,9 @@ from alignbench.comparison import compare
 from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.things import THINGS
 from alignbench.distances.names import DISTANCES
-from alignbench.finished import read_run
-from alignbench.results import LayerCurve, Run, write_run
+from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.run_folder import Run, write_run
+from alignbench.results.stored_run import read_run
 from alignbench.scoring import score_rows
 
 OBJECTS = 1_854

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from alignbench.finished import read_run
-from alignbench.judgment_table import matrix
+from alignbench.results.judgment_table import matrix
+from alignbench.results.stored_run import read_run
 from workload import MODEL, bare_forward, decoding, has_amx, machine, median_ratio, ours, verdict, write_nights
 
 

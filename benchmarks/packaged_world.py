@@ -12,10 +12,10 @@ import argparse
 import numpy as np
 
 from alignbench.cell import Cell
-from alignbench.choices import correct_choices
 from alignbench.measurement import measure_cell
-from alignbench.results import Run
-from alignbench.statistics import Difference, compare_choices, compare_ratings
+from alignbench.results.run_folder import Run
+from alignbench.statistics.agreement import correct_choices
+from alignbench.statistics.scores import Difference, compare_choices, compare_ratings
 
 DISTANCE = "normalized_euclidean"
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.finished import read_run
-from alignbench.judgment_table import matrix
+from alignbench.results.judgment_table import matrix
+from alignbench.results.stored_run import read_run
 from workload import DISTORTIONS, LEVELS, MODEL, child, machine, median_ratio, ours, verdict, write_tid2013
 
 SCRIPT = """

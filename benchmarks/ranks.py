@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.finished import read_distances
+from alignbench.results.stored_run import read_distances
 from workload import MODEL, fill_cache, machine, median_ratio, ours, verdict, write_tid2013
 
 

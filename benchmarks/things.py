@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.finished import read_distances
+from alignbench.results.stored_run import read_distances
 from workload import MODEL, bare_forward, fill_cache, machine, median_ratio, ours, verdict, write_things
 
 DISTINCT, JUDGED, ALL = 1_000, 15_640, 4_699_160

@@ -21,7 +21,7 @@ import pytest
 from alignbench.cli.parameters import options_of
 from alignbench.cli.run import run
 from alignbench.models.cards import cards
-from alignbench.results import is_complete
+from alignbench.results.layer_curve import is_complete
 from alignbench.sweeps import read_sweep
 from documented import ROOT
 from wandb_runs import (

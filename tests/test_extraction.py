@@ -34,7 +34,7 @@ from alignbench.models.families import load_tower
 from alignbench.models.pair_metrics import METRICS
 from alignbench.models.towers import Tower
 from alignbench.precision import some_judgments
-from alignbench.results import Run
+from alignbench.results.run_folder import Run
 from features import check_close
 from pair_graphs import pair_graphs
 from reference import read_nights, read_things, read_tid2013

@@ -13,9 +13,9 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from alignbench import LayerCurve
-from alignbench.published import published_curves
 from alignbench.report.figure import channels_figure, curves_figure, draw_channels, draw_curve, save_figure
-from alignbench.results import COLUMNS
+from alignbench.results.layer_curve import COLUMNS
+from alignbench.results.published import published_curves
 
 LAYERS = ("layer_0", "layer_1", "layer_2", "projection")
 DEPTHS = (2.5, 7.5, 97.5, 100.0)

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from alignbench.ceilings import repeat_ceilings
 from alignbench.datasets import DATASETS
 from alignbench.errors import DataError, UsageError
+from alignbench.statistics.noise_ceiling import repeat_ceilings
 from alignbench.transforms.odd_one_out import (
     judge_choices,
     noise_ceiling,

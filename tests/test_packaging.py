@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.finished import read_distances
-from alignbench.results import Run
+from alignbench.results.run_folder import Run
+from alignbench.results.stored_run import read_distances
 from documented import ROOT
 from packaged_world import difference, projection
 

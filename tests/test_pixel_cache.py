@@ -36,7 +36,7 @@ from alignbench.extraction.pixel_cache import PixelCache, Stock
 from alignbench.measurement import measure_cell
 from alignbench.models.families import preparation
 from alignbench.models.preparation import Described, Recipe, Sized
-from alignbench.results import Run
+from alignbench.results.run_folder import Run
 from reference import save_clip
 
 Folders = Callable[[str], Path]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import scaling_table
-from alignbench.folders import is_complete
+from alignbench.results.folders import is_complete
 from documented import ROOT
 from rank_processes import CLUSTER, free_port, launched, printed, run_command
 

@@ -14,7 +14,7 @@ from scipy.stats import t
 from alignbench import Cell
 from alignbench.datasets.judgments import Judgments, Subset
 from alignbench.scoring import agreement, score, score_part, score_rows
-from alignbench.statistics import Scores
+from alignbench.statistics.scores import Scores
 from reference import agreement as paper_agreement
 from reference_scores import shared_agreement
 

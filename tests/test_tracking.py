@@ -19,10 +19,10 @@ import pytest
 import alignbench
 from alignbench.cli.main import main
 from alignbench.errors import UsageError
-from alignbench.folders import is_complete
 from alignbench.models.cards import cards
-from alignbench.published import published_curves
-from alignbench.results import COLUMNS, LayerCurve
+from alignbench.results.folders import is_complete
+from alignbench.results.layer_curve import COLUMNS, LayerCurve
+from alignbench.results.published import published_curves
 from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode
 from wandb_runs import (

@@ -28,10 +28,11 @@ from alignbench.extraction.embedding import layer_bytes
 from alignbench.measurement import measure_cell
 from alignbench.models.families import load_tower
 from alignbench.models.layer_names import is_aligned, is_plain
-from alignbench.published import published_for
 from alignbench.report.figure import channels_figure, curves_figure
-from alignbench.results import LayerCurve, run_hash
-from alignbench.results import read_curve as read_layer_curve
+from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.published import published_for
+from alignbench.results.run_folder import read_curve as read_layer_curve
+from alignbench.results.run_folder import run_hash
 from alignbench.study.alignment import alignment_of
 from alignbench.study.factors import factors_of
 from alignbench.study.panels import panels_of

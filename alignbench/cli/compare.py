@@ -24,7 +24,7 @@ def compare(
     from alignbench.cli.show import print_table
     from alignbench.comparison import compare as compare_runs
     from alignbench.comparison import fitted_apart
-    from alignbench.finished import read_run
+    from alignbench.results.stored_run import read_run
 
     table = compare_runs(first, second, seed)
     runs = read_run(first), read_run(second)

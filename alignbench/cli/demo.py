@@ -61,8 +61,8 @@ def _transforms(output: Path) -> None:
     from alignbench.cli.report import report
     from alignbench.cli.run import measure_into
     from alignbench.cli.show import print_table, score_table
-    from alignbench.folders import check_writable
     from alignbench.report.panels import SIMULATED
+    from alignbench.results.folders import check_writable
     from alignbench.transforms.evaluated_folder import read_evaluation
     from alignbench.transforms.learned_folder import read_ceiling
 

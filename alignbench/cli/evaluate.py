@@ -69,9 +69,9 @@ def evaluate(
     from alignbench.cli.features import ready_tower
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.cli.show import print_table
-    from alignbench.folders import check_writable
     from alignbench.report.panels import SIMULATED, is_simulated
     from alignbench.report.similarity import draw_similarities
+    from alignbench.results.folders import check_writable
     from alignbench.transforms.choice import chosen
     from alignbench.transforms.evaluated_folder import read_evaluation
     from alignbench.transforms.evaluation_job import Evidence, run_evaluation

@@ -73,8 +73,8 @@ def learn(
     from alignbench.cli.features import ready_tower
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.cli.show import print_table
-    from alignbench.folders import check_writable
     from alignbench.report.ceiling import draw_ceiling
+    from alignbench.results.folders import check_writable
     from alignbench.transforms.job import Job, run_job
     from alignbench.transforms.learned_folder import read_ceiling
     from alignbench.transforms.recipe import Recipe

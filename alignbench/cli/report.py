@@ -13,7 +13,7 @@ from alignbench.cli.options import complain, names_in
 from alignbench.errors import DataError, UsageError, unknown, unwritable
 
 if TYPE_CHECKING:
-    from alignbench.results import LayerCurve
+    from alignbench.results.layer_curve import LayerCurve
     from alignbench.study.runs import Study
 
 _FIGURES = (".png", ".svg", ".pdf")
@@ -97,7 +97,7 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
 
 def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
     from alignbench.report.figure import curves_figure, save_figure
-    from alignbench.results import find_runs, read_curve
+    from alignbench.results.run_folder import find_runs, read_curve
 
     curves = [read_curve(folder) for folder in find_runs(list(places))]
     _check(distances, curves)

@@ -24,9 +24,9 @@ def reproduce(
     import pandas as pd
 
     from alignbench.cli.show import print_table
-    from alignbench.finished import read_record
-    from alignbench.published import SOURCE, caveats, compare_with_published, obstacle
-    from alignbench.results import find_runs, read_curve
+    from alignbench.results.published import SOURCE, caveats, compare_with_published, obstacle
+    from alignbench.results.run_folder import find_runs, read_curve
+    from alignbench.results.stored_run import read_record
 
     if output is not None and output.suffix.lower() != ".csv":
         raise UsageError(f"{output} has no ending of a table: use .csv")
@@ -61,7 +61,7 @@ def _layer_table(rows: pd.DataFrame, title: str) -> Table:
     """A line for each layer; oddities of single values in a last column."""
     from rich.table import Table
 
-    from alignbench.published import oddity
+    from alignbench.results.published import oddity
 
     odd = [oddity(row.published_model, row.dataset, row.layer) for row in rows.itertuples()]
     table = Table(title=title, title_justify="left", title_style="bold")

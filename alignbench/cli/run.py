@@ -29,7 +29,8 @@ from alignbench.errors import AlignbenchError, LostRankError, UsageError
 
 if TYPE_CHECKING:
     from alignbench.cell import Cell
-    from alignbench.results import LayerCurve, Run
+    from alignbench.results.layer_curve import LayerCurve
+    from alignbench.results.run_folder import Run
     from alignbench.tracking.wandb_run import Tracker
 
 
@@ -206,10 +207,10 @@ def _observers(dataset: str) -> str:
 def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None = None) -> tuple[Path, LayerCurve]:
     """Measure a cell, write its run folder and log it, or take the finished one, which is logged for an agent only."""
     from alignbench.cli.show import ConsoleListener
-    from alignbench.folders import check_writable, is_complete
     from alignbench.measurement import measure_cell
     from alignbench.report.figure import draw_channels, draw_curve
-    from alignbench.results import read_curve, write_run
+    from alignbench.results.folders import check_writable, is_complete
+    from alignbench.results.run_folder import read_curve, write_run
     from alignbench.tracking.modes import under_agent
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours

@@ -17,7 +17,7 @@ from alignbench.models.layer_names import PROJECTION, counted_layers, is_aligned
 if TYPE_CHECKING:
     import pandas as pd
 
-    from alignbench.results import LayerCurve
+    from alignbench.results.layer_curve import LayerCurve
 
 _FIRST_WORD_AFTER = 5.0  # seconds until a log file hears of the time to go
 

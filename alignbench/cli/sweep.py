@@ -38,7 +38,7 @@ def sweep(
     if workers < 1:
         raise UsageError(f"--workers {workers} is below 1")
     from alignbench.cli.sweep_progress import progress
-    from alignbench.folders import check_writable
+    from alignbench.results.folders import check_writable
     from alignbench.sweeps.cells import cells_of
     from alignbench.sweeps.grid import read_sweep
     from alignbench.sweeps.queue import Queue

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.datasets.images import Indices
+from alignbench.arrays import Indices
 
 _AT_ONCE = 65_536  # judgments or texts: few enough for memory, enough to make the loop cheap
 _DIGITS = 16

@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from alignbench.arrays import Floats
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.matrix_files import (
     PICKLED,
-    Floats,
     averaged,
     judged,
     member,

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from alignbench.datasets.images import FileImages, Indices
+from alignbench.arrays import Indices
+from alignbench.datasets.images import FileImages
 from alignbench.errors import DataError
 
 SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")

@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from alignbench.arrays import Indices
 from alignbench.errors import DataError
-
-Indices = NDArray[np.int64]
 
 _SAMPLE = 4096
 _SHOWN = 5

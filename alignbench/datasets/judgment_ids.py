@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.datasets.images import Indices
+from alignbench.arrays import Indices
 
 _AT_ONCE = 65_536
 

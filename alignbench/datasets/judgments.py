@@ -13,15 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets.fingerprints import digest_of, stimulus_digests
-from alignbench.datasets.images import ImageSource, Indices
+from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.numbering import renumbered
 from alignbench.errors import DataError, UsageError
 
 LEVELS = ("low", "middle", "high")  # of abstraction
 
-Floats = NDArray[np.float64]
 Kind = Literal["rating", "choice", "preference"]
 
 

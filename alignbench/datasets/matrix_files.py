@@ -14,12 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from alignbench.arrays import Floats
 from alignbench.datasets.images import FileImages
 from alignbench.errors import AlignbenchWarning, DataError, one_line
-
-Floats = NDArray[np.float64]
 
 PICKLED = "is a pickle, which is not opened since that would run code"
 _TOLERANCE = 1e-6  # of the largest entry

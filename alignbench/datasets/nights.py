@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.datasets.images import FileImages, Indices
+from alignbench.arrays import Indices
+from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
 from alignbench.errors import DataError, unknown
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alignbench.datasets.images import Indices
+from alignbench.arrays import Indices
 
 
 def renumbered(indices: Indices, count: int) -> tuple[Indices, Indices]:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from alignbench.datasets.images import Indices
+from alignbench.arrays import Indices
 from alignbench.datasets.judgments import unique_pairs
 from alignbench.errors import UsageError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.datasets.images import FileImages, Indices
+from alignbench.arrays import Indices
+from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.errors import DataError, unknown
 

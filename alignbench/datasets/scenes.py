@@ -16,7 +16,8 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from alignbench.arrays import Floats
+
 Pixels = NDArray[np.uint8]
 
 SIDE: Final = 64

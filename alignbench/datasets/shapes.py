@@ -27,9 +27,9 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets import scenes
-from alignbench.datasets.images import Indices
-from alignbench.datasets.judgments import Corrected, DataSet, Floats, Judgments, Kind, Subset, unique_pairs
+from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Kind, Subset, unique_pairs
 from alignbench.datasets.scenes import Scene
 from alignbench.datasets.things import distinct_triplets
 from alignbench.errors import UsageError, unknown

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alignbench.datasets.images import FileImages, Indices
+from alignbench.arrays import Indices
+from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
 from alignbench.datasets.triplet_files import read_table, read_triplets

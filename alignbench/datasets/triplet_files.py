@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alignbench.datasets.images import Indices
+from alignbench.arrays import Indices
 from alignbench.errors import DataError
 
 _COLUMNS = ["image1", "image2", "image3", "choice"]

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alignbench.arrays import Indices
 from alignbench.distances.dense import DenseDistances, PairBlock
 from alignbench.distances.functional import norms, used_channels
 from alignbench.distances.gram import image_sum
@@ -22,7 +23,6 @@ from alignbench.errors import AlignbenchError
 from alignbench.extraction.channels import ChannelUse, channel_use
 from alignbench.extraction.dealing import Block, Share
 from alignbench.extraction.embedding import LayerState, reduce_pairs
-from alignbench.extraction.plan import Indices
 from alignbench.extraction.ranks import Ranks
 
 _TRAVELLING: Final = {"cpu": 64_000_000, "cuda": 512_000_000}  # bytes of tokens that are under way at the same time

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from alignbench.arrays import Indices
 from alignbench.errors import UsageError
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

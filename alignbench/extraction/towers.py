@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from alignbench.arrays import Indices
 from alignbench.datasets.images import ImageSource
 from alignbench.distances.dense import DenseDistances
 from alignbench.distances.functional import ChannelFit
@@ -23,7 +24,7 @@ from alignbench.extraction.looping import Feed
 from alignbench.extraction.low_precision import lowered
 from alignbench.extraction.mapped import mapped_zeros
 from alignbench.extraction.meeting import check_counts, finish_pairs, layer_results
-from alignbench.extraction.plan import Indices, layer_passes
+from alignbench.extraction.plan import layer_passes
 from alignbench.extraction.ranks import Ranks, interruptible, noticing_losses, quietly, trainer_of
 from alignbench.models.towers import Layer, Tower, view_tokens
 

@@ -13,7 +13,7 @@ from alignbench.distances.names import distance_name
 from alignbench.models.layer_names import IMAGE
 from alignbench.report.panels import DEPTH, Panel, aligned_by, is_baseline, panels_of
 from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, model_looks
-from alignbench.results import LayerCurve
+from alignbench.results.layer_curve import LayerCurve
 
 _SYMBOLS = {  # matplotlib's name, Plotly's
     "o": "circle",

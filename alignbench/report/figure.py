@@ -23,7 +23,7 @@ from alignbench.report.series import Key, Look, Names, looks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alignbench.results import LayerCurve
+    from alignbench.results.layer_curve import LayerCurve
 
 _QUANTITIES = {  # name, colour, marker
     "mean_square": ("mean squared activation", "#0072b2", "o"),

@@ -14,7 +14,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignbench.published import SOURCE
 from alignbench.report.charts import Charts, Section
 from alignbench.report.panels import DEPTH, SIMULATED
 from alignbench.report.provenance import provenance
@@ -22,6 +21,7 @@ from alignbench.report.readouts import readouts_of
 from alignbench.report.series import TWINS
 from alignbench.report.tables import Best, Differences, Plain, best_rows, difference_tables, plain
 from alignbench.report.transforms import NO_TRANSFORMS, Transforms, costs_of
+from alignbench.results.published import SOURCE
 
 if TYPE_CHECKING:
     from alignbench.study.factors import Factor

@@ -9,9 +9,9 @@ import pandas as pd
 
 from alignbench.datasets.judgments import LEVELS
 from alignbench.models.layer_names import IMAGE, is_aligned, is_plain, rows_of, split_label
-from alignbench.published import PAPER_JUDGMENTS, oddity
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
-from alignbench.results import LayerCurve
+from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.published import PAPER_JUDGMENTS, oddity
 
 DEPTH = "depth (% of the network; 100 = projection)"
 SIMULATED = "simulated observers, not human data"

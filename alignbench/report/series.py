@@ -9,8 +9,8 @@ import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.layer_names import IMAGE
-from alignbench.published import published_for
-from alignbench.results import PRIMARY_METRICS, LayerCurve
+from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
+from alignbench.results.published import published_for
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from alignbench.arrays import Floats
 from alignbench.report.figure import save_figure
 
 if TYPE_CHECKING:
     from alignbench.transforms.evaluated_folder import Evaluated
 
-Floats = NDArray[np.float64]
 _FEW: Final = 500  # pictures whose tree can be ordered at its best in a second
 _TITLES: Final = {"before": "before", "after": "after the transform", "people": "people"}
 _TREES: Final = {"after": "the similarities after", "people": "what people said"}

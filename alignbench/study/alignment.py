@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from alignbench.differences import Judged, difference_row, score_together
 from alignbench.models.layer_names import is_aligned, plain_name
+from alignbench.statistics.paired import Judged, difference_row, score_together
 from alignbench.study.factors import Factor, Option, corrected_table, nothing_differs
 from alignbench.study.paired import SEED, SIGNIFICANCE
 from alignbench.study.run import StudyRun

@@ -18,7 +18,7 @@ import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.cards import cards
-from alignbench.resampling import holm
+from alignbench.statistics.bootstrap import holm
 from alignbench.study.differing import differing, spoken
 from alignbench.study.paired import PLACES, SIGNIFICANCE, Group, condition_of
 from alignbench.study.run import StudyRun

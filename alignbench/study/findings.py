@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from alignbench.published import PAPER_SUBSETS
+from alignbench.results.published import PAPER_SUBSETS
 from alignbench.study import rules
 from alignbench.study.outcomes import Outcome
 from alignbench.study.paired import SIGNIFICANCE

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from alignbench.resampling import holm, interval, p_value
-from alignbench.study.highest import highest
+from alignbench.arrays import Floats
+from alignbench.statistics.bootstrap import holm, interval, p_value
+from alignbench.statistics.max_t import highest
 from alignbench.study.paired import SIGNIFICANCE
 from alignbench.study.panels import Panel
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from alignbench.differences import Judged, at_best, at_projection, difference_row, score_together
-from alignbench.resampling import IntervalKind
-from alignbench.study.run import StudyRun, SubsetJudgments
-
-Floats = NDArray[np.float64]
+from alignbench.arrays import Floats
+from alignbench.results.stored_run import SubsetJudgments
+from alignbench.statistics.bootstrap import IntervalKind
+from alignbench.statistics.paired import Judged, at_best, at_projection, difference_row, score_together
+from alignbench.study.run import StudyRun
 
 PLACES = ("best layer", "projection")
 CONDITIONS = ("protocol", "judgments", "tokens", "preparation of pictures", "precision", "calibration")

@@ -11,17 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from alignbench.arrays import Floats
 from alignbench.datasets.judgments import LEVELS
 from alignbench.models.layer_names import IMAGE, PROJECTION
-from alignbench.published import PAPER_SUBSETS, published_curves
-from alignbench.resampling import IntervalKind
-from alignbench.results import PRIMARY_METRICS
+from alignbench.results.layer_curve import PRIMARY_METRICS
+from alignbench.results.published import PAPER_SUBSETS, published_curves
+from alignbench.statistics.bootstrap import IntervalKind
 from alignbench.study.paired import Group
 from alignbench.study.runs import Study
-
-Floats = NDArray[np.float64]
 
 _CHANCE = {"tid2013": 0.0, "nights": 1 / 2, "things": 1 / 3}  # of the published scores
 

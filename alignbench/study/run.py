@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,36 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from alignbench.errors import DataError
-from alignbench.judgment_table import COLUMNS, matrix
+from alignbench.arrays import Floats
 from alignbench.models.cards import Card, cards
 from alignbench.models.layer_names import IMAGE, is_plain, rows_of
-from alignbench.published import published_curves, published_name
-from alignbench.results import LayerCurve
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
-
-_AT_ONCE = 65_536  # texts that are made at the same time
-
-
-@dataclass(frozen=True, eq=False)
-class SubsetJudgments:
-    """The judgments of one subset, in the order of their ids.
-
-    Attributes:
-        human: The rating, the option that people chose, or the share of them who preferred the second, (n,).
-        clusters: What is resampled, (n, m).
-        options: Pairs of each judgment among the distances of its run, (n, k).
-        digest: Equal for runs whose people saw and said the same.
-    """
-
-    human: Floats
-    clusters: Indices
-    options: Indices
-    digest: str
+from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.published import published_curves, published_name
+from alignbench.results.stored_run import SubsetJudgments
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,55 +132,3 @@ class StudyRun:
             rows = [there.index(layer) for layer in layers or self.layers]
             kept = slice(None) if rows == [*range(len(there))] else rows
             return np.concatenate([file.get_tensor(name)[kept] for name in names])
-
-
-def shape_of_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
-    """The layers of a run and the shape of each distance, from the head of the file alone.
-
-    Raises:
-        DataError: If the file is not there or not whole.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / "distances.safetensors"
-    try:
-        with safe_open(path, framework="numpy") as file:
-            layers = tuple(json.loads(file.metadata()["layers"]))
-            return layers, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
-
-
-def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
-    """Judgments of a `judgments.parquet`, see `judgment_table.write_judgments`.
-
-    Raises:
-        DataError: If it cannot be read, or lacks a column or a subset.
-    """
-    import pyarrow
-    import pyarrow.compute as pc
-    from pyarrow import parquet
-
-    try:
-        file = parquet.ParquetFile(path)
-        lacking = set(COLUMNS) - set(file.schema_arrow.names)
-        if lacking:
-            raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
-        table = file.read(columns=list(COLUMNS))
-        found = {}
-        for subset in subsets:
-            rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
-            if not rows.num_rows:
-                raise ValueError(f"it lacks subset {subset}")
-            human = rows["value"].to_numpy().astype(np.float64)
-            digest = hashlib.sha256(human.tobytes())
-            for column in ("id", "stimuli"):
-                for start in range(0, len(human), _AT_ONCE):
-                    texts = rows[column].slice(start, _AT_ONCE).to_pylist()
-                    digest.update(("\0" * (start > 0) + "\0".join(texts)).encode())
-            clusters, options = (matrix(rows[column]) for column in ("cluster", "pairs"))
-            found[subset] = SubsetJudgments(human, clusters, options, digest.hexdigest())
-    except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} cannot be used ({reason}): measure it again with --overwrite") from error
-    return found

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
-from alignbench.finished import read_record
-from alignbench.folders import FILES
 from alignbench.models.cards import cards
 from alignbench.models.layer_names import is_plain
-from alignbench.published import PAPER_SUBSETS
-from alignbench.results import read_curve
+from alignbench.results.folders import FILES
+from alignbench.results.published import PAPER_SUBSETS
+from alignbench.results.run_folder import read_curve
+from alignbench.results.stored_run import SubsetJudgments, judgments_by_subset, read_record, shape_of_distances
 from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of
-from alignbench.study.run import StudyRun, SubsetJudgments, judgments_by_subset, shape_of_distances
+from alignbench.study.run import StudyRun
 
 __all__ = ["Study", "StudyRun", "read_study", "run_folders"]
 

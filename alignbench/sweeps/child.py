@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from alignbench.folders import is_complete
+from alignbench.results.folders import is_complete
 
 _OURS: Final = "alignbench: "
 _NO_ERRORS: Final = ("alignbench: warning: ", "alignbench: logged to W&B offline")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from alignbench.files import scratch_folders
-from alignbench.folders import is_complete
+from alignbench.results.folders import is_complete
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.ledger import Attempt, Ledger
 from alignbench.sweeps.locks import STALE_AFTER, Holder, Lock, Locks, is_gone

@@ -15,8 +15,9 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.models.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, rows_of
-from alignbench.published import published_for
-from alignbench.results import PRIMARY_METRICS, LayerCurve, find_runs, read_curve
+from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
+from alignbench.results.published import published_for
+from alignbench.results.run_folder import find_runs, read_curve
 
 _SETTINGS = (
     *("model", "dataset", "protocol", "subset", "distance", "tokens", "resize", "precision", "random_init", "seed"),

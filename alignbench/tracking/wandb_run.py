@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignbench.errors import AlignbenchWarning, one_line
-from alignbench.finished import read_record
-from alignbench.results import LayerCurve, read_curve
+from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.run_folder import read_curve
+from alignbench.results.stored_run import read_record
 from alignbench.tracking.contents import baselines_beside, charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode, silence
 from alignbench.tracking.starting import artifact_of, start_run

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from alignbench.arrays import Floats, Indices
 from alignbench.errors import DataError, UsageError
-from alignbench.transforms.similarity import Floats, row_blocks, unit_rows
-
-Indices = NDArray[np.int64]
+from alignbench.transforms.similarity import row_blocks, unit_rows
 
 PENALTIES: Final = tuple(10.0**power for power in range(-4, 7))
 _FOLDS = 5

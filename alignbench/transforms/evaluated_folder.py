@@ -14,13 +14,12 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.folders import holders_of
+from alignbench.results.folders import holders_of
 
-Floats = NDArray[np.float64]
 Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval
 RECORD: Final = "evaluated.json"
 FIGURE: Final = "similarity.png"

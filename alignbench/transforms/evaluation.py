@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets.human_matrices import HumanMatrix
-from alignbench.resampling import CONFIDENCE, RESAMPLES, interval
+from alignbench.statistics.bootstrap import CONFIDENCE, RESAMPLES, interval
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.downstream import anomaly, few_shot
 from alignbench.transforms.evaluated_folder import Ends, Row
@@ -19,8 +19,6 @@ from alignbench.transforms.losses import local_divergence
 from alignbench.transforms.odd_one_out import OddOneOut
 from alignbench.transforms.similarity import KERNELS, agreement, dissimilarities, linear_cka, neighbour_overlap
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 _TAUS: Final = (0.1, 1.0)
 _MOST_ROWS: Final = 2_000  # pictures whose local divergence is taken at once: it is of all pairs of them
 _NAN: Final = float("nan")

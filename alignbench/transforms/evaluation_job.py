@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, extract_features
-from alignbench.folders import slug_of
 from alignbench.models.towers import Layer, Tower
-from alignbench.results import run_hash
+from alignbench.results.folders import slug_of
+from alignbench.results.run_folder import run_hash
 from alignbench.transforms.choice import Chosen
 from alignbench.transforms.evaluated_folder import Evaluated, Row, is_evaluated, write_evaluated
 from alignbench.transforms.evaluation import applied, downstream_rows, local_rows, odd_one_out_rows, rsa_rows
@@ -29,9 +29,6 @@ from alignbench.transforms.job_pictures import digest_of_images
 from alignbench.transforms.odd_one_out import KINDS, judge_choices, softmax_entropy, triplet_distances, triplets_of
 from alignbench.transforms.seen import judged_triplets, sample_of_images, sample_of_matrix
 from alignbench.transforms.similarity import similarities
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

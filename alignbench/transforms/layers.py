@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.arrays import Floats
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.learning import Learned, learn
 from alignbench.transforms.odd_one_out import OddOneOut, judge_choices, softmax_entropy, triplet_distances
 from alignbench.transforms.recipe import Recipe
 from alignbench.transforms.splitting import Fold
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.folders import holders_of, slug_of
-from alignbench.results import run_hash
+from alignbench.results.folders import holders_of, slug_of
+from alignbench.results.run_folder import run_hash
 
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
     from alignbench.transforms.layers import LearnedLayer

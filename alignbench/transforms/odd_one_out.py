@@ -8,14 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.ceilings import repeat_ceilings
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets.judgments import Judgments
-from alignbench.differences import Judged, difference_row, score_together
 from alignbench.errors import DataError, UsageError, unknown
-from alignbench.resampling import interval
+from alignbench.statistics.bootstrap import interval
+from alignbench.statistics.noise_ceiling import repeat_ceilings
+from alignbench.statistics.paired import Judged, difference_row, score_together
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 KINDS: Final = ("cosine", "euclidean", "dot")
 _AT_ONCE: Final = 20_000  # triplets whose features are gathered at the same time
 

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.arrays import Indices
 from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.datasets.judgments import Judgments
@@ -15,8 +16,6 @@ from alignbench.errors import DataError
 from alignbench.transforms.choice import Chosen
 from alignbench.transforms.job_pictures import digest_of_images
 from alignbench.transforms.odd_one_out import triplets_of
-
-Indices = NDArray[np.int64]
 
 NOT_SEEN: Final = "not seen"
 HELD_OUT: Final = "held-out objects"

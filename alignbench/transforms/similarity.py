@@ -14,9 +14,9 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.arrays import Floats
 from alignbench.errors import DataError, UsageError, unknown
 
-Floats = NDArray[np.float64]
 Kernel = Literal["correlation", "cosine"]
 
 KERNELS: Final[tuple[Kernel, ...]] = get_args(Kernel)

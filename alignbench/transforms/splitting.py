@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from alignbench.arrays import Indices
 from alignbench.datasets.things import distinct_triplets
 from alignbench.errors import DataError, UsageError
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

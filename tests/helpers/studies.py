@@ -22,7 +22,8 @@ import alignbench
 from alignbench.cell import Cell
 from alignbench.datasets.judgments import Judgments, Subset
 from alignbench.models.cards import cards
-from alignbench.results import LayerCurve, Run, write_run
+from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.run_folder import Run, write_run
 from alignbench.scoring import score_rows
 from reference import depths
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alignbench.results import COLUMNS
+from alignbench.results.layer_curve import COLUMNS
 
 KEY = "0123456789" * 4  # as long as a key of W&B's
 FACTORS = ("architecture", "patch_size", "image_size", "loss", "language", "training_data")

@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets.numbering import numbered_rows
-from alignbench.statistics import Resampled, Scores
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+from alignbench.statistics.scores import Resampled, Scores
 
 FEWEST_REPEATED = 0.01  # share of judgments on repeated triplets: below it they are coincidences of a random draw
 

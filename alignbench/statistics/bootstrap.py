@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+from alignbench.arrays import Floats
+
 IntervalKind = Literal[
     "percentile cluster bootstrap",
     "cluster jackknife t",

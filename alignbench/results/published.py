@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from alignbench.models.layer_names import IMAGE, is_plain
-from alignbench.results import LayerCurve
+from alignbench.results.layer_curve import LayerCurve
 
 SOURCE = "Hernández-Cámara, Vila-Tomás, Malo and Laparra, ICLR 2024 Re-Align workshop"
 PAPER_SUBSETS = {"tid2013": "all", "nights": "all", "things": "testset1"}

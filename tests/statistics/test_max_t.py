@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.resampling import interval, p_value
-from alignbench.study.highest import highest
+from alignbench.statistics.bootstrap import interval, p_value
+from alignbench.statistics.max_t import highest
 
 Floats = NDArray[np.float64]
 BOOTSTRAP, JACKKNIFE = "percentile cluster bootstrap", "cluster jackknife t"

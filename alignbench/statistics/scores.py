@@ -15,12 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.correlations import kendall, pearson, spearman
-from alignbench.logistic import logistic_closeness
-from alignbench.resampling import CONFIDENCE, IntervalKind, cluster_weights, interval
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+from alignbench.arrays import Floats, Indices
+from alignbench.statistics.bootstrap import CONFIDENCE, IntervalKind, cluster_weights, interval
+from alignbench.statistics.correlations import kendall, pearson, spearman
+from alignbench.statistics.logistic import logistic_closeness
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.resampling import cluster_weights
-from alignbench.statistics import (
-    Scores,
-    compare_choices,
-    compare_ratings,
-    score_choices,
-    score_ratings,
-)
+from alignbench.statistics.bootstrap import cluster_weights
+from alignbench.statistics.scores import Scores, compare_choices, compare_ratings, score_choices, score_ratings
 from reference import (
     RATING_METRICS,
     bootstrap_interval,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.correlations import kendall, pearson, spearman, weighted_ranks
+from alignbench.statistics.correlations import kendall, pearson, spearman, weighted_ranks
 from reference import correlation
 
 Floats = NDArray[np.float64]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignbench.ceilings import repeat_ceilings, score_with_ceiling
-from alignbench.resampling import cluster_weights
-from alignbench.statistics import Scores
+from alignbench.statistics.bootstrap import cluster_weights
+from alignbench.statistics.noise_ceiling import repeat_ceilings, score_with_ceiling
+from alignbench.statistics.scores import Scores
 from layouts import write_things
 from reference import jackknife_interval, read_things, save_clip
 from reference_scores import PUBLISHED_CEILING, choice_metrics, delta_interval, noise_ceilings

@@ -12,15 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from alignbench.choices import Curves, agreements
+from alignbench.arrays import Floats, Indices
 from alignbench.models.layer_names import is_block, is_plain
-from alignbench.resampling import IntervalKind, interval, object_weights, p_value
-from alignbench.statistics import Resampled, rating_replicates
+from alignbench.statistics.agreement import Curves, agreements
+from alignbench.statistics.bootstrap import IntervalKind, interval, object_weights, p_value
+from alignbench.statistics.scores import Resampled, rating_replicates
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 Place = tuple[Floats, str]  # scores (1 + resamples,) at a place, and the layer it is
 
 _AT_ONCE = 1024  # judgments whose weights in all resamples are held at the same time

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+from alignbench.arrays import Floats, Indices
 
 
 def pearson(x: Floats, y: Floats, clusters: Indices, weights: Floats) -> Floats:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.logistic import logistic_closeness
-from alignbench.statistics import Scores, score_ratings
+from alignbench.statistics.logistic import logistic_closeness
+from alignbench.statistics.scores import Scores, score_ratings
 from reference import jackknife_interval
 from reference_scores import logistic_fit
 

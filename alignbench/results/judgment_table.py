@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alignbench.arrays import Indices
 from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.judgments import Judgments, Subset
 
 if TYPE_CHECKING:
     import pyarrow
 
-Indices = NDArray[np.int64]
 COLUMNS = ("id", "subset", "pairs", "value", "cluster", "stimuli")
 
 _AT_ONCE = 65_536  # texts that are made at the same time

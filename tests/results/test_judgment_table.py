@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from alignbench import judgment_table as module
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
-from alignbench.judgment_table import COLUMNS, matrix, read_table, write_judgments
+from alignbench.results import judgment_table as module
+from alignbench.results.judgment_table import COLUMNS, matrix, read_table, write_judgments
 from made_judgments import odd_one_out, with_everything
 
 KINDS = ("texts", "numbered", "parts", "ratings")

@@ -15,12 +15,13 @@ from PIL import Image
 from safetensors import safe_open
 
 from alignbench import Cell, LayerCurve
-from alignbench.choices import correct_choices
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.measurement import measure_cell
 from alignbench.report.figure import draw_curve
-from alignbench.results import COLUMNS, Run, find_runs, folder_name, read_curve, run_hash, write_run
-from alignbench.statistics import RATING_METRICS, score_choices, score_ratings
+from alignbench.results.layer_curve import COLUMNS
+from alignbench.results.run_folder import Run, find_runs, folder_name, read_curve, run_hash, write_run
+from alignbench.statistics.agreement import correct_choices
+from alignbench.statistics.scores import RATING_METRICS, score_choices, score_ratings
 
 Folders = Callable[[str], Path]
 FILES = {"curve.csv", "distances.safetensors", "judgments.parquet", "run.json", "curve.png", "curve.svg"}

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+from alignbench.arrays import Floats, Indices
+
 Curves = Floats | Sequence[Floats]  # distances of pairs, (curves, pairs)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignbench.choices import agreement_with_preferences, agreements, correct_choices
+from alignbench.statistics.agreement import agreement_with_preferences, agreements, correct_choices
 from reference import agreement
 from reference_scores import shared_agreement
 

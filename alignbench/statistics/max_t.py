@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.resampling import CONFIDENCE, IntervalKind
-
-Floats = NDArray[np.float64]
+from alignbench.arrays import Floats
+from alignbench.statistics.bootstrap import CONFIDENCE, IntervalKind
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.resampling import IntervalKind, cluster_weights, holm, interval, object_weights, p_value
+from alignbench.statistics.bootstrap import IntervalKind, cluster_weights, holm, interval, object_weights, p_value
 
 Floats = NDArray[np.float64]
 JACKKNIFE: IntervalKind = "cluster jackknife t"

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the layer curve, and the folder that holds it whole or not at all."""
+"""The run folder: written whole or not at all, and found again."""
 
 from __future__ import annotations
 
@@ -16,83 +16,9 @@ from numpy.typing import NDArray
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.folders import holders_of, is_complete, slug_of
-from alignbench.judgment_table import write_judgments
-from alignbench.models.layer_names import is_aligned, is_block, is_plain, rows_of, split_label
-
-COLUMNS = (
-    *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
-    *("value", "ci_low", "ci_high", "n", "n_clusters"),
-)
-_TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
-PRIMARY_METRICS = ("spearman", "accuracy")
-_PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
-
-
-def is_part(subsets: pd.Series) -> pd.Series:
-    """Which names of subsets are of breakdowns by distortion, level, type or votes."""
-    return subsets.str.fullmatch(_PART)
-
-
-@dataclass(frozen=True)
-class LayerCurve:
-    """Scores of one model on one data set, layer by layer.
-
-    Attributes:
-        frame: One row per (subset, distance, layer, metric), with the columns of `curve.csv`; values are fractions.
-    """
-
-    frame: pd.DataFrame
-
-    @property
-    def label(self) -> str:
-        """What the model is called in tables and figures."""
-        return str(self.frame["model"].iloc[0])
-
-    @property
-    def model(self) -> str:
-        """The label without the transform whose aligned layer is in the curve."""
-        return split_label(self.label, self.frame["layer"].unique())[0]
-
-    @property
-    def transform(self) -> str:
-        """The name of that transform; empty if no layer is aligned."""
-        return split_label(self.label, self.frame["layer"].unique())[1]
-
-    def main(self) -> pd.DataFrame:
-        """The rows without breakdowns, which are known by their names and, for ratings, by having one metric only."""
-        asked_for = set(self.frame.loc[self.frame["metric"] == "pearson", "subset"])
-        part = is_part(self.frame["subset"]) & ~self.frame["subset"].isin(asked_for)
-        return self.frame if part.all() else self.frame[~part]
-
-    def primary(self) -> pd.DataFrame:
-        """The rows of `main` with the level's own metric: Spearman for ratings, accuracy for choices."""
-        rows = self.main()
-        return rows[rows["metric"].isin(PRIMARY_METRICS)]
-
-    def best(
-        self, distance: str, *, projection: bool = False, aligned: bool = False, subset: str | None = None
-    ) -> pd.Series[Any]:
-        """The row of the highest score.
-
-        Args:
-            distance: e.g. `normalized_euclidean`.
-            projection: Whether the projection competes too.
-            aligned: Whether an aligned layer does.
-            subset: Which subset; the first if none is named.
-
-        Raises:
-            KeyError: If there is no row of that distance and subset with a score.
-        """
-        rows = self.frame[self.frame["metric"].isin(PRIMARY_METRICS)]
-        rows = rows[(rows["distance"] == distance) & (rows["subset"] == (subset or rows["subset"].iloc[0]))]
-        own = rows_of(rows, is_plain if projection else is_block)
-        own = rows_of(rows, is_plain) if own.empty else own
-        rows = pd.concat([own, rows_of(rows, is_aligned)]) if aligned else own
-        rows = rows.dropna(subset="value")
-        if rows.empty:
-            raise KeyError(f"no score of distance {distance}")
-        return rows.loc[rows["value"].idxmax()]
+from alignbench.results.folders import holders_of, is_complete, slug_of
+from alignbench.results.judgment_table import write_judgments
+from alignbench.results.layer_curve import _TEXT, COLUMNS, LayerCurve
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import pytest
 import alignbench
 from alignbench import LayerCurve
 from alignbench.cli.main import main
-from alignbench.published import (
+from alignbench.results.layer_curve import COLUMNS
+from alignbench.results.published import (
     ODDITIES,
     caveats,
     compare_with_published,
@@ -25,7 +26,6 @@ from alignbench.published import (
     published_for,
     published_name,
 )
-from alignbench.results import COLUMNS
 
 BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
 BIOMED = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
