@@ -38,7 +38,7 @@ _HOMES = {
     "Layer": "alignbench.models.towers",
     "LayerCurve": "alignbench.results.layer_curve",
     "ModelError": "alignbench.errors",
-    "PairMetric": "alignbench.extraction.metrics",
+    "PairMetric": "alignbench.extraction.metric_distances",
     "Tower": "alignbench.models.towers",
     "UsageError": "alignbench.errors",
     "measure": "alignbench.measurement",

@@ -22,7 +22,7 @@ from alignbench.cell import Cell
 from alignbench.datasets import DATASETS
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError
-from alignbench.extraction.listening import Listener
+from alignbench.extraction.progress import Listener
 from alignbench.models.cards import cards
 from alignbench.models.families import check_name, needs_download
 from alignbench.models.pair_metrics import METRICS
@@ -37,8 +37,8 @@ from alignbench.scoring import score_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from alignbench.extraction.distributed import Ranks
     from alignbench.extraction.pixel_cache import PixelCache
-    from alignbench.extraction.ranks import Ranks
     from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Tower
     from alignbench.transforms.choice import Chosen
@@ -169,13 +169,13 @@ def _check_possible(cell: Cell) -> None:
 
 def _join(cell: Cell) -> Ranks:
     """The processes that share the work; a baseline needs one."""
-    from alignbench.extraction.ranks import join
+    from alignbench.extraction.distributed import join
 
     return join(cell.device) if cell.is_metric else join(cell.device, cell.devices, cell.nodes)
 
 
 def _fastest_batch(cell: Cell, source: Tower | PairMetric, ranks: Ranks) -> int:
-    from alignbench.extraction.batching import fastest_batch
+    from alignbench.extraction.execution import fastest_batch
     from alignbench.models.towers import Tower
 
     return fastest_batch(source, ranks.device, cell.precision) if isinstance(source, Tower) else 16
@@ -203,7 +203,7 @@ def _transform(cell: Cell) -> Chosen | None:
 
 
 def _tower(cell: Cell, transform: Chosen | None, listener: Listener) -> Tower:
-    import alignbench.extraction.towers  # noqa: F401  Lightning is loaded here: its seconds are not extraction
+    import alignbench.extraction.tower_distances  # noqa: F401  Lightning is loaded here: its seconds are not extraction
     from alignbench.models.families import load_tower
     from alignbench.models.towers import check_view
 

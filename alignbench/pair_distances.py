@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from alignbench.cell import Cell
 from alignbench.datasets import DataSet
 from alignbench.datasets.judgments import DistinctPairs, Judgments, distinct_pairs
-from alignbench.extraction.listening import Listener, Outline
-from alignbench.machine import memory_kept
+from alignbench.extraction.host import memory_kept
+from alignbench.extraction.progress import Listener, Outline
 from alignbench.protocols import channel_fit, fold_of_pairs, leaves_one_out
 
 if TYPE_CHECKING:
     from alignbench.arrays import Indices
     from alignbench.datasets.images import ImageSource
     from alignbench.extraction.cached_pixels import CachedPixels
-    from alignbench.extraction.dealing import Deal
+    from alignbench.extraction.distributed import Ranks
     from alignbench.extraction.pixel_cache import PixelCache, Stock
-    from alignbench.extraction.ranks import Ranks
+    from alignbench.extraction.sharding import Deal
     from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Tower
 
@@ -81,7 +81,7 @@ def pair_distances(
         listener: Hears of the progress.
         cache: Where prepared pixels are kept; none to decode every picture.
     """
-    from alignbench.extraction.dealing import make_deal
+    from alignbench.extraction.sharding import make_deal
     from alignbench.models.preparation import Sized
     from alignbench.models.towers import Tower
 
@@ -143,8 +143,9 @@ def _of_tower(
     outline: Outline,
     cached: CachedPixels | None,
 ) -> PairDistances:
-    from alignbench.extraction.embedding import layer_bytes
-    from alignbench.extraction.towers import Execution, plan_passes, tower_distances
+    from alignbench.extraction.execution import Execution
+    from alignbench.extraction.pair_extraction import layer_bytes
+    from alignbench.extraction.tower_distances import plan_passes, tower_distances
 
     passes = plan_passes(tower.layers, deal, cell.tokens, cell.feature_memory)
     one_pass = deal.slots * sum(layer_bytes(layer, cell.tokens) for layer in tower.layers)
@@ -185,7 +186,7 @@ def _of_metric(
     outline: Outline,
     cached: CachedPixels | None,
 ) -> PairDistances:
-    from alignbench.extraction.metrics import metric_distances
+    from alignbench.extraction.metric_distances import metric_distances
 
     device = cell.device if hasattr(metric, "to") else "cpu"
     listener.planned(replace(outline, device=device))

@@ -1,6 +1,6 @@
 """What a job costs, worked out before anything is loaded: forward passes, memory, bytes and time of every rank.
 
-The numbers come from the same planner that a run follows (`alignbench.extraction.dealing`), from the shapes of the
+The numbers come from the same planner that a run follows (`alignbench.extraction.sharding`), from the shapes of the
 model's weights, and from rates (`alignbench.rates`). The time of the fullest rank is
 
     max(decoding, forward passes) + matrix products + tokens on their way
@@ -17,8 +17,8 @@ from typing import Final
 
 from alignbench.arrays import Indices
 from alignbench.distances.names import DISTANCES
-from alignbench.extraction.dealing import Deal, Share, make_deal
-from alignbench.extraction.plan import layer_passes
+from alignbench.extraction.schedule import layer_passes
+from alignbench.extraction.sharding import Deal, Share, make_deal
 from alignbench.models.cost import TowerCost
 from alignbench.models.towers import Layer, view_tokens
 from alignbench.rates import Rates, picture_seconds

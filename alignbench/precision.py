@@ -11,12 +11,12 @@ import pandas as pd
 from alignbench.cell import Cell
 from alignbench.datasets import DataSet
 from alignbench.datasets.judgments import Judgments
-from alignbench.extraction.listening import Listener
+from alignbench.extraction.progress import Listener
 from alignbench.pair_distances import columns, pair_distances
 from alignbench.scoring import score_rows
 
 if TYPE_CHECKING:
-    from alignbench.extraction.ranks import Ranks
+    from alignbench.extraction.distributed import Ranks
     from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Tower
 

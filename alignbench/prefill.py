@@ -17,9 +17,9 @@ from alignbench.datasets.images import ImageFiles
 from alignbench.datasets.judgments import distinct_pairs
 from alignbench.errors import DataError, UsageError
 from alignbench.extraction.cached_pixels import CachedPixels, entry_bytes
-from alignbench.extraction.loading import Item, OrderedImages, first_error
+from alignbench.extraction.host import usable_cores
+from alignbench.extraction.loader import Item, OrderedImages, first_error
 from alignbench.extraction.pixel_cache import PixelCache
-from alignbench.machine import usable_cores
 from alignbench.models.cards import cards
 from alignbench.models.families import check_name, preparation
 from alignbench.models.pair_metrics import METRICS

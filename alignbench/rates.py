@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from alignbench.errors import unknown
-from alignbench.machine import usable_cores
+from alignbench.extraction.host import usable_cores
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -28,7 +28,7 @@ import torch
 
 from alignbench.cell import Cell
 from alignbench.cli.options import parse_bytes
-from alignbench.extraction.listening import Listener
+from alignbench.extraction.progress import Listener
 from alignbench.measurement import measure_cell
 from alignbench.models.cost import tower_cost
 from alignbench.models.families import load_tower

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from alignbench.datasets.published_shapes import random_triplets
-from alignbench.machine import usable_cores
+from alignbench.extraction.host import usable_cores
 
 MODEL = "openai/clip-vit-base-patch32"
 DISTORTIONS, LEVELS = 24, 5

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from alignbench.cli.main import main
+from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.transforms import AffineTransform
-from alignbench.transforms.feature_files import FeatureFile, read_features, write_features
 from files_of_arrays import Trap
 
 WIDTH = 4

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from alignbench.cli.main import main
-from alignbench.transforms import image_features
-from alignbench.transforms.feature_files import read_features
+from alignbench.extraction import feature_extraction as image_features
+from alignbench.extraction.feature_files import read_features
 from folders import Folders
 from reference import Array, embed, token_view
 from scenery import Scenery

@@ -15,10 +15,10 @@ from sklearn.model_selection import KFold
 
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
+from alignbench.extraction.feature_files import read_features
 from alignbench.extraction.features import Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
 from alignbench.transforms import AffineTransform, job, job_pictures
-from alignbench.transforms.feature_files import read_features
 from alignbench.transforms.layers import LearnedLayer
 from alignbench.transforms.learned_folder import CEILING_COLUMNS, read_ceiling
 from alignbench.transforms.odd_one_out import triplets_of

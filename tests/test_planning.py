@@ -17,9 +17,11 @@ from alignbench.cli.main import main
 from alignbench.datasets.published_shapes import published_shape
 from alignbench.distances import gram
 from alignbench.errors import UsageError
-from alignbench.extraction import dealing, meeting, towers
-from alignbench.extraction.dealing import make_deal
-from alignbench.extraction.towers import plan_passes
+from alignbench.extraction import exchange as meeting
+from alignbench.extraction import sharding as dealing
+from alignbench.extraction import tower_distances as towers
+from alignbench.extraction.sharding import make_deal
+from alignbench.extraction.tower_distances import plan_passes
 from alignbench.measurement import measure_cell
 from alignbench.models.cost import TowerCost, tower_cost
 from alignbench.models.families import load_tower, skeleton

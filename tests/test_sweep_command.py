@@ -206,7 +206,7 @@ def test_cells_are_known_by_what_they_run_and_named_by_what_varies(place: Path) 
 def test_workers_share_the_cores_and_the_group(
     place: Path, monkeypatch: pytest.MonkeyPatch, workers: int, cores: int, extra: list[str], threads: str
 ) -> None:
-    monkeypatch.setattr("alignbench.machine.usable_cores", lambda: cores)
+    monkeypatch.setattr("alignbench.extraction.host.usable_cores", lambda: cores)
     monkeypatch.delenv("OMP_NUM_THREADS")
     queue = Queue([make_cell(0)], place / "runs", "mine")
     start = start_of(queue, "mine", workers, "offline")

@@ -24,7 +24,7 @@ from alignbench.cli.main import main
 from alignbench.cli.show import score_table, twin_table
 from alignbench.comparison import compare
 from alignbench.errors import AlignbenchWarning
-from alignbench.extraction.embedding import layer_bytes
+from alignbench.extraction.pair_extraction import layer_bytes
 from alignbench.measurement import measure_cell
 from alignbench.models.families import load_tower
 from alignbench.models.layer_names import is_aligned, is_plain

@@ -47,9 +47,9 @@ def extract(
     pictures = image_folder(images)
     from alignbench.cli.features import ready_tower
     from alignbench.cli.show import ImageProgress, say
+    from alignbench.extraction.feature_extraction import features_into
     from alignbench.extraction.features import chosen_layers
     from alignbench.models.layer_names import counted_layers
-    from alignbench.transforms.image_features import features_into
 
     parse_batch_size(batch_size)
     ready = ready_tower(

@@ -74,7 +74,7 @@ def ready_tower(
     check_name(cell.model)
     import torch
 
-    from alignbench.extraction.batching import fastest_batch
+    from alignbench.extraction.execution import fastest_batch
     from alignbench.extraction.features import Reading
     from alignbench.models.towers import check_view
 

@@ -124,7 +124,7 @@ def run(
     for name in names:
         DATASETS.load(name)
     if devices * num_nodes > 1:
-        from alignbench.extraction.ranks import follows
+        from alignbench.extraction.distributed import follows
 
         if follows():
             return _follow(cells)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from alignbench.extraction.listening import Listener, Outline
+from alignbench.extraction.progress import Listener, Outline
 from alignbench.models.layer_names import PROJECTION, counted_layers, is_aligned, is_block, rows_of
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ def _mode(wandb: str) -> str:
 
 def start_of(queue: Queue, name: str, workers: int, mode: str) -> Start:
     """How each cell is started: as the sweep file says, in its share of the machine."""
-    from alignbench.machine import usable_cores
+    from alignbench.extraction.host import usable_cores
     from alignbench.sweeps.runner import Start, divided
 
     share = max(1, usable_cores() // workers)

@@ -13,11 +13,11 @@ from torch import Tensor
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import AlignbenchError, DataError, UsageError, did_you_mean
 from alignbench.extraction.cached_pixels import CachedPixels
-from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
-from alignbench.extraction.looping import Batch, Feed, PixelLoop, pictures_of
-from alignbench.extraction.low_precision import lowered
-from alignbench.extraction.ranks import interruptible, quietly, trainer_of
-from alignbench.machine import memory_kept
+from alignbench.extraction.distributed import interruptible, quietly, trainer_of
+from alignbench.extraction.execution import lowered
+from alignbench.extraction.host import memory_kept
+from alignbench.extraction.loader import OrderedImages, ordered_loader, stack
+from alignbench.extraction.predict import Batch, Feed, PixelLoop, pictures_of
 from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
 
 Rows = NDArray[np.float32]

@@ -1,8 +1,6 @@
 """The logistic function that image-quality work fits between a metric and the ratings before it correlates them.
 
 f(x) = b1 + (b2 - b1) / (1 + exp(-(x - b3) / b4)): VQEG's four parameters. For given b3 and b4 the best b1 and b2 follow
-from alignbench.arrays import Floats
-from alignbench.arrays import Floats
 from linear regression, and the correlation does not depend on them; so the least-squares fit is the (b3, b4) at which
 the sigmoid's squared correlation with the ratings is largest.
 """
@@ -12,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
+
+from alignbench.arrays import Floats
 
 _START_QUANTILES = tuple(np.linspace(0.0, 1.0, 21))
 _START_WIDTHS = (0.05, 0.2, 0.7, 2.0, 7.0)  # in standard deviations

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from alignbench.errors import AlignbenchError, UsageError
-from alignbench.extraction.ranks import interruptible, quietly, trainer_of
+from alignbench.extraction.distributed import interruptible, quietly, trainer_of
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.losses import frobenius, gram_triplet_loss, local_loss, scaled_identity, triplet_loss
 from alignbench.transforms.recipe import Recipe

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from alignbench.errors import AlignbenchError
-from alignbench.extraction import mapped
-from alignbench.extraction.mapped import mapped_zeros
+from alignbench.extraction import tower_distances as mapped
+from alignbench.extraction.tower_distances import mapped_zeros
 
 
 @pytest.fixture

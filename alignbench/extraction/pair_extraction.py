@@ -14,9 +14,9 @@ from alignbench.distances.dense import DenseDistances
 from alignbench.distances.functional import token_squares
 from alignbench.distances.streaming import ChannelActivity, LayerDistances
 from alignbench.errors import AlignbenchError, DataError
-from alignbench.extraction.dealing import Share
-from alignbench.extraction.looping import Batch, PixelLoop, pictures_of
-from alignbench.extraction.plan import Step
+from alignbench.extraction.predict import Batch, PixelLoop, pictures_of
+from alignbench.extraction.schedule import Step
+from alignbench.extraction.sharding import Share
 from alignbench.models.towers import Layer, Tapped, Tower, tap, view_of, view_tokens
 
 _COPIED_AT_ONCE: Final = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU

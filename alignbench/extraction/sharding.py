@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from alignbench.arrays import Indices
-from alignbench.extraction.plan import Plan, image_order, pair_graph, plan_flow
+from alignbench.extraction.schedule import Plan, image_order, pair_graph, plan_flow
 
 _UNEVEN: Final = 1.02  # share of the even load up to which a rank takes whole components
 _DENSE: Final = 8  # matrix products are cheaper than pair by pair from images^2 / 8 pairs on (a quarter of all pairs)

@@ -31,7 +31,7 @@ from alignbench.datasets.images import FileImages
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 from alignbench.extraction import cached_pixels
 from alignbench.extraction.cached_pixels import CachedPixels, entry_bytes
-from alignbench.extraction.loading import OrderedImages, stack
+from alignbench.extraction.loader import OrderedImages, stack
 from alignbench.extraction.pixel_cache import PixelCache, Stock
 from alignbench.measurement import measure_cell
 from alignbench.models.families import preparation

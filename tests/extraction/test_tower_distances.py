@@ -21,14 +21,15 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.distances.functional import ChannelFit
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import UsageError
-from alignbench.extraction import batching, towers
-from alignbench.extraction.dealing import make_deal
-from alignbench.extraction.listening import Listener, Outline
-from alignbench.extraction.mapped import mapped_zeros
-from alignbench.extraction.metrics import metric_distances
-from alignbench.extraction.plan import make_plan
-from alignbench.extraction.ranks import join
-from alignbench.extraction.towers import Execution, plan_passes, tower_distances
+from alignbench.extraction import execution as batching
+from alignbench.extraction import tower_distances as towers
+from alignbench.extraction.distributed import join
+from alignbench.extraction.execution import Execution
+from alignbench.extraction.metric_distances import metric_distances
+from alignbench.extraction.progress import Listener, Outline
+from alignbench.extraction.schedule import make_plan
+from alignbench.extraction.sharding import make_deal
+from alignbench.extraction.tower_distances import mapped_zeros, plan_passes, tower_distances
 from alignbench.measurement import measure_cell
 from alignbench.models.families import load_tower
 from alignbench.models.pair_metrics import METRICS

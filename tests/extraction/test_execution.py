@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from alignbench.extraction.low_precision import lowered
+from alignbench.extraction.execution import lowered
 from alignbench.models.families import load_tower
 from documented import ROOT
 from folders import Folders

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from alignbench.errors import UsageError
-from alignbench.extraction.plan import Plan, image_order, layer_passes, make_plan, plan_flow
+from alignbench.extraction.schedule import Plan, image_order, layer_passes, make_plan, plan_flow
 from pair_graphs import pair_graphs, shuffled
 
 Indices = NDArray[np.int64]

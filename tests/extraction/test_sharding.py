@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignbench.extraction.dealing import Deal, deal_images, is_dense, make_deal
+from alignbench.extraction.sharding import Deal, deal_images, is_dense, make_deal
 from pair_graphs import pair_graphs, shuffled
 
 Indices = NDArray[np.int64]

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import DataError
-from alignbench.machine import usable_cores
+from alignbench.extraction.host import usable_cores
 
 T = TypeVar("T")
 Item = tuple[T, int]

@@ -33,9 +33,9 @@ from alignbench import DataError, ModelError, PairMetric
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import FileImages
-from alignbench.extraction.listening import Listener
-from alignbench.extraction.metrics import MetricDistances, metric_distances
-from alignbench.extraction.plan import make_plan
+from alignbench.extraction.metric_distances import MetricDistances, metric_distances
+from alignbench.extraction.progress import Listener
+from alignbench.extraction.schedule import make_plan
 from alignbench.models.pair_metrics import METRICS, ready_metric
 from baselines.lpips import ALEX, VGG, Lpips
 from baselines.structural import MS_SSIM, SSIM

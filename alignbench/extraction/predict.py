@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from alignbench.errors import DataError
-from alignbench.extraction.low_precision import LOW_PRECISION
+from alignbench.extraction.execution import LOW_PRECISION
 
 Batch = tuple[Tensor, Tensor]
 

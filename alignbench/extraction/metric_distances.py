@@ -17,9 +17,9 @@ from torch import Tensor
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.cached_pixels import CachedPixels
-from alignbench.extraction.listening import Listener
-from alignbench.extraction.loading import Item, OrderedImages, first_error, ordered_loader
-from alignbench.extraction.plan import Plan, Step
+from alignbench.extraction.loader import Item, OrderedImages, first_error, ordered_loader
+from alignbench.extraction.progress import Listener
+from alignbench.extraction.schedule import Plan, Step
 from alignbench.models.pair_metrics import MovableMetric, PairMetric
 from alignbench.models.preparation import Sized
 

@@ -20,10 +20,10 @@ from alignbench.distances.dense import DenseDistances, PairBlock
 from alignbench.distances.functional import norms, used_channels
 from alignbench.distances.gram import image_sum
 from alignbench.errors import AlignbenchError
-from alignbench.extraction.channels import ChannelUse, channel_use
-from alignbench.extraction.dealing import Block, Share
-from alignbench.extraction.embedding import LayerState, reduce_pairs
-from alignbench.extraction.ranks import Ranks
+from alignbench.extraction.channel_usage import ChannelUse, channel_use
+from alignbench.extraction.distributed import Ranks
+from alignbench.extraction.pair_extraction import LayerState, reduce_pairs
+from alignbench.extraction.sharding import Block, Share
 
 _TRAVELLING: Final = {"cpu": 64_000_000, "cuda": 512_000_000}  # bytes of tokens that are under way at the same time
 _PANEL: Final = 2048  # images whose products with all others are held at once

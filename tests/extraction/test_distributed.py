@@ -19,10 +19,11 @@ from alignbench import Cell
 from alignbench.distances.functional import ChannelFit
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import DataError
-from alignbench.extraction.dealing import make_deal
-from alignbench.extraction.listening import Listener
-from alignbench.extraction.ranks import join
-from alignbench.extraction.towers import Execution, plan_passes, tower_distances
+from alignbench.extraction.distributed import join
+from alignbench.extraction.execution import Execution
+from alignbench.extraction.progress import Listener
+from alignbench.extraction.sharding import make_deal
+from alignbench.extraction.tower_distances import plan_passes, tower_distances
 from alignbench.measurement import measure_cell
 from alignbench.models.families import load_tower
 from features import check_close

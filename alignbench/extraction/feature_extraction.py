@@ -16,10 +16,10 @@ import numpy as np
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import unwritable
+from alignbench.extraction.feature_files import FeatureFile, check_form, write_features
 from alignbench.extraction.features import Reading, Rows, extract_features, feature_shape
 from alignbench.files import write_whole
 from alignbench.models.towers import Layer, Tower
-from alignbench.transforms.feature_files import FeatureFile, check_form, write_features
 
 _SECONDS: Final = 10.0  # of work that a stop may lose
 

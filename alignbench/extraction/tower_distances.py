@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from alignbench.arrays import Indices
 from alignbench.datasets.images import ImageSource
 from alignbench.distances.dense import DenseDistances
 from alignbench.distances.functional import ChannelFit
 from alignbench.distances.streaming import ChannelActivity, LayerDistances
+from alignbench.errors import AlignbenchError
 from alignbench.extraction.cached_pixels import CachedPixels
-from alignbench.extraction.channels import ChannelUse
-from alignbench.extraction.dealing import Deal, Share
-from alignbench.extraction.embedding import LayerState, PairExtraction, layer_bytes
-from alignbench.extraction.listening import Listener
-from alignbench.extraction.loading import OrderedImages, ordered_loader, stack
-from alignbench.extraction.looping import Feed
-from alignbench.extraction.low_precision import lowered
-from alignbench.extraction.mapped import mapped_zeros
-from alignbench.extraction.meeting import check_counts, finish_pairs, layer_results
-from alignbench.extraction.plan import layer_passes
-from alignbench.extraction.ranks import Ranks, interruptible, noticing_losses, quietly, trainer_of
+from alignbench.extraction.channel_usage import ChannelUse
+from alignbench.extraction.distributed import interruptible, noticing_losses, quietly, trainer_of
+from alignbench.extraction.exchange import check_counts, finish_pairs, layer_results
+from alignbench.extraction.execution import Execution, lowered
+from alignbench.extraction.loader import OrderedImages, ordered_loader, stack
+from alignbench.extraction.pair_extraction import LayerState, PairExtraction, layer_bytes
+from alignbench.extraction.predict import Feed
+from alignbench.extraction.progress import Listener
+from alignbench.extraction.schedule import layer_passes
+from alignbench.extraction.sharding import Deal, Share
 from alignbench.models.towers import Layer, Tower, view_tokens
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How a tower is run; nothing here changes a result beyond rounding, except `precision`.
-
-    Attributes:
-        ranks: The processes that share the work, and the device of this one.
-        precision: `fp32`, or `bf16` or `fp16` for the tower under autocast (everything after it stays float32).
-        workers: Loader processes of each rank; none for a default.
-        feature_memory: Bytes of features that a rank keeps at the same time; as many again for what it keeps per pair
-            and channel, and what exceeds those lies in a file.
-        compiled: Whether the tower is compiled.
-    """
-
-    ranks: Ranks
-    precision: str = "fp32"
-    workers: int | None = None
-    feature_memory: int = 4_000_000_000
-    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,3 +173,32 @@ def _embed(
                 trainer.predict(module, loader, return_predictions=False)
         finally:
             module.release()
+
+
+def mapped_zeros(rows: int, columns: int) -> Tensor:
+    """A float32 tensor of zeros that lives in a file of the folder for temporary files (`TMPDIR`).
+
+    The file is unlinked as it is opened. Its room is claimed at once, since a disk that fills up later would end the
+    process by a signal.
+
+    Args:
+        rows: First dimension.
+        columns: Second dimension.
+
+    Raises:
+        AlignbenchError: If there is no room for it.
+    """
+    size = rows * columns * 4
+    try:
+        with tempfile.TemporaryFile(prefix="alignbench-") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            mapped = mmap.mmap(file.fileno(), size)
+    except OSError as error:
+        raise AlignbenchError(
+            f"{tempfile.gettempdir()} has no room for {size / 1e9:.1f} GB of differences per pair and channel "
+            f"({error.strerror}): set TMPDIR to a folder that has, or raise --feature-memory"
+        ) from error
+    return torch.frombuffer(mapped, dtype=torch.float32).view(rows, columns)
