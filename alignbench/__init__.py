@@ -6,10 +6,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alignbench.cell import Cell
     from alignbench.datasets.judgments import DataSet, Judgments
     from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
-    from alignbench.measurement import measure
+    from alignbench.measurement.cell import Cell
+    from alignbench.measurement.pipeline import measure
     from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Layer, Tower
     from alignbench.results.layer_curve import LayerCurve
@@ -31,7 +31,7 @@ __all__ = [
 ]
 _HOMES = {
     "AlignbenchError": "alignbench.errors",
-    "Cell": "alignbench.cell",
+    "Cell": "alignbench.measurement.cell",
     "DataError": "alignbench.errors",
     "DataSet": "alignbench.datasets.judgments",
     "Judgments": "alignbench.datasets.judgments",
@@ -41,7 +41,7 @@ _HOMES = {
     "PairMetric": "alignbench.extraction.metric_distances",
     "Tower": "alignbench.models.towers",
     "UsageError": "alignbench.errors",
-    "measure": "alignbench.measurement",
+    "measure": "alignbench.measurement.pipeline",
 }
 
 

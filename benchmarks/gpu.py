@@ -26,10 +26,10 @@ from typing import Any
 
 import torch
 
-from alignbench.cell import Cell
 from alignbench.cli.options import parse_bytes
 from alignbench.extraction.progress import Listener
-from alignbench.measurement import measure_cell
+from alignbench.measurement.cell import Cell
+from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.cost import tower_cost
 from alignbench.models.families import load_tower
 from alignbench.results.run_folder import Run

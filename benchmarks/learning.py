@@ -16,10 +16,10 @@ import time
 import numpy as np
 import torch
 
-from alignbench.transforms.learning import TransformLearning, TripletBatches, learn
-from alignbench.transforms.losses import local_loss, scaled_identity, triplet_loss
-from alignbench.transforms.recipe import Recipe
-from alignbench.transforms.splitting import Fold
+from alignbench.transforms.learning.folds import Fold
+from alignbench.transforms.learning.losses import local_loss, scaled_identity, triplet_loss
+from alignbench.transforms.learning.recipe import Recipe
+from alignbench.transforms.learning.train import TransformLearning, TripletBatches, learn
 from workload import machine, median_ratio, verdict
 
 OBJECTIVES = ("global", "glocal")

@@ -11,8 +11,8 @@ import argparse
 
 import numpy as np
 
-from alignbench.cell import Cell
-from alignbench.measurement import measure_cell
+from alignbench.measurement.cell import Cell
+from alignbench.measurement.pipeline import measure_cell
 from alignbench.results.run_folder import Run
 from alignbench.statistics.agreement import correct_choices
 from alignbench.statistics.scores import Difference, compare_choices, compare_ratings

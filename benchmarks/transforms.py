@@ -19,12 +19,12 @@ from scipy import stats
 from alignbench.datasets import DATASETS
 from alignbench.extraction.features import Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
-from alignbench.transforms.evaluation import applied
-from alignbench.transforms.layers import LearnedLayer, learn_layer
-from alignbench.transforms.odd_one_out import judge_choices, triplet_distances, triplets_of
-from alignbench.transforms.recipe import OBJECTIVES, Recipe
-from alignbench.transforms.similarity import linear_cka, neighbour_overlap
-from alignbench.transforms.splitting import object_folds, split_triplets
+from alignbench.transforms.evaluation.measures import applied
+from alignbench.transforms.evaluation.odd_one_out import judge_choices, triplet_distances, triplets_of
+from alignbench.transforms.evaluation.similarity import linear_cka, neighbour_overlap
+from alignbench.transforms.learning.folds import object_folds, split_triplets
+from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
+from alignbench.transforms.learning.recipe import OBJECTIVES, Recipe
 
 # larger batches and steps than the authors', whose data are larger too
 RECIPE = {"triplets": 1024, "images": 256, "learning_rate": 5e-3, "epochs": 40, "fewest_epochs": 10, "patience": 8}

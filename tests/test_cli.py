@@ -24,9 +24,9 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_the_public_names_are_functions_and_classes_whatever_was_imported_first() -> None:
     import alignbench
-    import alignbench.measurement
+    import alignbench.measurement.pipeline
 
-    assert alignbench.measure is alignbench.measurement.measure
+    assert alignbench.measure is alignbench.measurement.pipeline.measure
     assert alignbench.__version__
 
 

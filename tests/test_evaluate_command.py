@@ -20,8 +20,10 @@ from alignbench.cli.main import main
 from alignbench.datasets import shapes
 from alignbench.models.checkpoints import checkpoint_folder
 from alignbench.models.families import load_tower
-from alignbench.transforms import AffineTransform, downstream, evaluation
-from alignbench.transforms.evaluated_folder import is_evaluated, read_evaluation
+from alignbench.transforms import AffineTransform
+from alignbench.transforms.evaluation import downstream
+from alignbench.transforms.evaluation import measures as evaluation
+from alignbench.transforms.evaluation.folder import is_evaluated, read_evaluation
 
 Floats = NDArray[np.float64]
 Capture = pytest.CaptureFixture[str]

@@ -18,11 +18,13 @@ from alignbench.datasets import DATASETS
 from alignbench.extraction.feature_files import read_features
 from alignbench.extraction.features import Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
-from alignbench.transforms import AffineTransform, job, job_pictures
-from alignbench.transforms.layers import LearnedLayer
-from alignbench.transforms.learned_folder import CEILING_COLUMNS, read_ceiling
-from alignbench.transforms.odd_one_out import triplets_of
-from alignbench.transforms.splitting import split_triplets
+from alignbench.transforms import AffineTransform
+from alignbench.transforms.evaluation.odd_one_out import triplets_of
+from alignbench.transforms.learning import inputs as job_pictures
+from alignbench.transforms.learning import run as job
+from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
+from alignbench.transforms.learning.folds import split_triplets
+from alignbench.transforms.learning.layers import LearnedLayer
 from wandb_runs import isolate, logged_in, read_logged
 
 LEARN = [

@@ -20,8 +20,8 @@ from alignbench.cli.main import main
 from alignbench.report.ceiling import ceiling_figure
 from alignbench.report.readouts import readouts_of
 from alignbench.report.transforms import read_transforms
-from alignbench.transforms.evaluated_folder import Evaluated, Row, write_evaluated
-from alignbench.transforms.learned_folder import CEILING_COLUMNS, read_ceiling
+from alignbench.transforms.evaluation.folder import Evaluated, Row, write_evaluated
+from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
 from pages import Opened, Parsed, chromium, words
 from studies import Made, write_made
 

@@ -15,9 +15,12 @@ from PIL import Image
 from scipy.io import savemat
 
 from alignbench.cli.main import main
-from alignbench.transforms import PUBLISHED, downstream, evaluation, learning
-from alignbench.transforms.evaluated_folder import find_evaluated, read_evaluation
-from alignbench.transforms.learned_folder import find_learned
+from alignbench.transforms import PUBLISHED
+from alignbench.transforms.evaluation import downstream
+from alignbench.transforms.evaluation import measures as evaluation
+from alignbench.transforms.evaluation.folder import find_evaluated, read_evaluation
+from alignbench.transforms.learning import train as learning
+from alignbench.transforms.learning.folder import find_learned
 from alignbench.transforms.published import Published
 from documented import command_lines
 from layouts import write_nights, write_things

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from alignbench.cli.main import main
-from alignbench.transforms.evaluated_folder import find_evaluated, read_evaluation
-from alignbench.transforms.learned_folder import find_learned, read_ceiling
+from alignbench.transforms.evaluation.folder import find_evaluated, read_evaluation
+from alignbench.transforms.learning.folder import find_learned, read_ceiling
 from transforms import World
 
 pytestmark = pytest.mark.slow

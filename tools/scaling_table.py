@@ -5,11 +5,11 @@ python tools/scaling_table.py
 
 from __future__ import annotations
 
-from alignbench.cell import Cell
 from alignbench.cli.plan import shown_size, shown_time
-from alignbench.outlook import subject_of, work_of
-from alignbench.planning import Estimate, Machines, Subject, Work, estimate
-from alignbench.rates import assumed_rates
+from alignbench.measurement.cell import Cell
+from alignbench.measurement.cost.estimate import Estimate, Machines, Subject, Work, estimate
+from alignbench.measurement.cost.rates import assumed_rates
+from alignbench.measurement.cost.workload import subject_of, work_of
 
 MODELS = ("base-patch32", "base-patch16", "large-patch14", "large-patch14-336")
 DATA = (("tid2013", ""), ("nights", ""), ("things", "testset1"), ("things", "all"))

@@ -30,9 +30,9 @@ def cache(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from alignbench.cell import Cell
     from alignbench.extraction.pixel_cache import PixelCache
-    from alignbench.prefill import check_room, fill, paper_models, pictures_of, ways_of
+    from alignbench.measurement.cache_pixels import check_room, fill, paper_models, pictures_of, ways_of
+    from alignbench.measurement.cell import Cell
 
     models = names_in(model) or paper_models()
     cell = Cell(

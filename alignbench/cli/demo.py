@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from alignbench.cli.features import ReadyTower
+    from alignbench.measurement.sources import ReadyTower
 
 _MODEL: Final = "shapes-clip"
 _LEVEL: Final = "shapes-high"
@@ -32,10 +32,10 @@ def demo(
 
 def _curves(output: Path) -> None:
     """Three models at three levels."""
-    from alignbench.cell import Cell
     from alignbench.cli.run import measure_into
     from alignbench.cli.show import print_table, score_table
     from alignbench.datasets.judgments import LEVELS
+    from alignbench.measurement.cell import Cell
     from alignbench.report.figure import curves_figure, save_figure
     from alignbench.report.panels import SIMULATED
 
@@ -54,17 +54,17 @@ def _curves(output: Path) -> None:
 
 def _transforms(output: Path) -> None:
     """Learn at every layer, align the projection, judge that, measure it beside the plain one, and report on it all."""
-    from alignbench.cell import Cell
     from alignbench.cli.evaluate import evaluation_table
-    from alignbench.cli.features import ready_tower
     from alignbench.cli.learn import ceiling_table
     from alignbench.cli.report import report
     from alignbench.cli.run import measure_into
     from alignbench.cli.show import print_table, score_table
+    from alignbench.measurement.cell import Cell
+    from alignbench.measurement.sources import ready_tower
     from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
-    from alignbench.transforms.evaluated_folder import read_evaluation
-    from alignbench.transforms.learned_folder import read_ceiling
+    from alignbench.transforms.evaluation.folder import read_evaluation
+    from alignbench.transforms.learning.folder import read_ceiling
 
     check_writable(output)
     ready = ready_tower(_MODEL, view="cls", batch_size=_BATCH)
@@ -85,8 +85,8 @@ def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, .
     """Learn in a few seconds a layer: larger batches and steps than the authors', whose data are larger too."""
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.report.ceiling import draw_ceiling
-    from alignbench.transforms.job import Job, run_job
-    from alignbench.transforms.recipe import Recipe
+    from alignbench.transforms.learning.recipe import Recipe
+    from alignbench.transforms.learning.run import Job, run_job
 
     recipe = Recipe(objective, triplets=1024, images=256, learning_rate=5e-3, epochs=40, fewest_epochs=10, patience=8)
     job = Job(_LEVEL, subsets=("test",), layers=layers, recipe=recipe)
@@ -100,9 +100,9 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
     from alignbench.datasets import DATASETS
     from alignbench.datasets.shapes import labelled_scenes
     from alignbench.report.similarity import draw_similarities
-    from alignbench.transforms.choice import chosen
-    from alignbench.transforms.evaluation_job import Evidence, Labelled, run_evaluation
-    from alignbench.transforms.readout import transformed_layer
+    from alignbench.transforms.aligned_layer import transformed_layer
+    from alignbench.transforms.evaluation.run import Evidence, Labelled, run_evaluation
+    from alignbench.transforms.named import chosen
 
     evidence = Evidence(
         dataset=_LEVEL,

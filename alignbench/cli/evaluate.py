@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from alignbench.datasets.human_matrices import HumanMatrix
     from alignbench.datasets.images import ImageSource
-    from alignbench.transforms.evaluation_job import Evidence, Labelled
+    from alignbench.transforms.evaluation.run import Evidence, Labelled
 
 _PACKAGED = "shapes"
 _NONE = "none"
@@ -66,16 +66,16 @@ def evaluate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again what is finished.")] = False,
 ) -> None:
     """Judge a transform before and after, on data that it has not seen; the last line of stdout is the folder."""
-    from alignbench.cli.features import ready_tower
     from alignbench.cli.learning_progress import LearningProgress
-    from alignbench.cli.show import print_table
+    from alignbench.cli.show import print_table, say
+    from alignbench.measurement.sources import ready_tower
     from alignbench.report.panels import SIMULATED, is_simulated
     from alignbench.report.similarity import draw_similarities
     from alignbench.results.folders import check_writable
-    from alignbench.transforms.choice import chosen
-    from alignbench.transforms.evaluated_folder import read_evaluation
-    from alignbench.transforms.evaluation_job import Evidence, run_evaluation
-    from alignbench.transforms.readout import transformed_layer
+    from alignbench.transforms.aligned_layer import transformed_layer
+    from alignbench.transforms.evaluation.folder import read_evaluation
+    from alignbench.transforms.evaluation.run import Evidence, run_evaluation
+    from alignbench.transforms.named import chosen
 
     choice = chosen(transform)
     view = str(choice.transform.provenance.get("tokens") or tokens)
@@ -98,6 +98,7 @@ def evaluate(
         accelerator=accelerator,
         batch_size=parse_batch_size(batch_size),
         workers=loader_workers,
+        notice=say,
     )
     layer = transformed_layer(ready.tower, choice, model, view, random_init=random_init, force=force)
     with LearningProgress() as listener:
@@ -160,7 +161,7 @@ def _pictures(text: str) -> ImageSource:
 def _labelled(text: str) -> Labelled:
     from alignbench.datasets.image_folder import labelled_folder
     from alignbench.datasets.shapes import labelled_scenes
-    from alignbench.transforms.evaluation_job import Labelled
+    from alignbench.transforms.evaluation.run import Labelled
 
     if text == _PACKAGED:
         return Labelled("shapes", *labelled_scenes())

@@ -45,10 +45,10 @@ def extract(
     from alignbench.datasets.image_folder import image_folder
 
     pictures = image_folder(images)
-    from alignbench.cli.features import ready_tower
     from alignbench.cli.show import ImageProgress, say
     from alignbench.extraction.feature_extraction import features_into
     from alignbench.extraction.features import chosen_layers
+    from alignbench.measurement.sources import ready_tower
     from alignbench.models.layer_names import counted_layers
 
     parse_batch_size(batch_size)
@@ -62,6 +62,7 @@ def extract(
         accelerator=accelerator,
         batch_size=parse_batch_size(batch_size),
         workers=loader_workers,
+        notice=say,
     )
     chosen = chosen_layers(ready.tower, names_in(layers))
     progress = ImageProgress()

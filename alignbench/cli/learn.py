@@ -70,14 +70,14 @@ def learn(
 
     Several layers come from one pass over the pictures. A search that was stopped goes on where it was.
     """
-    from alignbench.cli.features import ready_tower
     from alignbench.cli.learning_progress import LearningProgress
-    from alignbench.cli.show import print_table
+    from alignbench.cli.show import print_table, say
+    from alignbench.measurement.sources import ready_tower
     from alignbench.report.ceiling import draw_ceiling
     from alignbench.results.folders import check_writable
-    from alignbench.transforms.job import Job, run_job
-    from alignbench.transforms.learned_folder import read_ceiling
-    from alignbench.transforms.recipe import Recipe
+    from alignbench.transforms.learning.folder import read_ceiling
+    from alignbench.transforms.learning.recipe import Recipe
+    from alignbench.transforms.learning.run import Job, run_job
 
     recipe = Recipe(
         objective=objective,
@@ -122,6 +122,7 @@ def learn(
         accelerator=accelerator,
         batch_size=parse_batch_size(batch_size),
         workers=loader_workers,
+        notice=say,
     )
     with LearningProgress() as listener:
         folder, there = run_job(

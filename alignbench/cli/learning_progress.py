@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from alignbench.cli.show import ImageProgress, say
-from alignbench.transforms.job import JobListener
-from alignbench.transforms.layers import LearnedLayer
-from alignbench.transforms.search import Tried
+from alignbench.transforms.learning.layers import LearnedLayer
+from alignbench.transforms.learning.run import JobListener
+from alignbench.transforms.learning.search import Tried
 
 
 class LearningProgress(JobListener):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from alignbench.planning import Estimate
+    from alignbench.measurement.cost.estimate import Estimate
 
 
 def plan(
@@ -47,10 +47,10 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each column, and no table.")] = False,
 ) -> int:
     """Say what a job would cost in passes, memory and time; no weights are loaded and no pictures looked into."""
-    from alignbench.cell import Cell
-    from alignbench.outlook import rates_here, subject_of, work_of
-    from alignbench.planning import Machines, estimate
-    from alignbench.rates import assumed_rates
+    from alignbench.measurement.cell import Cell
+    from alignbench.measurement.cost.estimate import Machines, estimate
+    from alignbench.measurement.cost.rates import assumed_rates
+    from alignbench.measurement.cost.workload import rates_here, subject_of, work_of
 
     names, counts = data_sets_in(dataset, data_root), _numbers(devices)
     if images_per_second is not None and images_per_second <= 0:

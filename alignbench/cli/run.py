@@ -28,7 +28,7 @@ from alignbench.cli.options import (
 from alignbench.errors import AlignbenchError, LostRankError, UsageError
 
 if TYPE_CHECKING:
-    from alignbench.cell import Cell
+    from alignbench.measurement.cell import Cell
     from alignbench.results.layer_curve import LayerCurve
     from alignbench.results.run_folder import Run
     from alignbench.tracking.wandb_run import Tracker
@@ -80,8 +80,8 @@ def run(
     ] = "auto",
 ) -> int:
     """Measure a model on data sets, layer by layer; the last line of stdout is the run folder."""
-    from alignbench.cell import Cell
     from alignbench.distances.names import DISTANCES
+    from alignbench.measurement.cell import Cell
     from alignbench.models.families import RANDOM_PREFIX
 
     names = data_sets_in(dataset, data_root)
@@ -147,7 +147,7 @@ def run(
 
 def _follow(cells: list[Cell]) -> int:
     """Share the work of another process, which speaks and writes: an error of ours is said there too."""
-    from alignbench.measurement import measure_cell
+    from alignbench.measurement.pipeline import measure_cell
 
     warnings.simplefilter("ignore")
     for cell in cells:
@@ -207,7 +207,7 @@ def _observers(dataset: str) -> str:
 def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None = None) -> tuple[Path, LayerCurve]:
     """Measure a cell, write its run folder and log it, or take the finished one, which is logged for an agent only."""
     from alignbench.cli.show import ConsoleListener
-    from alignbench.measurement import measure_cell
+    from alignbench.measurement.pipeline import measure_cell
     from alignbench.report.figure import draw_channels, draw_curve
     from alignbench.results.folders import check_writable, is_complete
     from alignbench.results.run_folder import read_curve, write_run

@@ -30,8 +30,8 @@ def apply(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
 ) -> None:
     """Transform features that exist already; rows, their order and their names stay. The last line is the file."""
-    from alignbench.extraction.feature_files import check_fits, read_features, write_features
-    from alignbench.transforms.choice import chosen
+    from alignbench.extraction.feature_files import read_features, write_features
+    from alignbench.transforms.named import check_fits, chosen
 
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")

@@ -6,7 +6,6 @@ A `.npz` or `.safetensors` may hold features of several layers, (n, d) or (n, to
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +15,9 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file
-from alignbench.models.layer_names import PROJECTION
 
 if TYPE_CHECKING:
-    from alignbench.transforms.choice import Chosen
+    pass
 
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
 Features = NDArray[np.floating[Any]]
@@ -137,36 +135,6 @@ def _check(path: Path, found: FeatureFile) -> None:
             raise DataError(f"{path}: {name} holds numbers that are not finite")
     if found.names is not None and len(found.names) != rows:
         raise DataError(f"{path} names {len(found.names)} pictures, and has {rows} rows")
-
-
-def check_fits(chosen: Chosen, features: FeatureFile, layer: str) -> None:
-    """Refuse a transform of another model, layer or view, as far as both say of which they are, and a second one.
-
-    Raises:
-        UsageError: If they differ, the projection is divided by its norm, or the layer has been transformed already.
-    """
-    told, here = chosen.transform.provenance, features.origin
-    if layer in here.get("transforms", {}):
-        raise UsageError(f"{layer} has been transformed already, by {here['transforms'][layer]}: add --force")
-    if "model" in here and "layer" in told and told["layer"] != layer:
-        raise UsageError(f"the transform {chosen.name} is for {told['layer']}, not for {layer}: add --force")
-    if here.get("normalized") and layer == PROJECTION and "layer" in told:
-        raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add --force")
-    for name in ("model_fingerprint", "tokens"):
-        if name in told and name in here and told[name] != here[name] and (name != "tokens" or layer != PROJECTION):
-            known = told.get("model", "another model") if name == "model_fingerprint" else f"the view {told[name]}"
-            ours = here.get("model", "another model") if name == "model_fingerprint" else f"the view {here[name]}"
-            raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add --force")
-    if "models" in told and "model" in here and here["model"] not in _names(told):
-        raise UsageError(
-            f"the transform {chosen.name} is of {told['model']}, and these features of {here['model']}: add --force"
-        )
-
-
-def _names(told: Mapping[str, Any]) -> set[Any]:
-    """Of the models that a published transform is for; a local directory has the last part of such a name."""
-    whole = (told.get("model"), *told["models"])
-    return {*whole, *(name.rpartition("/")[2] for name in told["models"] if ":" not in name)}
 
 
 def check_form(path: Path, layers: int) -> None:

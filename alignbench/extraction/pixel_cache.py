@@ -29,6 +29,7 @@ from alignbench.files import cache_folder
 from alignbench.models.preparation import Described
 
 OFF: Final = "off"
+DEFAULT_SIZE: Final = 20_000_000_000  # bytes
 _ENTRY: Final = re.compile(r"[0-9a-f]{64}")  # nothing else is ever removed, whatever directory was named
 _FOLDERS: Final = (re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{2}"))
 _ABANDONED: Final = 3600.0  # seconds after which nobody is still writing an entry

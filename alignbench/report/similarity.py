@@ -17,7 +17,7 @@ from alignbench.arrays import Floats
 from alignbench.report.figure import save_figure
 
 if TYPE_CHECKING:
-    from alignbench.transforms.evaluated_folder import Evaluated
+    from alignbench.transforms.evaluation.folder import Evaluated
 
 _FEW: Final = 500  # pictures whose tree can be ordered at its best in a second
 _TITLES: Final = {"before": "before", "after": "after the transform", "people": "people"}

@@ -14,8 +14,8 @@ from alignbench.errors import DataError
 from alignbench.models.layer_names import PROJECTION
 from alignbench.report.panels import is_simulated
 from alignbench.report.tables import Score, score_of
-from alignbench.transforms.evaluated_folder import FIGURE, find_evaluated, read_evaluation
-from alignbench.transforms.learned_folder import find_learned, read_ceiling, read_record
+from alignbench.transforms.evaluation.folder import FIGURE, find_evaluated, read_evaluation
+from alignbench.transforms.learning.folder import find_learned, read_ceiling, read_record
 
 _SEEN: Final = ("in-sample", "may be in-sample")
 _CHOICES: Final = "odd-one-out"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from alignbench.cell import Cell
 from alignbench.datasets import DATASETS
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import unknown
+from alignbench.measurement.cell import Cell
 from alignbench.models.cards import cards
 from alignbench.models.families import RANDOM_PREFIX, check_name
 from alignbench.models.pair_metrics import METRICS

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from alignbench.tracking.starting import artifact_of, start_run
-from alignbench.transforms.learned_folder import RECORD, read_ceiling, read_record
+from alignbench.transforms.learning.folder import RECORD, read_ceiling, read_record
 
 _CHARTED = {"before": "zero_shot", "after": "aligned", "difference": "gain", "held_out_loss": "held_out_loss"}
 
@@ -17,7 +17,7 @@ def log_learned(folder: Path, mode: str) -> Path:
     """Log a finished folder.
 
     Args:
-        folder: See `alignbench.transforms.learned_folder`.
+        folder: See `alignbench.transforms.learning.folder`.
         mode: `online` or `offline`.
 
     Returns:

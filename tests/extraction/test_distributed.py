@@ -24,7 +24,7 @@ from alignbench.extraction.execution import Execution
 from alignbench.extraction.progress import Listener
 from alignbench.extraction.sharding import make_deal
 from alignbench.extraction.tower_distances import plan_passes, tower_distances
-from alignbench.measurement import measure_cell
+from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.families import load_tower
 from features import check_close
 from rank_processes import load, on_ranks, printed, run_command, save

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
-from alignbench.extraction.feature_files import FeatureFile, check_fits, read_features, write_features
+from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.transforms import AffineTransform
-from alignbench.transforms.choice import Chosen
+from alignbench.transforms.named import Chosen, check_fits
 from files_of_arrays import damaged
 
 RNG = np.random.default_rng(0)

@@ -33,7 +33,7 @@ from alignbench.extraction import cached_pixels
 from alignbench.extraction.cached_pixels import CachedPixels, entry_bytes
 from alignbench.extraction.loader import OrderedImages, stack
 from alignbench.extraction.pixel_cache import PixelCache, Stock
-from alignbench.measurement import measure_cell
+from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.families import preparation
 from alignbench.models.preparation import Described, Recipe, Sized
 from alignbench.results.run_folder import Run

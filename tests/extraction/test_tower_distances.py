@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from alignbench import Cell, measurement
+from alignbench import Cell
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
@@ -30,11 +30,12 @@ from alignbench.extraction.progress import Listener, Outline
 from alignbench.extraction.schedule import make_plan
 from alignbench.extraction.sharding import make_deal
 from alignbench.extraction.tower_distances import mapped_zeros, plan_passes, tower_distances
-from alignbench.measurement import measure_cell
+from alignbench.measurement import pipeline as measurement
+from alignbench.measurement.pipeline import measure_cell
+from alignbench.measurement.precision_check import some_judgments
 from alignbench.models.families import load_tower
 from alignbench.models.pair_metrics import METRICS
 from alignbench.models.towers import Tower
-from alignbench.precision import some_judgments
 from alignbench.results.run_folder import Run
 from features import check_close
 from pair_graphs import pair_graphs

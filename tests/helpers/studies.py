@@ -19,12 +19,12 @@ from PIL import Image
 from scipy import stats
 
 import alignbench
-from alignbench.cell import Cell
 from alignbench.datasets.judgments import Judgments, Subset
+from alignbench.measurement.cell import Cell
+from alignbench.measurement.scoring import score_rows
 from alignbench.models.cards import cards
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
-from alignbench.scoring import score_rows
 from reference import depths
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from alignbench import Cell, LayerCurve
 from alignbench.errors import AlignbenchError, DataError
-from alignbench.measurement import measure_cell
+from alignbench.measurement.pipeline import measure_cell
 from alignbench.report.figure import draw_curve
 from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.run_folder import Run, find_runs, folder_name, read_curve, run_hash, write_run

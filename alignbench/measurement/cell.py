@@ -1,0 +1,162 @@
+"""One cell of the study as data: which model, which data set, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from alignbench.distances.names import DISTANCES
+from alignbench.errors import UsageError, unknown
+from alignbench.models.cards import cards
+from alignbench.models.families import PROTOCOLS, RANDOM_PREFIX, label_of
+from alignbench.models.pair_metrics import METRICS
+
+TOKEN_VIEWS = ("all", "cls", "mean")
+PRECISIONS = ("fp32", "bf16", "fp16")
+ACCELERATORS = ("auto", "cpu", "cuda")
+RESIZINGS = ("checkpoint", "squash")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What to measure and how; the fields are the options of `alignbench run`.
+
+    Attributes:
+        model: A card's name, a Hugging Face id, a local directory, `FAMILY:...` such as `open_clip:ARCH/TAG`,
+            `random:NAME`, or a baseline.
+        dataset: Name of a data set.
+        data_root: Its folder; none for packaged sets.
+        subsets: Subsets to score; empty for the data set's default. m[c] is fitted on all of them together.
+        distances: Names of distances; ignored for baselines, which have their own.
+        tokens: Token view.
+        protocol: `paper` or `corrected`.
+        resize: `checkpoint`, as its processor does, or `squash`: the whole picture, whatever its shape, to the tower's
+            square (PIL, bicubic), so that all models see the same; ignored for baselines.
+        batch_size: Images a batch, or `auto` for the smallest that comes near the fastest on this device.
+        precision: `fp32`, or `bf16` or `fp16` for the tower.
+        accelerator: `auto`, `cpu` or `cuda`.
+        devices: Processes on each machine that share the work of a tower; on `cuda` each has a GPU of its own.
+        nodes: Machines that share the work.
+        workers: Loader processes of each; none for a default.
+        feature_memory: Bytes of features that each keeps at the same time.
+        pixel_cache: Folder of prepared pictures that runs share, `off` for none; nothing for the default one.
+        pixel_cache_size: Bytes that it may take.
+        compiled: Whether the tower is compiled by `torch.compile`.
+        check_precision: With a low precision: on how many pairs scores are also taken in float32, to tell the largest
+            change; 0 for none.
+        random_init: Random weights instead of the checkpoint's.
+        seed: Of random weights and of the bootstrap.
+        limit: Only the first judgments of each subset.
+        transform: A file, or the name of a published transform: a layer is measured after it too, beside plain ones.
+        force_transform: Whether to take a transform of another model.
+    """
+
+    model: str
+    dataset: str
+    data_root: Path | None = None
+    subsets: tuple[str, ...] = ()
+    distances: tuple[str, ...] = DISTANCES
+    tokens: str = "all"
+    protocol: str = "paper"
+    resize: str = "checkpoint"
+    batch_size: int | Literal["auto"] = 16
+    precision: str = "fp32"
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    workers: int | None = None
+    feature_memory: int = 4_000_000_000
+    pixel_cache: str | Path | None = None
+    pixel_cache_size: int = 20_000_000_000
+    compiled: bool = False
+    check_precision: int = 0
+    random_init: bool = False
+    seed: int = 0
+    limit: int | None = None
+    transform: str | Path | None = None
+    force_transform: bool = False
+
+    def checked(self) -> Cell:
+        """The cell with `random:` resolved, if everything in it can be.
+
+        Raises:
+            UsageError: If a name is unknown or a number out of range.
+        """
+        choices = {
+            "distance": (self.distances, DISTANCES),
+            "token view": ((self.tokens,), TOKEN_VIEWS),
+            "protocol": ((self.protocol,), PROTOCOLS),
+            "precision": ((self.precision,), PRECISIONS),
+            "accelerator": ((self.accelerator,), ACCELERATORS),
+            "way to resize": ((self.resize,), RESIZINGS),
+        }
+        for kind, (given, valid) in choices.items():
+            for name in given:
+                if name not in valid:
+                    raise unknown(kind, name, valid)
+        if not self.distances:
+            raise UsageError(f"no distance to measure: choose from {', '.join(DISTANCES)}")
+        if self.batch_size != "auto" and not isinstance(self.batch_size, int):
+            raise UsageError(f"batch size {self.batch_size!r} is neither a whole number nor auto")
+        self._check_numbers()
+        self._check_together()
+        if self.model.startswith(RANDOM_PREFIX):
+            return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
+        return self
+
+    def _check_numbers(self) -> None:
+        """Refuse numbers out of range."""
+        numbers = {
+            "limit": self.limit,
+            "feature memory": self.feature_memory,
+            "pixel cache size": self.pixel_cache_size,
+            "devices": self.devices,
+            "number of nodes": self.nodes,
+            "batch size": None if isinstance(self.batch_size, str) else self.batch_size,
+        }
+        for kind, number in numbers.items():
+            if number is not None and number < 1:
+                raise UsageError(f"{kind} {number} is below 1")
+        if self.workers is not None and self.workers < 0:
+            raise UsageError(f"loader workers {self.workers} is below 0")
+        if self.check_precision < 0:
+            raise UsageError(f"pairs to check the precision on, {self.check_precision}, are below 0")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed} is out of range 0 to 2^63 - 1")
+
+    def _check_together(self) -> None:
+        """Refuse options that contradict each other."""
+        if self.check_precision and self.precision == "fp32":
+            raise UsageError("nothing to check: --check-precision goes with --precision bf16 or fp16")
+        if self.is_metric and self.random_init:
+            raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
+        if self.is_metric and self.transform is not None:
+            raise UsageError(f"{self.model} has no layer to align: leave out --transform")
+        if self.force_transform and self.transform is None:
+            raise UsageError("nothing to force: --force-transform goes with --transform")
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether the model is a pair metric; a model card of the same name goes first."""
+        return self.model in METRICS and self.model not in cards()
+
+    @property
+    def device(self) -> str:
+        """`cuda` or `cpu`: what `accelerator` comes to on this machine."""
+        if self.accelerator != "auto":
+            return self.accelerator
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @property
+    def label(self) -> str:
+        """What the model is called in tables and figures."""
+        name = label_of(self.model)
+        name = f"{name}@random-{self.seed}" if self.random_init else name
+        if self.transform is None:
+            return name
+        from alignbench.transforms.named import name_of
+
+        return f"{name}@{name_of(self.transform)}"

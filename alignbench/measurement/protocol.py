@@ -1,0 +1,128 @@
+"""What the protocols change: which judgments are scored, and which pairs the channel means m[c] are fitted on.
+
+`paper` measures as the published scripts do: whole data sets, m[c] fitted on the evaluated pairs themselves, ties
+wrong. `corrected` keeps what is scored away from what is fitted, leaves out judgments of few people, shares ties, and
+takes every projection un-normalised.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alignbench.datasets import DataSet
+from alignbench.datasets.judgment_ids import selected_ids
+from alignbench.datasets.judgments import DistinctPairs, Judgments, checked_ratings
+from alignbench.errors import AlignbenchWarning, DataError, UsageError
+from alignbench.measurement.cell import Cell
+
+if TYPE_CHECKING:
+    from alignbench.arrays import Indices
+    from alignbench.distances.functional import ChannelFit
+
+
+def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
+    """The judgments of a cell under its protocol.
+
+    Raises:
+        DataError: If they are missing or malformed, or ratings cannot be correlated with.
+        UsageError: If the corrected protocol does not know the data set, or is to score what it fits m[c] on.
+    """
+    judgments = _corrected(cell, data_set) if cell.protocol == "corrected" else _paper(cell, data_set)
+    if cell.subsets:  # what was asked for by name comes without further rows
+        judgments = replace(judgments, parts=())
+    if cell.limit is not None:
+        judgments = judgments.limited(cell.limit)
+    if judgments.kind == "rating":
+        for subset in judgments.subsets:
+            checked_ratings(f"{cell.dataset} {subset.name}", judgments.human[subset.rows])
+    return judgments
+
+
+def _paper(cell: Cell, data_set: DataSet) -> Judgments:
+    judgments = data_set.read(cell.data_root, cell.subsets or (data_set.default_subset,))
+    for subset in judgments.subsets:
+        if subset.name == data_set.default_subset and data_set.complete not in (None, len(subset.rows)):
+            warnings.warn(
+                f"{cell.dataset} {subset.name} has {len(subset.rows):,} judgments here and {data_set.complete:,} as "
+                "published: only a part of it is measured",
+                AlignbenchWarning,
+                stacklevel=3,
+            )
+    return judgments
+
+
+def _corrected(cell: Cell, data_set: DataSet) -> Judgments:
+    rule = data_set.corrected
+    if rule is None:
+        raise UsageError(f"{data_set.name} has no data to fit channel means on: measure it with --protocol paper")
+    wanted = cell.subsets or rule.subsets
+    fits = rule.calibration is not None and _has_channel_means(cell)
+    judgments = data_set.read(cell.data_root, (*wanted, rule.calibration or "") if fits else wanted)
+    if fits:
+        *subsets, drawn = judgments.subsets
+        fitted = set(selected_ids(judgments.ids, drawn.rows))
+        for subset in subsets:
+            if not fitted.isdisjoint(selected_ids(judgments.ids, subset.rows)):
+                raise UsageError(
+                    f"subset {subset.name} of {data_set.name} holds judgments that the corrected protocol fits channel "
+                    "means on: measure another, or use --protocol paper"
+                )
+        judgments = replace(judgments, subsets=tuple(subsets), calibration=drawn.rows).used()
+    return judgments.with_votes(rule.fewest_votes) if rule.fewest_votes else judgments
+
+
+def _has_channel_means(cell: Cell) -> bool:
+    """Whether anything is normalised by m[c]: only the normalised distance of a tower is."""
+    return not cell.is_metric and "normalized_euclidean" in cell.distances
+
+
+def leaves_one_out(cell: Cell, data_set: DataSet) -> bool:
+    """Whether m[c] is fitted for each reference on the pairs of all others."""
+    rule = data_set.corrected
+    return cell.protocol == "corrected" and rule is not None and rule.calibration is None and _has_channel_means(cell)
+
+
+def fold_of_pairs(judgments: Judgments) -> Indices:
+    """The cluster (reference image) that each pair belongs to, numbered from 0, (P,).
+
+    Raises:
+        DataError: If there is only one, so that nothing remains when it is left out.
+    """
+    fold = np.full(len(judgments.pairs), -1, dtype=np.int64)
+    for subset in judgments.subsets:
+        fold[judgments.judged[subset.rows, 0]] = subset.clusters[:, 0]
+    numbers, fold = np.unique(fold, return_inverse=True)
+    if len(numbers) < 2:
+        raise DataError(
+            f"all judgments of {judgments.dataset} are of one reference image: the corrected protocol fits channel "
+            "means on the other references, so it needs two at least"
+        )
+    return fold
+
+
+def channel_fit(cell: Cell, judgments: Judgments, distinct: DistinctPairs, folds: Indices | None) -> ChannelFit:
+    """Which pairs the channel means are fitted on.
+
+    Args:
+        cell: The protocol.
+        judgments: What is evaluated, and what calibrates.
+        distinct: The distinct pairs among the judgments'.
+        folds: Fold of each of the judgments' pairs, where each is left out in turn.
+    """
+    import torch
+
+    from alignbench.distances.functional import ChannelFit
+
+    rows = judgments.calibration if len(judgments.calibration) else judgments.evaluated()
+    counts = np.bincount(distinct.back, judgments.multiplicity(rows), minlength=len(distinct.pairs))
+    fold = np.zeros(len(distinct.pairs), dtype=np.int64)
+    weights = counts[None]
+    if folds is not None:
+        fold[distinct.back] = folds
+        weights = counts * (fold != np.arange(folds.max() + 1)[:, None])
+    held_out = cell.protocol == "corrected"
+    return ChannelFit(torch.from_numpy(weights.astype(np.float64)), torch.from_numpy(fold), held_out)

@@ -1,0 +1,139 @@
+"""An aligned layer beside the plain one: a tower's features after an affine transform, measured in the same pass."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from alignbench.errors import AlignbenchWarning, UsageError
+from alignbench.models.families import label_of
+from alignbench.models.layer_names import PROJECTION, aligned_name
+from alignbench.models.towers import Layer, Tower
+from alignbench.transforms.affine import AffineTransform
+from alignbench.transforms.named import Chosen, is_among
+
+_ONE_TOKEN_VIEWS: Final = ("cls", "mean")
+_FORCE: Final = "or force it with --force-transform"
+
+
+class AffineReadout:
+    """A transform of float32 features, whose weights are brought to each device once.
+
+    Args:
+        transform: The transform.
+
+    Attributes:
+        width: Channels that it takes.
+        channels: Channels that it gives.
+    """
+
+    def __init__(self, transform: AffineTransform) -> None:
+        self.width, self.channels = transform.weights.shape
+        self.mean, self.std = transform.mean, transform.std
+        bias = None if transform.bias is None else torch.tensor(transform.bias, dtype=torch.float32)
+        self._here = torch.tensor(transform.weights, dtype=torch.float32), bias
+        self._there: dict[torch.device, tuple[Tensor, Tensor | None]] = {}
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Transform features, (..., width) float32: (..., channels)."""
+        if features.device not in self._there:
+            weights, bias = self._here
+            self._there[features.device] = (
+                weights.to(features.device),
+                None if bias is None else bias.to(features.device),
+            )
+        weights, bias = self._there[features.device]
+        found = ((features - self.mean) / self.std) @ weights
+        return found if bias is None else found + bias
+
+
+def add_aligned_layer(
+    tower: Tower, chosen: Chosen, model: str, view: str, *, random_init: bool = False, force: bool = False
+) -> None:
+    """Give a tower a further layer, directly after the one that a transform is for: that layer's features transformed.
+
+    A projection is transformed as it is, even where its plain layer is divided by its norm.
+
+    Args:
+        tower: The tower, whose `layers` are replaced.
+        chosen: The transform.
+        model: The model's name.
+        view: Token view of the run.
+        random_init: Whether the tower has random weights.
+        force: Whether to take a transform of another model.
+
+    Raises:
+        UsageError: If the transform belongs to another model (unless forced), layer, width or token view.
+    """
+    layer = transformed_layer(tower, chosen, model, view, random_init=random_init, force=force)
+    readout = AffineReadout(chosen.transform)
+    aligned = replace(layer, name=aligned_name(layer.name), channels=readout.channels, unit_norm=False, readout=readout)
+    place = tower.layers.index(layer) + 1
+    tower.layers = (*tower.layers[:place], aligned, *tower.layers[place:])
+
+
+def transformed_layer(
+    tower: Tower, chosen: Chosen, model: str, view: str, *, random_init: bool = False, force: bool = False
+) -> Layer:
+    """The layer whose features a transform takes; arguments and errors as for `add_aligned_layer`."""
+    layer = _layer_of(tower, chosen, model)
+    _check_view(chosen, view)
+    if not force:
+        _check_model(tower, chosen, model, random_init)
+    return layer
+
+
+def _layer_of(tower: Tower, chosen: Chosen, model: str) -> Layer:
+    layer = next((layer for layer in tower.layers if layer.name == chosen.layer), None)
+    if layer is None:
+        there = ", ".join(layer.name for layer in tower.layers)
+        raise UsageError(f"the transform {chosen.name} is for {chosen.layer}, which {model} has not: it has {there}")
+    if layer.channels != chosen.transform.width:
+        raise UsageError(
+            f"the transform {chosen.name} takes {chosen.transform.width} channels, and {layer.name} of {model} has "
+            f"{layer.channels}: it belongs to another model or layer"
+        )
+    return layer
+
+
+def _check_view(chosen: Chosen, view: str) -> None:
+    """A transform takes one feature vector of an image: a projection, or the one token of a view."""
+    if chosen.layer == PROJECTION:
+        return
+    learned, about = chosen.transform.provenance.get("tokens"), f"the transform {chosen.name} of {chosen.layer}"
+    if learned not in _ONE_TOKEN_VIEWS:
+        told = "does not say of which token view it is" if learned is None else f"is of the token view '{learned}'"
+        raise UsageError(f"{about} {told}: learn it on features of the view cls or mean")
+    if view != learned:
+        raise UsageError(f"{about} is of the token view '{learned}', not '{view}': run with --tokens {learned}")
+
+
+def _check_model(tower: Tower, chosen: Chosen, model: str, random_init: bool) -> None:
+    """Refuse a transform of another model, by the fingerprint of its weights or else by its names.
+
+    Raises:
+        UsageError: If it is of another.
+    """
+    told, about = chosen.transform.provenance, f"the transform {chosen.name}"
+    fingerprint, models = told.get("model_fingerprint"), told.get("models")
+    if fingerprint is not None:
+        if fingerprint != tower.fingerprint:
+            of = told.get("model", "another model")
+            weights = "random weights" if random_init else "other weights or preparation"
+            raise UsageError(f"{about} was learned on {of}, and {model} has {weights} here: take another, {_FORCE}")
+    elif models is not None:
+        if not models:
+            raise UsageError(f"{about} is of {told.get('model', 'a model')} and fits no model here: take another")
+        if random_init or not is_among(label_of(model), models):
+            here = f"{model} with random weights" if random_init else model
+            raise UsageError(f"{about} is of {' or '.join(models)}, not of {here}: take another, {_FORCE}")
+    else:
+        warnings.warn(
+            f"{about} does not say of which model it is: that it is of {model} is taken on trust",
+            AlignbenchWarning,
+            stacklevel=3,
+        )

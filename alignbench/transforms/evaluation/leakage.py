@@ -1,0 +1,95 @@
+"""What a transform has seen of the data that it is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.arrays import Indices
+from alignbench.datasets.human_matrices import HumanMatrix
+from alignbench.datasets.images import ImageFiles, ImageSource
+from alignbench.datasets.judgments import Judgments
+from alignbench.errors import DataError
+from alignbench.transforms.evaluation.odd_one_out import triplets_of
+from alignbench.transforms.learning.inputs import digest_of_images
+from alignbench.transforms.named import Chosen
+
+NOT_SEEN: Final = "not seen"
+HELD_OUT: Final = "held-out objects"
+IN_SAMPLE: Final = "in-sample"
+MAY_BE_IN_SAMPLE: Final = "may be in-sample"
+UNKNOWN: Final = "unknown"
+
+
+def judged_triplets(chosen: Chosen, dataset: str, judgments: Judgments, in_sample: bool) -> tuple[Indices, str]:
+    """The triplets that say something about new objects, and what can be said of them.
+
+    Objects that were held out have chosen when learning stopped, so that they are not quite new.
+
+    Args:
+        chosen: The transform, whose provenance says on which objects it was learned.
+        dataset: Name of the data set.
+        judgments: Of that.
+        in_sample: Whether to take all triplets all the same.
+
+    Raises:
+        DataError: If every triplet names an object that it was learned on.
+    """
+    told, triplets = chosen.transform.provenance, triplets_of(judgments)
+    learned_on = told.get("dataset", "things" if _is_published(chosen) else None)
+    if learned_on is None:
+        return triplets, UNKNOWN
+    if learned_on != dataset:
+        return triplets, NOT_SEEN
+    if "learned_objects" not in told:
+        return triplets, MAY_BE_IN_SAMPLE
+    learned, held_out = (_named(judgments, told.get(f"{which}_objects", ())) for which in ("learned", "held_out"))
+    seen = learned[triplets].any(axis=1)
+    if in_sample and seen.any():
+        return triplets, IN_SAMPLE
+    kept = triplets[~seen]
+    if not len(kept):
+        raise DataError(
+            f"every triplet of {dataset} names an object that {chosen.name} was learned on: take another subset, or "
+            "--in-sample, which marks the result"
+        )
+    return kept, HELD_OUT if held_out[kept].any() else NOT_SEEN
+
+
+def _named(judgments: Judgments, names: list[str]) -> NDArray[np.bool_]:
+    """Which pictures have one of some names."""
+    wanted = set(names)
+    return np.array([name in wanted for name in judgments.images.names])
+
+
+def sample_of_matrix(chosen: Chosen, matrix: HumanMatrix) -> str:
+    """What can be said of a human matrix: no transform is learned from one."""
+    return NOT_SEEN if "dataset" in chosen.transform.provenance or _is_published(chosen) else UNKNOWN
+
+
+def sample_of_images(
+    chosen: Chosen, images: ImageSource, digest: Callable[[ImageSource], str] = digest_of_images
+) -> str:
+    """What can be said of pictures: whether they are those of the local term.
+
+    Those of the published transforms were ImageNet's.
+
+    Args:
+        chosen: The transform.
+        images: The pictures.
+        digest: Of pictures.
+    """
+    told = chosen.transform.provenance
+    if "local_images" in told:
+        return IN_SAMPLE if told["local_images"] == digest(images) else NOT_SEEN
+    if _is_published(chosen):
+        return MAY_BE_IN_SAMPLE if isinstance(images, ImageFiles) else NOT_SEEN
+    return UNKNOWN
+
+
+def _is_published(chosen: Chosen) -> bool:
+    """Whether it is one of the published ones, which say of what bytes they are."""
+    return "sha256" in chosen.transform.provenance

@@ -1,0 +1,167 @@
+"""What a transform gained and what it cost: the same measures before and after, as rows of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from scipy import stats
+
+from alignbench.arrays import Floats, Indices
+from alignbench.datasets.human_matrices import HumanMatrix
+from alignbench.statistics.bootstrap import CONFIDENCE, RESAMPLES, interval
+from alignbench.transforms.affine import AffineTransform
+from alignbench.transforms.evaluation.downstream import anomaly, few_shot
+from alignbench.transforms.evaluation.folder import Ends, Row
+from alignbench.transforms.evaluation.odd_one_out import OddOneOut
+from alignbench.transforms.evaluation.similarity import (
+    KERNELS,
+    agreement,
+    dissimilarities,
+    linear_cka,
+    neighbour_overlap,
+)
+from alignbench.transforms.learning.losses import local_divergence
+
+_TAUS: Final = (0.1, 1.0)
+_MOST_ROWS: Final = 2_000  # pictures whose local divergence is taken at once: it is of all pairs of them
+_NAN: Final = float("nan")
+
+
+def applied(transform: AffineTransform, features: Floats) -> Floats:
+    """Features after a transform, in float64."""
+    return np.asarray(transform.apply(features), dtype=np.float64)
+
+
+def _single(value: float) -> Ends:
+    return (value, _NAN, _NAN)
+
+
+def odd_one_out_rows(judged: OddOneOut, data: str, similarity: str, sample: str, entropy_before: float) -> list[Row]:
+    """Choices, and how sure they are: the entropy of the softmax of dot products, in nats."""
+    ceiling = "" if np.isnan(judged.ceiling) else f"noise ceiling {judged.ceiling:.4f}, "
+    task, chance, n = "odd-one-out", f"{ceiling}chance 0.3333", judged.n
+    accuracies = (judged.before, judged.after, judged.difference)
+    entropies = (_single(entropy_before), _single(judged.entropy), _single(judged.entropy - entropy_before))
+    return [
+        Row(task, data, f"accuracy ({similarity})", "higher", *accuracies, n, chance, sample),
+        Row(task, data, "entropy of the softmax", "", *entropies, n, "uniform 1.0986", sample),
+    ]
+
+
+def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, seed: int = 0) -> list[Row]:
+    """Agreement with a human matrix, with intervals from resampled pictures (pairs of one picture left out).
+
+    Args:
+        matrix: What people said.
+        before: Features of its pictures, (n, d).
+        after: Likewise, (n, k).
+        sample: See `Row`.
+        seed: Of the bootstrap.
+    """
+    rows = []
+    human = matrix.dissimilarities
+    for kernel in KERNELS:
+        found = [dissimilarities(features, kernel) for features in (before, after)]
+        resampled = _resampled(human, found, len(before), seed)
+        told = [agreement(distances, human) for distances in found]
+        for place, name in enumerate(("pearson", "spearman")):
+            values = [getattr(each, name) for each in told]
+            values.append(values[1] - values[0])
+            drawn = [resampled[:, place, 0], resampled[:, place, 1], resampled[:, place, 1] - resampled[:, place, 0]]
+            one, two, gain = (_percentile(value, each) for value, each in zip(values, drawn, strict=True))
+            rows.append(Row("rsa", matrix.name, f"{name} ({kernel})", "higher", one, two, gain, len(human), "", sample))
+    return rows
+
+
+def _resampled(human: Floats, found: Sequence[Floats], pictures: int, seed: int) -> Floats:
+    """Correlations in resamples of pictures, (resamples, 2 statistics, representations)."""
+    rng = np.random.default_rng(seed)
+    place = np.zeros((pictures, pictures), dtype=np.int64)
+    first, second = np.triu_indices(pictures, 1)
+    place[first, second] = place[second, first] = np.arange(len(human))
+    ranks = [stats.rankdata(values) for values in (human, *found)]
+    values = np.stack([human, *found]), np.stack(ranks)
+    results = np.empty((RESAMPLES, 2, len(found)))
+    for number in range(RESAMPLES):
+        drawn = rng.integers(0, pictures, pictures)
+        one, other = drawn[first], drawn[second]
+        pairs = place[one, other][one != other]
+        for statistic, arrays in enumerate(values):  # ranks of the whole: within a resample they are nearly its own
+            with np.errstate(invalid="ignore", divide="ignore"):
+                results[number, statistic] = np.corrcoef(arrays[:, pairs])[0, 1:]
+    return results
+
+
+def _percentile(value: float, drawn: Floats) -> Ends:
+    low, high = interval(np.array([value]), drawn[None], "percentile object bootstrap")
+    return (value, float(low[0]), float(high[0]))
+
+
+def local_rows(transform: AffineTransform, features: Floats, data: str, sample: str, seed: int = 0) -> list[Row]:
+    """How far the neighbourhoods of pictures are kept.
+
+    Args:
+        transform: The transform.
+        features: Of the pictures, (m, d), as the model gives them.
+        data: Their name.
+        sample: See `Row`.
+        seed: Draws the pictures of the divergence where there are many.
+    """
+    after = applied(transform, features)
+    standard = (features - transform.mean) / transform.std
+    chosen = np.arange(len(features))
+    if len(features) > _MOST_ROWS:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(features), _MOST_ROWS, replace=False))
+    pair = torch.from_numpy(standard[chosen]), torch.from_numpy(after[chosen])
+    found: list[tuple[str, str, float, float, int]] = [
+        (f"KL(P||Q), tau {tau:g}", "lower", 0.0, float(local_divergence(*pair, tau)), len(chosen)) for tau in _TAUS
+    ]
+    neighbours = min(10, len(features) - 1)
+    overlap = neighbour_overlap(features, after, neighbours)
+    found.append((f"overlap of {neighbours} nearest neighbours", "higher", 1.0, overlap, len(features)))
+    found.append(("linear CKA", "higher", 1.0, linear_cka(features, after), len(features)))
+    found.append(("linear CKA (unbiased)", "higher", 1.0, linear_cka(features, after, unbiased=True), len(features)))
+    condition = float(np.linalg.cond(transform.weights.astype(np.float64)))
+    found.append(("condition number of W", "lower", 1.0, condition, len(transform.weights)))
+    rows = []
+    for name, better, one, two, n in found:
+        ends = (_single(one), _single(two), _single(two - one))
+        rows.append(Row("local structure", data, name, better, *ends, n, "before: unchanged", sample))
+    return rows
+
+
+def downstream_rows(before: Floats, after: Floats, labels: Indices, data: str, sample: str) -> list[Row]:
+    """Few-shot classification, with intervals over draws of the shots, and anomaly detection, over classes.
+
+    Args:
+        before: Features of labelled pictures, (n, d).
+        after: Likewise, (n, k).
+        labels: The class of each, (n,).
+        data: Their name.
+        sample: See `Row`.
+    """
+    shots = [few_shot(features, labels) for features in (before, after)]
+    found = [anomaly(features, labels) for features in (before, after)]
+    accuracies = [np.array(each.accuracies) for each in shots]
+    aurocs = [np.array(each.aurocs) for each in found]
+    told = (
+        ("few-shot", f"accuracy, {shots[0].shots} a class", accuracies, f"chance {1 / shots[0].classes:.4f}"),
+        ("anomaly", f"AUROC, {found[0].neighbours} nearest", aurocs, "chance 0.5"),
+    )
+    rows = []
+    for task, measure, (one, two), reference in told:
+        ends = (_student(one), _student(two), _student(two - one))
+        rows.append(Row(task, data, measure, "higher", *ends, len(labels), reference, sample))
+    return rows
+
+
+def _student(values: Floats) -> Ends:
+    """The mean with its t interval."""
+    mean, count = float(values.mean()), len(values)
+    if count < 2:
+        return _single(mean)
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2.0, count - 1) * values.std(ddof=1) / np.sqrt(count))
+    return (mean, mean - reach, mean + reach)

@@ -1,0 +1,207 @@
+"""What learning leaves behind: a folder with a transform for each layer, whole or not at all.
+
+It holds `<layer>.safetensors` (the best fold's), `folds/<layer>_<fold>.safetensors`, `ceiling.csv` (a row a layer:
+choices on held-out objects before and after), `epochs.csv`, `trials.csv` where there was a search, `ceiling.png` and
+`ceiling.svg`, and `learned.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from alignbench.errors import DataError
+from alignbench.files import whole_folder
+from alignbench.results.folders import holders_of, slug_of
+from alignbench.results.run_folder import run_hash
+
+if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
+    from alignbench.transforms.evaluation.odd_one_out import OddOneOut
+    from alignbench.transforms.learning.layers import LearnedLayer
+    from alignbench.transforms.learning.search import Tried
+
+RECORD: Final = "learned.json"
+_FILES: Final = (RECORD, "ceiling.csv", "epochs.csv", "ceiling.png", "ceiling.svg")
+_ENDS: Final = ("before", "after", "difference")
+CEILING_COLUMNS: Final = (
+    *("model", "dataset", "subset", "objective", "tokens", "similarity", "layer", "depth", "n", "objects"),
+    *(f"{name}{end}" for name in _ENDS for end in ("", "_low", "_high")),
+    *("p", "noise_ceiling", "entropy", "held_out_loss", "best_fold"),
+)
+
+
+def learned_name(label: str, dataset: str, settings: Mapping[str, Any]) -> str:
+    """`<slug>__<dataset>__<objective>__<hash8>`."""
+    return f"{slug_of(label)}__{dataset}__{settings['recipe']['objective']}__{run_hash(dict(settings))}"
+
+
+def is_learned(folder: Path) -> bool:
+    """Whether a folder holds everything that learning leaves."""
+    return all((folder / name).is_file() for name in _FILES)
+
+
+def judged_row(judged: OddOneOut) -> dict[str, Any]:
+    """The columns of a table that say how choices were before and after."""
+    row: dict[str, Any] = {"n": judged.n, "objects": judged.objects}
+    for name, ends in zip(_ENDS, (judged.before, judged.after, judged.difference), strict=True):
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
+    return row | {"p": judged.p, "noise_ceiling": judged.ceiling, "entropy": judged.entropy}
+
+
+def ceiling_frame(layers: Sequence[LearnedLayer], settings: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of `ceiling.csv`."""
+    common = {name: settings[name] for name in ("model", "dataset", "tokens", "similarity")}
+    rows = [
+        {
+            **common,
+            "subset": ",".join(settings["subset"]),
+            "objective": found.recipe.objective,
+            "layer": found.layer,
+            "depth": found.depth,
+            **judged_row(found.judged),
+            "held_out_loss": found.loss,
+            "best_fold": found.best,
+        }
+        for found in layers
+    ]
+    return pd.DataFrame(rows, columns=list(CEILING_COLUMNS))
+
+
+def write_learned(
+    output: Path,
+    layers: Sequence[LearnedLayer],
+    settings: Mapping[str, Any],
+    details: Mapping[str, Any],
+    objects: Sequence[str],
+    held_out: Sequence[Sequence[int]],
+    tried: Mapping[str, Sequence[Tried]],
+    draw: Callable[[pd.DataFrame, Path], None],
+) -> Path:
+    """Write the folder.
+
+    Args:
+        output: Folder of such folders.
+        layers: What was learned.
+        settings: Everything that can change a number; its hash names the folder.
+        details: What else `learned.json` records.
+        objects: Names of all objects.
+        held_out: Numbers of those that each fold holds out.
+        tried: Trials of the search of each layer.
+        draw: Writes the figure of the ceiling into a folder.
+
+    Raises:
+        AlignbenchError: If it cannot be written.
+    """
+    folder = output / learned_name(settings["model"], settings["dataset"], settings)
+    frame = ceiling_frame(layers, settings)
+    with whole_folder(folder) as scratch:
+        for found in layers:
+            _write_transforms(scratch, found, settings, objects, held_out)
+        frame.to_csv(scratch / "ceiling.csv", index=False)
+        _epochs(layers).to_csv(scratch / "epochs.csv", index=False)
+        if any(tried.values()):
+            _trials(tried).to_csv(scratch / "trials.csv", index=False)
+        draw(frame, scratch)
+        record = {"settings": dict(settings), **details}
+        (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def _write_transforms(
+    place: Path,
+    found: LearnedLayer,
+    settings: Mapping[str, Any],
+    objects: Sequence[str],
+    held_out: Sequence[Sequence[int]],
+) -> None:
+    """Those of all folds of a layer, and the best one again."""
+    for fold, learned in enumerate(found.folds):
+        provenance = _provenance(found, settings, fold, objects, set(held_out[fold]))
+        transform = replace(learned.transform, provenance=provenance)
+        transform.save(place / "folds" / f"{found.layer}_{fold}.safetensors")
+        if fold == found.best:
+            transform.save(place / f"{found.layer}.safetensors")
+
+
+def _provenance(
+    found: LearnedLayer, settings: Mapping[str, Any], fold: int, objects: Sequence[str], held_out: set[int]
+) -> dict[str, Any]:
+    """Where a fold's transform comes from."""
+    learned = found.folds[fold]
+    names = ("model", "model_fingerprint", "dataset", "subset", "data_fingerprint", "tokens", "local_images")
+    return {
+        **{name: settings[name] for name in names},
+        "layer": found.layer,
+        "recipe": asdict(found.recipe),
+        "objective": found.recipe.objective,
+        "fold": fold,
+        "epoch": learned.best,
+        "held_out_loss": learned.loss,
+        "held_out_objects": [name for number, name in enumerate(objects) if number in held_out],
+        "learned_objects": [name for number, name in enumerate(objects) if number not in held_out],
+    }
+
+
+def _epochs(layers: Sequence[LearnedLayer]) -> pd.DataFrame:
+    rows = [
+        {"layer": found.layer, "fold": fold, **asdict(epoch), "best": epoch.number == learned.best}
+        for found in layers
+        for fold, learned in enumerate(found.folds)
+        for epoch in learned.epochs
+    ]
+    return pd.DataFrame(rows).rename(columns={"number": "epoch"})
+
+
+def _trials(tried: Mapping[str, Sequence[Tried]]) -> pd.DataFrame:
+    rows = [
+        {"layer": layer, "trial": one.number, **one.parameters, "held_out_loss": one.loss}
+        for layer, trials in tried.items()
+        for one in trials
+    ]
+    return pd.DataFrame(rows)
+
+
+def find_learned(places: Sequence[Path]) -> list[Path]:
+    """Folders of learned transforms among or directly below some places."""
+    return holders_of(RECORD, places)
+
+
+def read_ceiling(folder: Path) -> pd.DataFrame:
+    """The table of a folder.
+
+    Raises:
+        DataError: If it is no such folder, or its table is another's.
+    """
+    texts = CEILING_COLUMNS[:7]
+    try:
+        frame = pd.read_csv(
+            folder / "ceiling.csv",
+            keep_default_na=False,
+            na_values={name: "" for name in CEILING_COLUMNS if name not in texts},
+            dtype=dict.fromkeys(texts, str),
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder} holds no ceiling.csv that can be read: learn the transforms again") from error
+    if tuple(frame.columns) != CEILING_COLUMNS or frame.empty:
+        raise DataError(f"{folder / 'ceiling.csv'} does not hold the columns of a ceiling: learn the transforms again")
+    return frame
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """`learned.json` of a folder.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / RECORD} cannot be read: learn the transforms again") from error
+    if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+        raise DataError(f"{folder / RECORD} does not say how transforms were learned: learn them again")
+    return record

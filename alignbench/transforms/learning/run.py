@@ -1,0 +1,256 @@
+"""Learning transforms for a model: from the judgments of a data set to a folder of transforms.
+
+judgments, images -> features of all layers, once -> folds of objects -> a transform a layer and fold -> folder
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from alignbench.datasets import DATASETS
+from alignbench.datasets.images import ImageSource
+from alignbench.datasets.judgments import DataSet, Judgments
+from alignbench.errors import UsageError, unknown
+from alignbench.extraction.features import Reading, chosen_layers
+from alignbench.models.layer_names import counted_layers
+from alignbench.models.towers import Tower
+from alignbench.transforms.evaluation.odd_one_out import KINDS, triplets_of
+from alignbench.transforms.learning.folder import is_learned, learned_name, write_learned
+from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
+from alignbench.transforms.learning.inputs import digest_of_images, features_of, local_pictures, varying_layers
+from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
+from alignbench.transforms.learning.recipe import Recipe
+from alignbench.transforms.learning.search import Tried, search
+from alignbench.transforms.learning.train import check_images
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to learn, and on what.
+
+    Attributes:
+        dataset: Name of a data set of odd-one-out triplets.
+        data_root: Its folder; none for packaged sets.
+        subsets: Whose triplets; empty for `trainset`.
+        limit: Only the first triplets of each.
+        layers: Names of layers; `all` for every one.
+        recipe: How.
+        folds: How many.
+        local_images: For gLocal: a folder of pictures, or the name of a packaged data set; none for that of a packaged
+            data set of triplets.
+        similarity: Of the choices that judge: `cosine`, `euclidean` or `dot`.
+        trials: Of a search for hyper-parameters at each layer; 0 for none.
+        pixel_cache: As for `Cell`.
+    """
+
+    dataset: str
+    data_root: Path | None = None
+    subsets: tuple[str, ...] = ()
+    limit: int | None = None
+    layers: tuple[str, ...] = ("projection",)
+    recipe: Recipe = field(default_factory=Recipe)
+    folds: int = 3
+    local_images: str | None = None
+    similarity: str = "cosine"
+    trials: int = 0
+    pixel_cache: str | None = None
+
+    def checked(self) -> Job:
+        """The job, if what it names can be there; nothing is read.
+
+        Raises:
+            UsageError: If not.
+        """
+        data_set = DATASETS.load(self.dataset)
+        if data_set.kind != "choice" or data_set.level != "high":
+            raise UsageError(f"{self.dataset} has no odd-one-out triplets: learn on things or shapes-high")
+        if self.similarity not in KINDS:
+            raise unknown("similarity", self.similarity, KINDS)
+        if self.trials < 0:
+            raise UsageError(f"trials {self.trials} are below 0")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit {self.limit} is below 1")
+        if not self.layers:
+            raise UsageError("no layer to learn a transform of: name some with --layers")
+        if self.recipe.objective == "glocal" and self.local_images is None and not data_set.packaged:
+            raise UsageError(
+                "gLocal keeps the local structure of other images: name a folder of them with --local-images"
+            )
+        return replace(self, recipe=self.recipe.checked())
+
+
+class JobListener:
+    """Hears of the progress; this one ignores it all."""
+
+    def planned(self, text: str, images: int) -> None:
+        """So many pictures are about to be embedded."""
+
+    def embedded(self, images: int) -> None:
+        """Some more were."""
+
+    def learning(self, text: str) -> None:
+        """Pictures are done, and learning begins."""
+
+    def tried(self, layer: str, tried: Tried) -> None:
+        """A trial of the search ended."""
+
+    def learned(self, layer: LearnedLayer) -> None:
+        """A layer is done."""
+
+
+def run_job(
+    job: Job,
+    tower: Tower,
+    label: str,
+    reading: Reading,
+    output: Path,
+    *,
+    draw: Callable[[pd.DataFrame, Path], None],
+    overwrite: bool = False,
+    listener: JobListener | None = None,
+) -> tuple[Path, bool]:
+    """Learn what a job asks for, unless it is finished.
+
+    Args:
+        job: What.
+        tower: The model, loaded under the `corrected` protocol.
+        label: What it is called.
+        reading: How its features are read; one token must be left (`cls` or `mean`, or the projection alone).
+        output: Folder of such folders.
+        draw: Writes the figure of the ceiling into a folder.
+        overwrite: Whether to do it again.
+        listener: Hears of the progress.
+
+    Returns:
+        The folder, and whether it was finished before.
+
+    Raises:
+        UsageError: If what is asked for contradicts itself.
+        DataError: If data are missing, or leave nothing to learn or to validate.
+        AlignbenchError: If features or losses are not finite, or the folder cannot be written.
+    """
+    listener, start = listener or JobListener(), time.perf_counter()
+    job = job.checked()
+    recipe = job.recipe
+    layers = chosen_layers(tower, job.layers)
+    if reading.view == "all" and any(layer.tokens > 1 for layer in layers):
+        raise UsageError("a transform takes one vector a picture: use --tokens cls or mean, or the projection alone")
+    data_set, judgments = _judgments(job)
+    triplets, objects = triplets_of(judgments), len(judgments.images.names)
+    folds = [
+        split_triplets(triplets, objects, held, recipe.seed) for held in object_folds(objects, job.folds, recipe.seed)
+    ]
+    local = local_pictures(job.local_images, data_set) if recipe.objective == "glocal" else None
+    if local is not None:
+        check_images(len(local.names))
+    identities = judgments.images.identities()
+    settings = _settings(job, recipe, label, tower, reading, judgments, identities, local)
+    folder = output / learned_name(label, job.dataset, settings)
+    if is_learned(folder) and not overwrite:
+        return folder, True
+    count = objects + (0 if local is None else len(local.names))
+    listener.planned(f"{count:,} images, {counted_layers(len(layers))}, {reading.device}", count)
+    features, images = features_of(tower, reading, layers, judgments.images, local, job.pixel_cache, listener.embedded)
+    layers = varying_layers(layers, features, reading.view)
+    told = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
+    listener.learning(f"learning {recipe.objective}: {told}")
+    journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
+    found: list[LearnedLayer] = []
+    tried: dict[str, list[Tried]] = {}
+    for layer in layers:
+        attempt = partial(
+            learn_layer,
+            layer.name,
+            layer.depth,
+            features[layer.name],
+            folds,
+            images=images.get(layer.name),
+            kind=job.similarity,
+            published_ceiling=data_set.published_ceiling,
+            accelerator=reading.device,
+        )
+        if job.trials:
+            learned, tried[layer.name] = _searched(job, attempt, journal, layer.name, listener)
+        else:
+            learned = attempt(recipe)
+        found.append(learned)
+        listener.learned(learned)
+    held_out = [fold.held_out.tolist() for fold in folds]
+    details = _details(folds, triplets, time.perf_counter() - start, reading)
+    written = write_learned(output, found, settings, details, judgments.images.names, held_out, tried, draw)
+    journal.unlink(missing_ok=True)
+    return written, False
+
+
+def _searched(
+    job: Job, attempt: Callable[[Recipe], LearnedLayer], journal: Path, layer: str, listener: JobListener
+) -> tuple[LearnedLayer, list[Tried]]:
+    """What the best recipe gives, learned again only if its trial was in an earlier process; and all trials."""
+    lowest: LearnedLayer | None = None
+
+    def judge(recipe: Recipe) -> float:
+        nonlocal lowest
+        found = attempt(recipe)
+        if lowest is None or found.loss < lowest.loss:
+            lowest = found
+        return found.loss
+
+    best, tried = search(job.recipe, judge, job.trials, journal, layer, lambda one: listener.tried(layer, one))
+    return lowest if lowest is not None and lowest.recipe == best else attempt(best), tried
+
+
+def _judgments(job: Job) -> tuple[DataSet, Judgments]:
+    data_set = DATASETS.load(job.dataset)
+    judgments = data_set.read(job.data_root, job.subsets or ("trainset",))
+    return data_set, judgments if job.limit is None else judgments.limited(job.limit)
+
+
+def _settings(
+    job: Job,
+    recipe: Recipe,
+    label: str,
+    tower: Tower,
+    reading: Reading,
+    judgments: Judgments,
+    identities: Sequence[str],
+    local: ImageSource | None,
+) -> dict[str, Any]:
+    """Everything that can change a number."""
+    return {
+        "model": label,
+        "model_fingerprint": tower.fingerprint,
+        "dataset": job.dataset,
+        "subset": [subset.name for subset in judgments.subsets],
+        "limit": job.limit,
+        "data_fingerprint": judgments.fingerprint(identities),
+        "layers": [layer.name for layer in chosen_layers(tower, job.layers)],
+        "tokens": reading.view,
+        "precision": reading.precision,
+        "recipe": asdict(recipe),
+        "folds": job.folds,
+        "local_images": None if local is None else digest_of_images(local),
+        "similarity": job.similarity,
+        "trials": job.trials,
+    }
+
+
+def _details(folds: Sequence[Fold], triplets: Any, seconds: float, reading: Reading) -> dict[str, Any]:
+    packages = ("alignbench", "torch", "lightning", "optuna", "scikit-learn", "numpy")
+    return {
+        "triplets": len(triplets),
+        "fold_triplets": [
+            {"train": len(fold.train), "validate": len(fold.validate), "judge": len(fold.judge)} for fold in folds
+        ],
+        "device": reading.device,
+        "seconds": round(seconds, 3),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+    }

@@ -1,0 +1,143 @@
+"""Hyper-parameters of a recipe, searched with Optuna in a journal, so that a search that was stopped goes on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alignbench.errors import AlignbenchError, DataError, UsageError
+from alignbench.transforms.learning.recipe import OPTIMISERS, Recipe
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # what Optuna makes of nonsense
+
+_STOPPED: Final = "stopped"  # marks a trial that did not end by itself
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One trial.
+
+    Attributes:
+        number: From 0.
+        parameters: By field of `Recipe`.
+        loss: Mean over folds of the held-out loss on triplets; none if it failed.
+    """
+
+    number: int
+    parameters: dict[str, Any]
+    loss: float | None
+
+
+def search(
+    base: Recipe,
+    judge: Callable[[Recipe], float],
+    trials: int,
+    journal: Path,
+    name: str,
+    advanced: Callable[[Tried], None] = lambda tried: None,
+) -> tuple[Recipe, list[Tried]]:
+    """The recipe with the lowest held-out loss on triplets of so many.
+
+    What is made small is comparable between all weights of the local term and the penalty, as the objective is not. The
+    first trial is the base itself, brought into the ranges; then Optuna's sampler (TPE) proposes: lambda from 1e-5 to
+    10, the learning rate from 1e-4 to 1e-2 (both on a logarithmic scale), the optimiser; with gLocal also alpha from
+    0.05 to 0.5 and tau from 0.05 to 2. The sampler is seeded by the recipe and the number of trials that ended, so that
+    a search that was stopped proposes what it would have proposed; the trial in which it was stopped does not count.
+
+    Args:
+        base: What is not searched.
+        judge: Learns by a recipe, and gives its loss.
+        trials: In all, those in the journal included.
+        journal: File that remembers; made if it is not there.
+        name: Of the study in it.
+        advanced: Hears of every trial.
+
+    Raises:
+        UsageError: If there is to be no trial.
+        DataError: If the journal cannot be read.
+        AlignbenchError: If no trial had a finite loss.
+    """
+    if trials < 1:
+        raise UsageError(f"--trials {trials} is below 1")
+    import optuna
+
+    study = _study(journal, name)
+
+    def objective(trial: Trial) -> float:
+        try:
+            return judge(replace(base, **_proposed(trial, base.objective)))
+        except AlignbenchError:
+            raise
+        except BaseException:  # such as Ctrl-C, of which Optuna makes a trial that failed
+            trial.set_user_attr(_STOPPED, True)
+            raise
+
+    def heard(_: Study, trial: optuna.trial.FrozenTrial) -> None:
+        advanced(Tried(trial.number, dict(trial.params), trial.value))
+
+    while len(tried := _ended(study)) < trials:
+        study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(tried))
+        if not tried and not study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.WAITING]):
+            study.enqueue_trial(_of(base))
+        study.optimize(objective, n_trials=1, catch=(AlignbenchError,), callbacks=[heard])
+    if not any(one.loss is not None for one in tried):
+        raise AlignbenchError(
+            f"none of {len(tried)} trials of {name} had a finite loss: see a single one without --trials"
+        )
+    return replace(base, **study.best_params), tried
+
+
+def _ended(study: Study) -> list[Tried]:
+    """Trials that ended by themselves."""
+    return [
+        Tried(trial.number, dict(trial.params), trial.value)
+        for trial in study.trials
+        if trial.state.is_finished() and _STOPPED not in trial.user_attrs
+    ]
+
+
+def _study(journal: Path, name: str) -> Study:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the journal is experimental
+            storage = JournalStorage(JournalFileBackend(str(journal), JournalFileOpenLock(str(journal))))
+            return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+    except _UNREADABLE as error:
+        raise DataError(f"{journal} cannot be read as a journal of Optuna: remove it to search anew") from error
+
+
+def _proposed(trial: Trial, objective: str) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "lam": trial.suggest_float("lam", 1e-5, 10.0, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+        "optimiser": trial.suggest_categorical("optimiser", OPTIMISERS),
+    }
+    if objective == "glocal":
+        found |= {
+            "alpha": trial.suggest_float("alpha", 0.05, 0.5),
+            "tau": trial.suggest_float("tau", 0.05, 2.0, log=True),
+        }
+    return found
+
+
+def _of(recipe: Recipe) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "lam": min(max(recipe.lam, 1e-5), 10.0),
+        "learning_rate": min(max(recipe.learning_rate, 1e-4), 1e-2),
+        "optimiser": recipe.optimiser,
+    }
+    if recipe.objective == "glocal":
+        found |= {"alpha": min(max(recipe.alpha, 0.05), 0.5), "tau": min(max(recipe.tau, 0.05), 2.0)}
+    return found

@@ -1,0 +1,145 @@
+"""Which transform a user means: a file, or a published one by its name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from alignbench.errors import UsageError
+from alignbench.extraction.feature_files import FeatureFile
+from alignbench.files import ARRAY_FILES
+from alignbench.models.layer_names import PROJECTION
+from alignbench.transforms.affine import AffineTransform
+
+_HUB: Final = "open_clip:hf-hub:"  # the same checkpoint by open_clip's name for a repository
+
+_USUAL_STEM = "transform"  # of published files, which are told apart by their folders
+_LEARNED = "learned.json"  # beside learned ones, in a folder <model>__<dataset>__<objective>__<hash>
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A transform by the name that its results bear.
+
+    Attributes:
+        name: The published name, or that of the file without its ending.
+        transform: What it does.
+    """
+
+    name: str
+    transform: AffineTransform
+
+    @property
+    def layer(self) -> str:
+        """The layer whose features it takes."""
+        return str(self.transform.provenance.get("layer", PROJECTION))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the numbers that it multiplies and adds, in whatever kind of file they are."""
+        found, transform = hashlib.sha256(repr(self.transform.weights.shape).encode()), self.transform
+        for numbers in (transform.weights, [transform.mean, transform.std], transform.bias):
+            if numbers is not None:
+                found.update(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
+        return found.hexdigest()
+
+    def settings(self) -> dict[str, str]:
+        """What settles the numbers of a run."""
+        return {"name": self.name, "sha256": self.digest, "layer": self.layer}
+
+    def record(self) -> dict[str, Any]:
+        """What `run.json` says of it; the names of the objects that it was learned on are in its file."""
+        told = {name: value for name, value in self.transform.provenance.items() if not name.endswith("_objects")}
+        return {**self.settings(), "provenance": told}
+
+
+def chosen(text: str | Path, *, mean: float | None = None, std: float | None = None) -> Chosen:
+    """The transform that a user names.
+
+    Args:
+        text: A file (`.safetensors`, `.npz` or `.npy`), or the name of a published transform.
+        mean: Of a `.npy`, which does not hold it.
+        std: Likewise.
+
+    Raises:
+        UsageError: If there is none of that name, or a `.npy` comes without mean and std.
+        DataError: If the file cannot be read.
+        AlignbenchError: If it cannot be downloaded.
+    """
+    name = name_of(text)
+    if not _is_file(text):
+        if not (mean is None and std is None):
+            raise UsageError(f"the published transform {text} has a mean and std of its own: leave out those given")
+        from alignbench.transforms.published import published
+
+        return Chosen(name, published(str(text)))
+    path = Path(text)
+    if path.suffix == ".npy" and mean is None and std is None:
+        raise UsageError(
+            f"{path} holds no mean and std: load it with them in Python (AffineTransform.load) and save it as "
+            ".safetensors, or transform features that exist by `alignbench transform apply --mean --std`"
+        )
+    return Chosen(name, AffineTransform.load(path, mean=mean, std=std))
+
+
+def name_of(text: str | Path) -> str:
+    """What results call a transform; nothing is read.
+
+    A file gives its name, without the ending. `transform.npz` is called after its folder, and so is what
+    `alignbench transform learn` left, by its objective and hash: `glocal-1a2b3c4d`, `-layer_7` after it for a block.
+
+    Args:
+        text: See `chosen`.
+    """
+    path, name = Path(text), str(text)
+    if _is_file(text):
+        folder = path.resolve().parent
+        name = folder.name if path.stem == _USUAL_STEM else path.stem
+        if (folder / _LEARNED).is_file():
+            layer = [] if path.stem == PROJECTION else [path.stem]
+            name = "-".join([*folder.name.split("__")[-2:], *layer])
+    return name.replace("@", "-")  # which is what a label is split at
+
+
+def _is_file(text: str | Path) -> bool:
+    return isinstance(text, Path) or Path(text).suffix in ARRAY_FILES or Path(text).is_file()
+
+
+def check_fits(chosen: Chosen, features: FeatureFile, layer: str) -> None:
+    """Refuse a transform of another model, layer or view, as far as both say of which they are, and a second one.
+
+    Raises:
+        UsageError: If they differ, the projection is divided by its norm, or the layer has been transformed already.
+    """
+    told, here = chosen.transform.provenance, features.origin
+    if layer in here.get("transforms", {}):
+        raise UsageError(f"{layer} has been transformed already, by {here['transforms'][layer]}: add --force")
+    if "model" in here and "layer" in told and told["layer"] != layer:
+        raise UsageError(f"the transform {chosen.name} is for {told['layer']}, not for {layer}: add --force")
+    if here.get("normalized") and layer == PROJECTION and "layer" in told:
+        raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add --force")
+    for name in ("model_fingerprint", "tokens"):
+        if name in told and name in here and told[name] != here[name] and (name != "tokens" or layer != PROJECTION):
+            known = told.get("model", "another model") if name == "model_fingerprint" else f"the view {told[name]}"
+            ours = here.get("model", "another model") if name == "model_fingerprint" else f"the view {here[name]}"
+            raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add --force")
+    if "models" in told and "model" in here and not is_among(here["model"], [told.get("model"), *told["models"]]):
+        raise UsageError(
+            f"the transform {chosen.name} is of {told['model']}, and these features of {here['model']}: add --force"
+        )
+
+
+def is_among(label: str, names: Sequence[str | None]) -> bool:
+    """Whether a model is one of those that a transform is for: the one rule, for towers and for files of features.
+
+    Args:
+        label: What the model is called; a local directory is known by the last part of a name.
+        names: Of models.
+    """
+    wanted = label.removeprefix(_HUB)
+    return wanted in {part for name in names if name for part in (name, *([] if ":" in name else [Path(name).name]))}

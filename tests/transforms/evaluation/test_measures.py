@@ -1,0 +1,237 @@
+"""Rows of before and after, against NumPy, scipy and direct calls."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.spatial.distance import pdist
+
+from alignbench.datasets.human_matrices import HumanMatrix
+from alignbench.datasets.images import FileImages
+from alignbench.transforms import AffineTransform
+from alignbench.transforms.evaluation import downstream
+from alignbench.transforms.evaluation import measures as evaluation
+from alignbench.transforms.evaluation.downstream import anomaly, few_shot
+from alignbench.transforms.evaluation.folder import EVALUATION_COLUMNS, Row, evaluation_frame
+from alignbench.transforms.evaluation.measures import applied, downstream_rows, local_rows, odd_one_out_rows, rsa_rows
+from alignbench.transforms.evaluation.odd_one_out import OddOneOut
+from alignbench.transforms.evaluation.similarity import (
+    KERNELS,
+    agreement,
+    dissimilarities,
+    linear_cka,
+    neighbour_overlap,
+)
+
+Floats = NDArray[np.float64]
+GOLDEN = {"correlation": (0.7614794652, 0.7412052591), "cosine": (0.8050065306, 0.7900567530)}
+
+
+def human(values: Floats, kind: str = "dissimilarity") -> HumanMatrix:
+    count = round((1 + math.sqrt(1 + 8 * len(values))) / 2)
+    names = tuple(f"{number}.jpg" for number in range(count))
+    return HumanMatrix("people", FileImages(Path(), names), values, kind, "")  # type: ignore[arg-type]
+
+
+def two_representations() -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 16))
+    return x, x @ rng.normal(size=(16, 24)) + 0.5 * rng.normal(size=(40, 24))
+
+
+def by_measure(rows: list[Row]) -> dict[str, Row]:
+    return {row.measure: row for row in rows}
+
+
+def identity(width: int) -> AffineTransform:
+    return AffineTransform(np.eye(width), 0.0, 1.0)
+
+
+def rotation(width: int, scale: float) -> AffineTransform:
+    return AffineTransform(
+        scale * np.linalg.qr(np.random.default_rng(3).normal(size=(width, width)))[0], 0.0, 1.0, np.zeros(width)
+    )
+
+
+# ---------------------------------------------------------------------------------------- human matrices
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kind", ["dissimilarity", "similarity"])
+def test_rsa_gives_the_golden_numbers(monkeypatch: pytest.MonkeyPatch, kernel: str, kind: str) -> None:
+    monkeypatch.setattr(evaluation, "RESAMPLES", 20)
+    x, y = two_representations()
+    values = pdist(y, kernel)
+    rows = by_measure(rsa_rows(human(values if kind == "dissimilarity" else -values, kind), x, y, "not seen"))
+    for statistic, expected in zip(("pearson", "spearman"), GOLDEN[kernel], strict=True):
+        row = rows[f"{statistic} ({kernel})"]
+        assert row.before[0] == pytest.approx(expected, abs=5e-11)
+        assert row.after[0] == pytest.approx(1.0), "a representation agrees with itself"
+        assert row.difference[0] == pytest.approx(1.0 - expected, abs=5e-11)
+        assert (row.task, row.data, row.better, row.n, row.sample) == ("rsa", "people", "higher", 780, "not seen")
+
+
+def test_rsa_is_the_agreement_of_every_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "RESAMPLES", 50)
+    x, y = two_representations()
+    matrix = human(np.random.default_rng(1).uniform(size=780))
+    rows = by_measure(rsa_rows(matrix, x, y, "not seen"))
+    for kernel in KERNELS:
+        before, after = (agreement(dissimilarities(each, kernel), matrix.values) for each in (x, y))
+        for name in ("pearson", "spearman"):
+            row = rows[f"{name} ({kernel})"]
+            assert (row.before[0], row.after[0]) == (getattr(before, name), getattr(after, name))
+            for value, low, high in (row.before, row.after, row.difference):
+                assert low < value < high
+
+
+def test_an_identity_gains_nothing() -> None:
+    x, y = two_representations()
+    for row in rsa_rows(human(pdist(y)), x, applied(identity(16), x), "not seen"):
+        np.testing.assert_allclose(row.difference, 0.0, atol=1e-12)
+        np.testing.assert_allclose(row.before, row.after, rtol=1e-12)
+
+
+def test_resampled_pictures_say_how_far_correlations_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The truth is that of 1,000 pictures; intervals of 30 hold it nearly always, and are not merely wide."""
+    monkeypatch.setattr(evaluation, "KERNELS", ("cosine",))
+    monkeypatch.setattr(evaluation, "RESAMPLES", 150)
+
+    def drawn(pictures: int, seed: int) -> tuple[HumanMatrix, Floats, Floats]:
+        rng = np.random.default_rng(seed)
+        shared = rng.normal(size=(pictures, 6))
+        said, before, after = (np.hstack([shared, noise * rng.normal(size=(pictures, 6))]) for noise in (0.5, 2.0, 1.0))
+        return human(pdist(said, "cosine")), before, after
+
+    matrix, *features = drawn(1000, 1000)
+    before, after = (agreement(dissimilarities(each, "cosine"), matrix.values).pearson for each in features)
+    found = np.array([rsa_rows(*drawn(30, seed), "", seed)[0].difference for seed in range(60)])
+    covered = (found[:, 1] <= after - before) & (after - before <= found[:, 2])
+    assert covered.mean() > 0.9
+    spread = found[:, 0].std() * 2 * 1.96
+    assert spread < (found[:, 2] - found[:, 1]).mean() < 1.8 * spread
+
+
+# --------------------------------------------------------------------------------------- local structure
+
+
+@pytest.mark.parametrize("transform", [identity(16), rotation(16, 0.08)], ids=["identity", "scaled rotation"])
+def test_what_keeps_angles_keeps_neighbours(transform: AffineTransform) -> None:
+    rows = local_rows(transform, two_representations()[0], "pictures", "not seen")
+    assert len(rows) == 6
+    for row in rows:
+        expected = 0.0 if row.measure.startswith("KL") else 1.0
+        for value, low, high in (row.before, row.after):
+            assert value == pytest.approx(expected, abs=1e-12)
+            assert math.isnan(low)
+            assert math.isnan(high)
+        assert row.difference[0] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("tau", "golden"), [(1.0, 0.0045291344), (0.1, 0.1171362534)])
+def test_divergence_is_the_local_loss_without_the_entropy_before(tau: float, golden: float) -> None:
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(6, 4))
+    weights, bias = 0.5 * np.eye(4) + 0.1 * rng.normal(size=(4, 4)), np.full(4, 0.01)
+    found = by_measure(local_rows(AffineTransform(weights, 0.0, 1.0, bias), x, "pictures", ""))
+    assert found[f"KL(P||Q), tau {tau:g}"].after[0] == pytest.approx(golden, abs=5e-11)
+    scaled = by_measure(local_rows(AffineTransform(weights, 0.4, 1.7, bias), 1.7 * x + 0.4, "pictures", ""))
+    assert scaled[f"KL(P||Q), tau {tau:g}"].after[0] == pytest.approx(golden, abs=5e-11), "of standardised features"
+    loss, entropy = _local_loss(x, x @ weights + bias, tau), _local_loss(x, x, tau)
+    assert loss - entropy == pytest.approx(golden, abs=5e-11)
+
+
+def _local_loss(before: Floats, after: Floats, tau: float) -> float:
+    """Mean over pictures of -sum P log Q, picture by picture."""
+    total = 0.0
+    for i in range(len(before)):
+        others = [j for j in range(len(before)) if j != i]
+        first, second = (
+            np.array([each[i] @ each[j] / np.linalg.norm(each[i]) / np.linalg.norm(each[j]) for j in others]) / tau
+            for each in (before, after)
+        )
+        p, q = (np.exp(each) / np.exp(each).sum() for each in (first, second))
+        total -= float(p @ np.log(q))
+    return total / len(before)
+
+
+def test_what_a_transform_changes_is_told() -> None:
+    x, _ = two_representations()
+    weights = np.random.default_rng(5).normal(size=(16, 9))
+    transform = AffineTransform(weights, 0.2, 2.0)
+    after = (x - 0.2) / 2.0 @ weights
+    found = by_measure(local_rows(transform, x, "pictures", "not seen"))
+    assert found["overlap of 10 nearest neighbours"].after[0] == neighbour_overlap(x, after, 10)
+    assert found["linear CKA"].after[0] == pytest.approx(linear_cka(x, after), rel=1e-12)
+    assert found["linear CKA (unbiased)"].after[0] == pytest.approx(linear_cka(x, after, unbiased=True), rel=1e-12)
+    singular = np.linalg.svd(weights, compute_uv=False)
+    condition = found["condition number of W"]
+    assert condition.after[0] == pytest.approx(singular[0] / singular[-1])
+    assert condition.n == 16
+    assert {row.better for name, row in found.items() if "CKA" in name or "overlap" in name} == {"higher"}
+
+
+def test_of_many_pictures_some_are_drawn_for_the_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "_MOST_ROWS", 12)
+    x, _ = two_representations()
+    transform = rotation(16, 1.0)
+    turned = AffineTransform(transform.weights + 0.3, 0.0, 1.0)
+    found = by_measure(local_rows(turned, x, "pictures", "", seed=4))
+    drawn = np.sort(np.random.default_rng(4).choice(40, 12, replace=False))
+    expected = _local_loss(x[drawn], applied(turned, x[drawn]), 1.0) - _local_loss(x[drawn], x[drawn], 1.0)
+    assert found["KL(P||Q), tau 1"].after[0] == pytest.approx(expected, abs=1e-12)
+    assert (found["KL(P||Q), tau 1"].n, found["linear CKA"].n) == (12, 40)
+
+
+# -------------------------------------------------------------------------------------------- downstream
+
+
+def test_downstream_rows_are_those_of_direct_calls_with_t_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downstream, "PENALTIES", (0.1, 10.0))
+    rng = np.random.default_rng(0)
+    labels = np.repeat([2, 5, 9], 14)
+    before = np.eye(3, 8)[np.repeat(np.arange(3), 14)] + 0.6 * rng.normal(size=(42, 8))
+    after = before @ rng.normal(size=(8, 5))
+    shots, alarms = downstream_rows(before, after, labels, "classes", "not seen")
+    accuracies = [few_shot(each, labels).accuracies for each in (before, after)]
+    aurocs = [anomaly(each, labels).aurocs for each in (before, after)]
+    for row, (one, two) in ((shots, accuracies), (alarms, aurocs)):
+        gain = np.array(two) - np.array(one)
+        for ends, values in ((row.before, one), (row.after, two), (row.difference, gain)):
+            expected = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+            np.testing.assert_allclose(ends, [np.mean(values), *expected], rtol=1e-9)
+    assert [row.task for row in (shots, alarms)] == ["few-shot", "anomaly"]
+    assert (shots.measure, shots.reference, shots.n) == ("accuracy, 5 a class", "chance 0.3333", 42)
+    assert (alarms.measure, alarms.reference) == ("AUROC, 5 nearest", "chance 0.5")
+
+
+# ----------------------------------------------------------------------------------- choices, and the table
+
+
+def test_choices_are_held_against_the_ceiling_and_chance() -> None:
+    judged = OddOneOut(90, 20, (0.4, 0.3, 0.5), (0.6, 0.5, 0.7), (0.2, 0.1, 0.3), 0.01, 0.68, 0.9)
+    accuracy, entropy = odd_one_out_rows(judged, "things", "dot", "held-out objects", 1.05)
+    assert accuracy.measure == "accuracy (dot)"
+    assert (accuracy.before, accuracy.after, accuracy.difference) == (judged.before, judged.after, judged.difference)
+    assert accuracy.reference == "noise ceiling 0.6800, chance 0.3333"
+    assert (accuracy.n, accuracy.sample) == (90, "held-out objects")
+    assert (entropy.before[0], entropy.after[0], entropy.better) == (1.05, 0.9, "")
+    assert entropy.difference[0] == pytest.approx(-0.15)
+    assert entropy.reference == f"uniform {math.log(3):.4f}"
+    unknown = odd_one_out_rows(replace(judged, ceiling=math.nan), "mine", "cosine", "unknown", 1.0)[0]
+    assert unknown.reference == "chance 0.3333"
+
+
+def test_a_row_has_its_intervals_beside_it() -> None:
+    row = Row("rsa", "people", "pearson", "higher", (1, 2, 3), (4, 5, 6), (7, 8, 9), 10, "chance", "not seen")
+    frame = evaluation_frame([row])
+    assert tuple(frame.columns) == EVALUATION_COLUMNS
+    names = [f"{name}{end}" for name in ("before", "after", "difference") for end in ("", "_low", "_high")]
+    assert frame.loc[0, names].tolist() == list(range(1, 10))
+    assert frame.loc[0, ["task", "n", "reference", "sample"]].tolist() == ["rsa", 10, "chance", "not seen"]
