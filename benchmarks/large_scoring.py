@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from alignbench.comparison import compare
 from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.things import THINGS
 from alignbench.distances.names import DISTANCES
@@ -31,6 +30,7 @@ from alignbench.measurement.scoring import score_rows
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
 from alignbench.results.stored_run import read_run
+from alignbench.study.comparison import compare
 
 OBJECTS = 1_854
 SHARES = {"testset1": 0.0033, "validationset": 0.0965}  # of all triplets; the rest are `trainset`

@@ -20,7 +20,7 @@ from alignbench.cli.main import main
 from alignbench.report.page import study_page, write_page
 from alignbench.study.factors import Factor, Option
 from alignbench.study.findings import Finding
-from alignbench.study.runs import Study, read_study
+from alignbench.study.study import Study, read_study
 from pages import Opened, Parsed, chromium, words
 from studies import BASE_16, BASE_32, DATASETS, Made, as_published, write_made
 

@@ -22,9 +22,9 @@ def compare(
 ) -> None:
     """Paired difference of two runs, with its interval: at the projection, at the best layer and at every layer."""
     from alignbench.cli.show import print_table
-    from alignbench.comparison import compare as compare_runs
-    from alignbench.comparison import fitted_apart
     from alignbench.results.stored_run import read_run
+    from alignbench.study.comparison import compare as compare_runs
+    from alignbench.study.comparison import fitted_apart
 
     table = compare_runs(first, second, seed)
     runs = read_run(first), read_run(second)

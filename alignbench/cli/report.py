@@ -14,7 +14,7 @@ from alignbench.errors import DataError, UsageError, unknown, unwritable
 
 if TYPE_CHECKING:
     from alignbench.results.layer_curve import LayerCurve
-    from alignbench.study.runs import Study
+    from alignbench.study.study import Study
 
 _FIGURES = (".png", ".svg", ".pdf")
 
@@ -47,7 +47,7 @@ def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] |
     """Write the page; returns a line for each folder that was left out, which is said."""
     from alignbench.report.page import study_page, write_page
     from alignbench.report.transforms import read_transforms
-    from alignbench.study.alignment import alignment_of
+    from alignbench.study.alignment_factor import alignment_of
     from alignbench.study.factors import factors_of
     from alignbench.study.findings import findings_of
 
@@ -70,7 +70,7 @@ def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] |
 def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, ...]]:
     """The runs, none of which is needed where there are transforms; places that hold these alone are not looked at."""
     from alignbench.report.transforms import holds_transforms
-    from alignbench.study.runs import Study, read_study, run_folders
+    from alignbench.study.study import Study, read_study, run_folders
 
     some = [place for place in places if run_folders(place) or not holds_transforms(place)]
     if not some:

@@ -26,7 +26,7 @@ from alignbench.results.published import SOURCE
 if TYPE_CHECKING:
     from alignbench.study.factors import Factor
     from alignbench.study.findings import Finding
-    from alignbench.study.runs import Study
+    from alignbench.study.study import Study
 
 _VERDICTS = {"borne out": "yes", "borne out, not separable": "unsure", "not borne out": "no", "not testable": "open"}
 _MARKERS = {  # outlines in the legend, around (19, 7)

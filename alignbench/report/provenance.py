@@ -11,7 +11,7 @@ import pandas as pd
 from alignbench.report.tables import NONE, Plain, plain
 
 if TYPE_CHECKING:
-    from alignbench.study.runs import StudyRun
+    from alignbench.study.study import StudyRun
 
 _FINGERPRINT = 12
 _FEW = 4

@@ -5,7 +5,7 @@ Each run is scored by its own protocol's rule for ties. What makes a judgment ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from alignbench.arrays import Floats, Indices
-from alignbench.models.layer_names import is_block, is_plain
 from alignbench.statistics.agreement import Curves, agreements
 from alignbench.statistics.bootstrap import IntervalKind, interval, object_weights, p_value
 from alignbench.statistics.scores import Resampled, rating_replicates
@@ -103,26 +102,6 @@ def _by_objects(run: Judged, human: Floats, members: Indices, weights: Floats) -
 
 
 # ------------------------------------------------------------------------------------------------- places
-
-
-def at_projection(layers: Sequence[str], scores: Floats) -> Place:
-    """The projection as it is; the last layer of a tower without one, the only one of a baseline.
-
-    Args:
-        layers: Names of the layers of a run.
-        scores: Theirs, (layers, 1 + resamples).
-    """
-    last = max(index for index, layer in enumerate(layers) if is_plain(layer))
-    return scores[last], layers[last]
-
-
-def at_best(layers: Sequence[str], scores: Floats) -> Place:
-    """The highest layer before the projection in each resample, named after that of the whole; arguments as above."""
-    kept = [index for index, layer in enumerate(layers) if is_block(layer)] or [0]
-    some = scores[kept]
-    if np.isnan(some[:, 0]).all():
-        return some[0], ""
-    return np.fmax.reduce(some, axis=0), layers[kept[int(np.nanargmax(some[:, 0]))]]
 
 
 def difference_row(place: str, depth: float, first: Place, second: Place, kind: IntervalKind) -> dict[str, Any]:

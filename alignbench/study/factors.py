@@ -19,10 +19,10 @@ import pandas as pd
 from alignbench.distances.names import distance_name
 from alignbench.models.cards import cards
 from alignbench.statistics.bootstrap import holm
-from alignbench.study.differing import differing, spoken
-from alignbench.study.paired import PLACES, SIGNIFICANCE, Group, condition_of
-from alignbench.study.run import StudyRun
-from alignbench.study.runs import Study
+from alignbench.study.confounds import differing, spoken
+from alignbench.study.groups import PLACES, SIGNIFICANCE, Group, condition_of
+from alignbench.study.study import Study
+from alignbench.study.study_run import StudyRun
 
 REFERENCE = "openai/clip-vit-base-patch16"
 COLUMNS = (

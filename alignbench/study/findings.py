@@ -9,10 +9,10 @@ import pandas as pd
 
 from alignbench.results.published import PAPER_SUBSETS
 from alignbench.study import rules
-from alignbench.study.outcomes import Outcome
-from alignbench.study.paired import SIGNIFICANCE
-from alignbench.study.panels import Panels, panels_of, published_panels
-from alignbench.study.runs import Study
+from alignbench.study.evidence import Outcome
+from alignbench.study.groups import SIGNIFICANCE
+from alignbench.study.levels import Panels, panels_of, published_panels
+from alignbench.study.study import Study
 
 
 @dataclass(frozen=True)

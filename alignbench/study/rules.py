@@ -12,9 +12,9 @@ from alignbench.arrays import Floats
 from alignbench.datasets.judgments import LEVELS
 from alignbench.results.published import PAPER_SUBSETS
 from alignbench.statistics.bootstrap import holm, interval, p_value
-from alignbench.study.outcomes import Comparison, Outcome, outcome
-from alignbench.study.paired import SIGNIFICANCE
-from alignbench.study.panels import Panel, Panels, Scored
+from alignbench.study.evidence import Comparison, Outcome, outcome
+from alignbench.study.groups import SIGNIFICANCE
+from alignbench.study.levels import Panel, Panels, Scored
 
 BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
 LARGE_14, LARGE_336 = "openai/clip-vit-large-patch14", "openai/clip-vit-large-patch14-336"

@@ -22,7 +22,6 @@ from safetensors.numpy import save_file
 import alignbench
 from alignbench.cli.main import main
 from alignbench.cli.show import score_table, twin_table
-from alignbench.comparison import compare
 from alignbench.errors import AlignbenchWarning
 from alignbench.extraction.pair_extraction import layer_bytes
 from alignbench.measurement.pipeline import measure_cell
@@ -33,10 +32,11 @@ from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_for
 from alignbench.results.run_folder import read_curve as read_layer_curve
 from alignbench.results.run_folder import run_hash
-from alignbench.study.alignment import alignment_of
+from alignbench.study.alignment_factor import alignment_of
+from alignbench.study.comparison import compare
 from alignbench.study.factors import factors_of
-from alignbench.study.panels import panels_of
-from alignbench.study.runs import read_study
+from alignbench.study.levels import panels_of
+from alignbench.study.study import read_study
 from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
 from alignbench.transforms import PUBLISHED, AffineTransform
 from alignbench.transforms.aligned_layer import AffineReadout, add_aligned_layer

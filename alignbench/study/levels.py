@@ -18,8 +18,8 @@ from alignbench.models.layer_names import IMAGE, PROJECTION
 from alignbench.results.layer_curve import PRIMARY_METRICS
 from alignbench.results.published import PAPER_SUBSETS, published_curves
 from alignbench.statistics.bootstrap import IntervalKind
-from alignbench.study.paired import Group
-from alignbench.study.runs import Study
+from alignbench.study.groups import Group
+from alignbench.study.study import Study
 
 _CHANCE = {"tid2013": 0.0, "nights": 1 / 2, "things": 1 / 3}  # of the published scores
 

@@ -12,11 +12,11 @@ from scipy import stats
 
 import alignbench
 from alignbench.study import rules
+from alignbench.study.evidence import Comparison, outcome
 from alignbench.study.findings import Finding, findings_of
-from alignbench.study.outcomes import Comparison, outcome
-from alignbench.study.panels import Panel, Scored, panels_of, published_panels
+from alignbench.study.levels import Panel, Scored, panels_of, published_panels
 from alignbench.study.rules import Outcome, dip, peak
-from alignbench.study.runs import read_study
+from alignbench.study.study import read_study
 from studies import (
     BASE_16,
     BASE_32,

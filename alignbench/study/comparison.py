@@ -17,7 +17,8 @@ from alignbench.models.layer_names import IMAGE, is_aligned, is_block, is_plain,
 from alignbench.results.judgment_table import matrix
 from alignbench.results.stored_run import FinishedRun, read_run
 from alignbench.statistics.bootstrap import IntervalKind, holm
-from alignbench.statistics.paired import Judged, Place, at_best, at_projection, difference_row, score_together
+from alignbench.statistics.paired import Judged, Place, difference_row, score_together
+from alignbench.study.places import at_best, at_projection
 
 
 def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:

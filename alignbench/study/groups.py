@@ -17,8 +17,9 @@ import numpy as np
 from alignbench.arrays import Floats
 from alignbench.results.stored_run import SubsetJudgments
 from alignbench.statistics.bootstrap import IntervalKind
-from alignbench.statistics.paired import Judged, at_best, at_projection, difference_row, score_together
-from alignbench.study.run import StudyRun
+from alignbench.statistics.paired import Judged, difference_row, score_together
+from alignbench.study.places import at_best, at_projection
+from alignbench.study.study_run import StudyRun
 
 PLACES = ("best layer", "projection")
 CONDITIONS = ("protocol", "judgments", "tokens", "preparation of pictures", "precision", "calibration")

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 import alignbench
-from alignbench.comparison import compare
 from alignbench.models.cards import cards
 from alignbench.models.huggingface import _FAMILIES
+from alignbench.study.comparison import compare
 from alignbench.study.factors import Factor, factors_of
-from alignbench.study.runs import Study, read_study
+from alignbench.study.study import Study, read_study
 from studies import (
     BASE_16,
     BASE_32,

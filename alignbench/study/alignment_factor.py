@@ -12,9 +12,9 @@ import pandas as pd
 from alignbench.models.layer_names import is_aligned, plain_name
 from alignbench.statistics.paired import Judged, difference_row, score_together
 from alignbench.study.factors import Factor, Option, corrected_table, nothing_differs
-from alignbench.study.paired import SEED, SIGNIFICANCE
-from alignbench.study.run import StudyRun
-from alignbench.study.runs import Study
+from alignbench.study.groups import SEED, SIGNIFICANCE
+from alignbench.study.study import Study
+from alignbench.study.study_run import StudyRun
 
 _QUESTION = "What does aligning a layer by an affine transform change?"
 _IN_SAMPLE = (

@@ -13,9 +13,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from alignbench.comparison import compare
 from alignbench.errors import DataError
-from alignbench.study.runs import Study, read_study
+from alignbench.study.comparison import compare
+from alignbench.study.study import Study, read_study
 from damage import DAMAGE
 from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, SMALL, Made, as_published, write_made, write_study
 

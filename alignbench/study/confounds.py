@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from alignbench.models.cards import Card
-from alignbench.study.run import StudyRun
+from alignbench.study.study_run import StudyRun
 
 _NAMES = {"clip": "CLIP", "chinese_clip": "Chinese-CLIP", "siglip": "SigLIP"}
 _VISION = {

@@ -17,8 +17,8 @@ from alignbench.results.folders import FILES
 from alignbench.results.published import PAPER_SUBSETS
 from alignbench.results.run_folder import read_curve
 from alignbench.results.stored_run import SubsetJudgments, judgments_by_subset, read_record, shape_of_distances
-from alignbench.study.paired import CONDITIONS, Condition, Group, condition_of, groups_of
-from alignbench.study.run import StudyRun
+from alignbench.study.groups import CONDITIONS, Condition, Group, condition_of, groups_of
+from alignbench.study.study_run import StudyRun
 
 __all__ = ["Study", "StudyRun", "read_study", "run_folders"]
 

@@ -19,9 +19,9 @@ from safetensors.numpy import save_file
 from scipy import stats
 
 from alignbench.cli.main import main
-from alignbench.comparison import compare
 from alignbench.statistics import paired as differences
 from alignbench.statistics.bootstrap import cluster_weights, object_weights
+from alignbench.study.comparison import compare
 from damage import DAMAGE
 from layouts import write_nights, write_things, write_tid2013
 from reference import agreement, correlation, depths, jackknife_interval, save_clip

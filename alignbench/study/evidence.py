@@ -12,8 +12,8 @@ import pandas as pd
 from alignbench.arrays import Floats
 from alignbench.statistics.bootstrap import holm, interval, p_value
 from alignbench.statistics.max_t import highest
-from alignbench.study.paired import SIGNIFICANCE
-from alignbench.study.panels import Panel
+from alignbench.study.groups import SIGNIFICANCE
+from alignbench.study.levels import Panel
 
 
 @dataclass(frozen=True)
