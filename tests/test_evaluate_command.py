@@ -95,7 +95,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, fingerprint: str) -> Judged
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alignbench.report.similarity.draw_similarities", drawn)
+    monkeypatch.setattr("alignbench.report.figures.similarity.draw_similarities", drawn)
     monkeypatch.setattr(evaluation, "RESAMPLES", 30)
 
 

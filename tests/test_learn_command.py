@@ -195,7 +195,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    from alignbench.report import ceiling
+    from alignbench.report.figures import readout as ceiling
 
     monkeypatch.setattr(ceiling, "draw_ceiling", fail)
     assert main([*LEARN, *SMALL, "--epochs", "1", "--output", str(tmp_path / "out")]) == 1

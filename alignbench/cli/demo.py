@@ -36,7 +36,7 @@ def _curves(output: Path) -> None:
     from alignbench.cli.show import print_table, score_table
     from alignbench.datasets.judgments import LEVELS
     from alignbench.measurement.cell import Cell
-    from alignbench.report.figure import curves_figure, save_figure
+    from alignbench.report.figures.curves import curves_figure, save_figure
     from alignbench.report.panels import SIMULATED
 
     curves = []
@@ -84,7 +84,7 @@ def _transforms(output: Path) -> None:
 def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, ...]) -> Path:
     """Learn in a few seconds a layer: larger batches and steps than the authors', whose data are larger too."""
     from alignbench.cli.learning_progress import LearningProgress
-    from alignbench.report.ceiling import draw_ceiling
+    from alignbench.report.figures.readout import draw_ceiling
     from alignbench.transforms.learning.recipe import Recipe
     from alignbench.transforms.learning.run import Job, run_job
 
@@ -99,7 +99,7 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.datasets import DATASETS
     from alignbench.datasets.shapes import labelled_scenes
-    from alignbench.report.similarity import draw_similarities
+    from alignbench.report.figures.similarity import draw_similarities
     from alignbench.transforms.aligned_layer import transformed_layer
     from alignbench.transforms.evaluation.run import Evidence, Labelled, run_evaluation
     from alignbench.transforms.named import chosen

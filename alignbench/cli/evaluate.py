@@ -69,8 +69,8 @@ def evaluate(
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.cli.show import print_table, say
     from alignbench.measurement.sources import ready_tower
+    from alignbench.report.figures.similarity import draw_similarities
     from alignbench.report.panels import SIMULATED, is_simulated
-    from alignbench.report.similarity import draw_similarities
     from alignbench.results.folders import check_writable
     from alignbench.transforms.aligned_layer import transformed_layer
     from alignbench.transforms.evaluation.folder import read_evaluation

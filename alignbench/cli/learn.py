@@ -73,7 +73,7 @@ def learn(
     from alignbench.cli.learning_progress import LearningProgress
     from alignbench.cli.show import print_table, say
     from alignbench.measurement.sources import ready_tower
-    from alignbench.report.ceiling import draw_ceiling
+    from alignbench.report.figures.readout import draw_ceiling
     from alignbench.results.folders import check_writable
     from alignbench.transforms.learning.folder import read_ceiling
     from alignbench.transforms.learning.recipe import Recipe

@@ -45,8 +45,8 @@ def report(
 
 def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
     """Write the page; returns a line for each folder that was left out, which is said."""
-    from alignbench.report.page import study_page, write_page
-    from alignbench.report.transforms import read_transforms
+    from alignbench.report.page.page import study_page, write_page
+    from alignbench.report.page.transforms import read_transforms
     from alignbench.study.alignment_factor import alignment_of
     from alignbench.study.factors import factors_of
     from alignbench.study.findings import findings_of
@@ -69,7 +69,7 @@ def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] |
 
 def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, ...]]:
     """The runs, none of which is needed where there are transforms; places that hold these alone are not looked at."""
-    from alignbench.report.transforms import holds_transforms
+    from alignbench.report.page.transforms import holds_transforms
     from alignbench.study.study import Study, read_study, run_folders
 
     some = [place for place in places if run_folders(place) or not holds_transforms(place)]
@@ -96,7 +96,7 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
 
 
 def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
-    from alignbench.report.figure import curves_figure, save_figure
+    from alignbench.report.figures.curves import curves_figure, save_figure
     from alignbench.results.run_folder import find_runs, read_curve
 
     curves = [read_curve(folder) for folder in find_runs(list(places))]

@@ -208,7 +208,7 @@ def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | N
     """Measure a cell, write its run folder and log it, or take the finished one, which is logged for an agent only."""
     from alignbench.cli.show import ConsoleListener
     from alignbench.measurement.pipeline import measure_cell
-    from alignbench.report.figure import draw_channels, draw_curve
+    from alignbench.report.figures.curves import draw_channels, draw_curve
     from alignbench.results.folders import check_writable, is_complete
     from alignbench.results.run_folder import read_curve, write_run
     from alignbench.tracking.modes import under_agent

@@ -15,5 +15,5 @@ def do_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
         Image.new("RGB", (1, 1)).save(folder / f"{name}.png")
         (folder / f"{name}.svg").write_text("<svg/>")
 
-    monkeypatch.setattr("alignbench.report.figure.draw_curve", draw)
-    monkeypatch.setattr("alignbench.report.figure.draw_channels", draw)
+    monkeypatch.setattr("alignbench.report.figures.curves.draw_curve", draw)
+    monkeypatch.setattr("alignbench.report.figures.curves.draw_channels", draw)

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from alignbench import Cell, LayerCurve
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.measurement.pipeline import measure_cell
-from alignbench.report.figure import draw_curve
+from alignbench.report.figures.curves import draw_curve
 from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.run_folder import Run, find_runs, folder_name, read_curve, run_hash, write_run
 from alignbench.statistics.agreement import correct_choices

@@ -27,7 +27,7 @@ from alignbench.extraction.pair_extraction import layer_bytes
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.families import load_tower
 from alignbench.models.layer_names import is_aligned, is_plain
-from alignbench.report.figure import channels_figure, curves_figure
+from alignbench.report.figures.curves import channels_figure, curves_figure
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_for
 from alignbench.results.run_folder import read_curve as read_layer_curve

@@ -22,7 +22,7 @@ from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.extraction.features import Reading
-from alignbench.report.similarity import similarity_figure, tree_order
+from alignbench.report.figures.similarity import similarity_figure, tree_order
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation import downstream
 from alignbench.transforms.evaluation import measures as evaluation

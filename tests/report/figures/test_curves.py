@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from alignbench import LayerCurve
-from alignbench.report.figure import channels_figure, curves_figure, draw_channels, draw_curve, save_figure
+from alignbench.report.figures.curves import channels_figure, curves_figure, draw_channels, draw_curve, save_figure
 from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.published import published_curves
 

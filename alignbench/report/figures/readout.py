@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from alignbench.report.figure import save_figure
+from alignbench.report.figures.curves import save_figure
 from alignbench.report.panels import is_simulated
 
 _LINES = (

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from alignbench.cli.main import main
-from alignbench.report.ceiling import ceiling_figure
-from alignbench.report.readouts import readouts_of
-from alignbench.report.transforms import read_transforms
+from alignbench.report.figures.readout import ceiling_figure
+from alignbench.report.page.readouts import readouts_of
+from alignbench.report.page.transforms import read_transforms
 from alignbench.transforms.evaluation.folder import Evaluated, Row, write_evaluated
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
 from pages import Opened, Parsed, chromium, words

@@ -16,7 +16,7 @@ from alignbench.report.panels import Panel
 from alignbench.report.series import Key
 
 if TYPE_CHECKING:
-    from alignbench.report.charts import Charts, Section
+    from alignbench.report.page.charts import Charts, Section
     from alignbench.study.factors import Factor
 
 NONE = "-"

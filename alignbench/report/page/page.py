@@ -14,13 +14,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignbench.report.charts import Charts, Section
+from alignbench.report.page.charts import Charts, Section
+from alignbench.report.page.provenance import provenance
+from alignbench.report.page.readouts import readouts_of
+from alignbench.report.page.tables import Best, Differences, Plain, best_rows, difference_tables, plain
+from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, costs_of
 from alignbench.report.panels import DEPTH, SIMULATED
-from alignbench.report.provenance import provenance
-from alignbench.report.readouts import readouts_of
 from alignbench.report.series import TWINS
-from alignbench.report.tables import Best, Differences, Plain, best_rows, difference_tables, plain
-from alignbench.report.transforms import NO_TRANSFORMS, Transforms, costs_of
 from alignbench.results.published import SOURCE
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from alignbench.cli.main import main
-from alignbench.report.page import study_page, write_page
+from alignbench.report.page.page import study_page, write_page
 from alignbench.study.factors import Factor, Option
 from alignbench.study.findings import Finding
 from alignbench.study.study import Study, read_study

@@ -11,10 +11,10 @@ from typing import Any, Final
 import pandas as pd
 
 from alignbench.models.layer_names import IMAGE, PROJECTION
-from alignbench.report.charts import Section, Swatch, Toggle, points
+from alignbench.report.page.charts import Section, Swatch, Toggle, points
+from alignbench.report.page.tables import NONE, Score, number, score_of
+from alignbench.report.page.transforms import LearnedFolder
 from alignbench.report.panels import is_simulated
-from alignbench.report.tables import NONE, Score, number, score_of
-from alignbench.report.transforms import LearnedFolder
 
 _CHANCE: Final = 1.0 / 3.0
 _LINES: Final = {  # columns of `ceiling.csv`

@@ -12,8 +12,8 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.models.layer_names import PROJECTION
+from alignbench.report.page.tables import Score, score_of
 from alignbench.report.panels import is_simulated
-from alignbench.report.tables import Score, score_of
 from alignbench.transforms.evaluation.folder import FIGURE, find_evaluated, read_evaluation
 from alignbench.transforms.learning.folder import find_learned, read_ceiling, read_record
 

@@ -14,7 +14,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from alignbench.arrays import Floats
-from alignbench.report.figure import save_figure
+from alignbench.report.figures.curves import save_figure
 
 if TYPE_CHECKING:
     from alignbench.transforms.evaluation.folder import Evaluated

@@ -1,0 +1,1 @@
+"""alignbench.report.page."""
