@@ -108,8 +108,8 @@ def learn(
         trials=trials,
         pixel_cache=pixel_cache or None,
     ).checked()
-    from alignbench.tracking.learned_run import log_learned
-    from alignbench.tracking.wandb_run import tracker_for
+    from alignbench.tracking.tracker import tracker_for
+    from alignbench.tracking.transform_run import log_learned
 
     tracker = tracker_for(wandb)
     check_writable(output)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from alignbench.measurement.cell import Cell
     from alignbench.results.layer_curve import LayerCurve
     from alignbench.results.run_folder import Run
-    from alignbench.tracking.wandb_run import Tracker
+    from alignbench.tracking.tracker import Tracker
 
 
 def run(
@@ -164,7 +164,7 @@ def _follow(cells: list[Cell]) -> int:
 
 def _tracker(mode: str, cells: list[Cell]) -> Tracker | None:
     from alignbench.tracking.modes import under_agent
-    from alignbench.tracking.wandb_run import tracker_for
+    from alignbench.tracking.tracker import tracker_for
 
     tracker = tracker_for(mode)
     if tracker is not None and under_agent() and len(cells) > 1:

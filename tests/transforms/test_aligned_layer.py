@@ -37,7 +37,7 @@ from alignbench.study.comparison import compare
 from alignbench.study.factors import factors_of
 from alignbench.study.levels import panels_of
 from alignbench.study.study import read_study
-from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
+from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
 from alignbench.transforms import PUBLISHED, AffineTransform
 from alignbench.transforms.aligned_layer import AffineReadout, add_aligned_layer
 from alignbench.transforms.named import chosen

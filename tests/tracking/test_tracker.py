@@ -23,8 +23,8 @@ from alignbench.models.cards import cards
 from alignbench.results.folders import is_complete
 from alignbench.results.layer_curve import COLUMNS, LayerCurve
 from alignbench.results.published import published_curves
-from alignbench.tracking.contents import charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode
+from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
 from wandb_runs import (
     FACTORS,
     KEY,

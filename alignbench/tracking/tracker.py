@@ -17,9 +17,9 @@ from alignbench.errors import AlignbenchWarning, one_line
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import read_curve
 from alignbench.results.stored_run import read_record
-from alignbench.tracking.contents import baselines_beside, charts, configuration, scores_by_depth, summary
 from alignbench.tracking.modes import resolve_mode, silence
-from alignbench.tracking.starting import artifact_of, start_run
+from alignbench.tracking.payload import baselines_beside, charts, configuration, scores_by_depth, summary
+from alignbench.tracking.wandb_init import artifact_of, start_run
 
 if TYPE_CHECKING:
     import wandb

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from alignbench.tracking.starting import artifact_of, start_run
+from alignbench.tracking.wandb_init import artifact_of, start_run
 from alignbench.transforms.learning.folder import RECORD, read_ceiling, read_record
 
 _CHARTED = {"before": "zero_shot", "after": "aligned", "difference": "gain", "held_out_loss": "held_out_loss"}
