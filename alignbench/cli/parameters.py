@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args, get_type_hints
 
-from alignbench.sweeps.grid import Option
+from alignbench.sweeps.values import Option
 
 
 def options_of(command: Callable[..., Any]) -> dict[str, Option]:

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from alignbench.sweeps.cells import SweepCell
-from alignbench.sweeps.child import last_line
+from alignbench.sweeps.process import last_line
 from alignbench.sweeps.runner import Watcher
 
 

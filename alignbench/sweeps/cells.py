@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from alignbench.errors import UsageError
-from alignbench.sweeps.grid import Sweep, Value
+from alignbench.sweeps.grid import Sweep
+from alignbench.sweeps.values import Value
 
 _OF_THE_SWEEP: Final = {  # options that hold for a whole sweep, and so are not a cell's
     "--output": "give it to alignbench sweep",

@@ -11,13 +11,12 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from alignbench.errors import AlignbenchError, DataError, UsageError, unknown
-from alignbench.sweeps.agent import COMMAND, command_line, run_arguments
-from alignbench.sweeps.files import find_sweep
-
-Value = str | int | float | bool
+from alignbench.sweeps.shipped import find_sweep
+from alignbench.sweeps.values import Option, Value
+from alignbench.sweeps.wandb_command import COMMAND, command_line, run_arguments
 
 _SEARCHES: Final = ("random", "bayes", "custom")
 _FOLLOWED: Final = ("method", "parameters", "command", "program")
@@ -25,19 +24,6 @@ _SHOWN: Final = ("name", "description", "project", "entity", "metric", "apiVersi
 _OF_SERVER: Final = ("run_cap", "early_terminate", "scheduler", "controller", "metrics", "job", "image_uri", "settings")
 _REQUIRED: Final = ("model", "dataset")
 _NO_BOOLEANS: Final = "${args_no_boolean_flags}"
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option of the command that cells are run with.
-
-    Attributes:
-        name: Without the leading hyphens, e.g. `batch-size`.
-        takes: A `flag` takes no value; a `number` is an integer.
-    """
-
-    name: str
-    takes: Literal["flag", "number", "text"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +87,7 @@ def _mapping(path: Path) -> Mapping[Any, Any]:
 
 
 def _sweep(path: Path, found: Mapping[Any, Any], options: Mapping[str, Option]) -> Sweep:
-    from alignbench.sweeps.checking import check_cells
+    from alignbench.sweeps.validate import check_cells
 
     for key in found:
         if key in _OF_SERVER:

@@ -11,8 +11,8 @@ from threading import Event
 from typing import Final
 
 from alignbench.sweeps.cells import SweepCell
-from alignbench.sweeps.child import Child
 from alignbench.sweeps.locks import REFRESH_EVERY, Lock
+from alignbench.sweeps.process import Child
 from alignbench.sweeps.queue import Queue, State, Taken
 
 _TICK: Final = 0.2  # seconds between looks at a process

@@ -14,7 +14,7 @@ from alignbench.models.families import RANDOM_PREFIX, check_name
 from alignbench.models.pair_metrics import METRICS
 
 if TYPE_CHECKING:
-    from alignbench.sweeps.grid import Value
+    from alignbench.sweeps.values import Value
 
 _FIELDS: Final = {  # parameters that are fields of a cell as they stand
     "tokens": "tokens",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from alignbench.sweeps.grid import Value
+    from alignbench.sweeps.values import Value
 
 COMMAND: Final = '["${env}", alignbench, run, "${args_no_boolean_flags}"]'
 _ENV: Final = "/usr/bin/env"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from alignbench.sweeps.cells import SweepCell
-from alignbench.sweeps.child import last_line
 from alignbench.sweeps.locks import STALE_AFTER
+from alignbench.sweeps.process import last_line
 from alignbench.sweeps.queue import Queue
 from alignbench.sweeps.runner import Runner, Start, Watcher, divided
 from documented import ROOT
@@ -136,7 +136,7 @@ def test_cells_end_each_in_its_way_and_the_others_go_on(tmp_path: Path) -> None:
 def test_cells_run_at_the_same_time_in_processes_of_their_own_which_are_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alignbench.sweeps.child._PATIENCE", 0.5)
+    monkeypatch.setattr("alignbench.sweeps.process._PATIENCE", 0.5)
     queue, heard = Queue(cells_that(("long", "a"), ("stubborn", "b")), tmp_path, "mine"), Heard()
     queue.enrol()
     runner = runner_of(queue, heard)
