@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alignbench.cli.parameters import options_of
-from alignbench.cli.run import run
+from alignbench.cli.commands.run import run
+from alignbench.cli.options import options_of
 from alignbench.results.folders import FILES
 from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import cells_of

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alignbench.cli import (
+from alignbench.cli.commands import (
     cache,
     catalogue,
     compare,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 
 from alignbench.errors import UsageError
+from alignbench.sweeps.values import Option
 
 BatchSize = Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")]
 Precision = Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")]
@@ -76,3 +78,22 @@ def default_root(name: str) -> Path | None:
 
     base = os.environ.get("ALIGNBENCH_DATA")
     return Path(base) / name if base and not DATASETS.load(name).packaged else None
+
+
+def options_of(command: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a command by their names, without the leading hyphens.
+
+    Args:
+        command: The function of the command, with annotations such as `Annotated[int, typer.Option(...)]`.
+    """
+    found = {}
+    for parameter, annotation in get_type_hints(command, include_extras=True).items():
+        if parameter == "return":
+            continue
+        # `Annotated[int | None, typer.Option()]`, or a bare type
+        kind, *extras = get_args(annotation) if hasattr(annotation, "__metadata__") else (annotation,)
+        named = [word for extra in extras for word in getattr(extra, "param_decls", None) or ()]
+        name = next((word[2:] for word in named if word.startswith("--")), parameter.replace("_", "-"))
+        kinds = {kind, *get_args(kind)}
+        found[name] = Option(name, "flag" if bool in kinds else "number" if int in kinds else "text")
+    return found

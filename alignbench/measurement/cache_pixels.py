@@ -21,11 +21,9 @@ from alignbench.extraction.loader import Item, OrderedImages, first_error
 from alignbench.extraction.pixel_cache import PixelCache
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.protocol import load_judgments
-from alignbench.models.cards import cards
 from alignbench.models.families import check_name, preparation
 from alignbench.models.pair_metrics import METRICS
 from alignbench.models.preparation import Described, Recipe, Sized, squash
-from alignbench.results.published import published_curves
 
 _BATCH: Final = 16
 _FEW: Final = 64  # pictures that are not worth a process
@@ -63,11 +61,6 @@ class Filling:
     absent: int
     size: int
     seconds: float
-
-
-def paper_models() -> tuple[str, ...]:
-    """The models of the paper, without its baselines."""
-    return tuple(name for name in dict.fromkeys(published_curves()["model"]) if name in cards())
 
 
 def ways_of(cell: Cell, models: Sequence[str]) -> list[Way]:

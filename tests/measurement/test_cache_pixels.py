@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from alignbench.cli.commands.cache import paper_models
 from alignbench.cli.main import main
 from alignbench.datasets.images import FileImages
 from alignbench.extraction.cached_pixels import entry_bytes
-from alignbench.measurement.cache_pixels import paper_models
 from reference import save_clip
 
 Folders = Callable[[str], Path]

@@ -18,9 +18,9 @@ import pytest
 import typer
 import yaml
 
+from alignbench.cli.commands.run import run
 from alignbench.cli.main import app
-from alignbench.cli.parameters import options_of
-from alignbench.cli.run import run
+from alignbench.cli.options import options_of
 from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
 from alignbench.sweeps import Sweep, Value, find_sweep, read_sweep, shipped_sweeps
 from documented import ROOT

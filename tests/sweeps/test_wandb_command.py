@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.cli.parameters import options_of
-from alignbench.cli.run import run
+from alignbench.cli.commands.run import run
+from alignbench.cli.options import options_of
 from alignbench.models.cards import cards
 from alignbench.results.layer_curve import is_complete
 from alignbench.sweeps import read_sweep

@@ -20,8 +20,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import alignbench
+from alignbench.cli.console import score_table, twin_table
 from alignbench.cli.main import main
-from alignbench.cli.show import score_table, twin_table
 from alignbench.errors import AlignbenchWarning
 from alignbench.extraction.pair_extraction import layer_bytes
 from alignbench.measurement.pipeline import measure_cell

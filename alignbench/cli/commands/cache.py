@@ -10,6 +10,8 @@ import typer
 
 from alignbench.cli.options import default_root, names_in, parse_bytes
 from alignbench.errors import UsageError
+from alignbench.models.cards import cards
+from alignbench.results.published import published_curves
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -31,7 +33,7 @@ def cache(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from alignbench.extraction.pixel_cache import PixelCache
-    from alignbench.measurement.cache_pixels import check_room, fill, paper_models, pictures_of, ways_of
+    from alignbench.measurement.cache_pixels import check_room, fill, pictures_of, ways_of
     from alignbench.measurement.cell import Cell
 
     models = names_in(model) or paper_models()
@@ -69,3 +71,8 @@ def cache(
 
 def _move(bar: Progress, task: TaskID, done: int, total: int) -> None:
     bar.update(task, completed=done, total=total)
+
+
+def paper_models() -> tuple[str, ...]:
+    """The models of the paper, without its baselines."""
+    return tuple(name for name in dict.fromkeys(published_curves()["model"]) if name in cards())

@@ -66,8 +66,8 @@ def evaluate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again what is finished.")] = False,
 ) -> None:
     """Judge a transform before and after, on data that it has not seen; the last line of stdout is the folder."""
-    from alignbench.cli.learning_progress import LearningProgress
-    from alignbench.cli.show import print_table, say
+    from alignbench.cli.console import print_table, say
+    from alignbench.cli.progress import LearningProgress
     from alignbench.measurement.sources import ready_tower
     from alignbench.report.figures.similarity import draw_similarities
     from alignbench.report.panels import SIMULATED, is_simulated

@@ -19,11 +19,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from rich.console import Console
 
+from alignbench.cli.commands.run import run
+from alignbench.cli.commands.sweep import start_of
 from alignbench.cli.main import main
-from alignbench.cli.parameters import options_of
-from alignbench.cli.run import run
-from alignbench.cli.sweep import start_of
-from alignbench.cli.sweep_progress import Display, Lines
+from alignbench.cli.options import options_of
+from alignbench.cli.progress import Display, Lines
 from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import SweepCell, cells_of
 from alignbench.sweeps.locks import is_gone

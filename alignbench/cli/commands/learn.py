@@ -70,8 +70,8 @@ def learn(
 
     Several layers come from one pass over the pictures. A search that was stopped goes on where it was.
     """
-    from alignbench.cli.learning_progress import LearningProgress
-    from alignbench.cli.show import print_table, say
+    from alignbench.cli.console import print_table, say
+    from alignbench.cli.progress import LearningProgress
     from alignbench.measurement.sources import ready_tower
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.results.folders import check_writable

@@ -3,100 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
-from alignbench.extraction.progress import Listener, Outline
-from alignbench.models.layer_names import PROJECTION, counted_layers, is_aligned, is_block, rows_of
+from alignbench.models.layer_names import PROJECTION, is_aligned, is_block, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from alignbench.results.layer_curve import LayerCurve
-
-_FIRST_WORD_AFTER = 5.0  # seconds until a log file hears of the time to go
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f} images/s" if task.speed else "")
-
-
-class ImageProgress:
-    """How many images went through: a bar on a terminal, elsewhere one line with the time to go."""
-
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
-        self.progress: Progress | None = None
-        self.total = self.done = 0
-        self.start = 0.0
-        self.said = False
-
-    def started(self, total: int) -> None:
-        """So many images are about to go through."""
-        self.total, self.done, self.start, self.said = total, 0, time.monotonic(), False
-        if self.console.is_terminal:
-            columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-            self.progress = Progress(*columns, console=self.console, transient=True)
-            self.progress.start()
-            self.progress.add_task("embedding", total=self.total)
-
-    def advanced(self, images: int) -> None:
-        """Move the bar, or say once how long it will take."""
-        self.done += images
-        if self.progress is not None:
-            self.progress.advance(self.progress.task_ids[0], images)
-            return
-        elapsed = time.monotonic() - self.start
-        if not self.said and elapsed > _FIRST_WORD_AFTER and self.done < self.total:
-            self.said = True
-            rate = self.done / elapsed
-            say(f"{rate:.1f} images/s, about {(self.total - self.done) / rate / 60:.1f} minutes to go")
-
-    def finished(self) -> None:
-        """Take the bar away."""
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
-
-
-class ConsoleListener(Listener):
-    """Says on stderr what a run is about to do, and how far it is."""
-
-    def __init__(self) -> None:
-        self.images = ImageProgress()
-
-    def notice(self, text: str) -> None:
-        """Say it on stderr."""
-        say(text)
-
-    def planned(self, outline: Outline) -> None:
-        """Say what is about to be done, and start the bar."""
-        passes = f"{outline.passes} pass" + ("es" if outline.passes > 1 else "")
-        ranks = f" x {outline.ranks}" if outline.ranks > 1 else ""
-        self.notice(
-            f"{outline.label} on {outline.dataset}: {outline.images:,} images, {outline.pairs:,} pairs, "
-            f"{counted_layers(outline.layers)}, {passes}, {outline.device}{ranks}"
-        )
-        if outline.passes > 1:
-            self.notice(
-                f"features do not fit --feature-memory: every image is embedded {outline.passes} times "
-                f"({outline.passes * outline.images:,} in all); {outline.one_pass / 1e9:.1f}GB would do it in one pass"
-            )
-        self.images.started(outline.share * outline.passes)
-
-    def advanced(self, images: int) -> None:
-        """Move the bar."""
-        self.images.advanced(images)
-
-    def finished(self) -> None:
-        """Take the bar away."""
-        self.images.finished()
 
 
 def say(text: str) -> None:

@@ -187,7 +187,7 @@ def _run_one(
 
 def _show(curves: list[LayerCurve], folders: list[Path], twins: bool) -> None:
     """Print scores on one data set, and the run folders below."""
-    from alignbench.cli.show import print_table, score_table, twin_table
+    from alignbench.cli.console import print_table, score_table, twin_table
 
     if not curves:
         return
@@ -206,7 +206,7 @@ def _observers(dataset: str) -> str:
 
 def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None = None) -> tuple[Path, LayerCurve]:
     """Measure a cell, write its run folder and log it, or take the finished one, which is logged for an agent only."""
-    from alignbench.cli.show import ConsoleListener
+    from alignbench.cli.progress import ConsoleListener
     from alignbench.measurement.pipeline import measure_cell
     from alignbench.report.figures.curves import draw_channels, draw_curve
     from alignbench.results.folders import check_writable, is_complete

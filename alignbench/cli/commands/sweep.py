@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alignbench.cli.options import complain
-from alignbench.cli.parameters import options_of
-from alignbench.cli.run import run
+from alignbench.cli.commands.run import run
+from alignbench.cli.options import complain, options_of
 from alignbench.errors import AlignbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from alignbench.sweeps.runner import Start
 
 # -P: a file in the current folder that is called as a module is not taken for it
-_COMMAND: Final = (sys.executable, "-P", "-m", "alignbench.cli.tethered", "run")
+_COMMAND: Final = (sys.executable, "-P", "-m", "alignbench.cli.cell_process", "run")
 _MOST_LOADERS: Final = 16
 
 
@@ -37,7 +36,7 @@ def sweep(
     """Run every cell of a W&B sweep file, without a server. Started again, it does what is not finished."""
     if workers < 1:
         raise UsageError(f"--workers {workers} is below 1")
-    from alignbench.cli.sweep_progress import progress
+    from alignbench.cli.progress import progress
     from alignbench.results.folders import check_writable
     from alignbench.sweeps.cells import cells_of
     from alignbench.sweeps.grid import read_sweep
@@ -112,7 +111,7 @@ def _report(queue: Queue, before: list[bool]) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from alignbench.cli.show import print_table
+    from alignbench.cli.console import print_table
 
     standings = queue.standings()
     table = Table(title=f"{queue.folder.name.removeprefix('.sweep-')}: {len(standings)} cells", title_justify="left")

@@ -24,7 +24,7 @@ def models() -> None:
     """The models and baselines that are known by name."""
     from rich.table import Table
 
-    from alignbench.cli.show import print_table
+    from alignbench.cli.console import print_table
     from alignbench.models.cards import FACTORS, cards
     from alignbench.models.families import FAMILIES
     from alignbench.models.pair_metrics import METRICS
@@ -64,7 +64,7 @@ def datasets(context: typer.Context) -> None:
         return
     from rich.table import Table
 
-    from alignbench.cli.show import print_table
+    from alignbench.cli.console import print_table
     from alignbench.datasets import DATASETS
 
     table = Table()

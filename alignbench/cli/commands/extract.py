@@ -45,7 +45,8 @@ def extract(
     from alignbench.datasets.image_folder import image_folder
 
     pictures = image_folder(images)
-    from alignbench.cli.show import ImageProgress, say
+    from alignbench.cli.console import say
+    from alignbench.cli.progress import ImageProgress
     from alignbench.extraction.feature_extraction import features_into
     from alignbench.extraction.features import chosen_layers
     from alignbench.measurement.sources import ready_tower

@@ -18,7 +18,7 @@ from reference import Array, embed, token_view
 from scenery import Scenery
 
 NAMES = ("a/x.png", "a/y/z.png", "b.png", "c.png", "d/e/f.png", "g.png", "h.png")
-ADVANCED = "alignbench.cli.show.ImageProgress.advanced"
+ADVANCED = "alignbench.cli.progress.ImageProgress.advanced"
 Capture = pytest.CaptureFixture[str]
 
 
@@ -134,7 +134,7 @@ def test_what_was_stopped_goes_on_to_the_same_bits(
     seen: list[int] = []
     started: list[int] = []
     monkeypatch.setattr(ADVANCED, lambda self, images: seen.append(images))
-    monkeypatch.setattr("alignbench.cli.show.ImageProgress.started", lambda self, total: started.append(total))
+    monkeypatch.setattr("alignbench.cli.progress.ImageProgress.started", lambda self, total: started.append(total))
     assert main(arguments) == 0
     assert (sum(seen), started) == (3, [3])
     assert "4 images had been embedded before this was stopped" in capsys.readouterr().err

@@ -23,7 +23,7 @@ def reproduce(
     """Put our numbers beside the published ones, layer by layer, with the largest and the mean difference."""
     import pandas as pd
 
-    from alignbench.cli.show import print_table
+    from alignbench.cli.console import print_table
     from alignbench.results.published import SOURCE, caveats, compare_with_published, obstacle
     from alignbench.results.run_folder import find_runs, read_curve
     from alignbench.results.stored_run import read_record

@@ -108,7 +108,7 @@ def _numbers(devices: str) -> list[int]:
 
 
 def _show(estimates: list[Estimate], as_json: bool) -> None:
-    from alignbench.cli.show import print_table
+    from alignbench.cli.console import print_table
 
     if as_json:
         for one in estimates:

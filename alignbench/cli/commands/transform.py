@@ -50,7 +50,7 @@ def list_published() -> None:
     """The published transforms: for which features, and which of alignbench's models give these."""
     from rich.table import Table
 
-    from alignbench.cli.show import print_table
+    from alignbench.cli.console import print_table
     from alignbench.transforms.published import PUBLISHED
 
     table = Table(title="Published transforms (gLocal)")

@@ -1,4 +1,4 @@
-"""`python -m alignbench.cli.tethered ...`: alignbench in a process that ends with the one that started it.
+"""`python -m alignbench.cli.cell_process ...`: alignbench in a process that ends with the one that started it.
 
 Its standard input is a pipe that the other process holds and never writes to. However the other ends, the pipe does.
 """

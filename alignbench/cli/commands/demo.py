@@ -32,8 +32,8 @@ def demo(
 
 def _curves(output: Path) -> None:
     """Three models at three levels."""
-    from alignbench.cli.run import measure_into
-    from alignbench.cli.show import print_table, score_table
+    from alignbench.cli.commands.run import measure_into
+    from alignbench.cli.console import print_table, score_table
     from alignbench.datasets.judgments import LEVELS
     from alignbench.measurement.cell import Cell
     from alignbench.report.figures.curves import curves_figure, save_figure
@@ -54,11 +54,11 @@ def _curves(output: Path) -> None:
 
 def _transforms(output: Path) -> None:
     """Learn at every layer, align the projection, judge that, measure it beside the plain one, and report on it all."""
-    from alignbench.cli.evaluate import evaluation_table
-    from alignbench.cli.learn import ceiling_table
-    from alignbench.cli.report import report
-    from alignbench.cli.run import measure_into
-    from alignbench.cli.show import print_table, score_table
+    from alignbench.cli.commands.evaluate import evaluation_table
+    from alignbench.cli.commands.learn import ceiling_table
+    from alignbench.cli.commands.report import report
+    from alignbench.cli.commands.run import measure_into
+    from alignbench.cli.console import print_table, score_table
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.sources import ready_tower
     from alignbench.report.panels import SIMULATED
@@ -83,7 +83,7 @@ def _transforms(output: Path) -> None:
 
 def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, ...]) -> Path:
     """Learn in a few seconds a layer: larger batches and steps than the authors', whose data are larger too."""
-    from alignbench.cli.learning_progress import LearningProgress
+    from alignbench.cli.progress import LearningProgress
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.transforms.learning.recipe import Recipe
     from alignbench.transforms.learning.run import Job, run_job
@@ -96,7 +96,7 @@ def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, .
 
 def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
     """On concepts, pictures and classes that the transform has not seen."""
-    from alignbench.cli.learning_progress import LearningProgress
+    from alignbench.cli.progress import LearningProgress
     from alignbench.datasets import DATASETS
     from alignbench.datasets.shapes import labelled_scenes
     from alignbench.report.figures.similarity import draw_similarities

@@ -21,7 +21,7 @@ def compare(
     output: Annotated[Path | None, typer.Option(help="Also write the table to this .csv file.")] = None,
 ) -> None:
     """Paired difference of two runs, with its interval: at the projection, at the best layer and at every layer."""
-    from alignbench.cli.show import print_table
+    from alignbench.cli.console import print_table
     from alignbench.results.stored_run import read_run
     from alignbench.study.comparison import compare as compare_runs
     from alignbench.study.comparison import fitted_apart

@@ -1,0 +1,1 @@
+"""alignbench.cli.commands."""
