@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from alignbench.cli.options import parse_bytes
-from alignbench.extraction.progress import Listener
+from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.cost import tower_cost
@@ -71,7 +71,7 @@ def bare_rate(model: str, given: argparse.Namespace) -> tuple[float, float]:
         return done / (time.perf_counter() - start), cost.flops / 1e12
 
 
-class Watch(Listener):
+class Watch(ProgressListener):
     """Notes when which images went through."""
 
     def __init__(self) -> None:

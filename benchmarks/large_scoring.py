@@ -25,6 +25,7 @@ from PIL import Image
 from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.things import THINGS
 from alignbench.distances.names import DISTANCES
+from alignbench.extraction.source import SourceDistances
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.scoring import score_rows
 from alignbench.results.layer_curve import LayerCurve
@@ -105,7 +106,9 @@ def main() -> None:
         curves = len(layers) * len(DISTANCES)
         print(f"{len(judgments.ids):,} triplets of {len(judgments.pairs):,} pairs, {curves} curves")
         with stage("scoring"):
-            frame, intervals = score_rows(cell, judgments, layers, depths, distances, THINGS.published_ceiling)
+            frame, intervals = score_rows(
+                cell, judgments, SourceDistances(layers, depths, distances), THINGS.published_ceiling
+            )
         settings = {"model": "made-up", "dataset": "things", "protocol": given.protocol, "subset": ["all"]}
         settings |= {"data_fingerprint": fingerprint, "limit": None, "random_init": False, "seed": 0}
         details = {"kind": "choice", "interval": intervals}

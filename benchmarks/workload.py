@@ -1,4 +1,4 @@
-"""What the benchmarks of extraction share: data of the published shapes, references, runs of the command line.
+"""What the benchmarks of extraction shard: data of the published shapes, references, runs of the command line.
 
 Everything that is timed runs in a process of its own, with the same number of threads, on random weights.
 """

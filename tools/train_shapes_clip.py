@@ -158,7 +158,7 @@ def train(output: Path, seed: int, steps: int, batch_size: int, peak_rate: float
 
 
 def retrieval(model: CLIPModel, tokenizer: Any, seed: int, count: int) -> dict[str, float]:
-    """Share of unseen scenes whose own full caption comes first among all, and the other way round.
+    """Shard of unseen scenes whose own full caption comes first among all, and the other way round.
 
     The `count` scenes have different captions, so chance is 1 / count.
     """

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.text import Text
 
 from alignbench.cli.console import say
-from alignbench.extraction.progress import Listener, Outline
+from alignbench.extraction.progress import ProgressListener, RunSummary
 from alignbench.models.layer_names import counted_layers
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.process import last_line
@@ -80,7 +80,7 @@ class ImageProgress:
             self.progress = None
 
 
-class ConsoleListener(Listener):
+class ConsoleListener(ProgressListener):
     """Says on stderr what a run is about to do, and how far it is."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class ConsoleListener(Listener):
         """Say it on stderr."""
         say(text)
 
-    def planned(self, outline: Outline) -> None:
+    def planned(self, outline: RunSummary) -> None:
         """Say what is about to be done, and start the bar."""
         passes = f"{outline.passes} pass" + ("es" if outline.passes > 1 else "")
         ranks = f" x {outline.ranks}" if outline.ranks > 1 else ""

@@ -18,7 +18,7 @@ class ChannelUse:
         layer: Name of the layer.
         depth: Percent of the network.
         quantity: `mean_square`, the mean squared activation, or `mean_difference`, m[c] (averaged over folds).
-        top_channel: The channel with the largest share.
+        top_channel: The channel with the largest shard.
         top_share: That share of the sum over channels.
         participation_ratio: (sum v)^2 / sum v^2: 1 if one channel has it all, their number if all have the same.
         channels: Number of channels.
@@ -36,5 +36,5 @@ class ChannelUse:
 def channel_use(layer: Layer, quantity: str, values: Tensor) -> ChannelUse:
     """See `ChannelUse`; `values` is (channels,), non-negative."""
     top, total = int(values.argmax()), float(values.double().sum())
-    share = float(values[top]) / total if total else 0.0
-    return ChannelUse(layer.name, layer.depth, quantity, top, share, participation_ratio(values), len(values))
+    shard = float(values[top]) / total if total else 0.0
+    return ChannelUse(layer.name, layer.depth, quantity, top, shard, participation_ratio(values), len(values))

@@ -23,50 +23,41 @@ from alignbench.errors import AlignbenchError
 from alignbench.extraction.channel_usage import ChannelUse, channel_use
 from alignbench.extraction.distributed import Ranks
 from alignbench.extraction.pair_extraction import LayerState, reduce_pairs
-from alignbench.extraction.sharding import Block, Share
+from alignbench.extraction.sharding import Block, Shard
 
 _TRAVELLING: Final = {"cpu": 64_000_000, "cuda": 512_000_000}  # bytes of tokens that are under way at the same time
 _PANEL: Final = 2048  # images whose products with all others are held at once
 
 
-def finish_pairs(state: LayerState, share: Share, pairs: Indices, images: int, ranks: Ranks) -> None:
+def finish_pairs(state: LayerState, shard: Shard, pairs: Indices, images: int, ranks: Ranks) -> None:
     """Reduce the pairs of a layer that waited for the end.
 
     Args:
         state: Of the layer.
-        share: What this rank does.
+        shard: What this rank does.
         pairs: Image indices of all pairs, (P, 2).
         images: Number of all images.
         ranks: Who takes part.
     """
-    start = len(share.pairs) - sum(len(block.pairs) for block in share.receives.values()) - len(share.own_at_end)
+    start = len(shard.pairs) - sum(len(block.pairs) for block in shard.receives.values()) - len(shard.own_at_end)
     metric = state.distances
     if not isinstance(metric, DenseDistances):
-        for block in _received(state, share, pairs, start, ranks):
-            reduce_pairs(
-                state,
-                block.rows.start,
-                block.first,
-                block.i,
-                block.first_norms,
-                block.second,
-                block.j,
-                block.second_norms,
-            )
+        for block in _received(state, shard, pairs, start, ranks):
+            reduce_pairs(state, block)
         return
     centre = (ranks.add(image_sum(state.kept)) / images).float()
-    for block in _blocks(state, share, pairs, start, ranks):
+    for block in _blocks(state, shard, pairs, start, ranks):
         metric.update(block, centre)
     if "normalized_euclidean" in metric.distances:
         with metric.sync_context():
             means = metric.channel_means()
-        for block in _blocks(state, share, pairs, start, ranks):
+        for block in _blocks(state, shard, pairs, start, ranks):
             metric.normalise(block, centre, means)
 
 
-def _blocks(state: LayerState, share: Share, pairs: Indices, start: int, ranks: Ranks) -> Iterator[PairBlock]:
+def _blocks(state: LayerState, shard: Shard, pairs: Indices, start: int, ranks: Ranks) -> Iterator[PairBlock]:
     """All pairs of a rank that waited: those among its own images, panel by panel, then those with others'."""
-    places = share.plan.places[pairs[share.own_at_end]]
+    places = shard.schedule.places[pairs[shard.own_at_end]]
     low, high = places.min(axis=1), places.max(axis=1)
     # a rank's pairs among its own images are in order of their first image's slot: each panel's follow each other
     bounds = np.searchsorted(low, np.arange(0, len(state.kept) + _PANEL, _PANEL))
@@ -78,24 +69,24 @@ def _blocks(state: LayerState, share: Share, pairs: Indices, start: int, ranks: 
         i, j = (torch.from_numpy(side[begin:end] - top).to(first.device) for side in (low, high))
         rows = slice(start + int(begin), start + int(end))
         yield PairBlock(rows, first, state.kept[top:], first_norms, state.norms[top:], i, j, upper=True)
-    yield from _received(state, share, pairs, start + len(low), ranks)
+    yield from _received(state, shard, pairs, start + len(low), ranks)
 
 
-def _received(state: LayerState, share: Share, pairs: Indices, start: int, ranks: Ranks) -> Iterator[PairBlock]:
+def _received(state: LayerState, shard: Shard, pairs: Indices, start: int, ranks: Ranks) -> Iterator[PairBlock]:
     """The pairs of a rank with images of others, whose tokens arrive a few images at a time."""
     starts = {}
-    for sender, block in share.receives.items():
+    for sender, block in shard.receives.items():
         starts[sender] = start
         start += len(block.pairs)
-    for sender, images, features in _travel(state, share, ranks):
-        block = share.receives[sender]
-        places, here = share.plan.places[pairs[block.pairs]], pairs[block.pairs]
+    for sender, images, features in _travel(state, shard, ranks):
+        block = shard.receives[sender]
+        places, here = shard.schedule.places[pairs[block.pairs]], pairs[block.pairs]
         own, theirs = places.max(axis=1), np.where(places[:, 0] < 0, here[:, 0], here[:, 1])
         # a block's pairs are in order of the travelling image
         begin, end = np.searchsorted(theirs, [images[0], images[-1] + 1])
         kept, kept_norms = state.kept, state.norms
         if isinstance(state.distances, DenseDistances):  # which multiplies all of both sides
-            named = np.sort(share.plan.places[block.partners])
+            named = np.sort(shard.schedule.places[block.partners])
             chosen = torch.from_numpy(named).to(features.device)
             kept, kept_norms, own = kept[chosen], kept_norms[chosen], np.searchsorted(named, own)
         i = torch.from_numpy(own[begin:end]).to(features.device)
@@ -104,15 +95,17 @@ def _received(state: LayerState, share: Share, pairs: Indices, start: int, ranks
         yield PairBlock(rows, kept, features, kept_norms, norms(features), i, j)
 
 
-def _travel(state: LayerState, share: Share, ranks: Ranks) -> Iterator[tuple[int, Indices, Tensor]]:
+def _travel(state: LayerState, shard: Shard, ranks: Ranks) -> Iterator[tuple[int, Indices, Tensor]]:
     """Sender, images and features of what arrives here, while this rank's own leave for others."""
     at_once = max(1, _TRAVELLING[state.kept.device.type] // (state.kept.shape[1] * state.kept.shape[2] * 4))
     for distance in range(1, ranks.count):
         to, back = (ranks.number + distance) % ranks.count, (ranks.number - distance) % ranks.count
-        leaving, arriving = _images(share.sends.get(to)), _images(share.receives.get(back))
+        leaving, arriving = _images(shard.sends.get(to)), _images(shard.receives.get(back))
         for start in range(0, max(len(leaving), len(arriving)), at_once):
             out, come = leaving[start : start + at_once], arriving[start : start + at_once]
-            outgoing = state.kept[torch.from_numpy(share.plan.places[out]).to(state.kept.device)] if len(out) else None
+            outgoing = (
+                state.kept[torch.from_numpy(shard.schedule.places[out]).to(state.kept.device)] if len(out) else None
+            )
             incoming = state.kept.new_empty(len(come), *state.kept.shape[1:]) if len(come) else None
             ranks.swap(outgoing, to, incoming, back)
             if incoming is not None:
@@ -124,13 +117,13 @@ def _images(block: Block | None) -> Indices:
 
 
 def layer_results(
-    state: LayerState, share: Share, held_out: bool, total: int, ranks: Ranks
+    state: LayerState, shard: Shard, held_out: bool, total: int, ranks: Ranks
 ) -> tuple[dict[str, NDArray[np.float64]], list[ChannelUse]]:
     """Distances of all pairs by name, and the use of channels, the same on every rank.
 
     Args:
         state: Of the layer.
-        share: What this rank has done.
+        shard: What this rank has done.
         held_out: Whether m[c] was fitted on other pairs.
         total: Number of all pairs.
         ranks: Who takes part.
@@ -146,7 +139,7 @@ def layer_results(
             f"{name} has no channel that varies among the pairs that its means are fitted on: leave "
             "normalized_euclidean out with --distance, or measure with --protocol paper"
         )
-    own = torch.from_numpy(share.pairs)
+    own = torch.from_numpy(shard.pairs)
     found = torch.zeros(1 + len(metric.distances), total, dtype=torch.float64)
     found[0, own] = metric.filled.cpu().double()
     for row, values in enumerate(metric.by_name().values(), start=1):

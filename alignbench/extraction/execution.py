@@ -26,11 +26,13 @@ _CAST = (nn.Linear, nn.Conv2d)  # what autocast casts all weights of
 
 @dataclass(frozen=True)
 class Execution:
-    """How a tower is run; nothing here changes a result beyond rounding, except `precision`.
+    """How a source is run; nothing here changes a result beyond rounding, except `view` and `precision`.
 
     Attributes:
         ranks: The processes that share the work, and the device of this one.
+        view: Token view: `all`, `cls` or `mean`.
         precision: `fp32`, or `bf16` or `fp16` for the tower under autocast (everything after it stays float32).
+        batch_size: Images a batch.
         workers: Loader processes of each rank; none for a default.
         feature_memory: Bytes of features that a rank keeps at the same time; as many again for what it keeps per pair
             and channel, and what exceeds those lies in a file.
@@ -38,7 +40,9 @@ class Execution:
     """
 
     ranks: Ranks
+    view: str = "all"
     precision: str = "fp32"
+    batch_size: int = 16
     workers: int | None = None
     feature_memory: int = 4_000_000_000
     compiled: bool = False

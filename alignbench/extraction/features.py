@@ -16,7 +16,7 @@ from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.distributed import interruptible, quietly, trainer_of
 from alignbench.extraction.execution import lowered
 from alignbench.extraction.host import memory_kept
-from alignbench.extraction.loader import OrderedImages, ordered_loader, stack
+from alignbench.extraction.loader import Loading, OrderedImages, ordered_loader, stack
 from alignbench.extraction.predict import Batch, Feed, PixelLoop, pictures_of
 from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
 
@@ -101,7 +101,8 @@ def extract_features(
         if layer.name not in arrays:
             arrays[layer.name] = np.empty((count, *feature_shape(layer, reading.view)), dtype=np.float32)
     pictures = OrderedImages(images, np.arange(start, count), tower.prepare, cached)
-    loader = ordered_loader(pictures, reading.batch_size, reading.workers, stack, pin_memory=reading.device == "cuda")
+    loading = Loading(reading.batch_size, reading.workers, pin_memory=reading.device == "cuda")
+    loader = ordered_loader(pictures, stack, loading)
     module = _FeatureExtraction(tower, layers, reading, arrays, images.names)
     with quietly(), memory_kept(), lowered(tower, reading.precision), interruptible():
         trainer_of(reading.device, 1, 1, [Feed(advanced)]).predict(module, loader, return_predictions=False)

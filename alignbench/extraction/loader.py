@@ -1,8 +1,9 @@
-"""Pictures in the order of the plan, read by a plain loader."""
+"""Pictures in the order of the schedule, read by a plain loader."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ Item = tuple[T, int]
 
 
 class OrderedImages(Dataset[Item[T] | DataError]):
-    """The pictures of a plan in its order, each with its index.
+    """The pictures of a schedule in its order, each with its index.
 
     The order lives here, not in a sampler: a strategy that replaces samplers then cannot change it. A picture that
     cannot be decoded is handed on as its error, which survives the way out of a worker process unchanged.
@@ -76,14 +77,33 @@ def default_workers(images: int, sharers: int = 1) -> int:
     return 0 if images < 64 else max(fewest, min(16, cores - 1))
 
 
+@dataclass(frozen=True)
+class Loading:
+    """How a process reads pictures.
+
+    Attributes:
+        batch_size: Pictures a batch.
+        workers: Processes that read them; none for a default.
+        pin_memory: Whether batches are put where a GPU fetches them from.
+        sharers: Processes that share this machine.
+    """
+
+    batch_size: int
+    workers: int | None = None
+    pin_memory: bool = False
+    sharers: int = 1
+
+
 def ordered_loader(
-    dataset: OrderedImages[T],
-    batch_size: int,
-    workers: int | None,
-    collate: Callable[[list[Item[T] | DataError]], object],
-    pin_memory: bool = False,
-    sharers: int = 1,
+    dataset: OrderedImages[T], collate: Callable[[list[Item[T] | DataError]], object], loading: Loading
 ) -> DataLoader[Item[T] | DataError]:
-    """A loader that hands out pictures in their order, so that with a plan's batch size its batches are the steps."""
-    count = default_workers(len(dataset), sharers) if workers is None else workers
-    return DataLoader(dataset, batch_size, shuffle=False, num_workers=count, collate_fn=collate, pin_memory=pin_memory)
+    """A loader that hands out pictures in their order, so that its batches are the steps of a schedule."""
+    workers = default_workers(len(dataset), loading.sharers) if loading.workers is None else loading.workers
+    return DataLoader(
+        dataset,
+        loading.batch_size,
+        shuffle=False,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=loading.pin_memory,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -16,10 +16,12 @@ from torch import Tensor
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import AlignbenchError, DataError
-from alignbench.extraction.cached_pixels import CachedPixels
-from alignbench.extraction.loader import Item, OrderedImages, first_error, ordered_loader
-from alignbench.extraction.progress import Listener
-from alignbench.extraction.schedule import Plan, Step
+from alignbench.extraction.execution import Execution
+from alignbench.extraction.loader import Item, Loading, OrderedImages, first_error, ordered_loader
+from alignbench.extraction.progress import ProgressListener
+from alignbench.extraction.schedule import Step
+from alignbench.extraction.source import PairWorkload, SourceDistances
+from alignbench.models.layer_names import IMAGE
 from alignbench.models.pair_metrics import MovableMetric, PairMetric
 from alignbench.models.preparation import Sized
 
@@ -27,78 +29,79 @@ COMMON_SIDE: Final = 224  # pixels: both pictures of a pair are brought to this 
 _TOGETHER: Final = 16  # pairs handed to a metric at once
 
 
-@dataclass(frozen=True)
-class MetricDistances:
-    """Distances of pairs by a pair metric.
-
-    Attributes:
-        values: (1, pairs), float64: one layer.
-        resized: Number of pairs whose two pictures differ in size, so that both were brought to 224 x 224 pixels.
-    """
-
-    values: NDArray[np.float64]
-    resized: int
-
-
 def _keep(items: list[Item[Tensor] | DataError]) -> list[Item[Tensor]] | DataError:
     return first_error(items) or [item for item in items if not isinstance(item, DataError)]
 
 
-def metric_distances(
-    metric: PairMetric,
-    images: ImageSource,
-    plan: Plan,
-    pairs: NDArray[np.int64],
-    side: int | None,
-    workers: int | None,
-    listener: Listener,
-    device: str = "cpu",
-    cached: CachedPixels | None = None,
-) -> MetricDistances:
-    """Distances of all pairs.
+@dataclass(frozen=True)
+class MetricSource:
+    """A pair metric as a source: one distance, of whole pictures.
 
-    Where the two pictures of a pair differ in size, both are resized to 224 x 224 pixels first (PIL, bicubic). No
-    picture may be smaller than the metric's `min_side`, not even one of those.
-
-    Args:
+    Attributes:
         metric: The metric, after its `to` if it has one.
-        images: The pictures.
-        plan: The order in which they flow.
-        pairs: Image indices, (P, 2).
-        side: Side in pixels to which all are resized; none for their native size.
-        workers: Loader processes; none for a default.
-        listener: Hears of every batch.
-        device: Where the metric takes its pictures; a metric without `to` takes them on the CPU.
-        cached: Reads them at that side from the pixel cache.
-
-    Raises:
-        DataError: If a picture is damaged or too small, or the two of a pair differ in size and the metric needs more
-            than 224 pixels.
-        AlignbenchError: If the metric gives a number that is not finite.
+        side: Side in pixels to which all pictures are brought; none for their native size.
     """
-    found = np.full(len(pairs), np.nan)
-    where = device if isinstance(metric, MovableMetric) else "cpu"
-    slots: list[Tensor] = [torch.empty(0)] * plan.slots
-    resized = 0
-    pictures = OrderedImages(images, plan.order, Sized(side), cached)
-    loader = ordered_loader(pictures, plan.batch_size, workers, _keep)
-    for step, batch in zip(plan.steps, loader, strict=True):
-        if isinstance(batch, DataError):
-            raise batch
-        for slot, (pixels, index) in zip(step.slots.tolist(), batch, strict=True):
-            _check_side(metric, images.names[index], pixels)
-            slots[slot] = pixels
-        for rows, differ in _alike(step, slots):
-            chosen = step.pairs[rows]
-            name_of = partial(_name_of, images, pairs[chosen])
-            if differ:
-                _check_common_side(metric, name_of(0))
-                resized += len(chosen)
-            ends = ([slots[slot] for slot in end[rows].tolist()] for end in (step.first, step.second))
-            first, second = (_stacked(pictures, differ, where) for pictures in ends)
-            found[chosen] = _distances(metric, first, second, name_of)
-        listener.advanced(len(batch))
-    return MetricDistances(found[None], resized)
+
+    metric: PairMetric
+    side: int | None
+    layers: tuple[str, ...] = (IMAGE,)
+    depths: tuple[float, ...] = (0.0,)
+    streams_only: bool = True
+
+    @property
+    def fingerprint(self) -> str | None:
+        """SHA-256 over the metric's weights, where it has any."""
+        return getattr(self.metric, "fingerprint", None)
+
+    @property
+    def prepare(self) -> Sized:
+        """Brings a picture to the common side."""
+        return Sized(self.side)
+
+    def fastest_batch(self, execution: Execution) -> int:
+        """See `Source.fastest_batch`; pairs go through a metric a few at a time whatever it is."""
+        return _TOGETHER
+
+    def distances(self, workload: PairWorkload, execution: Execution, listener: ProgressListener) -> SourceDistances:
+        """Distances of all pairs, by the one process that a metric needs.
+
+        Where the two pictures of a pair differ in size, both are resized to 224 x 224 pixels first (PIL, bicubic). No
+        picture may be smaller than the metric's `min_side`, not even one of those.
+
+        Args:
+            workload: What is asked.
+            execution: Where and with how many loaders; a metric without `to` takes its pictures on the CPU.
+            listener: Hears of every batch.
+
+        Raises:
+            DataError: If a picture is damaged or too small, or the two of a pair differ in size and the metric needs
+                more than 224 pixels.
+            AlignbenchError: If the metric gives a number that is not finite.
+        """
+        device = execution.ranks.device.type if isinstance(self.metric, MovableMetric) else "cpu"
+        listener.planned(replace(workload.summary, device=device))
+        schedule = workload.assignment.shards[0].schedule
+        pictures = OrderedImages(workload.images, schedule.order, self.prepare, workload.pixels)
+        loader = ordered_loader(pictures, _keep, Loading(schedule.batch_size, execution.workers))
+        found, resized = np.full(len(workload.pairs), np.nan), 0
+        slots: list[Tensor] = [torch.empty(0)] * schedule.slots
+        for step, batch in zip(schedule.steps, loader, strict=True):
+            if isinstance(batch, DataError):
+                raise batch
+            for slot, (pixels, index) in zip(step.slots.tolist(), batch, strict=True):
+                _check_side(self.metric, workload.images.names[index], pixels)
+                slots[slot] = pixels
+            for rows, differ in _alike(step, slots):
+                chosen = step.pairs[rows]
+                name_of = partial(_name_of, workload.images, workload.pairs[chosen])
+                if differ:
+                    _check_common_side(self.metric, name_of(0))
+                    resized += len(chosen)
+                ends = ([slots[slot] for slot in end[rows].tolist()] for end in (step.first, step.second))
+                first, second = (_stacked(some, differ, device) for some in ends)
+                found[chosen] = _distances(self.metric, first, second, name_of)
+            listener.advanced(len(batch))
+        return SourceDistances(self.layers, self.depths, {self.metric.distance: found[None]}, device, resized=resized)
 
 
 def _check_side(metric: PairMetric, name: str, pixels: Tensor) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alignbench.distances.dense import DenseDistances
+from alignbench.distances.dense import DenseDistances, PairBlock
 from alignbench.distances.functional import token_squares
 from alignbench.distances.streaming import ChannelActivity, LayerDistances
 from alignbench.errors import AlignbenchError, DataError
+from alignbench.extraction.execution import Execution
 from alignbench.extraction.predict import Batch, PixelLoop, pictures_of
 from alignbench.extraction.schedule import Step
-from alignbench.extraction.sharding import Share
+from alignbench.extraction.source import PairWorkload
 from alignbench.models.towers import Layer, Tapped, Tower, tap, view_of, view_tokens
 
 _COPIED_AT_ONCE: Final = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU
@@ -51,33 +52,22 @@ class PairExtraction(PixelLoop):
 
     Args:
         tower: The model.
-        share: What this rank does.
         states: The layers of this pass.
-        view: Token view.
-        precision: `fp32`, or `bf16` or `fp16` for the tower under autocast.
-        needs_norms: Whether a zero feature vector is an error, because it has no cosine.
-        names: Names of all images, for messages.
-        compiled: Whether to compile the tower.
+        workload: What is asked; a zero feature vector is an error where a cosine is.
+        execution: How to run.
     """
 
     def __init__(
-        self,
-        tower: Tower,
-        share: Share,
-        states: Sequence[LayerState],
-        view: str,
-        precision: str,
-        needs_norms: bool,
-        names: Sequence[str],
-        compiled: bool = False,
+        self, tower: Tower, states: Sequence[LayerState], workload: PairWorkload, execution: Execution
     ) -> None:
-        super().__init__(precision)
+        super().__init__(execution.precision)
         self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank too many has nothing to embed
-        self.tower, self.share, self.states, self.view = tower, share, tuple(states), view
-        self.needs_norms, self.names = needs_norms, names
+        self.tower, self.states, self.view = tower, tuple(states), execution.view
+        self.shard = workload.assignment.shards[execution.ranks.number]
+        self.needs_norms, self.names = "cosine" in workload.distances, workload.images.names
         layers = [state.layer for state in self.states]
         self.by_name = {state.layer.name: state for state in self.states}
-        self.tap = Tapped(tower, layers) if compiled else None
+        self.tap = Tapped(tower, layers) if execution.compiled else None
         self.compiled = None if self.tap is None else torch.compile(self.tap, dynamic=False)
         self.embedded = self.checked = self.reduced = 0
         self.slots = torch.empty(0, dtype=torch.long)
@@ -90,15 +80,15 @@ class PairExtraction(PixelLoop):
         self.states, self.by_name = (), {}
 
     def on_predict_epoch_start(self) -> None:
-        """Bring the whole plan to the device at once, so that no batch waits for its part of it."""
-        steps = self.share.plan.steps
+        """Bring the whole schedule to the device at once, so that no batch waits for its part of it."""
+        steps = self.shard.schedule.steps
         columns = ([step.slots for step in steps], [step.first for step in steps], [step.second for step in steps])
         self.flow = [torch.from_numpy(np.concatenate(column)).to(self.device) for column in columns]
 
     def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
         """Embed one step's images, then reduce the pairs that it completes."""
         pixels, indices = pictures_of(batch)
-        step = self.share.plan.steps[batch_idx]
+        step = self.shard.schedule.steps[batch_idx]
         if not np.array_equal(indices.numpy(), step.images):
             raise RuntimeError(f"batch {batch_idx} does not hold the images of its step")
         self.slots = self.flow[0][self.embedded : self.embedded + len(indices)]
@@ -106,7 +96,7 @@ class PairExtraction(PixelLoop):
             self._embed(pixels)
         self.embedded += len(indices)
         self._reduce(step)
-        if (batch_idx + 1) % _UNCHECKED[self.device.type] == 0 or batch_idx + 1 == len(self.share.plan.steps):
+        if (batch_idx + 1) % _UNCHECKED[self.device.type] == 0 or batch_idx + 1 == len(self.shard.schedule.steps):
             self._check()
 
     def _embed(self, pixels: Tensor) -> None:
@@ -114,7 +104,7 @@ class PairExtraction(PixelLoop):
             with tap(self.tower, [state.layer for state in self.states], self._keep):
                 self.tower(pixels)
             return
-        size = len(self.share.plan.steps[0].images)
+        size = len(self.shard.schedule.steps[0].images)
         short = size - len(pixels)  # a last batch is filled up: another size would be compiled anew
         features = self.compiled(torch.cat([pixels, pixels[:1].expand(short, -1, -1, -1)]) if short else pixels)
         for state, found in zip(self.states, features, strict=True):
@@ -150,43 +140,28 @@ class PairExtraction(PixelLoop):
         self.checked = self.embedded
 
     def _name(self, position: int) -> str:
-        return self.names[int(self.share.plan.order[self.checked + position])]
+        return self.names[int(self.shard.schedule.order[self.checked + position])]
 
     def _reduce(self, step: Step) -> None:
         done = slice(self.reduced, self.reduced + len(step.pairs))
         first, second = self.flow[1][done], self.flow[2][done]
         self.reduced = done.stop
         for state in self.states if len(step.pairs) else ():
-            reduce_pairs(state, done.start, state.kept, first, state.norms, state.kept, second, state.norms)
+            reduce_pairs(state, PairBlock(done, state.kept, state.kept, state.norms, state.norms, first, second))
 
 
-def reduce_pairs(
-    state: LayerState,
-    start: int,
-    ones: Tensor,
-    first: Tensor,
-    one_norms: Tensor,
-    others: Tensor,
-    second: Tensor,
-    other_norms: Tensor,
-) -> None:
-    """Reduce pairs one by one, as many at once as fit a cache.
+def reduce_pairs(state: LayerState, block: PairBlock) -> None:
+    """Reduce the pairs of a block one by one, as many at once as fit a cache.
 
     Args:
         state: Of their layer.
-        start: Place of the first of them among the rank's pairs; they follow each other.
-        ones: Features, (n, tokens, channels).
-        first: Which of them each pair has, (pairs,).
-        one_norms: Norms of the flattened features, (n,).
-        others: Features, (m, tokens, channels).
-        second: Which of these each pair has.
-        other_norms: Their norms.
+        block: The pairs, which follow each other among the rank's.
     """
     metric = cast(LayerDistances, state.distances)
-    rows = max(1, _COPIED_AT_ONCE[ones.device.type] // (ones[0].numel() * 4))
-    for a, b in zip(first.split(rows), second.split(rows), strict=True):
-        ends = torch.stack([one_norms[a], other_norms[b]], dim=1)
-        metric.update(slice(start, start + len(a)), ones[a], others[b], ends)
+    start, rows = block.rows.start, max(1, _COPIED_AT_ONCE[block.first.device.type] // (block.first[0].numel() * 4))
+    for a, b in zip(block.i.split(rows), block.j.split(rows), strict=True):
+        ends = torch.stack([block.first_norms[a], block.second_norms[b]], dim=1)
+        metric.update(slice(start, start + len(a)), block.first[a], block.second[b], ends)
         start += len(a)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Outline:
+class RunSummary:
     """A run before it starts.
 
     Attributes:
@@ -26,21 +26,21 @@ class Outline:
     dataset: str
     images: int
     pairs: int
-    layers: int
-    passes: int
-    device: str
+    layers: int = 1
+    passes: int = 1
+    device: str = "cpu"
     ranks: int = 1
     share: int = 0
     one_pass: int = 0
 
 
-class Listener:
+class ProgressListener:
     """Hears of a run's progress; this one ignores it all."""
 
     def notice(self, text: str) -> None:
         """Something is about to take time, e.g. a download."""
 
-    def planned(self, outline: Outline) -> None:
+    def planned(self, outline: RunSummary) -> None:
         """The work is known and about to start."""
 
     def advanced(self, images: int) -> None:

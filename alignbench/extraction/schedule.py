@@ -39,7 +39,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """All batches, and the number of slots that they need.
 
     Attributes:
@@ -98,19 +98,10 @@ def image_order(pairs: Indices, images: int) -> Indices:
     return np.asarray(by_degree[order], dtype=np.int64)
 
 
-def make_plan(pairs: Indices, images: int, batch_size: int) -> Plan:
-    """Plan the flow of all images.
-
-    Args:
-        pairs: Image indices of the unique pairs, (P, 2); every image is in at least one.
-        images: Number of images.
-        batch_size: Images a step.
-    """
-    return plan_flow(pairs, image_order(pairs, images), np.arange(len(pairs)), batch_size, np.zeros(images, dtype=bool))
-
-
-def plan_flow(pairs: Indices, order: Indices, due: Indices, batch_size: int, staying: NDArray[np.bool_]) -> Plan:
-    """Plan the flow of some images in a given order.
+def schedule_flow(
+    pairs: Indices, order: Indices, due: Indices, batch_size: int, staying: NDArray[np.bool_]
+) -> Schedule:
+    """Schedule the flow of some images in a given order.
 
     Args:
         pairs: Image indices of all unique pairs, (P, 2).
@@ -148,11 +139,11 @@ def plan_flow(pairs: Indices, order: Indices, due: Indices, batch_size: int, sta
         done = due[by_step[bounds[number] : bounds[number + 1]]]
         first, second = slot_of[pairs[done]].T
         steps.append(Step(batch, slot_of[batch], done, first, second))
-    return Plan(tuple(steps), slots, np.where(staying, slot_of, -1))
+    return Schedule(tuple(steps), slots, np.where(staying, slot_of, -1))
 
 
 def layer_passes(layer_bytes: list[int], slots: int, budget: int) -> list[list[int]]:
-    """Share layers out over passes so that what is kept in each fits memory.
+    """Shard layers out over passes so that what is kept in each fits memory.
 
     Args:
         layer_bytes: Size of one image's features at each layer.

@@ -1,6 +1,6 @@
 """Which rank embeds which images and reduces which pairs, worked out before any model is loaded.
 
-Whole components of the pair graph are dealt out by size. What fits nowhere, because a component is too big for one
+Whole components of the pair graph are handed out by size. What fits nowhere, because a component is too big for one
 rank, is split by images: the pairs between two ranks are reduced at the end by one of them, which receives the tokens
 of the other's images. Nothing here depends on anything but the pair graph and the number of ranks, so every rank works
 it out for itself and all agree.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from alignbench.arrays import Indices
-from alignbench.extraction.schedule import Plan, image_order, pair_graph, plan_flow
+from alignbench.extraction.schedule import Schedule, image_order, pair_graph, schedule_flow
 
 _UNEVEN: Final = 1.02  # share of the even load up to which a rank takes whole components
 _DENSE: Final = 8  # matrix products are cheaper than pair by pair from images^2 / 8 pairs on (a quarter of all pairs)
@@ -45,11 +45,11 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """What one rank does.
 
     Attributes:
-        plan: How its images flow, and which pairs are reduced on the way.
+        schedule: How its images flow, and which pairs are reduced on the way.
         pairs: Indices of all pairs that it reduces, in that order: on the way, then those of `own_at_end`, then those
             of each block that it receives.
         own_at_end: Pairs among its own images that wait for the end, by lower slot: all of them on the dense path.
@@ -57,7 +57,7 @@ class Share:
         sends: Blocks for which it sends tokens, by receiver.
     """
 
-    plan: Plan
+    schedule: Schedule
     pairs: Indices
     own_at_end: Indices
     receives: dict[int, Block]
@@ -65,26 +65,26 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Deal:
+class Assignment:
     """The work of all ranks.
 
     Attributes:
-        shares: One for each rank; that of a rank too many has no images.
+        shards: One for each rank; that of a rank too many has no images.
         dense: Whether distances come from matrix products at the end, instead of pair by pair on the way.
     """
 
-    shares: tuple[Share, ...]
+    shards: tuple[Shard, ...]
     dense: bool
 
     @property
     def slots(self) -> int:
         """The most images that any rank keeps at the same time."""
-        return max(share.plan.slots for share in self.shares)
+        return max(shard.schedule.slots for shard in self.shards)
 
     @property
     def pairs(self) -> int:
         """The most pairs that any rank reduces."""
-        return max(len(share.pairs) for share in self.shares)
+        return max(len(shard.pairs) for shard in self.shards)
 
 
 def is_dense(pairs: int, images: int) -> bool:
@@ -92,8 +92,8 @@ def is_dense(pairs: int, images: int) -> bool:
     return pairs >= max(images**2 / _DENSE, _FEW)
 
 
-def make_deal(pairs: Indices, images: int, batch_size: int, ranks: int = 1, dense: bool | None = None) -> Deal:
-    """Deal out the work.
+def assign(pairs: Indices, images: int, batch_size: int, ranks: int = 1, dense: bool | None = None) -> Assignment:
+    """Assignment out the work.
 
     Args:
         pairs: Image indices of the unique pairs, (P, 2); every image is in at least one.
@@ -103,7 +103,7 @@ def make_deal(pairs: Indices, images: int, batch_size: int, ranks: int = 1, dens
         dense: Whether to take the dense path; none for the cheaper one.
     """
     dense = is_dense(len(pairs), images) if dense is None else dense
-    owned = deal_images(pairs, images, ranks)
+    owned = assign_images(pairs, images, ranks)
     rank_of = np.empty(images, dtype=np.int64)
     for rank, own in enumerate(owned):
         rank_of[own] = rank
@@ -114,7 +114,7 @@ def make_deal(pairs: Indices, images: int, batch_size: int, ranks: int = 1, dens
         inside[np.argsort(ends[inside, 0], kind="stable")],
         np.cumsum(np.bincount(ends[inside, 0], minlength=ranks))[:-1],
     )
-    shares = []
+    shards = []
     for rank, (own, local) in enumerate(zip(owned, by_rank, strict=True)):
         receives = {block.sender: block for block in blocks if block.receiver == rank}
         sends = {block.receiver: block for block in blocks if block.sender == rank}
@@ -125,16 +125,16 @@ def make_deal(pairs: Indices, images: int, batch_size: int, ranks: int = 1, dens
             staying[pairs[block.pairs].ravel()] = True
         staying &= rank_of == rank
         nothing = np.empty(0, dtype=np.int64)
-        plan = plan_flow(pairs, own, nothing if dense else local, batch_size, staying)
+        schedule = schedule_flow(pairs, own, nothing if dense else local, batch_size, staying)
         at_end = nothing
         if dense:  # in order of the lower slot, so that the pairs of neighbouring slots follow each other
-            at_end = local[np.argsort(plan.places[pairs[local]].min(axis=1), kind="stable")]
-        done = [step.pairs for step in plan.steps] + [at_end] + [block.pairs for block in receives.values()]
-        shares.append(Share(plan, np.concatenate([nothing, *done]), at_end, receives, sends))
-    return Deal(tuple(shares), dense)
+            at_end = local[np.argsort(schedule.places[pairs[local]].min(axis=1), kind="stable")]
+        done = [step.pairs for step in schedule.steps] + [at_end] + [block.pairs for block in receives.values()]
+        shards.append(Shard(schedule, np.concatenate([nothing, *done]), at_end, receives, sends))
+    return Assignment(tuple(shards), dense)
 
 
-def deal_images(pairs: Indices, images: int, ranks: int) -> list[Indices]:
+def assign_images(pairs: Indices, images: int, ranks: int) -> list[Indices]:
     """The images of each rank, in the order of their embedding.
 
     Args:

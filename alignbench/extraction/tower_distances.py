@@ -5,142 +5,154 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from alignbench.arrays import Indices
-from alignbench.datasets.images import ImageSource
+from alignbench.arrays import Floats
 from alignbench.distances.dense import DenseDistances
 from alignbench.distances.functional import ChannelFit
 from alignbench.distances.streaming import ChannelActivity, LayerDistances
 from alignbench.errors import AlignbenchError
-from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.channel_usage import ChannelUse
 from alignbench.extraction.distributed import interruptible, noticing_losses, quietly, trainer_of
 from alignbench.extraction.exchange import check_counts, finish_pairs, layer_results
-from alignbench.extraction.execution import Execution, lowered
-from alignbench.extraction.loader import OrderedImages, ordered_loader, stack
+from alignbench.extraction.execution import Execution, fastest_batch, lowered
+from alignbench.extraction.loader import Loading, OrderedImages, ordered_loader, stack
 from alignbench.extraction.pair_extraction import LayerState, PairExtraction, layer_bytes
 from alignbench.extraction.predict import Feed
-from alignbench.extraction.progress import Listener
+from alignbench.extraction.progress import ProgressListener
 from alignbench.extraction.schedule import layer_passes
-from alignbench.extraction.sharding import Deal, Share
+from alignbench.extraction.sharding import Assignment
+from alignbench.extraction.source import PairWorkload, SourceDistances
 from alignbench.models.towers import Layer, Tower, view_tokens
 
 
 @dataclass(frozen=True)
-class TowerDistances:
-    """What a tower gives for all pairs.
+class TowerSource:
+    """A vision tower as a source: distances at every layer.
 
     Attributes:
-        values: By name of distance, (layers, pairs), float64.
-        channels: The use of channels, two rows a layer.
+        tower: The model.
     """
 
-    values: dict[str, NDArray[np.float64]]
-    channels: tuple[ChannelUse, ...]
+    tower: Tower
+    streams_only: bool = False
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return tuple(layer.name for layer in self.tower.layers)
+
+    @property
+    def depths(self) -> tuple[float, ...]:
+        """Their depths in percent."""
+        return tuple(layer.depth for layer in self.tower.layers)
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Tower`."""
+        return self.tower.fingerprint
+
+    @property
+    def prepare(self) -> Callable[[Image.Image], Tensor]:
+        """See `Tower`."""
+        return self.tower.prepare
+
+    def fastest_batch(self, execution: Execution) -> int:
+        """See `Source.fastest_batch`; found by trying."""
+        return fastest_batch(self.tower, execution.ranks.device, execution.precision)
+
+    def distances(self, workload: PairWorkload, execution: Execution, listener: ProgressListener) -> SourceDistances:
+        """See `Source.distances`; layers that do not fit memory together take a pass over the images each group."""
+        layers, assignment = self.tower.layers, workload.assignment
+        passes = group_layers(layers, assignment, execution.view, execution.feature_memory)
+        one_pass = assignment.slots * sum(layer_bytes(layer, execution.view) for layer in layers)
+        listener.planned(replace(workload.summary, layers=len(layers), passes=len(passes), one_pass=one_pass))
+        values, uses = tower_distances(self.tower, workload, passes, execution, listener)
+        return SourceDistances(self.layers, self.depths, values, execution.ranks.device.type, tuple(uses), len(passes))
 
 
-def plan_passes(layers: Sequence[Layer], deal: Deal, view: str, feature_memory: int) -> list[list[Layer]]:
+def group_layers(layers: Sequence[Layer], assignment: Assignment, view: str, feature_memory: int) -> list[list[Layer]]:
     """Groups of layers whose features fit memory together on every rank; each costs one pass over the images."""
-    groups = layer_passes([layer_bytes(layer, view) for layer in layers], deal.slots, feature_memory)
+    groups = layer_passes([layer_bytes(layer, view) for layer in layers], assignment.slots, feature_memory)
     return [[layers[i] for i in group] for group in groups]
 
 
 def tower_distances(
     tower: Tower,
-    images: ImageSource,
-    pairs: Indices,
-    deal: Deal,
-    passes: list[list[Layer]],
-    fit: ChannelFit,
-    view: str,
-    distances: tuple[str, ...],
+    workload: PairWorkload,
+    passes: Sequence[Sequence[Layer]],
     execution: Execution,
-    listener: Listener,
-    cached: CachedPixels | None = None,
-) -> TowerDistances:
+    listener: ProgressListener,
+) -> tuple[dict[str, Floats], list[ChannelUse]]:
     """Distances of all pairs at all layers, the same on every rank.
 
     Args:
         tower: The model.
-        images: The pictures.
-        pairs: Image indices of the pairs, (P, 2).
-        deal: Who embeds and reduces what.
+        workload: What is asked.
         passes: Layers of each pass.
-        fit: Which pairs the channel means are fitted on.
-        view: Token view.
-        distances: Names of distances.
         execution: How to run.
         listener: Hears of every batch.
-        cached: Reads prepared pixels, where they are kept.
+
+    Returns:
+        By name of distance, (layers, pairs), float64; and the use of channels, two rows a layer.
 
     Raises:
         DataError: If a picture turns out to be damaged.
         AlignbenchError: If features are not finite, zero where a cosine is asked for, or all alike where channel
             means are held out; if there is no room; or if a rank is lost.
     """
-    ranks = execution.ranks
-    share = deal.shares[ranks.number]
+    ranks, images, pairs = execution.ranks, len(workload.images.names), workload.pairs
+    shard = workload.assignment.shards[ranks.number]
     number = {layer.name: index for index, layer in enumerate(tower.layers)}
-    values = {name: np.empty((len(number), len(pairs))) for name in distances}
+    values = {name: np.empty((len(number), len(pairs))) for name in workload.distances}
     uses: list[ChannelUse] = []
     for layers in passes:
         with ranks.together():
-            states = _make_states(layers, share, deal.dense, fit, view, distances, execution)
-        module = PairExtraction(
-            tower, share, states, view, execution.precision, "cosine" in distances, images.names, execution.compiled
-        )
+            states = _make_states(layers, workload, execution)
+        module = PairExtraction(tower, states, workload, execution)
         with ranks.together(), noticing_losses():
-            _embed(module, images, share, execution, listener, cached)
-        check_counts(module.embedded, len(images.names), ranks)
+            _embed(module, workload, execution, listener)
+        check_counts(module.embedded, images, ranks)
         while states:
             state = states.pop(0)  # its features are let go of before those of the next are finished
             with noticing_losses():
-                finish_pairs(state, share, pairs, len(images.names), ranks)
-                found, used = layer_results(state, share, fit.held_out, len(pairs), ranks)
-            for name in distances:
+                finish_pairs(state, shard, pairs, images, ranks)
+                found, used = layer_results(state, shard, workload.fit.held_out, len(pairs), ranks)
+            for name in workload.distances:
                 values[name][number[state.layer.name]] = found[name]
             uses += used
-    return TowerDistances(values, tuple(uses))
+    return values, uses
 
 
-def _make_states(
-    layers: Sequence[Layer],
-    share: Share,
-    dense: bool,
-    fit: ChannelFit,
-    view: str,
-    distances: tuple[str, ...],
-    execution: Execution,
-) -> list[LayerState]:
-    """Room for the features of the plan's slots and for what is kept per pair, once for a pass."""
-    device, slots, pairs = execution.ranks.device, share.plan.slots, len(share.pairs)
-    own = torch.from_numpy(share.pairs)
-    fit = ChannelFit(fit.weights[:, own], fit.fold[own], fit.held_out)
+def _make_states(layers: Sequence[Layer], workload: PairWorkload, execution: Execution) -> list[LayerState]:
+    """Room for the features of the schedule's slots and for what is kept per pair, once for a pass."""
+    shard, device = workload.assignment.shards[execution.ranks.number], execution.ranks.device
+    slots, pairs, own = shard.schedule.slots, len(shard.pairs), torch.from_numpy(shard.pairs)
+    fit = ChannelFit(workload.fit.weights[:, own], workload.fit.fold[own], workload.fit.held_out)
     room = execution.feature_memory
     states = []
     for layer in layers:
-        tokens, channels = view_tokens(layer, view), layer.channels
+        tokens, channels = view_tokens(layer, execution.view), layer.channels
         metric: LayerDistances | DenseDistances
-        if dense:
-            metric = DenseDistances(fit, tokens, channels, distances)
+        if workload.assignment.dense:
+            metric = DenseDistances(fit, tokens, channels, workload.distances)
         else:
             fits = pairs * channels * 4 <= room
             room -= pairs * channels * 4 if fits else 0
             kept = torch.zeros(pairs, channels, device=device) if fits else mapped_zeros(pairs, channels)
-            metric = LayerDistances(fit, tokens, channels, distances, kept)
+            metric = LayerDistances(fit, tokens, channels, workload.distances, kept)
         states.append(
             LayerState(
                 layer,
                 torch.empty(slots, tokens, channels, device=device),
                 torch.ones(slots, dtype=torch.float64, device=device),
-                torch.ones(len(share.plan.order), dtype=torch.float64, device=device),
+                torch.ones(len(shard.schedule.order), dtype=torch.float64, device=device),
                 metric.to(device),
                 ChannelActivity(channels).to(device),
             )
@@ -148,23 +160,13 @@ def _make_states(
     return states
 
 
-def _embed(
-    module: PairExtraction,
-    images: ImageSource,
-    share: Share,
-    execution: Execution,
-    listener: Listener,
-    cached: CachedPixels | None,
-) -> None:
+def _embed(module: PairExtraction, workload: PairWorkload, execution: Execution, listener: ProgressListener) -> None:
     """One pass over this rank's images."""
-    ranks = execution.ranks
+    ranks, schedule = execution.ranks, module.shard.schedule
     loader = ordered_loader(
-        OrderedImages(images, share.plan.order, module.tower.prepare, cached),
-        share.plan.batch_size,
-        execution.workers,
+        OrderedImages(workload.images, schedule.order, module.tower.prepare, workload.pixels),
         stack,
-        pin_memory=ranks.device.type == "cuda",
-        sharers=ranks.devices,
+        Loading(schedule.batch_size, execution.workers, ranks.device.type == "cuda", ranks.devices),
     )
     with quietly():
         trainer = trainer_of(ranks.device.type, ranks.devices, ranks.nodes, [Feed(listener.advanced)])

@@ -21,9 +21,8 @@ from alignbench.extraction.loader import Item, OrderedImages, first_error
 from alignbench.extraction.pixel_cache import PixelCache
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.protocol import load_judgments
-from alignbench.models.families import check_name, preparation
-from alignbench.models.pair_metrics import METRICS
-from alignbench.models.preparation import Described, Recipe, Sized, squash
+from alignbench.measurement.sources import kind_of
+from alignbench.models.preparation import Described, Recipe
 
 _BATCH: Final = 16
 _FEW: Final = 64  # pictures that are not worth a process
@@ -79,7 +78,8 @@ def ways_of(cell: Cell, models: Sequence[str]) -> list[Way]:
         raise UsageError(f"{cell.dataset} is drawn on demand and needs no cache: choose a data set with files")
     found: dict[Recipe, Way] = {}
     for model in models:
-        prepare = _preparation(replace(cell, model=model).checked())
+        one = replace(cell, model=model).checked()
+        prepare = kind_of(one).preparation(one)
         recipe = prepare.recipe if isinstance(prepare, Described) else None
         if recipe is None:
             raise UsageError(
@@ -88,14 +88,6 @@ def ways_of(cell: Cell, models: Sequence[str]) -> list[Way]:
         known = found[recipe].models if recipe in found else ()
         found[recipe] = Way(recipe, prepare, (*known, model))
     return list(found.values())
-
-
-def _preparation(cell: Cell) -> Callable[[Image.Image], Tensor]:
-    if cell.is_metric:
-        return Sized(DATASETS.load(cell.dataset).common_side)
-    check_name(cell.model, METRICS.names())
-    prepare = preparation(cell.model)
-    return squash(prepare) if cell.resize == "squash" else prepare
 
 
 def pictures_of(cell: Cell) -> ImageFiles:

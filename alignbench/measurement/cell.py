@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from alignbench.distances.names import DISTANCES
+from alignbench.distances.protocols import PROTOCOLS, Protocol
 from alignbench.errors import UsageError, unknown
 from alignbench.models.cards import cards
-from alignbench.models.families import PROTOCOLS, RANDOM_PREFIX, label_of
+from alignbench.models.families import RANDOM_PREFIX, label_of
 from alignbench.models.pair_metrics import METRICS
 
 TOKEN_VIEWS = ("all", "cls", "mean")
@@ -40,7 +41,7 @@ class Cell:
         nodes: Machines that share the work.
         workers: Loader processes of each; none for a default.
         feature_memory: Bytes of features that each keeps at the same time.
-        pixel_cache: Folder of prepared pictures that runs share, `off` for none; nothing for the default one.
+        pixel_cache: Folder of prepared pictures that runs shard, `off` for none; nothing for the default one.
         pixel_cache_size: Bytes that it may take.
         compiled: Whether the tower is compiled by `torch.compile`.
         check_precision: With a low precision: on how many pairs scores are also taken in float32, to tell the largest
@@ -140,6 +141,11 @@ class Cell:
     def is_metric(self) -> bool:
         """Whether the model is a pair metric; a model card of the same name goes first."""
         return self.model in METRICS and self.model not in cards()
+
+    @property
+    def rules(self) -> Protocol:
+        """The rules of its protocol."""
+        return PROTOCOLS[self.protocol]
 
     @property
     def device(self) -> str:

@@ -1,130 +1,160 @@
-"""From a cell and its judgments to distances of all pairs, by a tower at each layer, or by a plain pair metric."""
+"""From a cell and its judgments to distances of all their pairs, whatever the source is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from alignbench.arrays import Floats
 from alignbench.datasets import DataSet
 from alignbench.datasets.judgments import DistinctPairs, Judgments, distinct_pairs
 from alignbench.extraction.host import memory_kept
-from alignbench.extraction.progress import Listener, Outline
+from alignbench.extraction.progress import ProgressListener, RunSummary
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.protocol import channel_fit, fold_of_pairs, leaves_one_out
 
 if TYPE_CHECKING:
     from alignbench.arrays import Indices
-    from alignbench.datasets.images import ImageSource
-    from alignbench.extraction.cached_pixels import CachedPixels
     from alignbench.extraction.distributed import Ranks
+    from alignbench.extraction.execution import Execution
     from alignbench.extraction.pixel_cache import PixelCache, Stock
-    from alignbench.extraction.sharding import Deal
-    from alignbench.models.pair_metrics import PairMetric
-    from alignbench.models.towers import Tower
+    from alignbench.extraction.source import PairWorkload, Source, SourceDistances
 
 
 @dataclass(frozen=True)
-class PairDistances:
-    """What extraction gives.
+class CellData:
+    """What a cell is measured on.
 
     Attributes:
-        layers: Names of the layers; `image` alone for a pair metric.
-        depths: Their depths in percent.
-        values: By name of distance, (layers, pairs), float64.
-        device: `cpu` or `cuda`.
-        embedded: Number of distinct images.
-        channels: The use of channels, the rows of `channels.csv`; none for a pair metric.
-        dense: Whether they come from matrix products.
-        passes: How often every image was embedded.
-        resized: Pairs whose two pictures differ in size, and which a pair metric saw at a common one.
-        pixel_cache: Where prepared pixels are kept, if they are.
-        pixels_there: Pictures that did not have to be decoded.
+        data_set: The data set.
+        judgments: What people said, under the cell's protocol.
+        identities: Of the pictures, see `ImageSource.identities`.
     """
 
-    layers: tuple[str, ...]
-    depths: tuple[float, ...]
-    values: dict[str, NDArray[np.float64]]
-    device: str
-    embedded: int
-    channels: pd.DataFrame | None = None
-    dense: bool = False
-    passes: int = 1
-    resized: int = 0
-    pixel_cache: str | None = None
-    pixels_there: int = 0
+    data_set: DataSet
+    judgments: Judgments
+    identities: Sequence[str]
 
 
-def pair_distances(
-    cell: Cell,
-    data_set: DataSet,
-    judgments: Judgments,
-    identities: Sequence[str],
-    source: Tower | PairMetric,
-    ranks: Ranks,
-    listener: Listener,
-    cache: PixelCache | None = None,
-) -> PairDistances:
-    """Distances of the judgments' pairs; equal pictures are looked at once.
+@dataclass(frozen=True)
+class Session:
+    """Where a cell is measured.
 
-    Args:
-        cell: What is measured and how, with a batch size that is a number.
-        data_set: What it is measured on.
-        judgments: Of that.
-        identities: See `ImageSource.identities`.
-        source: The tower or the metric, ready.
+    Attributes:
         ranks: The processes that share the work; each has the result.
         listener: Hears of the progress.
         cache: Where prepared pixels are kept; none to decode every picture.
     """
-    from alignbench.extraction.sharding import make_deal
-    from alignbench.models.preparation import Sized
-    from alignbench.models.towers import Tower
 
-    assert cell.batch_size != "auto"
-    folds = fold_of_pairs(judgments) if leaves_one_out(cell, data_set) else None
-    distinct = distinct_pairs(judgments.pairs, identities, folds)
-    images = judgments.images.select(distinct.images)
-    pair_by_pair = cell.is_metric or folds is not None  # matrix products are for one fold of channel means
-    deal = make_deal(
-        distinct.pairs, len(distinct.images), cell.batch_size, ranks.count, dense=False if pair_by_pair else None
-    )
-    outline = Outline(
-        cell.label,
-        cell.dataset,
-        len(distinct.images),
-        len(judgments.pairs),
-        1,
-        1,
-        ranks.device.type,
-        ranks.count,
-        len(deal.shares[ranks.number].plan.order),
-    )
-    prepare = source.prepare if isinstance(source, Tower) else Sized(data_set.common_side)
-    stock = None if cache is None else cache.stock(images, prepare, ranks.leads_machine)
-    cached = None if stock is None else stock.pixels
+    ranks: Ranks
+    listener: ProgressListener = field(default_factory=ProgressListener)
+    cache: PixelCache | None = None
+
+
+@dataclass(frozen=True)
+class PairDistances:
+    """Distances of the judgments' pairs, and how they came about.
+
+    Attributes:
+        found: Distances by name, (layers, pairs).
+        embedded: Number of distinct images.
+        dense: Whether they come from matrix products.
+        pixel_cache: Where prepared pixels are kept, if they are.
+        pixels_there: Pictures that did not have to be decoded.
+    """
+
+    found: SourceDistances
+    embedded: int
+    dense: bool = False
+    pixel_cache: str | None = None
+    pixels_there: int = 0
+
+    def of_pairs(self, chosen: Indices) -> SourceDistances:
+        """The distances of some of the pairs, in that order."""
+        values = {name: columns(values, chosen) for name, values in self.found.values.items()}
+        return replace(self.found, values=values)
+
+
+def pair_distances(cell: Cell, data: CellData, source: Source, session: Session) -> PairDistances:
+    """Distances of the judgments' pairs; equal pictures are looked at once.
+
+    Args:
+        cell: What is measured and how, with a batch size that is a number.
+        data: What it is measured on.
+        source: The tower or the metric, ready.
+        session: Where.
+    """
+    folds = fold_of_pairs(data.judgments) if leaves_one_out(cell, data.data_set) else None
+    distinct = distinct_pairs(data.judgments.pairs, data.identities, folds)
+    workload = build_workload(cell, data, (distinct, folds), source, session.ranks)
+    ranks, cache = session.ranks, session.cache
+    stock = None if cache is None else cache.stock(workload.images, source.prepare, ranks.leads_machine)
+    if stock is not None:
+        workload = replace(workload, pixels=stock.pixels)
+    execution = execution_of(cell, ranks)
     if cell.workers is None and _all_there(stock, ranks):
-        cell = replace(cell, workers=0)
+        execution = replace(execution, workers=0)
     try:
         with memory_kept():
-            if isinstance(source, Tower):
-                fit = (judgments, distinct, folds)
-                found = _of_tower(cell, source, images, deal, fit, ranks, listener, outline, cached)
-            else:
-                found = _of_metric(
-                    cell, source, images, deal, distinct, data_set.common_side, listener, outline, cached
-                )
+            found = source.distances(workload, execution, session.listener)
     finally:
-        listener.finished()
+        session.listener.finished()
+    measured = PairDistances(found, len(distinct.images), workload.assignment.dense)
     if cache is not None and stock is not None:
-        found = replace(found, pixel_cache=str(cache.directory), pixels_there=stock.there)
+        measured = replace(measured, pixel_cache=str(cache.directory), pixels_there=stock.there)
         if ranks.leads_machine:
             cache.finish(stock)
-    return replace(found, values={name: columns(values, distinct.back) for name, values in found.values.items()})
+    return replace(measured, found=measured.of_pairs(distinct.back))
+
+
+def build_workload(
+    cell: Cell, data: CellData, distinct: tuple[DistinctPairs, Indices | None], source: Source, ranks: Ranks
+) -> PairWorkload:
+    """What a cell asks of its source.
+
+    Args:
+        cell: What is measured and how.
+        data: What it is measured on.
+        distinct: The distinct pairs among the judgments', and the fold of each of these where each is left out in turn.
+        source: Whom it is asked of.
+        ranks: The processes that share the work.
+    """
+    from alignbench.extraction.sharding import assign
+    from alignbench.extraction.source import PairWorkload
+
+    assert cell.batch_size != "auto"
+    pairs, folds = distinct
+    one_by_one = source.streams_only or folds is not None  # matrix products are for one fold of channel means
+    images = len(pairs.images)
+    assignment = assign(pairs.pairs, images, cell.batch_size, ranks.count, dense=False if one_by_one else None)
+    summary = RunSummary(
+        cell.label,
+        cell.dataset,
+        images,
+        len(data.judgments.pairs),
+        device=ranks.device.type,
+        ranks=ranks.count,
+        share=len(assignment.shards[ranks.number].schedule.order),
+    )
+    return PairWorkload(
+        data.judgments.images.select(pairs.images),
+        pairs.pairs,
+        cell.distances,
+        channel_fit(cell, data.judgments, pairs, folds),
+        assignment,
+        summary,
+    )
+
+
+def execution_of(cell: Cell, ranks: Ranks) -> Execution:
+    """How the source of a cell is run."""
+    from alignbench.extraction.execution import Execution
+
+    size = 1 if cell.batch_size == "auto" else cell.batch_size  # which is about to be found out
+    return Execution(ranks, cell.tokens, cell.precision, size, cell.workers, cell.feature_memory, cell.compiled)
 
 
 def _all_there(stock: Stock | None, ranks: Ranks) -> bool:
@@ -132,71 +162,7 @@ def _all_there(stock: Stock | None, ranks: Ranks) -> bool:
     return stock is not None and not len(stock.missing) and ranks.count == 1 and ranks.device.type == "cpu"
 
 
-def _of_tower(
-    cell: Cell,
-    tower: Tower,
-    images: ImageSource,
-    deal: Deal,
-    fit: tuple[Judgments, DistinctPairs, Indices | None],
-    ranks: Ranks,
-    listener: Listener,
-    outline: Outline,
-    cached: CachedPixels | None,
-) -> PairDistances:
-    from alignbench.extraction.execution import Execution
-    from alignbench.extraction.pair_extraction import layer_bytes
-    from alignbench.extraction.tower_distances import plan_passes, tower_distances
-
-    passes = plan_passes(tower.layers, deal, cell.tokens, cell.feature_memory)
-    one_pass = deal.slots * sum(layer_bytes(layer, cell.tokens) for layer in tower.layers)
-    listener.planned(replace(outline, layers=len(tower.layers), passes=len(passes), one_pass=one_pass))
-    found = tower_distances(
-        tower,
-        images,
-        fit[1].pairs,
-        deal,
-        passes,
-        channel_fit(cell, *fit),
-        cell.tokens,
-        cell.distances,
-        Execution(ranks, cell.precision, cell.workers, cell.feature_memory, cell.compiled),
-        listener,
-        cached,
-    )
-    return PairDistances(
-        tuple(layer.name for layer in tower.layers),
-        tuple(layer.depth for layer in tower.layers),
-        found.values,
-        ranks.device.type,
-        len(images.names),
-        pd.DataFrame(asdict(use) for use in found.channels),
-        deal.dense,
-        len(passes),
-    )
-
-
-def _of_metric(
-    cell: Cell,
-    metric: PairMetric,
-    images: ImageSource,
-    deal: Deal,
-    distinct: DistinctPairs,
-    side: int | None,
-    listener: Listener,
-    outline: Outline,
-    cached: CachedPixels | None,
-) -> PairDistances:
-    from alignbench.extraction.metric_distances import metric_distances
-
-    device = cell.device if hasattr(metric, "to") else "cpu"
-    listener.planned(replace(outline, device=device))
-    plan = deal.shares[0].plan
-    found = metric_distances(metric, images, plan, distinct.pairs, side, cell.workers, listener, device, cached)
-    values = {metric.distance: found.values}
-    return PairDistances(("image",), (0.0,), values, device, len(images.names), resized=found.resized)
-
-
-def columns(values: NDArray[np.float64], chosen: Indices) -> NDArray[np.float64]:
+def columns(values: Floats, chosen: Indices) -> Floats:
     """Some columns of a matrix in some order; the matrix itself, which may be large, if all are wanted as they are."""
     alike = len(chosen) == values.shape[1] and np.array_equal(chosen, np.arange(len(chosen)))
     return values if alike else values[:, chosen]

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignbench.datasets import DATASETS
-from alignbench.extraction.progress import Listener
+from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.pair_distances import columns, pair_distances
+from alignbench.measurement.pair_distances import CellData, Session, execution_of, pair_distances
 from alignbench.measurement.precision_check import check_precision
 from alignbench.measurement.protocol import load_judgments
-from alignbench.measurement.record import Stopwatch, _details, settings_of
+from alignbench.measurement.record import Stopwatch, channel_table, details_of, settings_of
 from alignbench.measurement.scoring import score_rows
-from alignbench.measurement.sources import _check_possible, _fastest_batch, _metric, _tower, _transform
+from alignbench.measurement.sources import check_possible, kind_of, load_transform
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, folder_name
 
 if TYPE_CHECKING:
-    from alignbench.extraction.distributed import Ranks
     from alignbench.extraction.pixel_cache import PixelCache
 
 
@@ -60,7 +59,7 @@ def measure(model: str, dataset: str, *, data_root: str | Path | None = None, **
 
 def measure_cell(
     cell: Cell,
-    listener: Listener | None = None,
+    listener: ProgressListener | None = None,
     finished: Callable[[str], bool] = lambda name: False,
     on_all_ranks: bool = False,
 ) -> Run | None:
@@ -79,65 +78,64 @@ def measure_cell(
         AlignbenchError: See `measure`.
     """
     cell, watch = cell.checked(), Stopwatch()
-    _check_possible(cell)
-    transform = _transform(cell)
-    data_set = DATASETS.load(cell.dataset)
+    check_possible(cell)
+    transform, data_set = load_transform(cell), DATASETS.load(cell.dataset)
     with watch.stage("launch"):
-        ranks = _join(cell)
-    listener = (listener if ranks.leads else None) or Listener()
+        session = _session(cell, listener)
+    ranks = session.ranks
     with ranks.together():
-        cache = None if data_set.packaged else _cache(cell)
+        session = replace(session, cache=None if data_set.packaged else _cache(cell))
         with watch.stage("data"):
             judgments = load_judgments(cell, data_set)
-            identities = judgments.images.identities()
+            data = CellData(data_set, judgments, judgments.images.identities())
         with watch.stage("model"):
-            source = _metric(cell) if cell.is_metric else _tower(cell, transform, listener)
-        settings = settings_of(cell, judgments, identities, source, transform)
+            source = kind_of(cell).load(cell, transform, session.listener)
+        settings = settings_of(cell, data, source, transform)
     if ranks.decide(ranks.leads and finished(folder_name(cell.label, cell.dataset, settings))):
         return None
     if cell.batch_size == "auto":
         with watch.stage("batch"):
-            cell = replace(cell, batch_size=ranks.decide(_fastest_batch(cell, source, ranks)))
+            cell = replace(cell, batch_size=ranks.decide(source.fastest_batch(execution_of(cell, ranks))))
     with watch.stage("extract"):
-        found = pair_distances(cell, data_set, judgments, identities, source, ranks, listener, cache)
+        measured = pair_distances(cell, data, source, session)
     check = None
-    if cell.check_precision and not cell.is_metric:
+    if kind_of(cell).checks_precision(cell):
         with watch.stage("check"):
-            check = check_precision(cell, data_set, judgments, source, ranks)
+            check = check_precision(cell, data, source, ranks)
     if not (ranks.leads or on_all_ranks):
         return None
-    shown = judgments.stimuli(identities, judgments.evaluated())
-    calibrated = len(judgments.calibration)
-    judgments, pairs = judgments.without_calibration()
-    distances = {name: columns(values, pairs) for name, values in found.values.items()}
+    evaluated, pairs = judgments.without_calibration()
+    distances = measured.of_pairs(pairs)
     with watch.stage("score"):
-        frame, intervals = score_rows(
-            cell, judgments, found.layers, found.depths, distances, data_set.published_ceiling
-        )
-    details = _details(cell, judgments, found, watch, ranks) | {
+        frame, intervals = score_rows(cell, evaluated, distances, data_set.published_ceiling)
+    details = details_of(cell, evaluated, measured, watch, ranks) | {
         "interval": intervals,
-        "calibration_judgments": calibrated,
-        "precision_check": check,
+        "calibration_judgments": len(judgments.calibration),
+        "precision_check": None if check is None else check.to_json(),
     }
     if transform is not None:
         details["transform"] = transform.record()
-    return Run(LayerCurve(frame), found.layers, distances, judgments, settings, details, shown, found.channels)
+    return Run(
+        LayerCurve(frame),
+        distances.layers,
+        distances.values,
+        evaluated,
+        settings,
+        details,
+        judgments.stimuli(data.identities, judgments.evaluated()),
+        channel_table(distances.channels),
+    )
 
 
-# -------------------------------------------------------------------------------------------------- model
-
-
-def _join(cell: Cell) -> Ranks:
-    """The processes that share the work; a baseline needs one."""
+def _session(cell: Cell, listener: ProgressListener | None) -> Session:
+    """Join the processes that share the work; all but the leading one are silent."""
     from alignbench.extraction.distributed import join
 
-    return join(cell.device) if cell.is_metric else join(cell.device, cell.devices, cell.nodes)
+    ranks = join(cell.device, *kind_of(cell).processes(cell))
+    return Session(ranks, (listener if ranks.leads else None) or ProgressListener())
 
 
 def _cache(cell: Cell) -> PixelCache | None:
     from alignbench.extraction.pixel_cache import PixelCache
 
     return PixelCache.open(cell.pixel_cache, cell.pixel_cache_size)
-
-
-# ------------------------------------------------------------------------------------------------ details

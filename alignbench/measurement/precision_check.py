@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from alignbench.datasets import DataSet
 from alignbench.datasets.judgments import Judgments
-from alignbench.extraction.progress import Listener
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.pair_distances import columns, pair_distances
+from alignbench.measurement.pair_distances import CellData, Session, pair_distances
 from alignbench.measurement.scoring import score_rows
 
 if TYPE_CHECKING:
     from alignbench.extraction.distributed import Ranks
-    from alignbench.models.pair_metrics import PairMetric
-    from alignbench.models.towers import Tower
+    from alignbench.extraction.source import Source
 
 _FEWEST: Final = 3  # judgments: a correlation needs them
 _KEYS: Final = ["subset", "distance", "layer", "metric"]
@@ -38,7 +36,7 @@ def some_judgments(judgments: Judgments, pairs: int) -> Judgments:
     return replace(judgments, subsets=(subset.kept(chosen),), parts=()).used()
 
 
-def largest_change(exact: pd.DataFrame, low: pd.DataFrame) -> dict[str, Any]:
+def largest_change(exact: pd.DataFrame, low: pd.DataFrame) -> tuple[float | None, dict[str, str]]:
     """The largest difference of any score.
 
     Args:
@@ -46,33 +44,60 @@ def largest_change(exact: pd.DataFrame, low: pd.DataFrame) -> dict[str, Any]:
         low: The same rows in the lower precision.
 
     Returns:
-        `largest_change`, in the score's own unit, and where it is: `subset`, `distance`, `layer`, `metric`; none of
-        these where no score is a number in both.
+        The difference in the score's own unit, none where no score is a number in both; and where it is: `subset`,
+        `distance`, `layer`, `metric`.
     """
     both = exact.merge(low, on=_KEYS, suffixes=("_exact", "_low"), validate="one_to_one")
     change = (both["value_low"] - both["value_exact"]).abs()
     if change.isna().all():
-        return {"largest_change": None}
+        return None, {}
     worst = both.loc[change.idxmax()]
-    return {"largest_change": float(change.max()), **{key: str(worst[key]) for key in _KEYS}}
+    return float(change.max()), {key: str(worst[key]) for key in _KEYS}
 
 
-def check_precision(
-    cell: Cell, data_set: DataSet, judgments: Judgments, source: Tower | PairMetric, ranks: Ranks
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PrecisionCheck:
+    """What a low precision changes on some of the pairs.
+
+    Attributes:
+        pairs: How many pairs were looked at.
+        judgments: How many judgments are of these.
+        largest_change: The largest change of a score, in its own unit; none where no score is a number in both.
+        where: The subset, distance, layer and metric of that score; empty where there is none.
+    """
+
+    pairs: int
+    judgments: int
+    largest_change: float | None
+    where: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `run.json` says of it."""
+        return {
+            "pairs": self.pairs,
+            "judgments": self.judgments,
+            "largest_change": self.largest_change,
+            **self.where,
+        }
+
+
+def check_precision(cell: Cell, data: CellData, source: Source, ranks: Ranks) -> PrecisionCheck:
     """Measure some of a cell's judgments in float32 and in its own precision.
 
-    Returns:
-        `pairs` and `judgments` that were looked at, and what `largest_change` says.
+    Args:
+        cell: What is measured, with the number of pairs to look at.
+        data: What it is measured on.
+        source: The model.
+        ranks: The processes that share the work.
     """
     with ranks.together():
-        few = some_judgments(judgments, cell.check_precision)
-        identities = few.images.identities()
+        few = some_judgments(data.judgments, cell.check_precision)
+        some = CellData(data.data_set, few, few.images.identities())
     evaluated, pairs = few.without_calibration()
     scores = []
     for precision in ("fp32", cell.precision):
         one = replace(cell, precision=precision)
-        found = pair_distances(one, data_set, few, identities, source, ranks, Listener())
-        distances = {name: columns(values, pairs) for name, values in found.values.items()}
-        scores.append(score_rows(one, evaluated, found.layers, found.depths, distances, data_set.published_ceiling)[0])
-    return {"pairs": len(pairs), "judgments": len(evaluated.judged), **largest_change(*scores)}
+        distances = pair_distances(one, some, source, Session(ranks)).of_pairs(pairs)
+        scores.append(score_rows(one, evaluated, distances, data.data_set.published_ceiling)[0])
+    change, where = largest_change(*scores)
+    return PrecisionCheck(len(pairs), len(evaluated.judged), change, where)

@@ -1,8 +1,6 @@
-"""What the protocols change: which judgments are scored, and which pairs the channel means m[c] are fitted on.
+"""What a protocol makes of a data set: which judgments are scored, and which pairs m[c] is fitted on.
 
-`paper` measures as the published scripts do: whole data sets, m[c] fitted on the evaluated pairs themselves, ties
-wrong. `corrected` keeps what is scored away from what is fitted, leaves out judgments of few people, shares ties, and
-takes every projection un-normalised.
+The rules themselves are in `alignbench.distances.protocols`.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.judgments import DistinctPairs, Judgments, checked_ratings
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 from alignbench.measurement.cell import Cell
+from alignbench.measurement.sources import kind_of
 
 if TYPE_CHECKING:
     from alignbench.arrays import Indices
@@ -31,7 +30,7 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
         DataError: If they are missing or malformed, or ratings cannot be correlated with.
         UsageError: If the corrected protocol does not know the data set, or is to score what it fits m[c] on.
     """
-    judgments = _corrected(cell, data_set) if cell.protocol == "corrected" else _paper(cell, data_set)
+    judgments = _held_out(cell, data_set) if cell.rules.held_out_means else _whole(cell, data_set)
     if cell.subsets:  # what was asked for by name comes without further rows
         judgments = replace(judgments, parts=())
     if cell.limit is not None:
@@ -42,7 +41,7 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
     return judgments
 
 
-def _paper(cell: Cell, data_set: DataSet) -> Judgments:
+def _whole(cell: Cell, data_set: DataSet) -> Judgments:
     judgments = data_set.read(cell.data_root, cell.subsets or (data_set.default_subset,))
     for subset in judgments.subsets:
         if subset.name == data_set.default_subset and data_set.complete not in (None, len(subset.rows)):
@@ -55,12 +54,12 @@ def _paper(cell: Cell, data_set: DataSet) -> Judgments:
     return judgments
 
 
-def _corrected(cell: Cell, data_set: DataSet) -> Judgments:
+def _held_out(cell: Cell, data_set: DataSet) -> Judgments:
     rule = data_set.corrected
     if rule is None:
         raise UsageError(f"{data_set.name} has no data to fit channel means on: measure it with --protocol paper")
     wanted = cell.subsets or rule.subsets
-    fits = rule.calibration is not None and _has_channel_means(cell)
+    fits = rule.calibration is not None and kind_of(cell).has_channel_means(cell)
     judgments = data_set.read(cell.data_root, (*wanted, rule.calibration or "") if fits else wanted)
     if fits:
         *subsets, drawn = judgments.subsets
@@ -72,18 +71,14 @@ def _corrected(cell: Cell, data_set: DataSet) -> Judgments:
                     "means on: measure another, or use --protocol paper"
                 )
         judgments = replace(judgments, subsets=tuple(subsets), calibration=drawn.rows).used()
-    return judgments.with_votes(rule.fewest_votes) if rule.fewest_votes else judgments
-
-
-def _has_channel_means(cell: Cell) -> bool:
-    """Whether anything is normalised by m[c]: only the normalised distance of a tower is."""
-    return not cell.is_metric and "normalized_euclidean" in cell.distances
+    return judgments.with_votes(rule.fewest_votes) if rule.fewest_votes and cell.rules.drops_few_votes else judgments
 
 
 def leaves_one_out(cell: Cell, data_set: DataSet) -> bool:
     """Whether m[c] is fitted for each reference on the pairs of all others."""
     rule = data_set.corrected
-    return cell.protocol == "corrected" and rule is not None and rule.calibration is None and _has_channel_means(cell)
+    held_out = cell.rules.held_out_means and rule is not None and rule.calibration is None
+    return held_out and kind_of(cell).has_channel_means(cell)
 
 
 def fold_of_pairs(judgments: Judgments) -> Indices:
@@ -124,5 +119,4 @@ def channel_fit(cell: Cell, judgments: Judgments, distinct: DistinctPairs, folds
     if folds is not None:
         fold[distinct.back] = folds
         weights = counts * (fold != np.arange(folds.max() + 1)[:, None])
-    held_out = cell.protocol == "corrected"
-    return ChannelFit(torch.from_numpy(weights.astype(np.float64)), torch.from_numpy(fold), held_out)
+    return ChannelFit(torch.from_numpy(weights.astype(np.float64)), torch.from_numpy(fold), cell.rules.held_out_means)

@@ -9,42 +9,38 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from alignbench.datasets import DATASETS
+import pandas as pd
+
 from alignbench.datasets.judgments import Judgments
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.pair_distances import PairDistances
+from alignbench.measurement.pair_distances import CellData, PairDistances
+from alignbench.measurement.sources import kind_of
 from alignbench.models.cards import cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from alignbench.extraction.channel_usage import ChannelUse
     from alignbench.extraction.distributed import Ranks
-    from alignbench.models.pair_metrics import PairMetric
-    from alignbench.models.towers import Tower
+    from alignbench.extraction.source import Source
     from alignbench.transforms.named import Chosen
 
 
-def settings_of(
-    cell: Cell,
-    judgments: Judgments,
-    identities: Sequence[str],
-    source: Tower | PairMetric,
-    transform: Chosen | None = None,
-) -> dict[str, Any]:
+def settings_of(cell: Cell, data: CellData, source: Source, transform: Chosen | None = None) -> dict[str, Any]:
     """The settings of a run.
 
     Args:
         cell: What is measured and how.
-        judgments: Of its data set.
-        identities: See `ImageSource.identities`.
-        source: The tower or the metric.
+        data: What it is measured on.
+        source: What is measured.
         transform: By which a layer is aligned, if one is.
     """
-    settings: dict[str, Any] = {
+    judgments, identities = data.judgments, data.identities
+    return {
         "model": cell.label,
         "dataset": cell.dataset,
         "data_fingerprint": _evaluated_fingerprint(judgments, identities),
@@ -56,22 +52,7 @@ def settings_of(
         "random_init": cell.random_init,
         "seed": cell.seed,
         "transform": None if transform is None else transform.settings(),
-    }
-    from alignbench.models.towers import Tower
-
-    if isinstance(source, Tower):
-        return settings | {
-            "model_fingerprint": source.fingerprint,
-            "distance": list(cell.distances),
-            "tokens": cell.tokens,
-            "resize": cell.resize,
-            "precision": cell.precision,
-        }
-    return settings | {
-        "model_fingerprint": getattr(source, "fingerprint", None),
-        "distance": [source.distance],
-        "resize": DATASETS.load(cell.dataset).common_side or "native",
-        "precision": "fp32",
+        **kind_of(cell).settings(cell, source),
     }
 
 
@@ -99,7 +80,18 @@ class Stopwatch:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _details(cell: Cell, judgments: Judgments, found: PairDistances, watch: Stopwatch, ranks: Ranks) -> dict[str, Any]:
+def details_of(
+    cell: Cell, judgments: Judgments, measured: PairDistances, watch: Stopwatch, ranks: Ranks
+) -> dict[str, Any]:
+    """What `run.json` records beside the settings.
+
+    Args:
+        cell: What was measured and how.
+        judgments: What is evaluated.
+        measured: Its distances.
+        watch: What took how long.
+        ranks: The processes that shared the work.
+    """
     images = len(judgments.images.names)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     packages = (
@@ -115,23 +107,28 @@ def _details(cell: Cell, judgments: Judgments, found: PairDistances, watch: Stop
         "observers": judgments.observers or "people",
         "images": images,
         "pairs": len(judgments.pairs),
-        "pairs_resized_to_a_common_size": found.resized,
+        "pairs_resized_to_a_common_size": measured.found.resized,
         "execution": {
             "data_root": str(cell.data_root) if cell.data_root else None,
             "batch_size": cell.batch_size,
             "loader_workers": cell.workers,
             "feature_memory": cell.feature_memory,
-            "device": found.device,
+            "device": measured.found.device,
             "devices": ranks.devices,
             "nodes": ranks.nodes,
             "compiled": cell.compiled,
-            "matrix_products": found.dense,
-            "passes": found.passes,
-            "pixel_cache": found.pixel_cache,
-            "pixels_there": found.pixels_there,
+            "matrix_products": measured.dense,
+            "passes": measured.found.passes,
+            "pixel_cache": measured.pixel_cache,
+            "pixels_there": measured.pixels_there,
         },
         "timing": {name: round(seconds, 3) for name, seconds in watch.seconds.items()},
-        "images_per_second": round(found.embedded / watch.seconds["extract"], 2),
+        "images_per_second": round(measured.embedded / watch.seconds["extract"], 2),
         "peak_memory_gb": round(peak / 1e9, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
+
+
+def channel_table(uses: Sequence[ChannelUse]) -> pd.DataFrame | None:
+    """The rows of `channels.csv`; none of a source without channels."""
+    return pd.DataFrame(asdict(use) for use in uses) if uses else None

@@ -1,29 +1,153 @@
-"""What is measured, ready: a tower with its weights, or a pair metric."""
+"""What is measured, ready: a tower with its weights, or a pair metric.
+
+A `SourceKind` answers what a run must know before anything is loaded; it loads the `Source`, and nobody after it asks
+which kind that is. Another kind is another class here, and its line in `kind_of`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from alignbench.datasets import DATASETS
 from alignbench.errors import UsageError
-from alignbench.extraction.progress import Listener
+from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
-from alignbench.models.families import check_name, needs_download
-from alignbench.models.pair_metrics import METRICS
+from alignbench.models.families import check_name, load_tower, needs_download, preparation
+from alignbench.models.pair_metrics import METRICS, ready_metric
+from alignbench.models.preparation import Sized, squash
 
 if TYPE_CHECKING:
-    from alignbench.extraction.distributed import Ranks
+    from PIL import Image
+    from torch import Tensor
+
     from alignbench.extraction.features import Reading
-    from alignbench.models.pair_metrics import PairMetric
+    from alignbench.extraction.source import Source
     from alignbench.models.towers import Tower
     from alignbench.transforms.named import Chosen
 
 
-def _check_possible(cell: Cell) -> None:
-    """Find out before the data are looked at that a model cannot exist or cannot run here."""
-    if not cell.is_metric:
+class SourceKind(Protocol):
+    """A kind of source, before anything is loaded: all that a run must know of it by then."""
+
+    def check(self, cell: Cell) -> None:
+        """Refuse a model that cannot exist, before the data are looked at.
+
+        Raises:
+            UsageError: If there is no such model.
+            ModelError: If a file that its name stands for is not there.
+        """
+
+    def processes(self, cell: Cell) -> tuple[int, int]:
+        """How many processes a machine, and how many machines, share the work."""
+
+    def has_channel_means(self, cell: Cell) -> bool:
+        """Whether anything is normalised by m[c]."""
+
+    def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
+        """How pictures are prepared, without weights."""
+
+    def load(self, cell: Cell, transform: Chosen | None, listener: ProgressListener) -> Source:
+        """The source, ready to be asked."""
+
+    def checks_precision(self, cell: Cell) -> bool:
+        """Whether scores are also taken in float32, to tell what a low precision changes."""
+
+    def settings(self, cell: Cell, source: Source) -> dict[str, Any]:
+        """What of its settings can change a number."""
+
+
+class _Towers:
+    """Vision towers."""
+
+    def check(self, cell: Cell) -> None:
         check_name(cell.model, METRICS.names())
+
+    def processes(self, cell: Cell) -> tuple[int, int]:
+        return cell.devices, cell.nodes
+
+    def has_channel_means(self, cell: Cell) -> bool:
+        return "normalized_euclidean" in cell.distances
+
+    def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
+        self.check(cell)
+        prepare = preparation(cell.model)
+        return squash(prepare) if cell.resize == "squash" else prepare
+
+    def load(self, cell: Cell, transform: Chosen | None, listener: ProgressListener) -> Source:
+        from alignbench.extraction.tower_distances import TowerSource
+
+        tower = load_tower_of(cell, cell.protocol, listener.notice)
+        if cell.resize == "squash":
+            tower.prepare = squash(tower.prepare)
+        if transform is not None:
+            from alignbench.transforms.aligned_layer import add_aligned_layer
+
+            add_aligned_layer(
+                tower, transform, cell.model, cell.tokens, random_init=cell.random_init, force=cell.force_transform
+            )
+        return TowerSource(tower)
+
+    def checks_precision(self, cell: Cell) -> bool:
+        return cell.check_precision > 0
+
+    def settings(self, cell: Cell, source: Source) -> dict[str, Any]:
+        return {
+            "model_fingerprint": source.fingerprint,
+            "distance": list(cell.distances),
+            "tokens": cell.tokens,
+            "resize": cell.resize,
+            "precision": cell.precision,
+        }
+
+
+class _Metrics:
+    """Pair metrics: one process, no layers, distances of their own."""
+
+    def check(self, cell: Cell) -> None:
+        pass  # its name was found among the metrics
+
+    def processes(self, cell: Cell) -> tuple[int, int]:
+        return 1, 1
+
+    def has_channel_means(self, cell: Cell) -> bool:
+        return False
+
+    def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
+        return Sized(DATASETS.load(cell.dataset).common_side)
+
+    def load(self, cell: Cell, transform: Chosen | None, listener: ProgressListener) -> Source:
+        from alignbench.extraction.metric_distances import MetricSource
+
+        metric, _ = ready_metric(METRICS.load(cell.model), cell.device)
+        return MetricSource(metric, DATASETS.load(cell.dataset).common_side)
+
+    def checks_precision(self, cell: Cell) -> bool:
+        return False
+
+    def settings(self, cell: Cell, source: Source) -> dict[str, Any]:
+        return {
+            "model_fingerprint": source.fingerprint,
+            "distance": [METRICS.load(cell.model).distance],
+            "resize": DATASETS.load(cell.dataset).common_side or "native",
+            "precision": "fp32",
+        }
+
+
+def kind_of(cell: Cell) -> SourceKind:
+    """The kind of source that the name of a cell's model stands for."""
+    return _Metrics() if cell.is_metric else _Towers()
+
+
+def check_possible(cell: Cell) -> None:
+    """Find out before the data are looked at that a model cannot exist or cannot run here.
+
+    Raises:
+        UsageError: If so.
+        ModelError: See `SourceKind.check`.
+    """
+    kind_of(cell).check(cell)
     if cell.accelerator == "cuda":
         import torch
 
@@ -31,20 +155,7 @@ def _check_possible(cell: Cell) -> None:
             raise UsageError("accelerator cuda: there is no such device here, use --accelerator cpu or auto")
 
 
-def _fastest_batch(cell: Cell, source: Tower | PairMetric, ranks: Ranks) -> int:
-    from alignbench.extraction.execution import fastest_batch
-    from alignbench.models.towers import Tower
-
-    return fastest_batch(source, ranks.device, cell.precision) if isinstance(source, Tower) else 16
-
-
-def _metric(cell: Cell) -> PairMetric:
-    from alignbench.models.pair_metrics import ready_metric
-
-    return ready_metric(METRICS.load(cell.model), cell.device)[0]
-
-
-def _transform(cell: Cell) -> Chosen | None:
+def load_transform(cell: Cell) -> Chosen | None:
     """The transform by which a layer is aligned, if one is; found out before the data are looked at."""
     if cell.transform is None:
         return None
@@ -53,31 +164,25 @@ def _transform(cell: Cell) -> Chosen | None:
     return chosen(cell.transform)
 
 
-def _tower(cell: Cell, transform: Chosen | None, listener: Listener) -> Tower:
+def load_tower_of(cell: Cell, protocol: str, notice: Callable[[str], None]) -> Tower:
+    """The tower of a cell, with its weights.
+
+    Args:
+        cell: Which, and in which token view.
+        protocol: `corrected` for un-normalised projections.
+        notice: Hears of a download.
+
+    Raises:
+        AlignbenchError: If it cannot be had, or not in that view.
+    """
     import alignbench.extraction.tower_distances  # noqa: F401  Lightning is loaded here: its seconds are not extraction
-    from alignbench.models.families import load_tower
     from alignbench.models.towers import check_view
 
     if needs_download(cell.model, random_init=cell.random_init):
-        listener.notice(f"{cell.model} is not in the local cache: downloading it")
-    tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed, protocol=cell.protocol)
+        notice(f"{cell.model} is not in the local cache: downloading it")
+    tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed, protocol=protocol)
     check_view(tower, cell.tokens)
-    if cell.resize == "squash":
-        _squash(tower)
-    if transform is not None:
-        from alignbench.transforms.aligned_layer import add_aligned_layer
-
-        add_aligned_layer(
-            tower, transform, cell.model, cell.tokens, random_init=cell.random_init, force=cell.force_transform
-        )
     return tower
-
-
-def _squash(tower: Tower) -> None:
-    """Show the tower the whole of every picture, at the size that its own preparation makes."""
-    from alignbench.models.preparation import squash
-
-    tower.prepare = squash(tower.prepare)
 
 
 @dataclass(frozen=True)
@@ -125,10 +230,6 @@ def ready_tower(
     Raises:
         AlignbenchError: If an option is wrong or the model cannot be had.
     """
-    from alignbench.errors import UsageError
-    from alignbench.measurement.cell import Cell
-    from alignbench.models.families import check_name, load_tower, needs_download
-
     cell = Cell(
         model=model,
         dataset="",
@@ -147,12 +248,8 @@ def ready_tower(
 
     from alignbench.extraction.execution import fastest_batch
     from alignbench.extraction.features import Reading
-    from alignbench.models.towers import check_view
 
-    if needs_download(cell.model, random_init=cell.random_init):
-        notice(f"{cell.model} is not in the local cache: downloading it")
-    tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed, protocol=protocol)
-    check_view(tower, view)
+    tower = load_tower_of(cell, protocol, notice)
     size = cell.batch_size
     if size == "auto":
         size = fastest_batch(tower, torch.device(cell.device), cell.precision)

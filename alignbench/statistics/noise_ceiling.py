@@ -9,7 +9,7 @@ triplets that were judged once: with unequal repeats its share of a ceiling may 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,13 +52,23 @@ def repeat_ceilings(judged: Indices, chosen: Indices) -> dict[str, tuple[Floats,
     }
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What people chose.
+
+    Attributes:
+        judged: Pairs of each judgment, (n, options).
+        chosen: The option that people chose, (n,).
+        clusters: What is resampled, see `score_choices`.
+    """
+
+    judged: Indices
+    chosen: Indices
+    clusters: Indices
+
+
 def score_with_ceiling(
-    correct: Iterable[NDArray[Any]],
-    judged: Indices,
-    chosen: Indices,
-    clusters: Indices,
-    published: float | None,
-    seed: int,
+    correct: Iterable[NDArray[Any]], choices: Choices, published: float | None, seed: int
 ) -> list[Scores]:
     """Accuracy, and the noise ceilings with its shares of them where there are any.
 
@@ -67,22 +77,20 @@ def score_with_ceiling(
 
     Args:
         correct: (n,) of each curve, from 0 to 1.
-        judged: Pairs of each judgment, (n, options).
-        chosen: The option that people chose, (n,).
-        clusters: See `score_choices`.
+        choices: What people chose.
         published: The ceiling to use where triplets are not repeated; none if there is none.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         `accuracy`; `ceiling_loo` and `ceiling_max_share`, or `ceiling_published`; `accuracy_of_ceiling`, accuracy /
         ceiling; `accuracy_above_chance_of_ceiling`, (accuracy - chance) / (ceiling - chance).
     """
-    resampled = Resampled(clusters, seed)
+    resampled = Resampled(choices.clusters, seed)
     accuracy = resampled.mean(correct)
     found = [resampled.score("accuracy", [accuracy])]
-    sums = repeat_ceilings(judged, chosen)
+    sums = repeat_ceilings(choices.judged, choices.chosen)
     if not sums and published is not None:
-        sums = {"ceiling_published": (np.full(len(judged), published), np.ones(len(judged)))}
+        sums = {"ceiling_published": (np.full(len(choices.chosen), published), np.ones(len(choices.chosen)))}
     if not sums:
         return found
     ceilings = {name: resampled.ratio([above], below) for name, (above, below) in sums.items()}
@@ -93,7 +101,10 @@ def score_with_ceiling(
         found.append(score.repeated(len(accuracy.above)))
     top = ceilings.get("ceiling_max_share") or ceilings["ceiling_published"]
     ratios = [accuracy, top]
-    for name, chance in (("accuracy_of_ceiling", 0.0), ("accuracy_above_chance_of_ceiling", 1.0 / judged.shape[1])):
+    for name, chance in (
+        ("accuracy_of_ceiling", 0.0),
+        ("accuracy_above_chance_of_ceiling", 1.0 / choices.judged.shape[1]),
+    ):
         found.append(resampled.score(name, ratios, *_share_above(chance), limits=(-np.inf, np.inf)))
     return found
 

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import lpips
 import numpy as np
@@ -33,12 +34,14 @@ from alignbench import DataError, ModelError, PairMetric
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import FileImages
-from alignbench.extraction.metric_distances import MetricDistances, metric_distances
-from alignbench.extraction.progress import Listener
-from alignbench.extraction.schedule import make_plan
+from alignbench.extraction.distributed import Ranks
+from alignbench.extraction.execution import Execution
+from alignbench.extraction.metric_distances import MetricSource
+from alignbench.extraction.progress import ProgressListener
 from alignbench.models.pair_metrics import METRICS, ready_metric
 from baselines.lpips import ALEX, VGG, Lpips
 from baselines.structural import MS_SSIM, SSIM
+from workloads import workload_of
 
 Floats = NDArray[np.float64]
 LPIPS = {"alex": ALEX, "vgg": VGG}
@@ -64,6 +67,13 @@ def tensors(pictures: Sequence[Image.Image]) -> Tensor:
     return torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures])).permute(0, 3, 1, 2) / 255.0
 
 
+class Measured(NamedTuple):
+    """Distances, (1, pairs), and the number of pairs whose pictures differ in size."""
+
+    values: NDArray[np.float64]
+    resized: int
+
+
 def measured(
     metric: PairMetric,
     pictures: Sequence[Image.Image],
@@ -71,13 +81,15 @@ def measured(
     pairs: NDArray[np.int64] = PAIRS,
     batch_size: int = 3,
     device: str = "cpu",
-) -> MetricDistances:
+) -> Measured:
     """Distances of pictures in files, through the flow of images."""
     names = tuple(f"{index}.png" for index in range(len(pictures)))
     for name, picture in zip(names, pictures, strict=True):
         picture.save(folder / name)
-    plan = make_plan(pairs, len(pictures), batch_size)
-    return metric_distances(metric, FileImages(folder, names), plan, pairs, None, 0, Listener(), device)
+    workload = workload_of(FileImages(folder, names), pairs, batch_size=batch_size, dense=False)
+    execution = Execution(Ranks(0, 1, torch.device(device)), workers=0)
+    found = MetricSource(metric, None).distances(workload, execution, ProgressListener())
+    return Measured(found.values[metric.distance], found.resized)
 
 
 # --------------------------------------------------------------------------------------------------- SSIM

@@ -12,23 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from alignbench import Cell
-from alignbench.distances.functional import ChannelFit
-from alignbench.distances.names import DISTANCES
 from alignbench.errors import DataError
 from alignbench.extraction.distributed import join
 from alignbench.extraction.execution import Execution
-from alignbench.extraction.progress import Listener
-from alignbench.extraction.sharding import make_deal
-from alignbench.extraction.tower_distances import plan_passes, tower_distances
+from alignbench.extraction.progress import ProgressListener
+from alignbench.extraction.tower_distances import TowerSource
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.families import load_tower
 from features import check_close
 from rank_processes import load, on_ranks, printed, run_command, save
 from scenery import Scenery, random_graph
+from workloads import workload_of
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -48,12 +45,9 @@ def distances_on(
     """Distances of the pairs, with so many ranks; every rank has them all."""
     tower = load_tower(str(tower_folder))
     images = Scenery(int(pairs.max()) + 1)
-    deal = make_deal(pairs, len(images.names), 3, ranks, dense)
+    workload = workload_of(images, pairs, weights, 3, ranks, dense)
     execution = Execution(join("cpu", ranks), workers=0, feature_memory=memory)
-    fit = ChannelFit(torch.from_numpy(weights)[None], torch.zeros(len(pairs), dtype=torch.long))
-    passes = plan_passes(tower.layers, deal, "all", memory)
-    found = tower_distances(tower, images, pairs, deal, passes, fit, "all", DISTANCES, execution, Listener())
-    return found.values
+    return TowerSource(tower).distances(workload, execution, ProgressListener()).values
 
 
 def weights_of(pairs: Indices) -> Floats:
@@ -131,13 +125,12 @@ def test_cells_are_the_same_on_two_ranks(tmp_path: Path, tiny_tower: Folders, da
 def measure_damaged(rank: int, folder: Path, tower: Path) -> None:
     pairs, weights = TRIPLETS, np.ones(len(TRIPLETS))
     images = Damaged(int(pairs.max()) + 1)
-    deal = make_deal(pairs, len(images.names), 3, 2)
-    owner = next(rank for rank, share in enumerate(deal.shares) if images.broken in share.plan.order)
+    workload = workload_of(images, pairs, weights, 3, 2)
+    owner = next(rank for rank, shard in enumerate(workload.assignment.shards) if images.broken in shard.schedule.order)
     model = load_tower(str(tower))
-    fit = ChannelFit(torch.from_numpy(weights)[None], torch.zeros(len(pairs), dtype=torch.long))
     execution = Execution(join("cpu", 2), workers=0)
     try:
-        tower_distances(model, images, pairs, deal, [list(model.layers)], fit, "all", DISTANCES, execution, Listener())
+        TowerSource(model).distances(workload, execution, ProgressListener())
     except DataError as error:
         again = distances_on(2, tower, pairs, weights, dense=False)  # and the ranks go on together
         save(folder, rank, (str(error), owner, again))

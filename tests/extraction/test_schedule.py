@@ -9,13 +9,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from alignbench.errors import UsageError
-from alignbench.extraction.schedule import Plan, image_order, layer_passes, make_plan, plan_flow
+from alignbench.extraction.schedule import Schedule, image_order, layer_passes, schedule_flow
 from pair_graphs import pair_graphs, shuffled
 
 Indices = NDArray[np.int64]
 
 
-def check_flow(plan: Plan, pairs: Indices, images: int, batch_size: int) -> None:
+def make_schedule(pairs: Indices, images: int, batch_size: int) -> Schedule:
+    """All pairs on one rank, none of whose images stay."""
+    order, due = image_order(pairs, images), np.arange(len(pairs))
+    return schedule_flow(pairs, order, due, batch_size, np.zeros(images, dtype=bool))
+
+
+def check_flow(plan: Schedule, pairs: Indices, images: int, batch_size: int) -> None:
     """Follows the contents of the slots step by step."""
     assert sorted(plan.order.tolist()) == list(range(images))
     assert sorted(np.concatenate([step.pairs for step in plan.steps]).tolist()) == list(range(len(pairs)))
@@ -33,13 +39,13 @@ def check_flow(plan: Plan, pairs: Indices, images: int, batch_size: int) -> None
 @given(pair_graphs(), st.integers(1, 9))
 def test_both_ends_of_every_pair_are_in_their_slots_when_it_is_due(graph: tuple[Indices, int], batch_size: int) -> None:
     pairs, images = graph
-    check_flow(make_plan(pairs, images, batch_size), pairs, images, batch_size)
+    check_flow(make_schedule(pairs, images, batch_size), pairs, images, batch_size)
 
 
 @given(pair_graphs(), st.integers(1, 9))
 def test_no_more_slots_than_images_that_are_needed_at_once(graph: tuple[Indices, int], batch_size: int) -> None:
     pairs, images = graph
-    plan = make_plan(pairs, images, batch_size)
+    plan = make_schedule(pairs, images, batch_size)
     step_of = {int(image): number for number, step in enumerate(plan.steps) for image in step.images}
     last = {image: max(step_of[int(end)] for pair in pairs if image in pair for end in pair) for image in step_of}
     at_once = [
@@ -93,7 +99,7 @@ def test_the_order_of_a_large_graph_of_equal_degrees_has_ties_by_number(seed: in
 @pytest.mark.parametrize("references", [1, 5])
 def test_a_reference_stays_for_its_120_distortions_beside_the_batch(batch_size: int, references: int) -> None:
     pairs, images = shuffled([(121 * r, 121 * r + d) for r in range(references) for d in range(1, 121)])
-    plan = make_plan(pairs, images, batch_size)
+    plan = make_schedule(pairs, images, batch_size)
     check_flow(plan, pairs, images, batch_size)
     assert plan.slots <= batch_size + 1
 
@@ -101,21 +107,21 @@ def test_a_reference_stays_for_its_120_distortions_beside_the_batch(batch_size: 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 16])
 def test_a_triplet_needs_at_most_two_images_beside_the_batch(batch_size: int) -> None:
     pairs, images = shuffled([(3 * t, 3 * t + side) for t in range(40) for side in (1, 2)])
-    plan = make_plan(pairs, images, batch_size)
+    plan = make_schedule(pairs, images, batch_size)
     check_flow(plan, pairs, images, batch_size)
     assert plan.slots <= batch_size + 2
 
 
 def test_everything_stays_where_every_image_meets_every_other() -> None:
     pairs, images = shuffled([(a, b) for a in range(12) for b in range(a)])
-    plan = make_plan(pairs, images, 5)
+    plan = make_schedule(pairs, images, 5)
     check_flow(plan, pairs, images, 5)
     assert plan.slots == 12
 
 
 def test_an_image_paired_with_itself_is_embedded_once() -> None:
     pairs = np.array([[0, 0]])
-    plan = make_plan(pairs, 1, 4)
+    plan = make_schedule(pairs, 1, 4)
     check_flow(plan, pairs, 1, 4)
     assert plan.slots == 1
 
@@ -135,7 +141,7 @@ def test_passes_take_the_layers_in_order_and_each_fits(data: st.DataObject, size
 def test_who_stays_keeps_its_slot_to_the_end(graph: tuple[Indices, int], batch_size: int, data: st.DataObject) -> None:
     pairs, images = graph
     staying = np.array(data.draw(st.lists(st.booleans(), min_size=images, max_size=images)))
-    plan = plan_flow(pairs, image_order(pairs, images), np.arange(len(pairs)), batch_size, staying)
+    plan = schedule_flow(pairs, image_order(pairs, images), np.arange(len(pairs)), batch_size, staying)
     held: dict[int, int] = {}
     for step in plan.steps:
         held |= dict(zip(step.slots.tolist(), step.images.tolist(), strict=True))

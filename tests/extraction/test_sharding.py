@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignbench.extraction.sharding import Deal, deal_images, is_dense, make_deal
+from alignbench.extraction.sharding import Assignment, assign, assign_images, is_dense
 from pair_graphs import pair_graphs, shuffled
 
 Indices = NDArray[np.int64]
@@ -24,48 +24,50 @@ def one_component(images: int = 50) -> tuple[Indices, int]:
     return shuffled([(a, b) for a in range(images) for b in range(a)])
 
 
-def check_deal(deal: Deal, pairs: Indices, images: int, ranks: int) -> None:
+def check_deal(assignment: Assignment, pairs: Indices, images: int, ranks: int) -> None:
     """Follows what every rank holds, sends and receives, up to the end."""
-    assert len(deal.shares) == ranks
-    owner = {int(image): rank for rank, share in enumerate(deal.shares) for image in share.plan.order}
-    assert sorted(image for share in deal.shares for image in share.plan.order.tolist()) == list(range(images))
-    assert sorted(pair for share in deal.shares for pair in share.pairs.tolist()) == list(range(len(pairs)))
-    for rank, share in enumerate(deal.shares):
-        on_the_way = [pair for step in share.plan.steps for pair in step.pairs.tolist()]
-        arriving = [pair for block in share.receives.values() for pair in block.pairs.tolist()]
-        assert share.pairs.tolist() == [*on_the_way, *share.own_at_end.tolist(), *arriving]
+    assert len(assignment.shards) == ranks
+    owner = {int(image): rank for rank, shard in enumerate(assignment.shards) for image in shard.schedule.order}
+    assert sorted(image for shard in assignment.shards for image in shard.schedule.order.tolist()) == list(
+        range(images)
+    )
+    assert sorted(pair for shard in assignment.shards for pair in shard.pairs.tolist()) == list(range(len(pairs)))
+    for rank, shard in enumerate(assignment.shards):
+        on_the_way = [pair for step in shard.schedule.steps for pair in step.pairs.tolist()]
+        arriving = [pair for block in shard.receives.values() for pair in block.pairs.tolist()]
+        assert shard.pairs.tolist() == [*on_the_way, *shard.own_at_end.tolist(), *arriving]
         assert all(owner[image] == rank for pair in on_the_way for image in pairs[pair].tolist())
-        for sender, block in share.receives.items():
+        for sender, block in shard.receives.items():
             assert (block.sender, block.receiver) == (sender, rank)
-            there = deal.shares[sender].sends[rank]
+            there = assignment.shards[sender].sends[rank]
             np.testing.assert_array_equal(there.images, block.images)
             assert {owner[int(image)] for image in block.images} == {sender}
             assert (np.diff(block.images) > 0).all()
             travelling = []
             for pair in block.pairs:
                 ends = {owner[int(image)]: int(image) for image in pairs[pair]}
-                assert share.plan.places[ends[rank]] >= 0
+                assert shard.schedule.places[ends[rank]] >= 0
                 assert ends[sender] in block.images
                 travelling.append(ends[sender])
             assert travelling == sorted(travelling)
             here = {int(image) for image in pairs[block.pairs].ravel() if owner[int(image)] == rank}
             assert block.partners.tolist() == sorted(here)
-        places = share.plan.places
-        assert all(places[int(image)] >= 0 for block in share.sends.values() for image in block.images)
-        assert all(places[int(image)] >= 0 for image in pairs[share.own_at_end].ravel())
-        lower = places[pairs[share.own_at_end]].min(axis=1)
+        places = shard.schedule.places
+        assert all(places[int(image)] >= 0 for block in shard.sends.values() for image in block.images)
+        assert all(places[int(image)] >= 0 for image in pairs[shard.own_at_end].ravel())
+        lower = places[pairs[shard.own_at_end]].min(axis=1)
         assert (np.diff(lower) >= 0).all()
-        check_places(deal, rank)
+        check_places(assignment, rank)
 
 
-def check_places(deal: Deal, rank: int) -> None:
+def check_places(assignment: Assignment, rank: int) -> None:
     """Who stays has its slot to the end."""
-    share = deal.shares[rank]
+    shard = assignment.shards[rank]
     held: dict[int, int] = {}
-    for step in share.plan.steps:
+    for step in shard.schedule.steps:
         held |= dict(zip(step.slots.tolist(), step.images.tolist(), strict=True))
-    for image in np.flatnonzero(share.plan.places >= 0).tolist():
-        assert held[int(share.plan.places[image])] == image
+    for image in np.flatnonzero(shard.schedule.places >= 0).tolist():
+        assert held[int(shard.schedule.places[image])] == image
 
 
 @given(pair_graphs(), st.integers(1, 5), st.integers(1, 6), st.booleans())
@@ -73,13 +75,13 @@ def test_every_image_and_every_pair_is_dealt_once(
     graph: tuple[Indices, int], ranks: int, batch_size: int, dense: bool
 ) -> None:
     pairs, images = graph
-    check_deal(make_deal(pairs, images, batch_size, ranks, dense), pairs, images, ranks)
+    check_deal(assign(pairs, images, batch_size, ranks, dense), pairs, images, ranks)
 
 
 @given(pair_graphs(), st.integers(1, 30))
 def test_every_rank_has_an_image_while_there_are_enough(graph: tuple[Indices, int], ranks: int) -> None:
     pairs, images = graph
-    counts = [len(own) for own in deal_images(pairs, images, ranks)]
+    counts = [len(own) for own in assign_images(pairs, images, ranks)]
     assert sum(counts) == images
     assert sum(count > 0 for count in counts) == min(ranks, images)
 
@@ -88,27 +90,27 @@ def test_every_rank_has_an_image_while_there_are_enough(graph: tuple[Indices, in
 @pytest.mark.parametrize("make", [tid2013, nights, one_component])
 def test_no_rank_has_much_more_than_its_share(make, ranks: int) -> None:  # noqa: ANN001
     pairs, images = make()
-    counts = [len(own) for own in deal_images(pairs, images, ranks)]
+    counts = [len(own) for own in assign_images(pairs, images, ranks)]
     assert max(counts) <= max(np.ceil(images / ranks), 1.02 * images / ranks)
 
 
 def test_components_stay_whole_where_they_can() -> None:
     pairs, images = nights()
-    deal = make_deal(pairs, images, 16, 8)
-    assert not any(share.sends or share.receives for share in deal.shares)
-    assert deal.slots <= 18
+    assignment = assign(pairs, images, 16, 8)
+    assert not any(shard.sends or shard.receives for shard in assignment.shards)
+    assert assignment.slots <= 18
 
 
 def test_little_travels_where_a_star_is_split() -> None:
     pairs, images = tid2013()
-    deal = make_deal(pairs, images, 16, 2)
-    assert sum(len(block.images) for share in deal.shares for block in share.sends.values()) == 1
+    assignment = assign(pairs, images, 16, 2)
+    assert sum(len(block.images) for shard in assignment.shards for block in shard.sends.values()) == 1
 
 
 def test_the_work_between_ranks_is_shared_on_the_dense_path() -> None:
     pairs, images = one_component(60)
-    deal = make_deal(pairs, images, 16, 4, dense=True)
-    counts = [len(share.pairs) for share in deal.shares]
+    assignment = assign(pairs, images, 16, 4, dense=True)
+    counts = [len(shard.pairs) for shard in assignment.shards]
     assert max(counts) <= 1.1 * np.mean(counts)
 
 

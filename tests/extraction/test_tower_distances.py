@@ -18,18 +18,15 @@ from alignbench import Cell
 from alignbench.datasets import DATASETS
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
-from alignbench.distances.functional import ChannelFit
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import UsageError
 from alignbench.extraction import execution as batching
 from alignbench.extraction import tower_distances as towers
 from alignbench.extraction.distributed import join
 from alignbench.extraction.execution import Execution
-from alignbench.extraction.metric_distances import metric_distances
-from alignbench.extraction.progress import Listener, Outline
-from alignbench.extraction.schedule import make_plan
-from alignbench.extraction.sharding import make_deal
-from alignbench.extraction.tower_distances import mapped_zeros, plan_passes, tower_distances
+from alignbench.extraction.metric_distances import MetricSource
+from alignbench.extraction.progress import ProgressListener, RunSummary
+from alignbench.extraction.tower_distances import TowerSource, mapped_zeros
 from alignbench.measurement import pipeline as measurement
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.measurement.precision_check import some_judgments
@@ -41,6 +38,7 @@ from features import check_close
 from pair_graphs import pair_graphs
 from reference import read_nights, read_things, read_tid2013
 from scenery import Scenery
+from workloads import workload_of
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -71,14 +69,14 @@ class CountedImages:
         return self.images.identities()
 
 
-class Counting(Listener):
+class Counting(ProgressListener):
     """Remembers what a run announced and how many images went through."""
 
     def __init__(self) -> None:
-        self.outlines: list[Outline] = []
+        self.outlines: list[RunSummary] = []
         self.images = 0
 
-    def planned(self, outline: Outline) -> None:
+    def planned(self, outline: RunSummary) -> None:
         self.outlines.append(outline)
 
     def advanced(self, images: int) -> None:
@@ -107,12 +105,11 @@ def distances_of(
     compiled: bool = False,
     check_passes: bool = True,
 ) -> dict[str, Floats]:
-    deal = make_deal(pairs, len(images.names), batch_size, dense=dense)
+    workload = workload_of(images, pairs, weights, batch_size, dense=dense)
     execution = Execution(join("cpu"), workers=workers, feature_memory=memory, compiled=compiled)
-    passes = plan_passes(tower.layers, deal, "all", memory)
-    assert not check_passes or (len(passes) > 1) == (memory < MEMORY)
-    fit = ChannelFit(torch.from_numpy(weights)[None], torch.zeros(len(pairs), dtype=torch.long))
-    return tower_distances(tower, images, pairs, deal, passes, fit, "all", DISTANCES, execution, Listener()).values
+    found = TowerSource(tower).distances(workload, execution, ProgressListener())
+    assert not check_passes or (found.passes > 1) == (memory < MEMORY)
+    return found.values
 
 
 def measured(model: str, dataset: str, root: Path | None, **options: object) -> Run:
@@ -241,9 +238,11 @@ def test_pixels_of_the_packaged_world_are_compared_as_they_are_drawn() -> None:
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (3, 0), (16, 0), (3, 2)])
 def test_the_flow_does_not_matter_for_pair_metrics(things: Judgments, batch_size: int, workers: int) -> None:
-    plan = make_plan(things.pairs, len(things.images.names), batch_size)
     images = CountedImages(things.images)
-    found = metric_distances(METRICS.load("pixels"), images, plan, things.pairs, 64, workers, Listener()).values
+    workload = workload_of(images, things.pairs, batch_size=batch_size, dense=False)
+    execution = Execution(join("cpu"), workers=workers)
+    source = MetricSource(METRICS.load("pixels"), 64)
+    found = source.distances(workload, execution, ProgressListener()).values["euclidean"]
     pictures = [
         things.images.open(index).resize((64, 64), Image.Resampling.BICUBIC)
         for index in range(len(things.images.names))

@@ -20,6 +20,7 @@ from scipy import stats
 
 import alignbench
 from alignbench.datasets.judgments import Judgments, Subset
+from alignbench.extraction.source import SourceDistances
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.scoring import score_rows
 from alignbench.models.cards import cards
@@ -227,7 +228,9 @@ def write_made(made: Made, root: Path) -> Path:
             )
         distances[name] = np.stack(rows)
     cell = Cell(label, made.dataset, protocol=made.protocol, distances=DISTANCES)
-    frame, intervals = score_rows(cell, judgments, tuple(places), tuple(places.values()), distances, None)
+    frame, intervals = score_rows(
+        cell, judgments, SourceDistances(tuple(places), tuple(places.values()), distances), None
+    )
     settings: dict[str, Any] = {
         **{"model": label, "dataset": made.dataset, "data_fingerprint": f"{made.seed:064}", "protocol": made.protocol},
         **{"calibration_fingerprint": None, "subset": [judgments.subsets[0].name], "limit": None, "transform": None},

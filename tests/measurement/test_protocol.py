@@ -222,10 +222,10 @@ def check_channels(
         }
         for quantity, values in quantities.items():
             row = table.loc[(layer, quantity)]
-            top, share, ratio = concentration(values)
+            top, shard, ratio = concentration(values)
             assert (row["top_channel"], row["channels"]) == (top, len(values))
             assert row["depth"] == pytest.approx(depths(3)[layer])
-            assert (row["top_share"], row["participation_ratio"]) == pytest.approx((share, ratio), rel=1e-5)
+            assert (row["top_share"], row["participation_ratio"]) == pytest.approx((shard, ratio), rel=1e-5)
 
 
 # --- Calibration data -----------------------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ from scipy.stats import t
 
 from alignbench import Cell
 from alignbench.datasets.judgments import Judgments, Subset
-from alignbench.measurement.scoring import agreement, score, score_part, score_rows
+from alignbench.distances.protocols import PROTOCOLS
+from alignbench.extraction.source import SourceDistances
+from alignbench.measurement.scoring import Scoring, agreement, score, score_part, score_rows
 from alignbench.statistics.scores import Scores
 from reference import agreement as paper_agreement
 from reference_scores import shared_agreement
@@ -78,7 +80,11 @@ def values(found: list[Scores]) -> dict[str, Floats]:
 
 
 def agreed(judgments: Judgments, subset: Subset, distances: Floats, protocol: str) -> Floats:
-    return np.stack(list(agreement(judgments, subset, distances, protocol)))
+    return np.stack(list(agreement(judgments, subset, distances, PROTOCOLS[protocol])))
+
+
+def by(protocol: str, published_ceiling: float | None = None) -> Scoring:
+    return Scoring(PROTOCOLS[protocol], published_ceiling=published_ceiling)
 
 
 def only(judgments: Judgments) -> Subset:
@@ -94,7 +100,7 @@ def test_metrics_of_each_kind(protocol: str) -> None:
     found = {}
     for kind in KINDS:
         judgments, distances = drawn(kind, seed=0)
-        found[kind] = [one.metric for one in score(judgments, only(judgments), distances, protocol)]
+        found[kind] = [one.metric for one in score(judgments, only(judgments), distances, by(protocol))]
     assert found["rating"] == ["spearman", "pearson", "kendall", "spearman_within", "pearson_logistic"]
     assert found["preference"] == ["accuracy", "ceiling_attainable"]
     ceilings = ["ceiling_loo", "ceiling_max_share", "accuracy_of_ceiling", "accuracy_above_chance_of_ceiling"]
@@ -134,7 +140,7 @@ def test_preferences_by_hand(protocol: str) -> None:
     judged = np.array([[0, 1], [1, 0], [1, 2], [2, 0]])
     preferred = np.array([0.2, 0.8, 0.9, 0.4])  # the share of people for the second
     judgments = judgments_of("preference", judged, preferred, np.arange(4)[:, None])
-    accuracy, attainable = score(judgments, only(judgments), distances, protocol)
+    accuracy, attainable = score(judgments, only(judgments), distances, by(protocol))
     assert accuracy.value[0] == pytest.approx((0.8 + 0.8 + 0.5 + 0.4) / 4)
     assert attainable.value[0] == pytest.approx((0.8 + 0.8 + 0.9 + 0.6) / 4)
 
@@ -155,8 +161,8 @@ def test_duplicates_of_every_judgment_leave_the_values(kind: str, protocol: str,
         np.tile(judgments.human, 2),
         np.tile(only(judgments).clusters, (2, 1)),
     )
-    before = values(score(judgments, only(judgments), distances, protocol))
-    after = values(score(twice, only(twice), distances, protocol))
+    before = values(score(judgments, only(judgments), distances, by(protocol)))
+    after = values(score(twice, only(twice), distances, by(protocol)))
     assert after.keys() == before.keys()
     for metric in before.keys() - {
         "ceiling_loo",
@@ -172,8 +178,8 @@ def test_the_order_of_judgments_leaves_values_and_intervals(kind: str, protocol:
     order = np.random.default_rng(seed).permutation(len(judgments.human))
     subset = only(judgments)
     shuffled = replace(judgments, subsets=(Subset("all", subset.rows[order], subset.clusters[order]),))
-    before = score(judgments, subset, distances, protocol)
-    after = score(shuffled, only(shuffled), distances, protocol)
+    before = score(judgments, subset, distances, by(protocol))
+    after = score(shuffled, only(shuffled), distances, by(protocol))
     for one, other in zip(before, after, strict=True):
         tolerance = 5e-3 if one.metric == "pearson_logistic" else 1e-9  # a fit to noise may have many a summit
         np.testing.assert_allclose(
@@ -185,8 +191,8 @@ def test_the_order_of_judgments_leaves_values_and_intervals(kind: str, protocol:
 @given(kinds, protocols, st.integers(0, 2**31))
 def test_only_the_order_of_distances_counts_for_ranks_and_choices(kind: str, protocol: str, seed: int) -> None:
     judgments, distances = drawn(kind, seed)
-    before = values(score(judgments, only(judgments), distances, protocol))
-    after = values(score(judgments, only(judgments), np.expm1(3 * distances), protocol))
+    before = values(score(judgments, only(judgments), distances, by(protocol)))
+    after = values(score(judgments, only(judgments), np.expm1(3 * distances), by(protocol)))
     for metric in before.keys() - {"pearson", "pearson_logistic"}:
         np.testing.assert_allclose(after[metric], before[metric], rtol=0, atol=1e-12, err_msg=metric)
 
@@ -195,9 +201,9 @@ def test_only_the_order_of_distances_counts_for_ranks_and_choices(kind: str, pro
 @given(kinds, protocols, st.integers(0, 2**31))
 def test_curves_are_scored_each_by_itself(kind: str, protocol: str, seed: int) -> None:
     judgments, distances = drawn(kind, seed)
-    together = score(judgments, only(judgments), distances, protocol)
+    together = score(judgments, only(judgments), distances, by(protocol))
     for curve in range(2):
-        alone = score(judgments, only(judgments), distances[curve : curve + 1], protocol)
+        alone = score(judgments, only(judgments), distances[curve : curve + 1], by(protocol))
         for one, other in zip(alone, together, strict=True):
             found = [one.value[0], one.low[0], one.high[0]]
             expected = [other.value[curve], other.low[curve], other.high[curve]]
@@ -216,7 +222,7 @@ def test_choices_by_object_equal_sums_over_judgments(protocol: str, objects: int
     distances = rng.integers(1, 30, (3, 40)) / 8.0
     judgments = judgments_of("choice", rng.integers(0, 40, (60, 3)), np.zeros(60), rows)
     correct = agreed(judgments, only(judgments), distances, protocol)
-    found = score(judgments, only(judgments), list(distances), protocol, published_ceiling=0.6767)[0]
+    found = score(judgments, only(judgments), list(distances), by(protocol, 0.6767))[0]
     deviation = (correct - correct.mean(axis=1, keepdims=True)) / 60
     influence = np.stack([deviation[:, (rows == number).any(axis=1)].sum(axis=1) for number in np.unique(rows)])
     reach = t.ppf(0.975, len(influence) - 1) * np.sqrt((influence**2).sum(axis=0))
@@ -235,7 +241,7 @@ def test_no_more_than_a_few_curves_are_held_beside_the_distances(protocol: str) 
     judgments = judgments_of("choice", rng.integers(0, 1_000, (count, 3)), np.zeros(count), rows)
     distances = rng.random((40, 1_000))
     tracemalloc.start()
-    score(judgments, only(judgments), distances, protocol, published_ceiling=0.6767)
+    score(judgments, only(judgments), distances, by(protocol, 0.6767))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 25e6
@@ -248,7 +254,7 @@ def test_parts_have_the_score_of_their_level_alone() -> None:
     judgments, distances = drawn("rating", seed=3)
     rows = np.flatnonzero(np.arange(len(judgments.human)) % 4 == 1)
     part = Subset("distortion_01", rows, only(judgments).clusters[rows])
-    [found] = score_part(judgments, part, distances, "corrected", seed=0)
+    [found] = score_part(judgments, part, distances, by("corrected"))
     alone = judgments_of("rating", judgments.judged[rows], judgments.human[rows], part.clusters)
     expected = values(score(alone, only(alone), distances))
     assert found.metric == "spearman"
@@ -261,7 +267,7 @@ def test_parts_that_cannot_correlate_have_no_rows(ratings: list[float]) -> None:
     judgments = judgments_of(
         "rating", np.arange(count)[:, None], np.array(ratings), np.arange(count, dtype=np.int64)[:, None]
     )
-    assert score_part(judgments, only(judgments), np.arange(2.0 * count).reshape(2, count), "paper", seed=0) == []
+    assert score_part(judgments, only(judgments), np.arange(2.0 * count).reshape(2, count), by("paper")) == []
 
 
 def test_rows_say_where_they_belong() -> None:
@@ -271,7 +277,9 @@ def test_rows_say_where_they_belong() -> None:
     judgments = replace(judgments, parts=(part,))
     cell = Cell("model", "by hand", tokens="mean", protocol="corrected")
     curves = {"cosine": distances, "euclidean": distances[::-1]}
-    frame, intervals = score_rows(cell, judgments, ("layer_0", "projection"), (2.5, 100.0), curves, None)
+    frame, intervals = score_rows(
+        cell, judgments, SourceDistances(("layer_0", "projection"), (2.5, 100.0), curves), None
+    )
     assert set(intervals) == {"all", "votes_07"}
     assert len(frame) == 2 * 2 * (5 + 1)
     for row in frame.itertuples():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from alignbench.statistics.bootstrap import cluster_weights
-from alignbench.statistics.noise_ceiling import repeat_ceilings, score_with_ceiling
+from alignbench.statistics.noise_ceiling import Choices, repeat_ceilings, score_with_ceiling
 from alignbench.statistics.scores import Scores
 from layouts import write_things
 from reference import jackknife_interval, read_things, save_clip
@@ -64,7 +64,7 @@ def scored(
     sets = [tuple(sorted(row)) for row in rows]
     clusters = np.array(rows) if by_object else np.array([[sorted(set(sets)).index(row)] for row in sets])
     chosen = np.zeros(len(rows), dtype=np.int64)
-    found = score_with_ceiling(correct, pairs_of(rows), chosen, clusters, published, seed)
+    found = score_with_ceiling(correct, Choices(pairs_of(rows), chosen, clusters), published, seed)
     return {score.metric: score for score in found}, correct, clusters
 
 

@@ -21,7 +21,7 @@ import pytest
 from alignbench.cli.commands.run import run
 from alignbench.cli.options import options_of
 from alignbench.models.cards import cards
-from alignbench.results.layer_curve import is_complete
+from alignbench.results.folders import is_complete
 from alignbench.sweeps import read_sweep
 from documented import ROOT
 from wandb_runs import (

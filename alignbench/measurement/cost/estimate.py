@@ -18,7 +18,7 @@ from typing import Final
 from alignbench.arrays import Indices
 from alignbench.distances.names import DISTANCES
 from alignbench.extraction.schedule import layer_passes
-from alignbench.extraction.sharding import Deal, Share, make_deal
+from alignbench.extraction.sharding import Assignment, Shard, assign
 from alignbench.measurement.cost.rates import Rates, picture_seconds
 from alignbench.models.cost import TowerCost
 from alignbench.models.towers import Layer, view_tokens
@@ -180,22 +180,22 @@ def estimate(subject: Subject, work: Work, machines: Machines) -> Estimate:
         UsageError: If the features of one layer alone do not fit memory.
     """
     cost, rates = subject.cost, machines.rates
-    deal = make_deal(
+    assignment = assign(
         work.pairs, work.images, machines.batch_size, machines.ranks, dense=False if work.folds > 1 else None
     )
     sizes = [4 * subject.numbers(layer) for layer in subject.layers]
-    passes = layer_passes(sizes, deal.slots, machines.feature_memory)
-    fullest = max(len(share.plan.order) for share in deal.shares)
-    states = [_pair_state(subject, [subject.layers[i] for i in group], work, deal, machines) for group in passes]
-    features = deal.slots * max(sum(sizes[i] for i in group) for group in passes)
+    passes = layer_passes(sizes, assignment.slots, machines.feature_memory)
+    fullest = max(len(shard.schedule.order) for shard in assignment.shards)
+    states = [_pair_state(subject, [subject.layers[i] for i in group], work, assignment, machines) for group in passes]
+    features = assignment.slots * max(sum(sizes[i] for i in group) for group in passes)
     results = 8 * len(work.pairs) * (1 + len(DISTANCES) * (1 + len(sizes)))
     kept = max(memory for memory, _ in states) + results
-    weights, buffers = 4 * cost.parameters, _buffers(deal, "cpu" if rates.same_cores else "gpu")
-    received = [_received(share, sum(sizes), deal.dense) for share in deal.shares]
+    weights, buffers = 4 * cost.parameters, _buffers(assignment, "cpu" if rates.same_cores else "gpu")
+    received = [_received(shard, sum(sizes), assignment.dense) for shard in assignment.shards]
     reduced = 8 * len(work.pairs) * (1 + len(DISTANCES)) * len(sizes) * 2 * (machines.ranks - 1)  # a ring's all-reduce
     forward = fullest * len(passes) * cost.flops / rates.forward
     decode = fullest * picture_seconds(rates, work.pictures) / rates.cores if work.pictures else None
-    products = max(_products(share, sizes) for share in deal.shares) / rates.products if deal.dense else 0.0
+    products = max(_products(shard, sizes) for shard in assignment.shards) / rates.products if assignment.dense else 0.0
     travel = (max(received) + reduced / machines.ranks) / rates.link
     both = forward + (decode or 0.0) if rates.same_cores else max(forward, decode or 0.0)
     return Estimate(
@@ -206,7 +206,7 @@ def estimate(subject: Subject, work: Work, machines: Machines) -> Estimate:
         nodes=machines.nodes,
         images=work.images,
         pairs=len(work.pairs),
-        path=PRODUCTS if deal.dense else PAIRWISE,
+        path=PRODUCTS if assignment.dense else PAIRWISE,
         fullest_rank_images=fullest,
         passes=len(passes),
         forward_passes=work.images * len(passes),
@@ -214,7 +214,7 @@ def estimate(subject: Subject, work: Work, machines: Machines) -> Estimate:
         flops=work.images * len(passes) * cost.flops,
         file_bytes=work.file_bytes,
         pixel_bytes=work.images * 3 * cost.side**2,
-        one_pass_bytes=deal.slots * sum(sizes),
+        one_pass_bytes=assignment.slots * sum(sizes),
         feature_bytes=features,
         pair_bytes=kept,
         mapped_bytes=max(mapped for _, mapped in states),
@@ -232,40 +232,44 @@ def estimate(subject: Subject, work: Work, machines: Machines) -> Estimate:
     )
 
 
-def _pair_state(subject: Subject, layers: list[Layer], work: Work, deal: Deal, machines: Machines) -> tuple[int, int]:
+def _pair_state(
+    subject: Subject, layers: list[Layer], work: Work, assignment: Assignment, machines: Machines
+) -> tuple[int, int]:
     """Bytes that are kept for the pairs of the fullest rank in a pass: in memory, and in a file."""
-    if deal.dense:  # weight, squared distance, cosine and normalised distance, and a mark
-        return len(layers) * deal.pairs * (4 * 8 + 1), 0
+    if assignment.dense:  # weight, squared distance, cosine and normalised distance, and a mark
+        return len(layers) * assignment.pairs * (4 * 8 + 1), 0
     memory, mapped, room = 0, 0, machines.feature_memory
     for layer in layers:
-        differences = deal.pairs * layer.channels * 4
+        differences = assignment.pairs * layer.channels * 4
         if differences <= room:
             room -= differences
             memory += differences
         else:
             mapped += differences
-        memory += deal.pairs * (8 * work.folds + 8 + 8 + 1)  # weights, fold, cosine, mark
+        memory += assignment.pairs * (8 * work.folds + 8 + 8 + 1)  # weights, fold, cosine, mark
     return memory, mapped
 
 
-def _buffers(deal: Deal, kind: str) -> int:
+def _buffers(assignment: Assignment, kind: str) -> int:
     """Room for matrix products over a rank's images, and for tokens on their way."""
-    moving = _UNDER_WAY[kind] if any(share.receives for share in deal.shares) else 0
-    if not deal.dense:
+    moving = _UNDER_WAY[kind] if any(shard.receives for shard in assignment.shards) else 0
+    if not assignment.dense:
         return moving
-    ones = min(_PANEL, deal.slots)
-    tables = 12 * ones * deal.slots  # products in float64, and weights in float32
-    factors = 4 * _TOGETHER * (2 * deal.slots + ones)  # centred features of all, and squares
-    return moving + tables + factors + 80 * min(deal.pairs, ones * deal.slots)  # and some ten columns of pairs
+    ones = min(_PANEL, assignment.slots)
+    tables = 12 * ones * assignment.slots  # products in float64, and weights in float32
+    factors = 4 * _TOGETHER * (2 * assignment.slots + ones)  # centred features of all, and squares
+    return (
+        moving + tables + factors + 80 * min(assignment.pairs, ones * assignment.slots)
+    )  # and some ten columns of pairs
 
 
-def _received(share: Share, size: int, dense: bool) -> int:
+def _received(shard: Shard, size: int, dense: bool) -> int:
     """Bytes of tokens that a rank receives; `size` is that of an image at all layers."""
-    return sum(len(block.images) for block in share.receives.values()) * size * (_TRAVELS if dense else 1)
+    return sum(len(block.images) for block in shard.receives.values()) * size * (_TRAVELS if dense else 1)
 
 
-def _products(share: Share, sizes: list[int]) -> int:
+def _products(shard: Shard, sizes: list[int]) -> int:
     """Operations of a rank's matrix products: half a square of its own, and what comes with its partners."""
-    own = len(share.plan.order)
-    others = sum(len(block.images) * len(block.partners) for block in share.receives.values())
+    own = len(shard.schedule.order)
+    others = sum(len(block.images) * len(block.partners) for block in shard.receives.values())
     return _MULTIPLIED * (own**2 + 2 * others) * sum(sizes) // 4

@@ -20,8 +20,8 @@ from alignbench.errors import UsageError
 from alignbench.extraction import exchange as meeting
 from alignbench.extraction import sharding as dealing
 from alignbench.extraction import tower_distances as towers
-from alignbench.extraction.sharding import make_deal
-from alignbench.extraction.tower_distances import plan_passes
+from alignbench.extraction.sharding import assign
+from alignbench.extraction.tower_distances import group_layers
 from alignbench.measurement.cost import estimate as planning
 from alignbench.measurement.cost.estimate import Estimate, Machines, Subject, Work, estimate
 from alignbench.measurement.cost.rates import Rates, assumed_rates
@@ -153,8 +153,8 @@ def test_passes_are_those_of_a_run(things_root: Path, tiny_tower: Folders, layer
     memory = layers_at_once * 10 * 17 * 32 * 4
     cell = Cell(model=str(tiny_tower("clip")), dataset="things", data_root=things_root, feature_memory=memory)
     found, work = planned(cell), work_of(cell)[0]
-    deal = make_deal(work.pairs, work.images, 16)
-    assert found.passes == len(plan_passes(load_tower(cell.model).layers, deal, "all", memory)) > 0
+    assignment = assign(work.pairs, work.images, 16)
+    assert found.passes == len(group_layers(load_tower(cell.model).layers, assignment, "all", memory)) > 0
     assert found.passes == {1: 5, 2: 3, 3: 2, 5: 1}[layers_at_once]
     assert found.forward_passes == found.passes * 10
     assert found.feature_bytes <= memory
@@ -178,7 +178,7 @@ def states(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
                 held = dict(state.distances.named_buffers())
                 if hasattr(state.distances, "differences"):
                     held["differences"] = state.distances.differences
-                count = len(self.share.pairs)
+                count = len(self.shard.pairs)
                 found[-1]["pairs"] += sum(tensor.nbytes for tensor in held.values() if count in tensor.shape)
             found[-1]["pairs"] -= found[-1]["mapped"]
 
