@@ -1,4 +1,7 @@
-"""Human alignment of CLIP-like models, layer by layer, at three levels of abstraction."""
+"""Human alignment of CLIP-like models, layer by layer, at three levels of abstraction.
+
+Everything public is imported on its first use, so that the package itself loads at once.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Layer, Tower
     from alignbench.results.layer_curve import LayerCurve
+    from alignbench.transforms.published import align
 
 __all__ = [
     "AlignbenchError",
@@ -27,6 +31,7 @@ __all__ = [
     "Tower",
     "UsageError",
     "__version__",
+    "align",
     "measure",
 ]
 _HOMES = {
@@ -38,9 +43,10 @@ _HOMES = {
     "Layer": "alignbench.models.towers",
     "LayerCurve": "alignbench.results.layer_curve",
     "ModelError": "alignbench.errors",
-    "PairMetric": "alignbench.extraction.metric_distances",
+    "PairMetric": "alignbench.models.pair_metrics",
     "Tower": "alignbench.models.towers",
     "UsageError": "alignbench.errors",
+    "align": "alignbench.transforms.published",
     "measure": "alignbench.measurement.pipeline",
 }
 
@@ -57,3 +63,8 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     raise AttributeError(f"module 'alignbench' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """Everything public, imported already or not."""
+    return sorted({*globals(), *__all__})

@@ -27,11 +27,12 @@ _SCRATCH: Final = re.compile(r"\.tmp-(?:[0-9a-f]{8}|probe)-(?P<host>.+)-(?P<pid>
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Path]:
     """Where to write a file that comes to its own place when it is whole.
 
     Args:
         path: Its place; folders on the way are made.
+        remedy: What the user can do where it cannot be written.
 
     Yields:
         Another name beside it, with the same ending.
@@ -43,21 +44,22 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield scratch
+        _open_to_others(scratch)
         os.replace(scratch, path)
     except OSError as error:
-        raise unwritable(path, error, "choose another place") from error
+        raise unwritable(path, error, remedy) from error
     finally:
         with suppress(OSError):
             scratch.unlink()
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, remedy: str = "choose another place") -> None:
     """Write a file of some bytes.
 
     Raises:
         AlignbenchError: If it cannot be written.
     """
-    with whole_file(path) as scratch:
+    with whole_file(path, remedy) as scratch:
         scratch.write_bytes(content)
 
 
@@ -80,11 +82,24 @@ def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iter
         scratch.mkdir(parents=True)
         yield scratch
         if not keep():
+            for file in scratch.rglob("*"):
+                if file.is_file():
+                    _open_to_others(file)
             _put_in_place(scratch, folder)
     except OSError as error:
         raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _open_to_others(file: Path) -> None:
+    """Give a file the mode of any new file: some libraries write theirs for the owner alone, whatever the umask."""
+    probe = file.with_name(f".tmp-mode-{os.getpid()}")
+    probe.touch()
+    mode = probe.stat().st_mode
+    probe.unlink()
+    if file.stat().st_mode != mode:
+        file.chmod(mode)
 
 
 def _put_in_place(scratch: Path, folder: Path) -> None:

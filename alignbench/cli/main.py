@@ -89,8 +89,12 @@ def _explain(error: Exception) -> int:
     if isinstance(error, AlignbenchError):
         complain(str(error))
         return error.exit_code
-    if hasattr(error, "format_message"):  # the command line's own: an unknown option, a missing value
-        complain(" ".join(error.format_message().split()) or "see alignbench --help")
+    message = getattr(error, "format_message", None)  # the command line's own: an unknown option, a missing value
+    if message is not None:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a command that needs another word says which there are
+            print(message())
+            return 0
+        complain(" ".join(message().split()) or "see alignbench --help")
         return 2
     complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]} (--debug shows where)")
     return 1

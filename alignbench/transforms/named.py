@@ -75,9 +75,9 @@ def chosen(text: str | Path, *, mean: float | None = None, std: float | None = N
     if not _is_file(text):
         if not (mean is None and std is None):
             raise UsageError(f"the published transform {text} has a mean and std of its own: leave out those given")
-        from alignbench.transforms.published import published
+        from alignbench.transforms.published import published_transform
 
-        return Chosen(name, published(str(text)))
+        return Chosen(name, published_transform(str(text)))
     path = Path(text)
     if path.suffix == ".npy" and mean is None and std is None:
         raise UsageError(

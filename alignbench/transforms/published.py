@@ -15,11 +15,14 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError, one_line, unknown
 from alignbench.files import cache_folder, write_whole
 from alignbench.transforms.affine import AffineTransform
+
+if TYPE_CHECKING:
+    from alignbench.transforms.affine import Array
 
 SOURCE: Final = "https://raw.githubusercontent.com/LukasMut/gLocal/main/transforms"
 _SAME: Final = ("dinov2-vit-base-p14", "dino-vit-base-p16")  # the same bytes in both places
@@ -69,7 +72,7 @@ PUBLISHED: Final = {
 }
 
 
-def published(name: str, module: str | None = None, *, source: str = SOURCE) -> AffineTransform:
+def published_transform(name: str, module: str | None = None, *, source: str = SOURCE) -> AffineTransform:
     """A published transform, from the cache or downloaded to it.
 
     Args:
@@ -109,6 +112,30 @@ def published(name: str, module: str | None = None, *, source: str = SOURCE) -> 
         "sha256": digest,
     }
     return replace(found, provenance=provenance)
+
+
+def align(features: Array, *, model: str, module: str | None = None, method: str = "glocal") -> Array:
+    """Bring features of a model closer to human similarity, by the transform that is published for it.
+
+    Args:
+        features: (..., d), an array or tensor, as the model gives them; see `AffineTransform.apply`.
+        model: e.g. `clip_ViT-L/14`, or the name by which alignbench runs that model; see `PUBLISHED`.
+        module: The module whose output they are; none for the one there is a transform for.
+        method: `glocal`, the one whose transforms are published.
+
+    Returns:
+        The aligned features, of the same shape and type; they are not normalised.
+
+    Raises:
+        UsageError: If no such transform is published, or the width is another one.
+        AlignbenchError: If it cannot be downloaded.
+    """
+    if method.lower() != "glocal":
+        raise unknown("way to align", method, ("glocal",))
+    name = next((name for name, known in PUBLISHED.items() if model in known.models), model)
+    if module == "projection" and PUBLISHED.get(name) is not None and PUBLISHED[name].models:
+        module = None
+    return published_transform(name, module).apply(features)
 
 
 def _warn(name: str, known: Published) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
@@ -218,10 +218,10 @@ class Training:
             "versions": json.dumps({name: version(name) for name in ("alignbench", "torch")}),
             "written": time.strftime("%Y-%m-%d", time.gmtime()),
         }
-        write_whole(path, lambda place: save_file(self.best, place, metadata))
+        write_whole(path, lambda place: place.write_bytes(save(self.best, metadata)))
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under another name and rename it: it is whole or not there.
 
     Raises:

@@ -23,7 +23,6 @@ from reference_scores import shared_agreement
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 KINDS = ("rating", "choice", "preference")
-PROTOCOLS = ("paper", "corrected")
 
 
 class NoImages:

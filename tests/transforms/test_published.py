@@ -13,7 +13,7 @@ import pytest
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError
 from alignbench.transforms import PUBLISHED, align
-from alignbench.transforms import published as function
+from alignbench.transforms import published_transform
 from alignbench.transforms.published import Published
 
 MODULES = {
@@ -55,10 +55,10 @@ def test_all_twelve_are_known() -> None:
 
 def test_it_is_downloaded_once_and_checked_ever_after(server: tuple[str, ThreadingHTTPServer], tmp_path: Path) -> None:
     source, serving = server
-    first = function("clip_ViT-L/14", source=source)
+    first = published_transform("clip_ViT-L/14", source=source)
     serving.shutdown()
     serving.server_close()
-    again = function("clip_ViT-L/14", source=source)
+    again = published_transform("clip_ViT-L/14", source=source)
     assert first.weights.tobytes() == again.weights.tobytes()
     assert again.provenance["layer"] == "projection"
     assert "openai/clip-vit-large-patch14" in again.provenance["models"]
@@ -68,10 +68,10 @@ def test_it_is_downloaded_once_and_checked_ever_after(server: tuple[str, Threadi
     (place,) = (tmp_path / "cache").rglob("transform.npz")
     place.write_bytes(place.read_bytes() + b"0")
     with pytest.raises(DataError, match="is not what was downloaded"):
-        function("clip_ViT-L/14", source=source)
+        published_transform("clip_ViT-L/14", source=source)
     place.with_suffix(".sha256").unlink()  # half of a download: it is fetched again, which fails here
     with pytest.raises(AlignbenchError, match="cannot be downloaded"):
-        function("clip_ViT-L/14", source=source)
+        published_transform("clip_ViT-L/14", source=source)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_server_that_answers_nonsense_is_said(tmp_path: Path, monkeypatch: pyt
     serving = threading.Thread(target=serve)
     serving.start()
     with pytest.raises(AlignbenchError, match=r"cannot be downloaded|is not an \.npz"):
-        function("clip_RN50", source=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        published_transform("clip_RN50", source=f"http://127.0.0.1:{listening.getsockname()[1]}")
     serving.join()
     listening.close()
     assert not (tmp_path / "cache").exists()
@@ -107,13 +107,13 @@ def test_only_what_can_be_read_is_kept(server: tuple[str, ThreadingHTTPServer], 
     served = tmp_path / "served" / "clip_RN50" / "visual" / "transform.npz"
     np.savez(served, weights=np.eye(5), mean=0.0, std=1.0)
     with pytest.raises(DataError, match="4 features"):
-        function("clip_RN50", source=server[0])
+        published_transform("clip_RN50", source=server[0])
     served.write_bytes(b"<html>")
     with pytest.raises(DataError, match=r"not an \.npz"):
-        function("clip_RN50", source=server[0])
+        published_transform("clip_RN50", source=server[0])
     served.unlink()
     with pytest.raises(AlignbenchError, match="404"):
-        function("clip_RN50", source=server[0])
+        published_transform("clip_RN50", source=server[0])
     assert not list((tmp_path / "cache").rglob("*.*"))
 
 
@@ -121,7 +121,7 @@ def test_only_what_can_be_read_is_kept(server: tuple[str, ThreadingHTTPServer], 
 def test_what_a_user_should_know_is_said(server: tuple[str, ThreadingHTTPServer], name: str) -> None:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        function(name, source=server[0])
+        published_transform(name, source=server[0])
     texts = [str(each.message) for each in said if issubclass(each.category, AlignbenchWarning)]
     expected = [(True, False)] if name == "dinov2-vit-base-p14" else []
     expected += [(False, True)] if name in ("resnet18", "resnet50", "vgg16", "alexnet") else []
@@ -130,8 +130,8 @@ def test_what_a_user_should_know_is_said(server: tuple[str, ThreadingHTTPServer]
 
 def test_names_that_are_not_there() -> None:
     with pytest.raises(UsageError, match="did you mean clip_ViT-L/14"):
-        function("clip_ViT-L14")
+        published_transform("clip_ViT-L14")
     with pytest.raises(UsageError, match="module visual only, not for logits"):
-        function("clip_RN50", "logits")
+        published_transform("clip_RN50", "logits")
     with pytest.raises(UsageError, match="unknown way to align"):
         align(np.ones((1, 4)), model="clip_RN50", method="naive")

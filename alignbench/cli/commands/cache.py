@@ -28,7 +28,10 @@ def cache(
     pixel_cache_size: Annotated[str, typer.Option(help="What it may take.")] = "20GB",
     loader_workers: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
 ) -> int:
-    """Decode and resize the pictures of a data set, so that no run has to; the last line of stdout is the cache."""
+    """Prepare the pictures of a data set, so that no run has to.
+
+    The last line of stdout is the folder of the cache.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

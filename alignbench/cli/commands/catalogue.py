@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from alignbench.plugins import Registry
 
 
-datasets_app = typer.Typer(
-    help="What data sets there are, where to get them and under which terms.", invoke_without_command=True
-)
+datasets_app = typer.Typer(help="List the data sets: where to get them, on which terms.", invoke_without_command=True)
 
 
 def models() -> None:
-    """The models and baselines that are known by name."""
+    """List the models and baselines that are known by name."""
     from rich.table import Table
 
     from alignbench.cli.console import print_table
@@ -59,7 +57,7 @@ def _usable(registry: Registry[Any]) -> dict[str, str]:
 
 @datasets_app.callback(invoke_without_command=True)
 def datasets(context: typer.Context) -> None:
-    """What data sets there are, where to get them and under which terms."""
+    """List the data sets: where to get them, on which terms."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Table
@@ -84,7 +82,7 @@ def check(
     data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/NAME].")] = None,
     subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
 ) -> int:
-    """Say what of a data set is there, what is missing, and how many pairs and judgments it has."""
+    """Say what of a data set is there, and what is missing."""
     from alignbench.datasets import DATASETS
     from alignbench.datasets.inventory import describe
 

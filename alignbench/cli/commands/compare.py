@@ -20,7 +20,10 @@ def compare(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Also write the table to this .csv file.")] = None,
 ) -> None:
-    """Paired difference of two runs, with its interval: at the projection, at the best layer and at every layer."""
+    """Compare two runs: paired differences with intervals.
+
+    They are taken at the projection, at the best layer and at every layer.
+    """
     from alignbench.cli.console import print_table
     from alignbench.results.stored_run import read_run
     from alignbench.study.comparison import compare as compare_runs

@@ -22,7 +22,10 @@ def demo(
         bool, typer.Option("--transform", help="Learn, apply and judge transforms instead, and report on them.")
     ] = False,
 ) -> None:
-    """Alignment curves of the packaged CLIP and its untrained twin at three levels, without any download."""
+    """Measure the packaged CLIP at three levels, without download.
+
+    Beside it stand the same network with random weights, and plain pixels.
+    """
     if transform:
         _transforms(output)
     else:

@@ -65,7 +65,10 @@ def evaluate(
     output: Annotated[Path, typer.Option(help="Folder of the results' folders.")] = Path("transforms"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again what is finished.")] = False,
 ) -> None:
-    """Judge a transform before and after, on data that it has not seen; the last line of stdout is the folder."""
+    """Judge a transform on data that it has not seen.
+
+    The last line of stdout is the folder.
+    """
     from alignbench.cli.console import print_table, say
     from alignbench.cli.progress import LearningProgress
     from alignbench.measurement.sources import ready_tower

@@ -36,8 +36,9 @@ def extract(
     seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
-    """Features of a folder's pictures at some layers, un-normalised, with their names; the last line is the file.
+    """Write features of a folder's pictures to a file.
 
+    They are those of some layers, un-normalised, with the pictures' names; the last line of stdout is the file.
     What was stopped goes on where it was.
     """
     if output.exists() and not overwrite:

@@ -66,8 +66,9 @@ def learn(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again what is finished.")] = False,
     wandb: Annotated[str, typer.Option(help="Log to Weights & Biases: online, offline, off, or auto.")] = "auto",
 ) -> None:
-    """Learn affine transforms of layers, and judge them on held-out objects; the last line of stdout is their folder.
+    """Learn transforms of layers, judged on held-out objects.
 
+    The last line of stdout is their folder.
     Several layers come from one pass over the pictures. A search that was stopped goes on where it was.
     """
     from alignbench.cli.console import print_table, say

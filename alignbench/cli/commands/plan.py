@@ -46,7 +46,10 @@ def plan(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each column, and no table.")] = False,
 ) -> int:
-    """Say what a job would cost in passes, memory and time; no weights are loaded and no pictures looked into."""
+    """Say what a job would cost in passes, memory and time.
+
+    No weights are loaded, and no pictures looked into.
+    """
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.cost.estimate import Machines, estimate
     from alignbench.measurement.cost.rates import assumed_rates

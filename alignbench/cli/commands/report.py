@@ -26,8 +26,9 @@ def report(
     output: Annotated[Path, typer.Option(help="File to write: .html for the report; .png, .svg or .pdf for a figure.")],
     distance: Annotated[str, typer.Option(help="all, or names of distances.")] = "all",
 ) -> int:
-    """Report on runs and transforms: a page with curves, best layers, differences, findings, what transforms reach.
+    """Report on runs and transforms: a page, or a figure.
 
+    The page has curves, best layers, differences, findings and what transforms reach.
     Of runs alone, also a figure of the curves.
     """
     ending = output.suffix.lower()

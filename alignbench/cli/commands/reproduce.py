@@ -20,7 +20,10 @@ def reproduce(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of them.")],
     output: Annotated[Path | None, typer.Option(help="File to write all rows to: .csv.")] = None,
 ) -> None:
-    """Put our numbers beside the published ones, layer by layer, with the largest and the mean difference."""
+    """Put our numbers beside the published ones.
+
+    They stand layer by layer, with the largest and the mean difference.
+    """
     import pandas as pd
 
     from alignbench.cli.console import print_table

@@ -79,7 +79,10 @@ def run(
         typer.Option(help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing."),
     ] = "auto",
 ) -> int:
-    """Measure a model on data sets, layer by layer; the last line of stdout is the run folder."""
+    """Measure a model on data sets, layer by layer.
+
+    The last line of stdout is the run folder.
+    """
     from alignbench.distances.names import DISTANCES
     from alignbench.measurement.cell import Cell
     from alignbench.models.families import RANDOM_PREFIX

@@ -33,7 +33,10 @@ def sweep(
         str, typer.Option(help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing.")
     ] = "auto",
 ) -> int:
-    """Run every cell of a W&B sweep file, without a server. Started again, it does what is not finished."""
+    """Run every cell of a W&B sweep file, without a server.
+
+    Started again, it does what is not finished.
+    """
     if workers < 1:
         raise UsageError(f"--workers {workers} is below 1")
     from alignbench.cli.progress import progress

@@ -10,7 +10,7 @@ import typer
 from alignbench.errors import UsageError
 
 transform_app = typer.Typer(
-    help="Bring a model's features closer to human similarity: apply, learn and judge affine transforms.",
+    help="Bring features closer to human similarity.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -29,7 +29,10 @@ def apply(
     force: Annotated[bool, typer.Option("--force", help="Even if it was made for another model or layer.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
 ) -> None:
-    """Transform features that exist already; rows, their order and their names stay. The last line is the file."""
+    """Transform features that exist already.
+
+    Rows, their order and their names stay; the last line of stdout is the file.
+    """
     from alignbench.extraction.feature_files import read_features, write_features
     from alignbench.transforms.named import check_fits, chosen
 
@@ -47,7 +50,7 @@ def apply(
 
 @transform_app.command("list")
 def list_published() -> None:
-    """The published transforms: for which features, and which of alignbench's models give these."""
+    """List the published transforms, and for which models they are."""
     from rich.table import Table
 
     from alignbench.cli.console import print_table

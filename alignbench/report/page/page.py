@@ -5,8 +5,6 @@ Charts of all runs come first, then what linear readouts reach; tables, findings
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.provenance import provenance
 from alignbench.report.page.readouts import readouts_of
@@ -148,20 +147,9 @@ def write_page(text: str, path: Path) -> None:
     """Write a page, whole or not at all.
 
     Raises:
-        OSError: If it cannot be written.
+        AlignbenchError: If it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(scratch, 0o666 & ~mask)  # a temporary file is its owner's alone
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
+    write_whole(path, text.encode(), "choose another --output")
 
 
 def _asset(name: str) -> str:
