@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from alignbench.distances.dense import DenseDistances, PairBlock
 from alignbench.distances.functional import ChannelFit, norms
-from alignbench.distances.gram import image_sum, products, squared_norms
+from alignbench.distances.gram import image_sum
 from alignbench.distances.names import DISTANCES
 from features import features
 from reference import pair_distances
@@ -148,25 +148,6 @@ def test_squared_normalized_distances_have_a_weighted_mean_of_1() -> None:
     weights = np.random.default_rng(0).integers(0, 5, 40 * 39 // 2) + 0.0
     found = dense(x, weights)["normalized_euclidean"]
     assert np.average(found**2, weights=weights) == pytest.approx(1.0, rel=1e-6)
-
-
-@given(shapes)
-def test_products_equal_numpy(shape: tuple[int, int, int, int]) -> None:
-    x, y = features(*shape), features(shape[0] + 1, *shape[1:3], shape[3] + 1)
-    rng = np.random.default_rng(shape[3])
-    centre, scale = x.mean(dim=0), torch.from_numpy(rng.uniform(0.1, 2, shape[2]).astype(np.float32))
-    weights = rng.integers(0, 3, (len(x), len(y))).astype(np.float32)
-    found = products(x, y, centre, scale, torch.from_numpy(weights))
-    a, b = ((side.double() - centre.double()).numpy() * scale.double().numpy() for side in (x, y))
-    largest = np.sqrt((a**2).sum(axis=(1, 2)).max() * (b**2).sum(axis=(1, 2)).max())
-    np.testing.assert_allclose(found.inner.numpy(), np.einsum("itc,jtc->ij", a, b), atol=1e-5 * largest)
-    spread = np.einsum("ij,itc->c", weights, a**2) + np.einsum("ij,jtc->c", weights, b**2)
-    assert found.spread is not None
-    assert found.shared is not None
-    np.testing.assert_allclose(found.spread.numpy(), spread / shape[1], rtol=1e-4)
-    shared = np.einsum("ij,itc,jtc->c", weights, a, b) / shape[1]
-    np.testing.assert_allclose(found.shared.numpy(), shared, atol=1e-5 * (spread.max() + 1e-30))
-    np.testing.assert_allclose(squared_norms(x, centre, scale).numpy(), (a**2).sum(axis=(1, 2)), rtol=1e-5)
 
 
 def test_matrix_products_refuse_several_folds() -> None:

@@ -1,6 +1,5 @@
-"""Distances against float64 NumPy, in one go and streamed, on one rank and on two."""
+"""Distances in a stream of batches against float64 NumPy, on one rank and on two."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,159 +7,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributed import destroy_process_group, init_process_group
 from torch.multiprocessing import start_processes
 
-from alignbench.distances.functional import (
-    ChannelFit,
-    channel_differences,
-    cosine,
-    euclidean,
-    normalized_euclidean,
-    norms,
-)
+from alignbench.distances.functional import ChannelFit
 from alignbench.distances.names import DISTANCES
 from alignbench.distances.streaming import LayerDistances
 from features import features
-from reference import pair_distances
-
-Floats = NDArray[np.float64]
-shapes = st.tuples(st.integers(1, 7), st.integers(1, 60), st.integers(1, 40), st.integers(0, 2**31))
-
-
-def ends_of(first: Tensor, second: Tensor) -> Tensor:
-    return torch.stack([norms(first), norms(second)], dim=1)
-
-
-def fitted_on(weights: Tensor) -> ChannelFit:
-    """Channel means of the evaluated pairs themselves, which count as often as the weights (pairs,) say."""
-    return ChannelFit(weights.double()[None], torch.zeros(len(weights), dtype=torch.long))
-
-
-def streamed(
-    first: Tensor, second: Tensor, weights: Sequence[float] | None = None, batches: Sequence[Tensor] | None = None
-) -> dict[str, Floats]:
-    """Distances of all pairs through the accumulator, in the given batches of pairs."""
-    count, tokens, channels = first.shape
-    fit = fitted_on(torch.ones(count) if weights is None else torch.tensor(weights))
-    metric = LayerDistances(fit, tokens, channels, DISTANCES)
-    for some in [torch.arange(count)] if batches is None else batches:
-        metric.update(some, first[some], second[some], ends_of(first[some], second[some]))
-    return {name: values.numpy() for name, values in metric.by_name().items()}
-
-
-def reference(first: Tensor, second: Tensor, weights: Sequence[int] | None = None) -> dict[str, Floats]:
-    """The same in float64 NumPy, with every occurrence of a pair written out."""
-    tokens = [image.numpy().astype(np.float64) for image in torch.cat([first, second])]
-    times = np.ones(len(first), dtype=int) if weights is None else np.array(weights)
-    rows = np.repeat(np.arange(len(first)), times)
-    distances = pair_distances(tokens, [(int(row), len(first) + int(row)) for row in rows])
-    one_each = np.cumsum(times) - times
-    return {name: values[one_each] for name, values in distances.items()}
-
-
-# --- Functions ------------------------------------------------------------------------------------------------------
-
-
-@given(shapes)
-def test_channel_differences_equal_numpy(shape: tuple[int, int, int, int]) -> None:
-    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
-    expected = ((first.numpy().astype(np.float64) - second.numpy().astype(np.float64)) ** 2).mean(axis=1)
-    np.testing.assert_allclose(channel_differences(first, second).numpy(), expected, rtol=1e-6)
-
-
-@given(shapes)
-def test_channel_differences_leave_their_arguments_alone(shape: tuple[int, int, int, int]) -> None:
-    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
-    copies = first.clone(), second.clone()
-    channel_differences(first, second)
-    assert torch.equal(first, copies[0])
-    assert torch.equal(second, copies[1])
-
-
-@given(shapes)
-def test_functions_equal_numpy(shape: tuple[int, int, int, int]) -> None:
-    first, second = features(*shape), features(*shape[:3], shape[3] + 1)
-    differences = channel_differences(first.double(), second.double())
-    found = {
-        "normalized_euclidean": normalized_euclidean(
-            differences, differences.mean(dim=0, keepdim=True), torch.zeros(shape[0], dtype=torch.long)
-        ),
-        "euclidean": euclidean(differences),
-        "cosine": cosine(first.double(), second.double(), norms(first), norms(second)),
-    }
-    for name, expected in reference(first, second).items():
-        np.testing.assert_allclose(found[name].numpy(), expected, rtol=1e-6, atol=1e-12, err_msg=name)
-
-
-def test_normalized_euclidean_by_hand_with_a_channel_that_never_differs() -> None:
-    differences = torch.tensor([[1.0, 0.0, 4.0], [3.0, 0.0, 12.0]])
-    means = torch.tensor([[2.0, 0.0, 8.0]], dtype=torch.float64)
-    found = normalized_euclidean(differences, means, torch.tensor([0, 0]))
-    np.testing.assert_allclose(found.numpy(), np.sqrt([(1 / 2 + 4 / 8) / 2, (3 / 2 + 12 / 8) / 2]), rtol=1e-12)
-
-
-def test_normalized_euclidean_is_0_where_no_channel_differs() -> None:
-    found = normalized_euclidean(
-        torch.zeros(3, 5), torch.zeros(1, 5, dtype=torch.float64), torch.zeros(3, dtype=torch.long)
-    )
-    np.testing.assert_array_equal(found.numpy(), np.zeros(3))
-
-
-def test_euclidean_by_hand() -> None:
-    first = torch.zeros(1, 2, 2)
-    second = torch.tensor([[[3.0, 0.0], [0.0, 4.0]]])
-    assert float(euclidean(channel_differences(first, second))) == pytest.approx(np.sqrt((9 + 16) / 4), rel=1e-12)
-
-
-def test_cosine_by_hand() -> None:
-    first = torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]], [[2.0, 0.0]], [[1.0, 1.0]]])
-    second = torch.tensor([[[0.0, 2.0]], [[-3.0, 0.0]], [[7.0, 0.0]], [[1.0, 0.0]]])
-    found = cosine(first, second, norms(first), norms(second))
-    np.testing.assert_allclose(found.numpy(), [1.0, 2.0, 0.0, 1.0 - np.sqrt(0.5)], rtol=1e-6, atol=1e-12)
-
-
-def nearly_parallel(apart: float, longer: float, tokens: int = 50) -> tuple[Tensor, Tensor]:
-    """Features of five images, and the same turned a little and made longer."""
-    first = features(5, tokens, 64, seed=3)
-    turned = first.double() * (1.0 + apart * torch.from_numpy(np.random.default_rng(4).normal(size=first.shape)))
-    return first, (turned * longer).float()
-
-
-@pytest.mark.parametrize("apart", [1e-1, 1e-2, 1e-3, 1e-4])
-@pytest.mark.parametrize("longer", [1.0, 1.001, 1.01, 1.1, 1.5, 3.0, 0.3, 100.0])
-@pytest.mark.parametrize("tokens", [1, 50])
-def test_cosine_of_nearly_parallel_features_keeps_its_digits(apart: float, longer: float, tokens: int) -> None:
-    first, second = nearly_parallel(apart, longer, tokens)
-    expected = reference(first, second)["cosine"]
-    found = streamed(first, second)["cosine"]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
-def test_cosine_survives_channels_that_tower_over_the_others() -> None:
-    rng = np.random.default_rng(0)
-    shared = rng.normal(size=(50, 256))
-
-    def towering() -> Tensor:
-        values = shared + rng.normal(size=(6, 50, 256)) / 2
-        values[:, 0, 3] = 100 * rng.normal(1, 0.1, 6)
-        values[:, :, 7] = 10 * rng.normal(1, 0.1, (6, 1))
-        return torch.from_numpy(values.astype(np.float32))
-
-    first, second = towering(), towering()
-    np.testing.assert_allclose(streamed(first, second)["cosine"], reference(first, second)["cosine"], rtol=1e-6)
-
-
-def test_one_minus_the_cosine_in_float32_would_not_do() -> None:
-    first, second = nearly_parallel(1e-3, 1.0)
-    expected = reference(first, second)["cosine"]
-    naive = 1.0 - torch.nn.functional.cosine_similarity(first.flatten(1), second.flatten(1))
-    assert np.abs(naive.numpy() / expected - 1.0).max() > 1e-3
-
-
-# --- The accumulator ------------------------------------------------------------------------------------------------
+from streamed_distances import ends_of, fitted_on, reference, shapes, streamed
 
 
 @given(shapes, st.data())

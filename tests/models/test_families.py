@@ -1,16 +1,12 @@
-"""Towers against plain transformers: what each layer is, how pictures are prepared, which weights are loaded."""
+"""Towers against plain transformers: what each layer is, which weights are loaded, and what names lead to."""
 
 import importlib
-import json
-import pickle
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import skimage
 import torch
@@ -18,82 +14,14 @@ import transformers
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoModel
 
 from alignbench.errors import UsageError
-from alignbench.models.cards import FACTORS, Card, cards
 from alignbench.models.families import check_name, family_of, label_of, load_tower, needs_download
-from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
-from reference import depths
+from alignbench.models.towers import Tower
+from folders import Folders
 from taps import picture, tapped
-
-Folders = Callable[[str], Path]
-FAMILIES = ("clip", "chinese_clip", "siglip")
-every_family = pytest.mark.parametrize("family", FAMILIES)
-every_card = pytest.mark.parametrize("name", list(cards()))
-TRANSFORMERS = [name for name, card in cards().items() if card.family in FAMILIES]  # test_openclip.py has the others
-
-# Blocks, tokens, channels, width of the projection, whether there is a class token, whether the projection has norm 1.
-ARCHITECTURES = {
-    "openai/clip-vit-base-patch16": (12, 197, 768, 512, True, False),
-    "openai/clip-vit-base-patch32": (12, 50, 768, 512, True, False),
-    "openai/clip-vit-large-patch14": (24, 257, 1024, 768, True, False),
-    "openai/clip-vit-large-patch14-336": (24, 577, 1024, 768, True, False),
-    "OFA-Sys/chinese-clip-vit-base-patch16": (12, 197, 768, 512, True, True),
-    "google/siglip-base-patch16-224": (12, 196, 768, 768, False, True),
-    "google/siglip2-base-patch16-224": (12, 196, 768, 768, False, True),
-    "shapes-clip": (6, 65, 128, 64, True, False),
-}
-BASE = [name for name in ARCHITECTURES if "base" in name]
-
-# How each checkpoint's own preprocessor_config.json prepares pictures.
-_CLIP_COLOURS = {
-    "image_mean": [0.48145466, 0.4578275, 0.40821073],
-    "image_std": [0.26862954, 0.26130258, 0.27577711],
-}
-_CROPPED = {
-    "image_processor_type": "CLIPImageProcessor",
-    "do_center_crop": True,
-    "size": {"shortest_edge": 224},
-    "crop_size": {"height": 224, "width": 224},
-    "resample": 3,
-    **_CLIP_COLOURS,
-}
-_SQUASHED = {"size": {"height": 224, "width": 224}, "resample": 3}
-_SIGLIP = {
-    "image_processor_type": "SiglipImageProcessor",
-    "image_mean": [0.5, 0.5, 0.5],
-    "image_std": [0.5, 0.5, 0.5],
-    **_SQUASHED,
-}
-PREPARATIONS: dict[str, dict[str, Any]] = {
-    "openai/clip-vit-base-patch16": _CROPPED,
-    "openai/clip-vit-base-patch32": _CROPPED,
-    "OFA-Sys/chinese-clip-vit-base-patch16": {
-        "image_processor_type": "ChineseCLIPImageProcessor",
-        "do_center_crop": False,
-        **_SQUASHED,
-        **_CLIP_COLOURS,
-    },
-    "google/siglip-base-patch16-224": _SIGLIP,
-    "google/siglip2-base-patch16-224": _SIGLIP | {"resample": 2},
-}
-
-
-@pytest.fixture(scope="module", params=BASE)
-def base_tower(request: pytest.FixtureRequest) -> tuple[str, Tower]:
-    """A full-size tower with random weights, and its name; one at a time is kept."""
-    return request.param, load_tower(request.param, random_init=True)
-
-
-def pil_processor(folder: Path) -> Any:
-    return AutoImageProcessor.from_pretrained(folder, backend="pil")
-
-
-def processor_of(settings: dict[str, Any], folder: Path) -> Any:
-    """The PIL image processor of a checkpoint with this preprocessor_config.json."""
-    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
-    return pil_processor(folder)
+from transformers_towers import ARCHITECTURES, PREPARATIONS, check_layers, every_family, pil_processor, processor_of
 
 
 def plain_features(model: Any, pixel_values: Tensor, unit_norm: bool) -> dict[str, Tensor]:
@@ -118,69 +46,7 @@ def check_equal_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> N
         assert torch.equal(found[layer], features), layer
 
 
-# --- Cards ----------------------------------------------------------------------------------------------------------
-
-
-def test_every_card_is_in_the_table_of_architectures() -> None:
-    assert set(TRANSFORMERS) == set(ARCHITECTURES)
-    assert {cards()[name].family for name in cards() if name not in TRANSFORMERS} == {"open_clip"}
-
-
-@every_card
-def test_a_card_fills_every_factor(name: str) -> None:
-    card = cards()[name]
-    assert set(card.factors) == set(FACTORS)
-    assert all(card.factors.values())
-    assert card.name == name
-    assert card.loss == ("sigmoid" if card.family == "siglip" else "softmax")
-
-
-@pytest.mark.parametrize("name", TRANSFORMERS)
-def test_a_card_agrees_with_itself(name: str) -> None:
-    card = cards()[name]
-    size, patch = card.architecture.split("-")[:2]
-    assert int(patch) == card.patch_size
-    assert card.image_size % card.patch_size == 0
-    if card.packaged:
-        return
-    assert f"{size}-patch{patch}" in name
-    assert card.vision["patch_size"] == card.patch_size
-    assert card.vision["image_size"] == card.image_size
-    tokens = (card.image_size // card.patch_size) ** 2 + (card.family != "siglip")
-    assert tokens == ARCHITECTURES[name][1]
-
-
-def packaged_cards() -> list[Card]:
-    return [card for card in cards().values() if card.packaged]
-
-
-def test_packaged_cards_have_their_files() -> None:
-    assert packaged_cards()
-    for card in packaged_cards():
-        folder = files("alignbench").joinpath(card.packaged)
-        for file in ("config.json", "preprocessor_config.json", "model.safetensors"):
-            assert folder.joinpath(file).is_file(), f"{card.name} lacks {file}"
-
-
-def test_packaged_cards_load_with_learned_weights() -> None:
-    for card in packaged_cards():
-        tower = load_tower(card.name)
-        check_layers(tower, card.name)
-        assert tower.fingerprint != load_tower(card.name, random_init=True).fingerprint
-
-
 # --- Layers ---------------------------------------------------------------------------------------------------------
-
-
-def check_layers(tower: Tower, name: str) -> None:
-    """Compares names, depths, tokens and channels with the table."""
-    blocks, tokens, channels, width, class_token, unit_norm = ARCHITECTURES[name]
-    assert tower.has_class_token == class_token
-    assert [layer.name for layer in tower.layers] == list(depths(blocks))
-    assert [layer.depth for layer in tower.layers] == pytest.approx(list(depths(blocks).values()))
-    *inner, last = tower.layers
-    assert {(layer.tokens, layer.channels, layer.unit_norm) for layer in inner} == {(tokens, channels, False)}
-    assert (last.name, last.tokens, last.channels, last.unit_norm) == ("projection", 1, width, unit_norm)
 
 
 def test_layers_of_base_towers(base_tower: tuple[str, Tower]) -> None:
@@ -240,97 +106,6 @@ def test_an_unknown_protocol_is_refused(tiny_tower: Folders) -> None:
         load_tower(str(tiny_tower("clip")), protocol="correct")
 
 
-def test_taps_are_gone_afterwards(tiny_tower: Folders) -> None:
-    tower = load_tower(str(tiny_tower("clip")))
-    tapped(tower, tower.prepare(picture(40, 51))[None])
-    assert not any(module._forward_hooks for module in tower.modules())
-
-
-def test_only_the_layers_that_are_asked_for_are_tapped(tiny_tower: Folders) -> None:
-    tower = load_tower(str(tiny_tower("clip")))
-    heard: list[str] = []
-    with tap(tower, tower.layers[1:3], lambda layer, features: heard.append(layer.name)), torch.inference_mode():
-        tower(tower.prepare(picture(40, 51))[None])
-    assert heard == ["layer_1", "layer_2"]
-
-
-@pytest.mark.parametrize(
-    ("view", "class_token", "expected"),
-    [
-        ("all", True, [[[9.0, 0.0], [1.0, 2.0], [3.0, 6.0]]]),
-        ("cls", True, [[[9.0, 0.0]]]),
-        ("mean", True, [[[2.0, 4.0]]]),
-        ("mean", False, [[[13 / 3, 8 / 3]]]),
-    ],
-)
-def test_token_views_by_hand(view: str, class_token: bool, expected: list[list[list[float]]]) -> None:
-    features = torch.tensor([[[9.0, 0.0], [1.0, 2.0], [3.0, 6.0]]])
-    layer = Layer("layer_1", 7.5, "block", tokens=3, channels=2)
-    found = view_of(features, layer, view, class_token)
-    torch.testing.assert_close(found, torch.tensor(expected))
-    assert found.shape[1] == view_tokens(layer, view)
-
-
-@pytest.mark.parametrize("view", ["all", "cls", "mean"])
-def test_at_the_projection_all_views_coincide(view: str) -> None:
-    features = torch.randn(4, 1, 5, generator=torch.Generator().manual_seed(0))
-    layer = Layer("projection", 100.0, "head", tokens=1, channels=5)
-    assert torch.equal(view_of(features, layer, view, True), features)
-
-
-def test_a_tower_without_class_token_has_no_view_of_it(tiny_tower: Folders) -> None:
-    check_view(load_tower(str(tiny_tower("clip"))), "cls")
-    with pytest.raises(UsageError, match="needs a class token"):
-        check_view(load_tower(str(tiny_tower("siglip"))), "cls")
-
-
-# --- Preparation ----------------------------------------------------------------------------------------------------
-
-
-@every_family
-@pytest.mark.parametrize("size", [(31, 57), (97, 33), (32, 32), (5, 90), (90, 5), (427, 640)])
-def test_pictures_are_prepared_as_by_the_processor_bit_for_bit(
-    tiny_tower: Folders, family: str, size: tuple[int, int]
-) -> None:
-    folder = tiny_tower(family)
-    tower, image = load_tower(str(folder)), picture(*size)
-    prepared = tower.prepare(image)
-    assert (prepared.dtype, prepared.shape) == (torch.uint8, (3, 32, 32))
-    expected = pil_processor(folder)(images=image, return_tensors="pt")["pixel_values"]
-    assert torch.equal(tower.normalise(prepared[None]), expected)
-
-
-def test_cards_prepare_as_their_checkpoints_do(base_tower: tuple[str, Tower], tmp_path: Path) -> None:
-    name, tower = base_tower
-    processor = processor_of(PREPARATIONS[name], tmp_path)
-    for image in (picture(512, 384), picture(173, 301)):
-        expected = processor(images=image, return_tensors="pt")["pixel_values"]
-        assert torch.equal(tower.normalise(tower.prepare(image)[None]), expected)
-
-
-def test_preparation_in_plain_pillow(base_tower: tuple[str, Tower]) -> None:
-    name, tower = base_tower
-    settings, image = PREPARATIONS[name], picture(512, 384)
-    resample = Image.Resampling(settings["resample"])
-    if settings.get("do_center_crop"):
-        left = (298 - 224) // 2  # 512 x 384 becomes 298 x 224
-        resized = image.resize((298, 224), resample).crop((left, 0, left + 224, 224))
-    else:
-        resized = image.resize((224, 224), resample)
-    prepared = tower.prepare(image)
-    np.testing.assert_array_equal(prepared.permute(1, 2, 0).numpy(), np.asarray(resized))
-    expected = (np.asarray(resized) / 255.0 - settings["image_mean"]) / settings["image_std"]
-    np.testing.assert_allclose(tower.normalise(prepared[None])[0].permute(1, 2, 0).numpy(), expected, atol=1e-6)
-
-
-@every_family
-def test_preparation_travels_to_other_processes_without_weights(tiny_tower: Folders, family: str) -> None:
-    tower, image = load_tower(str(tiny_tower(family))), picture(40, 51)
-    packed = pickle.dumps(tower.prepare)
-    assert len(packed) < 20_000
-    assert torch.equal(pickle.loads(packed)(image), tower.prepare(image))
-
-
 # --- Weights --------------------------------------------------------------------------------------------------------
 
 
@@ -365,19 +140,6 @@ def test_random_weights_come_from_the_seed(tiny_tower: Folders, family: str) -> 
         assert not any(torch.equal(weights[0][name], compared[name]) for name in matrices)
 
 
-def test_the_fingerprint_is_that_of_the_checkpoints_bytes(tiny_tower: Folders, tmp_path: Path) -> None:
-    from reference import save_clip
-
-    before = load_tower(str(tiny_tower("clip"))).fingerprint
-    shutil.copytree(tiny_tower("clip"), tmp_path / "moved")
-    assert load_tower(str(tmp_path / "moved")).fingerprint == before
-    save_clip(tmp_path / "other", seed=1)
-    assert load_tower(str(tmp_path / "other")).fingerprint != before
-    settings = json.loads((tmp_path / "moved" / "preprocessor_config.json").read_text())
-    (tmp_path / "moved" / "preprocessor_config.json").write_text(json.dumps(settings | {"resample": 2}))
-    assert load_tower(str(tmp_path / "moved")).fingerprint != before
-
-
 @pytest.mark.parametrize(
     ("family", "kind", "projects"),
     [
@@ -403,7 +165,8 @@ def test_checkpoints_of_the_vision_tower_alone_load(
         torch.testing.assert_close(found[layer], features, rtol=1e-5, atol=1e-6)
 
 
-# --- Model families of plug-ins ---------------------------------------------------------------------------------------
+# --- Model families of plug-ins -------------------------------------------------------------------------------------
+
 
 PLUG_IN = """
 asked = []

@@ -1,0 +1,46 @@
+"""What tests of models share: small checkpoints of open_clip, and full-size towers of transformers."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import open_clip
+import pytest
+
+from alignbench.models.families import load_tower
+from alignbench.models.towers import Tower
+from openclip_towers import TOWERS, save
+from transformers_towers import BASE
+
+
+@pytest.fixture
+def no_text_tower_and_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        pytest.fail("a text tower was built, or the network was used")
+
+    monkeypatch.setattr("open_clip.hf_model.HFTextEncoder.__init__", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The directory of a small checkpoint of open_clip, by kind of tower."""
+    root = tmp_path_factory.mktemp("open_clip")
+
+    def folder(kind: str) -> Path:
+        return root / kind if (root / kind).exists() else save(root / kind, TOWERS[kind])
+
+    return folder
+
+
+@pytest.fixture
+def tiny_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small architectures that open_clip knows by name: `tiny`, and its sibling with QuickGELU."""
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TOWERS["own"])
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny-quickgelu", TOWERS["quick"])
+
+
+@pytest.fixture(scope="module", params=BASE)
+def base_tower(request: pytest.FixtureRequest) -> tuple[str, Tower]:
+    """A full-size tower with random weights, and its name; one at a time is kept."""
+    return request.param, load_tower(request.param, random_init=True)
