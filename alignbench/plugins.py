@@ -8,7 +8,7 @@ said when it is chosen, and hurts no other name.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, Generic, TypeVar
@@ -42,12 +42,21 @@ class Registry(Generic[T]):
         kind: What its members are called in messages, e.g. `data set`.
         built_in: The package's own members, name to `module:attribute`. A plug-in cannot take their names.
         fault: What keeps an object from being a member of that name; empty if nothing does.
+        unnamed: Those of the package's own members that nobody asks for by name: only `own` has them, and a plug-in
+            can take their names.
     """
 
     def __init__(
-        self, group: str, kind: str, built_in: Mapping[str, str], fault: Fault = lambda name, found: ""
+        self,
+        group: str,
+        kind: str,
+        built_in: Mapping[str, str],
+        fault: Fault = lambda name, found: "",
+        unnamed: Collection[str] = (),
     ) -> None:
-        self.group, self.kind, self.built_in, self.fault = group, kind, dict(built_in), fault
+        self.group, self.kind, self.fault = group, kind, fault
+        self._own = dict(built_in)
+        self.built_in = {name: home for name, home in built_in.items() if name not in unnamed}
 
     def _entries(self) -> dict[str, list[EntryPoint]]:
         """The entries of each name that installed packages make, each once."""
@@ -63,6 +72,15 @@ class Registry(Generic[T]):
     def __contains__(self, name: str) -> bool:
         return name in self.built_in or name in self._entries()
 
+    def own(self) -> Iterator[tuple[str, T]]:
+        """The package's own members with their names, in the order of registration."""
+        for name in self._own:
+            yield name, self._own_member(name)
+
+    def _own_member(self, name: str) -> T:
+        found: T = EntryPoint(name, self._own[name], self.group).load()
+        return found
+
     def plug_in(self, name: str) -> str:
         """The installed package or packages that a name comes from; empty for alignbench itself."""
         entries = [] if name in self.built_in else self._entries().get(name, [])
@@ -75,19 +93,22 @@ class Registry(Generic[T]):
             UsageError: If there is none (names the nearest), if several plug-ins claim the name, or if the plug-in
                 cannot be imported or is not what its group asks for.
         """
+        if name in self.built_in:
+            self.warn_of_ignored(name)
+            return self._own_member(name)
         entries = self._entries()
         found = entries.get(name, [])
-        if name in self.built_in:
-            for entry in found:
-                _warn_once(f"{self.kind} '{name}' of {_described(entry)} is ignored: alignbench has one of that name")
-            built_in: T = EntryPoint(name, self.built_in[name], self.group).load()
-            return built_in
         if not found:
             raise unknown(self.kind, name, entries | self.built_in)
         if len(found) > 1:
             claims = " and ".join(_described(entry) for entry in found)
             raise UsageError(f"{self.kind} '{name}' is claimed by {claims}: uninstall one, or choose another name")
         return self._load(found[0])
+
+    def warn_of_ignored(self, name: str) -> None:
+        """Warn, once a process, of plug-ins that claim a name of the package's own."""
+        for entry in self._entries().get(name, []) if name in self.built_in else []:
+            _warn_once(f"{self.kind} '{name}' of {_described(entry)} is ignored: alignbench has one of that name")
 
     def _load(self, entry: EntryPoint) -> T:
         remedy = f"correct or uninstall {_package_name(entry)}"
@@ -121,4 +142,4 @@ def _described(entry: EntryPoint) -> str:
 @cache
 def _warn_once(text: str) -> None:
     """Warn, the first time that this is said in the process."""
-    warnings.warn(text, AlignbenchWarning, stacklevel=3)
+    warnings.warn(text, AlignbenchWarning, stacklevel=4)

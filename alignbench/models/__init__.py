@@ -1,8 +1,8 @@
 """What is measured: vision towers and pair metrics, one file a family, and the layers at which features are read.
 
-`families` says what a model's name stands for, `cards` which models are known by name, `towers` what a tower is,
-`pair_metrics` what a pair metric is, `preparation` how pictures are brought to size, `layer_names` what the names of
-layers say, and `cost` what a forward pass takes.
+`family` says what is asked of a model, `families` what its name stands for, `cards` which models are known by name,
+`towers` what a tower is, `pair_metrics` what a pair metric is, `preparation` how pictures are brought to size,
+`layer_names` what the names of layers say, and `cost` what a forward pass takes.
 """
 
 from alignbench.models.cards import Card, cards
@@ -10,7 +10,6 @@ from alignbench.models.families import (
     FAMILIES,
     PROTOCOLS,
     RANDOM_PREFIX,
-    TowerLoader,
     check_name,
     family_of,
     label_of,
@@ -18,12 +17,14 @@ from alignbench.models.families import (
     needs_download,
     skeleton,
 )
+from alignbench.models.family import ModelFamily, TowerLoader
 
 __all__ = [
     "FAMILIES",
     "PROTOCOLS",
     "RANDOM_PREFIX",
     "Card",
+    "ModelFamily",
     "TowerLoader",
     "cards",
     "check_name",

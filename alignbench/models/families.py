@@ -1,20 +1,18 @@
-"""Model families: what a model's name stands for, and who loads it.
+"""Model families: what a model's name stands for, and whom to ask about it.
 
-A model's name settles what loads it: `NAME:...` the model family of that name (entry-point group `alignbench.models`),
-a card its family, a directory what is in it, and transformers anything else.
+A model's name settles its family: a card says it, what is in a directory tells it, `NAME:...` is the family of that
+name, and transformers has anything else. A family of the package is one file with a `ModelFamily`, and one line here.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from alignbench.errors import UsageError, unknown
-from alignbench.models.cards import cards
-from alignbench.plugins import Registry, callable_with
+from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, prefix_of
+from alignbench.plugins import Registry
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,62 +22,28 @@ if TYPE_CHECKING:
 
 RANDOM_PREFIX: Final = "random:"
 PROTOCOLS: Final = ("paper", "corrected")
-_OPEN_CLIP: Final = "open_clip"
 
-
-class TowerLoader(Protocol):
-    """What a model family registers under its name."""
-
-    def __call__(self, name: str, *, random_init: bool, seed: int, protocol: str) -> Tower:
-        """Build the tower of a model.
-
-        Args:
-            name: As given, with the family's prefix.
-            random_init: Random weights instead of the checkpoint's.
-            seed: Seed of the random weights.
-            protocol: `paper` or `corrected`, for a model that is fed differently under them.
-
-        Raises:
-            UsageError: If there is no such model.
-            ModelError: If the checkpoint cannot be had or trusted.
-        """
-        ...
-
-
-FAMILIES: Registry[TowerLoader] = Registry(
-    "alignbench.models", "model family", {_OPEN_CLIP: "alignbench.models.openclip:load"}, callable_with()
+_BUILT_IN: Final = {  # in the order in which they are asked: transformers has what no other knows
+    "open_clip": "alignbench.models.openclip_family:FAMILY",
+    "transformers": "alignbench.models.transformers_family:FAMILY",
+}
+FAMILIES: Registry[ModelFamily | TowerLoader] = Registry(
+    "alignbench.models", "model family", _BUILT_IN, fault_of_family, unnamed=("transformers",)
 )
 
 
-def family_of(name: str) -> str | None:
-    """The family that a model belongs to; none for checkpoints in the format of transformers.
+def family_of(name: str) -> ModelFamily:
+    """The family that a model belongs to: the package's own are asked before a plug-in is imported.
 
     Raises:
-        UsageError: If the name has a prefix that no family has; names the nearest.
+        UsageError: If the name has a prefix that no family has (names the nearest), or a plug-in's that is of no use.
     """
-    card = cards().get(name)
-    if card is not None:
-        return _OPEN_CLIP if card.family == _OPEN_CLIP else None
-    if Path(name).is_dir():
-        return _OPEN_CLIP if _is_open_clip(Path(name)) else None
-    prefix, colon, _ = name.partition(":")
-    if not colon or "/" in prefix:
-        return None
-    if prefix not in FAMILIES:
-        raise unknown(FAMILIES.kind, prefix, FAMILIES.names())
-    return prefix
-
-
-def _is_open_clip(folder: Path) -> bool:
-    """Whether a directory is open_clip's; where transformers' configuration is there as well, it goes first."""
-    if not (folder / "open_clip_config.json").is_file():
-        return False
-    try:  # timm writes a config.json too, without a type
-        return "model_type" not in json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):
-        return False
+    for key, registered in FAMILIES.own():
+        family = as_family(key, registered)
+        if family.knows(name):
+            return family
+    prefix = prefix_of(name) or ""
+    return as_family(prefix, FAMILIES.load(prefix))
 
 
 def check_name(name: str, others: Iterable[str] = ()) -> None:
@@ -93,42 +57,20 @@ def check_name(name: str, others: Iterable[str] = ()) -> None:
         UsageError: If there is no such model; names the nearest.
         ModelError: If a file that it names is not there.
     """
-    family = family_of(name)
-    if family == _OPEN_CLIP:
-        from alignbench.models.openclip import check
-
-        check(name)
-    elif family is None and name not in cards() and "/" not in name and not Path(name).is_dir():
-        raise unknown("model", name, [*cards(), *others])
+    family_of(name).check(name, others)
 
 
 def needs_download(name: str, *, random_init: bool = False) -> bool:
-    """Whether a model must be downloaded before it can be loaded; of a plug-in's models that is not known here."""
-    family = family_of(name)
-    if family == _OPEN_CLIP:
-        from alignbench.models import openclip_names
-
-        return openclip_names.needs_download(name, random_init)
-    if family is not None or (random_init and name in cards()):
-        return False
-    from alignbench.models.checkpoints import is_cached
-
-    return not is_cached(name)
+    """Whether a model must be downloaded before it can be loaded, as far as its family knows."""
+    return family_of(name).needs_download(name, random_init)
 
 
 def label_of(name: str) -> str:
     """What a model is called in tables and figures: its name, without the way to a directory or a file."""
-    if name in cards():
+    try:
+        return family_of(name).label(name)
+    except UsageError:  # a metric's name, or that of a plug-in which is gone
         return name
-    if Path(name).is_dir():
-        return Path(name).resolve().name
-    prefix, colon, rest = name.partition(":")
-    if prefix != _OPEN_CLIP:
-        return name
-    if Path(rest).is_dir():
-        return f"{prefix}{colon}{Path(rest).resolve().name}"
-    arch, slash, file = rest.partition("/")
-    return f"{prefix}{colon}{arch}{slash}{Path(file).name}" if Path(file).is_file() else name
 
 
 def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol: str = "paper") -> Tower:
@@ -148,12 +90,8 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
     family = family_of(name)
-    if family is None:
-        from alignbench.models.huggingface import load
-
-        tower: Tower = load(name, random_init=random_init, seed=seed)
-    else:
-        tower = FAMILIES.load(family)(name, random_init=random_init, seed=seed, protocol=protocol)
+    FAMILIES.warn_of_ignored(family.name)
+    tower = family.load(name, random_init=random_init, seed=seed, protocol=protocol)
     if protocol == "corrected":
         tower.layers = tuple(replace(layer, unit_norm=False) for layer in tower.layers)
     return tower
@@ -166,19 +104,10 @@ def preparation(name: str) -> Callable[[Image.Image], Tensor]:
         name: See `load_tower`.
 
     Raises:
-        UsageError: If there is no such model, or a plug-in's family has it: its towers alone know how.
+        UsageError: If there is no such model, or only its tower knows, as with most plug-ins.
         ModelError: If its configuration cannot be had or followed.
     """
-    family = family_of(name)
-    if family is None:
-        from alignbench.models import huggingface
-
-        return huggingface.preparation(name)
-    if family == _OPEN_CLIP:
-        from alignbench.models import openclip
-
-        return openclip.preparation(name)
-    raise UsageError(f"how {name} prepares pictures is known only once it is loaded: measure it, or leave it out")
+    return family_of(name).preparation(name)
 
 
 def skeleton(name: str, *, protocol: str = "paper") -> Tower:
@@ -189,16 +118,7 @@ def skeleton(name: str, *, protocol: str = "paper") -> Tower:
         protocol: See `load_tower`.
 
     Raises:
-        UsageError: If there is no such model, or a plug-in's family has it: its towers come with their weights only.
+        UsageError: If there is no such model, or its tower comes with its weights only, as with most plug-ins.
         ModelError: If its configuration is not on this machine, or cannot be followed.
     """
-    family = family_of(name)
-    if family is None:
-        from alignbench.models import huggingface
-
-        return huggingface.skeleton(name)
-    if family == _OPEN_CLIP:
-        from alignbench.models import openclip
-
-        return openclip.skeleton(name, protocol=protocol)
-    raise UsageError(f"{name} cannot be looked at without loading it: leave it out, or name one of its architecture")
+    return family_of(name).skeleton(name, protocol=protocol)

@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,50 +27,7 @@ from alignbench.models.checkpoints import checkpoint_folder, configuration_folde
 from alignbench.models.normalisation import Normalise
 from alignbench.models.processors import Preparation, card_processor, check_processor, normalised_values
 from alignbench.models.towers import Layer, Tower, block_depths
-
-
-@dataclass(frozen=True)
-class _Family:
-    """Where a family keeps what (transformers 5)."""
-
-    full: str  # configuration type of a checkpoint with its text tower
-    vision: str  # configuration type of a vision tower saved alone
-    prefix: str  # path of the vision tower in our wrapper
-    first: str  # module whose output is layer_0
-    projection: str  # module whose output is the projection
-    class_token: bool
-    unit_norm: bool  # whether the projection is divided by its norm
-
-
-_FAMILIES = {
-    "clip": _Family(
-        full="clip",
-        vision="clip_vision_model",
-        prefix="model.vision_model",
-        first="pre_layrnorm",
-        projection="model.visual_projection",
-        class_token=True,
-        unit_norm=False,
-    ),
-    "chinese_clip": _Family(
-        full="chinese_clip",
-        vision="chinese_clip_vision_model",
-        prefix="model.vision_model",
-        first="pre_layrnorm",
-        projection="model.visual_projection",
-        class_token=True,
-        unit_norm=True,
-    ),
-    "siglip": _Family(
-        full="siglip",
-        vision="siglip_vision_model",
-        prefix="model",
-        first="embeddings",
-        projection="model.head",
-        class_token=False,
-        unit_norm=True,
-    ),
-}
+from alignbench.models.transformers_layouts import LAYOUTS, Layout
 
 
 class HuggingFaceTower(Tower):
@@ -79,7 +35,7 @@ class HuggingFaceTower(Tower):
 
     Args:
         model: Module that maps `pixel_values` through the tower and its projection.
-        family: Where it keeps what.
+        layout: Where it keeps what.
         config: Configuration of the vision tower.
         projection_dim: Width of the projection; none if the checkpoint has no projection.
         processor: Image processor with the PIL backend.
@@ -89,7 +45,7 @@ class HuggingFaceTower(Tower):
     def __init__(
         self,
         model: nn.Module,
-        family: _Family,
+        layout: Layout,
         config: PretrainedConfig,
         projection_dim: int | None,
         processor: Any,
@@ -98,17 +54,17 @@ class HuggingFaceTower(Tower):
         super().__init__()
         self.model = model.eval()
         self.prepare = Preparation(processor)
-        self.has_class_token = family.class_token
+        self.has_class_token = layout.class_token
         self.fingerprint = fingerprint
         width, blocks = int(config.hidden_size), int(config.num_hidden_layers)
-        tokens = (int(config.image_size) // int(config.patch_size)) ** 2 + int(family.class_token)
-        paths = [family.first, *(f"encoder.layers.{block}" for block in range(blocks))]
+        tokens = (int(config.image_size) // int(config.patch_size)) ** 2 + int(layout.class_token)
+        paths = [layout.first, *(f"encoder.layers.{block}" for block in range(blocks))]
         layers = [
-            Layer(f"layer_{index}", depth, f"{family.prefix}.{path}", tokens, width)
+            Layer(f"layer_{index}", depth, f"{layout.prefix}.{path}", tokens, width)
             for index, (depth, path) in enumerate(zip(block_depths(blocks), paths, strict=True))
         ]
         if projection_dim is not None:
-            layers.append(Layer("projection", 100.0, family.projection, 1, projection_dim, family.unit_norm))
+            layers.append(Layer("projection", 100.0, layout.projection, 1, projection_dim, layout.unit_norm))
         self.layers = tuple(layers)
         self.normalise = Normalise(normalised_values(processor))
 
@@ -248,30 +204,30 @@ def _config(folder: Path, name: str) -> PretrainedConfig:
                 f"{name} is a NaFlex SigLIP 2, whose token count varies from image to image: use a fixed-resolution "
                 "SigLIP 2 such as google/siglip2-base-patch16-224"
             )
-        if not any(kind in (family.full, family.vision) for family in _FAMILIES.values()):
-            raise UsageError(f"{name} is of type '{kind}': supported are {', '.join(_FAMILIES)}")
+        if not any(kind in (layout.full, layout.vision) for layout in LAYOUTS.values()):
+            raise UsageError(f"{name} is of type '{kind}': supported are {', '.join(LAYOUTS)}")
         config: PretrainedConfig = AutoConfig.from_pretrained(folder)
         return config
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
 
 
-def _family_of(config: PretrainedConfig) -> tuple[_Family, bool]:
-    """The family, and whether the configuration is that of a whole checkpoint with a text tower."""
-    for family in _FAMILIES.values():
-        if config.model_type in (family.full, family.vision):
-            return family, config.model_type == family.full
+def _layout_of(config: PretrainedConfig) -> tuple[Layout, bool]:
+    """The layout, and whether the configuration is that of a whole checkpoint with a text tower."""
+    for layout in LAYOUTS.values():
+        if config.model_type in (layout.full, layout.vision):
+            return layout, config.model_type == layout.full
     raise UsageError(f"unsupported model type '{config.model_type}'")
 
 
 def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int | None]:
     """The class that holds the tower, the configuration it is built from, and the width of its projection."""
-    family, whole = _family_of(config)
+    layout, whole = _layout_of(config)
     vision = config.vision_config if whole else config
     alone = (config.architectures or [""])[0] if not whole else ""
-    if family.full == "siglip":
+    if layout.full == "siglip":
         return transformers.SiglipVisionModel, vision, int(vision.hidden_size)
-    if family.full == "chinese_clip":
+    if layout.full == "chinese_clip":
         if whole:
             return transformers.ChineseCLIPModel, config, int(config.projection_dim)
         return transformers.ChineseCLIPVisionModel, vision, None
@@ -285,13 +241,13 @@ def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int |
 def _tower(
     model: nn.Module, config: PretrainedConfig, width: int | None, processor: Any, fingerprint: str
 ) -> HuggingFaceTower:
-    family, whole = _family_of(config)
-    if family.full == "chinese_clip" and width is not None:
+    layout, whole = _layout_of(config)
+    if layout.full == "chinese_clip" and width is not None:
         model = _ChineseVision(model)
     if width is None:
         model = _Unprojected(model)
     vision = config.vision_config if whole else config
-    return HuggingFaceTower(model, family, vision, width, processor, fingerprint)
+    return HuggingFaceTower(model, layout, vision, width, processor, fingerprint)
 
 
 def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:

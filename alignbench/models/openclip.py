@@ -9,18 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import timm.layers
 import torch
 from open_clip import CLIP
 from open_clip.timm_model import TimmModel
-from open_clip.transform import MaybeToTensor, Normalize, PreprocessCfg, image_transform_v2
 from open_clip.transformer import QuickGELU, VisionTransformer
-from PIL import Image
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
 
@@ -29,8 +26,8 @@ from alignbench.models.cards import cards
 from alignbench.models.normalisation import Normalise
 from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
 from alignbench.models.openclip_names import Source, is_remote, needs_download, resolve
+from alignbench.models.openclip_preparation import Preparation, preparation_of
 from alignbench.models.openclip_weights import VisualWeights, read_visual
-from alignbench.models.preparation import Recipe, central_square, squashed
 from alignbench.models.towers import Layer, Tower
 
 _BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
@@ -67,47 +64,6 @@ class OpenClipTower(Tower):
         return self.model(self.normalise(pixels))
 
 
-class Preparation:
-    """open_clip's own validation transform: resizing and cropping as PIL does it, and its normalisation apart.
-
-    Args:
-        config: Of the checkpoint.
-
-    Attributes:
-        recipe: What settles the pixels that it makes.
-    """
-
-    def __init__(self, config: PreprocessCfg) -> None:
-        *self.resizing, self.to_tensor, self.normalise = image_transform_v2(config, is_train=False).transforms
-        if not (isinstance(self.to_tensor, MaybeToTensor) and isinstance(self.normalise, Normalize)):
-            raise RuntimeError("open_clip's transform does not end with its normalisation")
-        self.recipe = _recipe(config)
-
-    def __call__(self, image: Image.Image) -> Tensor:
-        """Resize and crop a picture: (3, H, W) uint8."""
-        for step in self.resizing:
-            image = step(image)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-
-    def values(self) -> Tensor:
-        """What normalisation makes of each of the 256 values of a pixel, per channel: (3, 256) float32."""
-        greys = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
-        table: Tensor = self.normalise(self.to_tensor(greys))
-        return table.reshape(3, 256)
-
-
-def _recipe(config: PreprocessCfg) -> Recipe:
-    """See `Recipe`; what is out of the ordinary is told apart by all its values."""
-    height, width = (config.size, config.size) if isinstance(config.size, int) else config.size
-    resample = Image.Resampling.BILINEAR if config.interpolation == "bilinear" else Image.Resampling.BICUBIC
-    if config.resize_mode == "squash":
-        return squashed(width, height, resample)
-    if config.resize_mode == "shortest" and height == width:
-        return central_square(height, resample, "rounded to even")
-    values = {key: value for key, value in asdict(config).items() if key not in ("mean", "std")}
-    return Recipe(f"open_clip {json.dumps(values, sort_keys=True)}")
-
-
 # ------------------------------------------------------------------------------------------------- loading
 
 
@@ -135,7 +91,7 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
         skeleton = _built(source)
     bare = _is_fed_bare(name, source, protocol)
     layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
-    preparation, described = _preparation(source, skeleton.image_size)
+    preparation, described = preparation_of(source, skeleton.image_size)
     settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
     digest = hashlib.sha256(json.dumps(settled, sort_keys=True).encode())
     if random_init:
@@ -164,7 +120,7 @@ def preparation(name: str) -> Preparation:
     """
     source = resolve(name, random_init=needs_download(name, random_init=False))
     with torch.device("meta"):
-        return _preparation(source, _built(source).image_size)[0]
+        return preparation_of(source, _built(source).image_size)[0]
 
 
 def skeleton(name: str, *, protocol: str) -> OpenClipTower:
@@ -189,7 +145,7 @@ def skeleton(name: str, *, protocol: str) -> OpenClipTower:
     bare = _is_fed_bare(name, source, protocol)
     layers, class_token = find_layers(name, visual, source.model["embed_dim"], bare)
     model = BareFeed(visual) if bare else visual
-    return OpenClipTower(model, layers, class_token, _preparation(source, visual.image_size)[0], "")
+    return OpenClipTower(model, layers, class_token, preparation_of(source, visual.image_size)[0], "")
 
 
 def check(name: str) -> None:
@@ -206,7 +162,7 @@ def check(name: str) -> None:
 
 def _with_activation_of(source: Source, weights: VisualWeights) -> Source:
     if weights.quick_gelu is None:
-        warnings.warn(source.guess, AlignbenchWarning, stacklevel=4)
+        warnings.warn(source.guess, AlignbenchWarning, stacklevel=5)
         return source
     return replace(source, quick_gelu=weights.quick_gelu)
 
@@ -290,18 +246,3 @@ def _filled(source: Source, skeleton: Any, weights: VisualWeights) -> Any:
     if any(tensor.is_meta for tensor in chain(skeleton.parameters(), skeleton.buffers())):
         raise RuntimeError(f"parts of {name} are in no checkpoint")
     return skeleton
-
-
-def _preparation(source: Source, size: tuple[int, int]) -> tuple[Preparation, str]:
-    """How pictures are prepared, and the same as text."""
-    try:
-        config = PreprocessCfg(**{**source.preprocess, "size": size})
-        preparation = Preparation(config)
-        made = tuple(preparation(Image.new("RGB", (size[1] + 7, size[0] + 3))).shape)
-        if made != (3, *size) or not preparation.values().isfinite().all():
-            raise ValueError(f"it makes {made} values of a picture")
-    except UNFIT as error:
-        raise ModelError(
-            f"preprocess_cfg of {source.name} cannot be followed ({one_line(error)}): download it again"
-        ) from error
-    return preparation, json.dumps(asdict(config))

@@ -15,6 +15,7 @@ from alignbench.cli.commands.cache import paper_models
 from alignbench.cli.main import main
 from alignbench.datasets.images import FileImages
 from alignbench.extraction.cached_pixels import entry_bytes
+from alignbench.models.family import as_family
 from reference import save_clip
 
 Folders = Callable[[str], Path]
@@ -162,7 +163,8 @@ def test_metrics_at_native_size_have_nothing_to_keep(caching: Caching, tid2013_r
 
 
 def test_a_plug_ins_model_is_refused(caching: Caching, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alignbench.models.families.family_of", lambda name: "theirs")
+    theirs = as_family("theirs", lambda *_, **__: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("alignbench.models.families.family_of", lambda name: theirs)
     caching.refused(2, r"how theirs:one prepares pictures is known only once it is loaded", "--model", "theirs:one")
 
 

@@ -84,7 +84,7 @@ def test_a_local_checkpoint_has_several_names(
     }
     assert len({load_tower(name).fingerprint for name in names}) == 1
     assert {name: label_of(name) for name in names} == names
-    assert {family_of(name) for name in names} == {"open_clip"}
+    assert {family_of(name).name for name in names} == {"open_clip"}
     assert not any(needs_download(name) for name in names)
 
 
@@ -100,16 +100,16 @@ def test_other_labels_are_the_names(name: str) -> None:
     [
         ({CONFIG: "{}"}, "open_clip"),
         ({CONFIG: "{}", "config.json": '{"architecture": "vit_base_patch16_224"}'}, "open_clip"),
-        ({CONFIG: "{}", "config.json": '{"model_type": "clip"}'}, None),
-        ({CONFIG: "{}", "config.json": "{"}, None),
-        ({"config.json": '{"model_type": "clip"}'}, None),
-        ({}, None),
+        ({CONFIG: "{}", "config.json": '{"model_type": "clip"}'}, "transformers"),
+        ({CONFIG: "{}", "config.json": "{"}, "transformers"),
+        ({"config.json": '{"model_type": "clip"}'}, "transformers"),
+        ({}, "transformers"),
     ],
 )
-def test_what_is_in_a_directory_settles_its_family(tmp_path: Path, files: dict[str, str], family: str | None) -> None:
+def test_what_is_in_a_directory_settles_its_family(tmp_path: Path, files: dict[str, str], family: str) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    assert family_of(str(tmp_path)) == family
+    assert family_of(str(tmp_path)).name == family
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import yaml
 
 import alignbench
 from alignbench.models.cards import cards
-from alignbench.models.huggingface import _FAMILIES
+from alignbench.models.transformers_layouts import LAYOUTS
 from alignbench.study.comparison import compare
 from alignbench.study.factors import Factor, factors_of
 from alignbench.study.study import Study, read_study
@@ -144,12 +144,12 @@ def test_sizes_of_the_towers_are_on_their_cards(grid: Study) -> None:
 def test_class_token_and_projection_are_read_as_the_loader_reads_them(grid: Study) -> None:
     for name, other in (("activation", SIGLIP), ("language", CHINESE)):
         table = by_name(grid)[name].differs.set_index("factor")
-        families = [_FAMILIES[cards()[label].family] for label in (BASE_16, other)]
+        layouts = [LAYOUTS[cards()[label].family] for label in (BASE_16, other)]
         assert [text.endswith("divided by its norm") for text in table.loc["projection"]] == [
-            family.unit_norm for family in families
+            layout.unit_norm for layout in layouts
         ]
         tokens = table.loc["class token"].tolist() if "class token" in table.index else ["yes", "yes"]
-        assert [text != "none" for text in tokens] == [family.class_token for family in families]
+        assert [text != "none" for text in tokens] == [layout.class_token for layout in layouts]
 
 
 def test_under_the_corrected_protocol_projections_are_as_they_are(tmp_path: Path) -> None:

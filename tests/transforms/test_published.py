@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError
-from alignbench.transforms import PUBLISHED, align
-from alignbench.transforms import published_transform
+from alignbench.transforms import PUBLISHED, align, published_transform
 from alignbench.transforms.published import Published
 
 MODULES = {

@@ -1,0 +1,81 @@
+"""How pictures are prepared for models of open_clip: its own transform, with the normalisation apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from open_clip.transform import MaybeToTensor, Normalize, PreprocessCfg, image_transform_v2
+from PIL import Image
+from torch import Tensor
+
+from alignbench.errors import ModelError, one_line
+from alignbench.models.openclip_layers import UNFIT
+from alignbench.models.openclip_names import Source
+from alignbench.models.preparation import Recipe, central_square, squashed
+
+
+class Preparation:
+    """open_clip's own validation transform: resizing and cropping as PIL does it, and its normalisation apart.
+
+    Args:
+        config: Of the checkpoint.
+
+    Attributes:
+        recipe: What settles the pixels that it makes.
+    """
+
+    def __init__(self, config: PreprocessCfg) -> None:
+        *self.resizing, self.to_tensor, self.normalise = image_transform_v2(config, is_train=False).transforms
+        if not (isinstance(self.to_tensor, MaybeToTensor) and isinstance(self.normalise, Normalize)):
+            raise RuntimeError("open_clip's transform does not end with its normalisation")
+        self.recipe = _recipe(config)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Resize and crop a picture: (3, H, W) uint8."""
+        for step in self.resizing:
+            image = step(image)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+    def values(self) -> Tensor:
+        """What normalisation makes of each of the 256 values of a pixel, per channel: (3, 256) float32."""
+        greys = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+        table: Tensor = self.normalise(self.to_tensor(greys))
+        return table.reshape(3, 256)
+
+
+def preparation_of(source: Source, size: tuple[int, int]) -> tuple[Preparation, str]:
+    """How pictures are prepared for a model, and the same as text.
+
+    Args:
+        source: What the model's name stands for.
+        size: Height and width that its tower takes.
+
+    Raises:
+        ModelError: If what the checkpoint says of it cannot be followed.
+    """
+    try:
+        config = PreprocessCfg(**{**source.preprocess, "size": size})
+        preparation = Preparation(config)
+        made = tuple(preparation(Image.new("RGB", (size[1] + 7, size[0] + 3))).shape)
+        if made != (3, *size) or not preparation.values().isfinite().all():
+            raise ValueError(f"it makes {made} values of a picture")
+    except UNFIT as error:
+        raise ModelError(
+            f"preprocess_cfg of {source.name} cannot be followed ({one_line(error)}): download it again"
+        ) from error
+    return preparation, json.dumps(asdict(config))
+
+
+def _recipe(config: PreprocessCfg) -> Recipe:
+    """See `Recipe`; what is out of the ordinary is told apart by all its values."""
+    height, width = (config.size, config.size) if isinstance(config.size, int) else config.size
+    resample = Image.Resampling.BILINEAR if config.interpolation == "bilinear" else Image.Resampling.BICUBIC
+    if config.resize_mode == "squash":
+        return squashed(width, height, resample)
+    if config.resize_mode == "shortest" and height == width:
+        return central_square(height, resample, "rounded to even")
+    values = {key: value for key, value in asdict(config).items() if key not in ("mean", "std")}
+    return Recipe(f"open_clip {json.dumps(values, sort_keys=True)}")
