@@ -8,7 +8,6 @@
 from alignbench.models.cards import Card, cards
 from alignbench.models.families import (
     FAMILIES,
-    PROTOCOLS,
     RANDOM_PREFIX,
     check_name,
     family_of,
@@ -21,7 +20,6 @@ from alignbench.models.family import ModelFamily, TowerLoader
 
 __all__ = [
     "FAMILIES",
-    "PROTOCOLS",
     "RANDOM_PREFIX",
     "Card",
     "ModelFamily",

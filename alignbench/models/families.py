@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from alignbench.distances.protocols import PROTOCOLS
 from alignbench.errors import UsageError, unknown
 from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, prefix_of
 from alignbench.plugins import Registry
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from alignbench.models.towers import Tower
 
 RANDOM_PREFIX: Final = "random:"
-PROTOCOLS: Final = ("paper", "corrected")
 
 _BUILT_IN: Final = {  # in the order in which they are asked: transformers has what no other knows
     "open_clip": "alignbench.models.openclip_family:FAMILY",
@@ -92,7 +92,7 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
     family = family_of(name)
     FAMILIES.warn_of_ignored(family.name)
     tower = family.load(name, random_init=random_init, seed=seed, protocol=protocol)
-    if protocol == "corrected":
+    if not PROTOCOLS[protocol].unit_norm_projections:
         tower.layers = tuple(replace(layer, unit_norm=False) for layer in tower.layers)
     return tower
 

@@ -147,7 +147,7 @@ def test_preferences_by_hand(protocol: str) -> None:
 # --- What must not change a score -----------------------------------------------------------------------------------
 
 kinds = st.sampled_from(KINDS)
-protocols = st.sampled_from(PROTOCOLS)
+protocols = st.sampled_from(list(PROTOCOLS))
 
 
 @settings(max_examples=20)

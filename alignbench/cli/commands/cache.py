@@ -10,8 +10,6 @@ import typer
 
 from alignbench.cli.options import default_root, names_in, parse_bytes
 from alignbench.errors import UsageError
-from alignbench.models.cards import cards
-from alignbench.results.published import published_curves
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -78,4 +76,7 @@ def _move(bar: Progress, task: TaskID, done: int, total: int) -> None:
 
 def paper_models() -> tuple[str, ...]:
     """The models of the paper, without its baselines."""
+    from alignbench.models.cards import cards
+    from alignbench.results.published import published_curves
+
     return tuple(name for name in dict.fromkeys(published_curves()["model"]) if name in cards())
