@@ -170,7 +170,7 @@ import time, numpy, torch
 from pathlib import Path
 from torch.utils.data import DataLoader
 from alignbench.datasets import DATASETS
-from alignbench.extraction.loading import OrderedImages, stack
+from alignbench.extraction.loader import OrderedImages, stack
 from alignbench.models import preparation
 data_set = DATASETS.load({dataset!r})
 images = data_set.read(Path({str(root)!r}), (data_set.default_subset,)).images

@@ -5,7 +5,7 @@ python tools/scaling_table.py
 
 from __future__ import annotations
 
-from alignbench.cli.commands.schedule import shown_size, shown_time
+from alignbench.cli.commands.plan import shown_size, shown_time
 
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.cost.estimate import Estimate, Machines, Subject, Work, estimate

@@ -44,7 +44,7 @@ def test_features_are_bit_for_bit_those_of_autocast(tiny_tower: Folders, family:
 ALLOCATOR = """
 import ctypes, resource, torch
 from contextlib import nullcontext
-from alignbench.machine import memory_kept
+from alignbench.extraction.host import memory_kept
 
 class MallInfo(ctypes.Structure):
     names = "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
