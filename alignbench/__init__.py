@@ -9,7 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alignbench.datasets.judgments import DataSet, Judgments
+    from alignbench.datasets.data_set import DataSet
+    from alignbench.datasets.judgments import Judgments
     from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.pipeline import measure
@@ -38,7 +39,7 @@ _HOMES = {
     "AlignbenchError": "alignbench.errors",
     "Cell": "alignbench.measurement.cell",
     "DataError": "alignbench.errors",
-    "DataSet": "alignbench.datasets.judgments",
+    "DataSet": "alignbench.datasets.data_set",
     "Judgments": "alignbench.datasets.judgments",
     "Layer": "alignbench.models.towers",
     "LayerCurve": "alignbench.results.layer_curve",

@@ -6,7 +6,6 @@ python tools/scaling_table.py
 from __future__ import annotations
 
 from alignbench.cli.commands.plan import shown_size, shown_time
-
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.cost.estimate import Estimate, Machines, Subject, Work, estimate
 from alignbench.measurement.cost.rates import assumed_rates

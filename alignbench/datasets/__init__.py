@@ -6,8 +6,9 @@ in the entry-point group `alignbench.datasets`. The other names here are what su
 
 from typing import Final
 
+from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages, ImageSource
-from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.plugins import Registry
 
 __all__ = [

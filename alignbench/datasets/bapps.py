@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
-from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.errors import AlignbenchWarning, DataError, unknown
 
 _TYPES = {

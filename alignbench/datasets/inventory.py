@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import FileImages
-from alignbench.datasets.judgments import DataSet
 from alignbench.datasets.numbering import numbered_rows
 
 _SHOWN = 10

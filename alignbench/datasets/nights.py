@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from alignbench.arrays import Indices
+from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
-from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.errors import DataError, unknown
 
 _COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")

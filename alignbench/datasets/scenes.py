@@ -1,6 +1,6 @@
 """The packaged world's pictures: scenes of simple objects, drawn on demand from a few attributes.
 
-A scene is data (`Scene`); `render` draws it, `caption` describes it, `distort` damages the drawing. Everything is
+A scene is data (`Scene`); `render` draws it, and `caption` describes it. Everything is
 arithmetic on arrays with seeded generators, so that a scene looks the same on every machine and needs no file.
 """
 
@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import scipy.fft
-import scipy.ndimage
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats
@@ -250,81 +248,3 @@ def vocabulary() -> tuple[str, ...]:
     nouns = [_noun(noun, count) for noun in (*SHAPES, "thing") for count in (1, 2)]
     words = [*_NUMBERS.values(), *SIZES, *COLOURS, *FAMILIES, *TEXTURES, *KINDS, *nouns, *BACKGROUNDS, *POSITIONS]
     return tuple(dict.fromkeys([*words, "on", "at", "the", "a", "background"]))
-
-
-# --------------------------------------------------------------------------------------------- distorting
-
-LEVELS: Final = 5
-
-
-def distort(pixels: Pixels, distortion: str, level: int, seed: int) -> Pixels:
-    """Damage a picture.
-
-    Args:
-        pixels: (H, W, 3) uint8; sides divisible by 8.
-        distortion: A name in `DISTORTIONS`.
-        level: 1 (slight) to 5 (severe).
-        seed: Settles the random distortions.
-
-    Returns:
-        The damaged picture, (H, W, 3) uint8.
-    """
-    damaged = DISTORTIONS[distortion](pixels / 255.0, level / LEVELS, np.random.default_rng(seed))
-    return np.asarray(np.rint(np.clip(damaged, 0.0, 1.0) * 255.0), dtype=np.uint8)
-
-
-def _noise(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    return image + rng.normal(0.0, 0.25 * strength, image.shape)
-
-
-def _impulse(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    hit = rng.random(image.shape[:2]) < 0.12 * strength
-    return np.where(hit[..., None], rng.integers(0, 2, image.shape[:2])[..., None], image)
-
-
-def _blur(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    sigma = 2.5 * strength
-    return np.asarray(scipy.ndimage.gaussian_filter(image, (sigma, sigma, 0.0)))
-
-
-def _blocks(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    """Coarse quantisation of the cosine transform of 8 x 8 blocks, as strong compression does."""
-    height, width, _ = image.shape
-    blocks = image.reshape(height // 8, 8, width // 8, 8, 3)
-    coefficients = scipy.fft.dctn(blocks, axes=(1, 3), norm="ortho")
-    step = 1.2 * strength
-    coefficients = np.rint(coefficients / step) * step
-    return np.asarray(scipy.fft.idctn(coefficients, axes=(1, 3), norm="ortho")).reshape(image.shape)
-
-
-def _mosaic(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    cell = 1 + round(strength * LEVELS)
-    rows = np.minimum(np.arange(image.shape[0]) // cell * cell + cell // 2, image.shape[0] - 1)
-    columns = np.minimum(np.arange(image.shape[1]) // cell * cell + cell // 2, image.shape[1] - 1)
-    return np.asarray(image[rows][:, columns])
-
-
-def _contrast(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    mean = image.mean(axis=(0, 1))
-    return np.asarray(mean + (image - mean) * (1.0 - 0.8 * strength))
-
-
-def _saturation(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    grey = image.mean(axis=2, keepdims=True)
-    return np.asarray(grey + (image - grey) * (1.0 - strength))
-
-
-def _brightness(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    return np.asarray(image + 0.4 * strength * (1.0 if image.mean() < 0.5 else -1.0))
-
-
-DISTORTIONS: Final[dict[str, Callable[[Floats, float, np.random.Generator], Floats]]] = {
-    "noise": _noise,
-    "impulse": _impulse,
-    "blur": _blur,
-    "blocks": _blocks,
-    "mosaic": _mosaic,
-    "contrast": _contrast,
-    "saturation": _saturation,
-    "brightness": _brightness,
-}

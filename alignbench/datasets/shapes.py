@@ -28,8 +28,9 @@ import numpy as np
 from PIL import Image
 
 from alignbench.arrays import Floats, Indices
-from alignbench.datasets import scenes
-from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Kind, Subset, unique_pairs
+from alignbench.datasets import distortions, scenes
+from alignbench.datasets.data_set import Corrected, DataSet
+from alignbench.datasets.judgments import Judgments, Kind, Subset, unique_pairs
 from alignbench.datasets.scenes import Scene
 from alignbench.datasets.things import distinct_triplets
 from alignbench.errors import UsageError, unknown
@@ -91,7 +92,7 @@ class SceneImages:
         drawing = self.drawings[index]
         pixels = scenes.render(drawing.scene)
         if drawing.damage is not None:
-            pixels = scenes.distort(pixels, *drawing.damage)
+            pixels = distortions.distort(pixels, *drawing.damage)
         return Image.fromarray(pixels)
 
     def select(self, indices: Indices) -> SceneImages:
@@ -121,7 +122,7 @@ def _low(subset: str, rng: np.random.Generator) -> _Part:
         scene = scenes.sample_scene(rng)
         start = len(drawings)
         drawings.append(Drawing(scene))
-        for distortion, level in itertools.product(scenes.DISTORTIONS, range(1, scenes.LEVELS + 1)):
+        for distortion, level in itertools.product(distortions.DISTORTIONS, range(1, distortions.LEVELS + 1)):
             ends.append([(start, len(drawings))])
             drawings.append(Drawing(scene, (distortion, level, int(rng.integers(2**31)))))
             human.append(9.0 - ANNOYANCE[distortion] * level + rng.normal(0.0, 0.5))

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from alignbench.arrays import Indices
+from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgment_ids import NumberedIds
-from alignbench.datasets.judgments import Corrected, DataSet, Judgments, Subset, root_folder, unique_pairs
+from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.datasets.judgments import Corrected, DataSet, Judgments, root_folder
+from alignbench.datasets.data_set import Corrected, DataSet, root_folder
+from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.rated_distortions import Rating, paths_by_lower_case, rated_distortions
 from alignbench.errors import DataError
 

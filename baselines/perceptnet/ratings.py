@@ -15,10 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from alignbench import DataError, DataSet, Judgments, UsageError
-from alignbench.arrays import Indices
 from alignbench.datasets import DATASETS
 from baselines.perceptnet import PERCEPTNET
 from baselines.perceptnet.network import PerceptNet
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,24 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.datasets import scenes, shapes
-from alignbench.datasets.judgments import DataSet, Judgments
+from alignbench.datasets import distortions, scenes, shapes
+from alignbench.datasets.data_set import DataSet
+from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.shapes import HIGH, LOW, MIDDLE, Drawing, SceneImages
 from alignbench.errors import UsageError
 
 Floats = NDArray[np.float64]
 WORLD = {data_set.name: data_set for data_set in (LOW, MIDDLE, HIGH)}
 every_level = pytest.mark.parametrize("name", list(WORLD))
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +49,8 @@ def pixels_digest() -> str:
     assert {scene.shape for scene in drawn} == set(scenes.SHAPES)
     for scene in drawn:
         digest.update(scenes.render(scene).tobytes() + scenes.caption(scene, rng).encode())
-    for number, distortion in enumerate(scenes.DISTORTIONS):
-        digest.update(scenes.distort(scenes.render(drawn[number]), distortion, 3, seed=number).tobytes())
+    for number, distortion in enumerate(distortions.DISTORTIONS):
+        digest.update(distortions.distort(scenes.render(drawn[number]), distortion, 3, seed=number).tobytes())
     return digest.hexdigest()
 
 
@@ -57,7 +61,7 @@ def test_pictures_are_the_same_in_every_call_and_process() -> None:
     program = "import test_shapes; print(test_shapes.pixels_digest())"
     elsewhere = subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "12345"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path]), "PYTHONHASHSEED": "12345"},
         capture_output=True,
         text=True,
         check=True,
@@ -80,7 +84,7 @@ def test_a_picture_is_opened_as_it_was_drawn(name: str, world: dict[str, Judgmen
         drawing = images.drawings[index]
         expected = scenes.render(drawing.scene)
         if drawing.damage:
-            expected = scenes.distort(expected, *drawing.damage)
+            expected = distortions.distort(expected, *drawing.damage)
         opened = images.select(np.array([3, index])).open(1)
         assert (opened.mode, opened.size) == ("RGB", (64, 64))
         np.testing.assert_array_equal(np.asarray(opened), expected)
@@ -102,13 +106,13 @@ def test_every_attribute_shows(attribute: str) -> None:
         assert (a != b).any(axis=2).sum() > 15
 
 
-@pytest.mark.parametrize("distortion", scenes.DISTORTIONS)
+@pytest.mark.parametrize("distortion", distortions.DISTORTIONS)
 def test_each_level_of_a_distortion_is_farther_from_the_reference(distortion: str, world: dict[str, Judgments]) -> None:
     by_level: dict[int, list[float]] = {level: [] for level in range(1, 6)}
     for drawing in drawings(world["shapes-low"], 0):
         if drawing.damage and drawing.damage[0] == distortion:
             original = scenes.render(drawing.scene).astype(np.float64)
-            damaged = scenes.distort(scenes.render(drawing.scene), *drawing.damage)
+            damaged = distortions.distort(scenes.render(drawing.scene), *drawing.damage)
             by_level[drawing.damage[1]].append(np.sqrt(((damaged - original) ** 2).mean()))
     means = [np.mean(distances) for distances in by_level.values()]
     assert [len(distances) for distances in by_level.values()] == [25] * 5

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from alignbench.datasets import DATASETS
+from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.images import ImageFiles, ImageSource
-from alignbench.datasets.judgments import DataSet
 from alignbench.errors import AlignbenchWarning, DataError
 from alignbench.extraction.features import Reading, Rows, extract_features
 from alignbench.extraction.pixel_cache import DEFAULT_SIZE, PixelCache

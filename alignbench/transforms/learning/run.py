@@ -17,8 +17,9 @@ from typing import Any
 import pandas as pd
 
 from alignbench.datasets import DATASETS
+from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import ImageSource
-from alignbench.datasets.judgments import DataSet, Judgments
+from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, chosen_layers
 from alignbench.models.layer_names import counted_layers

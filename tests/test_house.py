@@ -1,0 +1,120 @@
+"""The house: imports point down only, modules are small and tested, and what is public says what it is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from documented import ROOT
+
+FLOORS = (  # from the ground up; a room may use those on the floors below it
+    ("errors",),
+    ("files", "plugins", "arrays"),
+    ("distances",),
+    ("datasets", "models"),
+    ("extraction", "results", "statistics"),
+    ("transforms",),
+    ("study",),
+    ("report", "tracking"),
+    ("measurement",),
+    ("sweeps",),
+    ("cli",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = sorted([*(ROOT / "alignbench").rglob("*.py"), *(ROOT / "baselines").rglob("*.py")])
+MOST_LINES = 300
+PUBLIC = ("alignbench", "alignbench.datasets", "alignbench.models")  # what plug-ins are made of, and so the baselines
+TESTED_ELSEWHERE = {  # modules without a test file of their own, and where their behaviour is held
+    "errors": "every test of wrong input",
+    "arrays": "two names for types",
+    "distances/names": "distances/test_streaming, report",
+    "distances/protocols": "measurement/test_protocol, measurement/test_scoring",
+    "datasets/data_set": "tests of each data set",
+    "datasets/images": "datasets/test_image_folder, cli/test_bad_images",
+    "datasets/inventory": "tests of each data set, cli",
+    "datasets/published_shapes": "measurement/cost/test_estimate",
+    "datasets/rated_distortions": "datasets/test_tid2013, datasets/test_kadid10k",
+    "datasets/scenes": "datasets/test_shapes",
+    "datasets/distortions": "datasets/test_shapes",
+}
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def name_of(path: Path) -> str:
+    """A module as tests are named after it, e.g. `datasets/tid2013` or `baselines/pixels`."""
+    relative = path.relative_to(ROOT / "alignbench" if path.is_relative_to(ROOT / "alignbench") else ROOT)
+    return relative.with_suffix("").as_posix()
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of the project's modules that a module imports, lazily and for types alone too."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [node.module] if node.module != "alignbench" else [f"alignbench.{each.name}" for each in node.names]
+        elif isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] in ("alignbench", "baselines"))
+
+
+def test_imports_point_down_only() -> None:
+    wrong = []
+    for path in (path for path in MODULES if path.is_relative_to(ROOT / "alignbench")):
+        room = name_of(path).partition("/")[0]
+        for name in imported(path):
+            other = name.split(".")[1] if name != "alignbench" else ""
+            if room in FLOOR and other != room and FLOOR.get(other, -1) >= FLOOR[room]:
+                wrong.append(f"{name_of(path)} imports {name}")
+            if name.startswith("baselines"):
+                wrong.append(f"{name_of(path)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_is_on_a_floor() -> None:
+    rooms = {name_of(path).partition("/")[0] for path in MODULES if path.is_relative_to(ROOT / "alignbench")}
+    assert rooms - {"__init__", "__main__"} == set(FLOOR)
+
+
+def test_baselines_use_the_public_interface_alone() -> None:
+    for path in (path for path in MODULES if path.is_relative_to(ROOT / "baselines")):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("alignbench"):
+                assert node.module in PUBLIC, f"{name_of(path)} imports {node.module}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_small_and_says_what_it_is_for(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES, "two subjects in one file?"
+    assert ast.get_docstring(tree_of(path)), "it does not say what it is for"
+    for node in ast.walk(tree_of(path)):
+        is_definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if is_definition and node in tree_of_public(tree_of(path), node):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def tree_of_public(module: ast.Module, node: ast.AST) -> list[ast.AST]:
+    """The node, if it is a public definition at the top of its module."""
+    names = {each.name for each in module.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
+    return [node] if getattr(node, "name", "_").strip("_") in names and not node.name.startswith("_") else []  # type: ignore[attr-defined]
+
+
+def test_every_module_has_its_test_file_or_a_reason() -> None:
+    tested = {path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    expected = {
+        name: "/".join([*name.split("/")[:-1], f"test_{name.split('/')[-1]}.py"])
+        for name in map(name_of, MODULES)
+        if not name.endswith(("__init__", "__main__"))
+    }
+    without = {name for name, file in expected.items() if file not in tested}
+    assert without == set(TESTED_ELSEWHERE), (
+        f"without a test: {sorted(without - set(TESTED_ELSEWHERE))}; tested after all: "
+        f"{sorted(set(TESTED_ELSEWHERE) - without)}"
+    )
