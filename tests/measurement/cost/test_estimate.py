@@ -84,6 +84,15 @@ def test_operations_are_the_published_ones(size: str, published: float) -> None:
     assert tower_cost(skeleton(f"openai/clip-vit-{size}")).flops / 1e9 == pytest.approx(published, rel=0.005)
 
 
+def test_a_tower_of_another_build_is_refused() -> None:
+    tower = load_tower("shapes-clip", random_init=True)
+    tower.model = torch.nn.Identity()
+    with pytest.raises(
+        UsageError, match=r"^what a tower without blocks in encoder\.layers or .* cannot be counted: leave"
+    ):
+        tower_cost(tower)
+
+
 def test_no_weights_are_needed(tmp_path: Path, tiny_tower: Folders) -> None:
     for name in ("config.json", "preprocessor_config.json"):
         shutil.copy(tiny_tower("clip") / name, tmp_path)
