@@ -13,6 +13,7 @@ from typing import Final
 from PIL import Image
 from torch import nn
 
+from alignbench.errors import UsageError
 from alignbench.models.towers import Tower
 
 _BLOCKS: Final = ("encoder.layers", "transformer.resblocks", "trunk.blocks")  # in transformers, open_clip and timm
@@ -34,9 +35,16 @@ class TowerCost:
 
 
 def tower_cost(tower: Tower) -> TowerCost:
-    """Count what a tower costs; one without memory for its weights will do (`alignbench.models.families.skeleton`)."""
+    """Count what a tower costs; one without memory for its weights will do (`alignbench.models.families.skeleton`).
+
+    Raises:
+        UsageError: If it has no transformer blocks where they are looked for.
+    """
     side = int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1])
-    path, blocks = next((path, module) for path, module in tower.named_modules() if path.endswith(_BLOCKS))
+    found = [(path, module) for path, module in tower.named_modules() if path.endswith(_BLOCKS)]
+    if not found:
+        raise UsageError(f"what a tower without blocks in {' or '.join(_BLOCKS)} costs cannot be counted: leave it out")
+    path, blocks = found[0]
     tokens, width = tower.layers[0].tokens, tower.layers[0].channels
     matrices = sum(weight.numel() for weight in blocks.parameters() if weight.ndim == 2)
     count = len(list(blocks.children()))

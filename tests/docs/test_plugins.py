@@ -29,7 +29,8 @@ from reference import pair_distances
 
 DOCUMENT = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 LISTINGS = re.findall(r"```(?:toml|python)\n(# (\S+\.(?:toml|py))\n.*?)```", DOCUMENT, flags=re.DOTALL)
-PACKAGES = dict(zip(("metric", "family", "data set"), zip(LISTINGS[::2], LISTINGS[1::2], strict=True), strict=True))
+DOORS = ("metric", "family", "family object", "data set")
+PACKAGES = dict(zip(DOORS, zip(LISTINGS[::2], LISTINGS[1::2], strict=True), strict=True))
 RATED = (("a.png", "b.png", 4.5), ("a.png", "c.png", 2.0), ("d.png", "b.png", 3.25), ("a.png", "d.png", 3.5))
 
 Floats = NDArray[np.float64]
@@ -68,7 +69,8 @@ print(json.dumps([run(arguments) for arguments in json.load(sys.stdin)]))
 
 def in_process(site: Path, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
     """Python in a process of its own, with a folder of installed packages on its path."""
-    room = {**os.environ, "PYTHONPATH": str(site), "COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
+    path = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))
+    room = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
     return subprocess.run([sys.executable, *command], input=given, capture_output=True, text=True, env=room, cwd=site)
 
 
@@ -113,7 +115,7 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def documented(tmp_path_factory: pytest.TempPathFactory, ratings: Path) -> dict[str, Outcome]:
-    """Everything that is done with the three packages installed."""
+    """Everything that is done with the four packages installed."""
     site = tmp_path_factory.mktemp("documented")
     for (project, _), module in PACKAGES.values():
         install(site, project, module)
@@ -124,7 +126,9 @@ def documented(tmp_path_factory: pytest.TempPathFactory, ratings: Path) -> dict[
         "check": ["datasets", "check", "my-ratings", "--data-root", str(ratings)],
         "metric": [*run, "--model", "blurred-luminance"],
         "family": [*run, "--model", "torchvision:vit_b_32", "--random-init", "--seed", "3"],
+        "family object": [*run, "--model", "grid:4"],
         "unknown model": [*run, "--model", "torchvision:vit_b_61"],
+        "unknown grid": [*run, "--model", "grid:5"],
         "unknown subset": [*run, "--model", "pixels", "--subset", "test"],
     }
     found = dict(zip(given, commands_here(site, *given.values()), strict=True))
@@ -212,20 +216,37 @@ def test_the_model_family(documented: dict[str, Outcome], ratings: Path) -> None
             np.testing.assert_allclose(distances[distance][layer], expected[distance], rtol=1e-3, err_msg=names[layer])
 
 
+def test_the_model_familys_object(documented: dict[str, Outcome], ratings: Path) -> None:
+    frame, distances = measured(documented["family object"])
+    assert set(frame["model"]) == {"grid:4"}
+    assert set(frame["layer"]) == {"projection"}
+    colours = []
+    for name in "abcd":
+        image = Image.open(ratings / f"{name}.png").convert("RGB").resize((64, 64), Image.Resampling.BILINEAR)
+        squares = np.asarray(image, dtype=np.float64).reshape(4, 16, 4, 16, 3) / 255.0
+        colours.append(squares.mean(axis=(1, 3)).transpose(2, 0, 1).reshape(1, -1))
+    pairs = [("abcd".index(first[0]), "abcd".index(second[0])) for first, second, _ in RATED]
+    np.testing.assert_allclose(distances["euclidean"][0], pair_distances(colours, pairs)["euclidean"], rtol=1e-5)
+
+
 def test_what_is_installed_is_listed_with_its_package(documented: dict[str, Outcome]) -> None:
     models, data_sets, check = (documented[name] for name in ("models", "data sets", "check"))
     assert (models[0], data_sets[0], check[0]) == (0, 0, 0)
     assert models[2] == data_sets[2] == ""
     assert "blurred-luminance (blur-metric 0.1)" in models[1]
+    assert "Model families, as --model FAMILY:...: open_clip, " in models[1]
     assert "torchvision (torchvision-vits 0.1)" in models[1]
+    assert "grid (colour-grids 0.1)" in models[1]
+    assert "transformers" not in models[1]
     assert "pixels (" not in models[1]
     assert "my-ratings (my-ratings 0.1)" in data_sets[1]
     assert "4 distinct pairs of 4 images" in check[1]
 
 
 def test_a_family_and_a_data_set_refuse_what_they_do_not_have(documented: dict[str, Outcome]) -> None:
-    model, subset = documented["unknown model"], documented["unknown subset"]
-    assert (model[0], subset[0]) == (2, 2)
+    model, grid, subset = (documented[f"unknown {what}"] for what in ("model", "grid", "subset"))
+    assert (model[0], grid[0], subset[0]) == (2, 2, 2)
+    assert "alignbench: unknown model 'grid:5': try grid:8" in grid[2]
     assert "alignbench: unknown model 'torchvision:vit_b_61': try torchvision:vit_b_16" in model[2]
     assert "alignbench: my-ratings has one subset only: leave out --subset" in subset[2]
 
@@ -241,6 +262,9 @@ lost-metric = "broken_pack:METRIC"
 text = "sound_pack:TEXT"
 [project.entry-points."alignbench.models"]
 lost-family = "broken_pack:load"
+misnamed = "sound_pack:FAMILY"
+a-class = "sound_pack:Family"
+a-text = "sound_pack:TEXT"
 [project.entry-points."alignbench.datasets"]
 lost-set = "broken_pack:DATA"
 text-set = "sound_pack:TEXT"
@@ -269,13 +293,21 @@ class Half:
         return (first - second).abs().mean(dim=(1, 2, 3)) / 2
 METRIC, TEXT = Half(), "no metric and no data set"
 """
+FAMILY = """
+from alignbench.models import ModelFamily
+class Family(ModelFamily):
+    name = "another"
+    def load(self, name, *, random_init, seed, protocol):
+        raise AssertionError
+FAMILY = Family()
+"""
 
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = tmp_path_factory.mktemp("troubled")
     install(site, BROKEN, ("import no_such_module_at_all\n", "broken_pack.py"))
-    install(site, SOUND, (METRIC, "sound_pack.py"))
+    install(site, SOUND, (METRIC + FAMILY, "sound_pack.py"))
     install(site, GREEDY, (METRIC, "greedy_pack.py"))
     return site
 
@@ -308,6 +340,15 @@ def test_what_is_chosen_is_refused_in_a_line_and_nothing_else(troubled: Path, tm
     refused = {
         ("shapes-low", "lost-metric"): f"metric 'lost-metric' of broken-pack 2.0 (broken_pack:METRIC) {CANNOT}",
         ("shapes-low", "lost-family:any"): f"family 'lost-family' of broken-pack 2.0 (broken_pack:load) {CANNOT}",
+        (
+            "shapes-low",
+            "misnamed:any",
+        ): "'misnamed' of broken-pack 2.0 (sound_pack:FAMILY) is no model family, it calls it",
+        (
+            "shapes-low",
+            "a-class:any",
+        ): "(sound_pack:Family) is no model family, it is a class and not an object of it: ",
+        ("shapes-low", "a-text:any"): "(sound_pack:TEXT) is no model family, it cannot be called: correct or uninstall",
         ("lost-set", "pixels"): f"data set 'lost-set' of broken-pack 2.0 (broken_pack:DATA) {CANNOT}",
         ("shapes-low", "text"): "'text' of broken-pack 2.0 (sound_pack:TEXT) is no metric, it has no name",
         ("shapes-low", "twins"): "metric 'twins' is claimed by ",

@@ -8,6 +8,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from alignbench.errors import UsageError
 from alignbench.models.cost import tower_cost
 from alignbench.models.families import load_tower, skeleton
 from alignbench.models.towers import Tower
@@ -58,3 +59,12 @@ def test_no_weights_are_needed(tmp_path: Path, tiny_tower: Folders) -> None:
     for name in ("config.json", "preprocessor_config.json"):
         shutil.copy(tiny_tower("clip") / name, tmp_path)
     assert tower_cost(skeleton(str(tmp_path))) == tower_cost(skeleton(str(tiny_tower("clip"))))
+
+
+def test_a_tower_of_another_build_is_refused() -> None:
+    tower = load_tower("shapes-clip", random_init=True)
+    tower.model = torch.nn.Identity()
+    with pytest.raises(
+        UsageError, match=r"^what a tower without blocks in encoder\.layers or .* cannot be counted: leave"
+    ):
+        tower_cost(tower)
