@@ -93,7 +93,7 @@ class LayerCurve:
             distance: e.g. `normalized_euclidean`.
             projection: Whether the projection competes too.
             aligned: Whether an aligned layer does.
-            subset: Which subset; the first if none is named.
+            subset: Name of the subset; that of the first row if none is given.
 
         Raises:
             KeyError: If there is no row of that distance and subset with a score.

@@ -28,7 +28,7 @@ class Run:
     Attributes:
         curve: The scores.
         layers: Names of the layers.
-        distances: By name of distance, (layers, pairs).
+        distances: Distances by name, (layers, pairs).
         judgments: What the scores were made of.
         settings: Every setting that can change a number.
         details: What else `run.json` records: versions, device, timing.

@@ -75,7 +75,7 @@ class RunSettings:
         tokens: Token view; none for baselines, whose file has no such setting.
         resize: How pictures are brought to their size, or the size.
         precision: Precision of the tower.
-        others: Further settings that the file has, which this version does not know.
+        others: Settings that the file has and this version does not know, by name.
         lacking: Names of settings that the file lacks, but for `tokens`; their values here are empty.
     """
 

@@ -53,7 +53,7 @@ class StoredRun:
     """A run folder.
 
     Attributes:
-        folder: Where it is.
+        folder: The folder.
     """
 
     folder: Path

@@ -52,7 +52,7 @@ def score_together(
         runs: Their judgments in one order. Taken one after another: only what is scored is kept.
         human: What people said, (n,).
         clusters: What is resampled, (n, 1), or the objects of each judgment, (n, m).
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         For each run (curves, 1 + resamples), the score itself first; and what the resamples are.

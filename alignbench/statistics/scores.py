@@ -59,8 +59,8 @@ def rating_replicates(
         distances: (curves, n).
         ratings: (n,).
         clusters: Cluster of each rating, (n,).
-        seed: Of the bootstrap.
-        metrics: Of `RATING_METRICS`.
+        seed: Seed of the bootstrap.
+        metrics: Names out of `RATING_METRICS`.
 
     Returns:
         By metric (curves, 1 + replicates), the score itself first; and what the replicates are.
@@ -116,9 +116,9 @@ def score_ratings(
         distances: (curves, n).
         ratings: (n,).
         clusters: Cluster of each rating, (n,).
-        seed: Of the bootstrap.
-        metrics: Of `RATING_METRICS`: correlations (tau-b for `kendall`), the mean correlation within clusters, and the
-            correlation after a logistic fit.
+        seed: Seed of the bootstrap.
+        metrics: Names out of `RATING_METRICS`: correlations (tau-b for `kendall`), the mean correlation within
+            clusters, and the correlation after a logistic fit.
     """
     replicates, kind = rating_replicates(distances, ratings, clusters, seed, metrics)
     count = len(np.unique(clusters))
@@ -139,7 +139,7 @@ def score_choices(correct: Iterable[NDArray[Any]], clusters: Indices, seed: int 
         correct: (n,) of each curve, 1 where right.
         clusters: (n, 1): the cluster of each judgment; or (n, m): the m objects of each, which are resampled as objects
             (a judgment then weighs the product of its objects' counts; the variance is its delta-method form).
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     resampled = Resampled(clusters, seed)
     return resampled.score("accuracy", [resampled.mean(correct)])
@@ -177,7 +177,7 @@ class Resampled:
 
     Args:
         clusters: (n, 1) or (n, m), see `score_choices`.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
 
     def __init__(self, clusters: Indices, seed: int) -> None:
@@ -229,7 +229,7 @@ class Resampled:
             ratios: What it is a function of.
             combine: The function, of as many arrays.
             gradient: Its partial derivatives (used where objects are resampled).
-            limits: Of what it can be.
+            limits: The least and the most that it can be.
         """
         values = [ratio.value for ratio in ratios]
         value = combine(*values)

@@ -32,7 +32,7 @@ class _Side:
     Attributes:
         stored: Its folder.
         judgments: Its judgments, see `StoredRun.judgment_rows`.
-        distances: By name, (layers, pairs).
+        distances: Its distances by name, (layers, pairs).
     """
 
     stored: StoredRun

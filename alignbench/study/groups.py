@@ -35,7 +35,7 @@ class Condition(NamedTuple):
         judgments: How many, and of which version of the data.
         tokens: Token view; empty for baselines, and so below.
         resize: How pictures are brought to the tower's size.
-        precision: Of the tower.
+        precision: Precision of the tower.
         calibration: What channel means are fitted on, where that is held out.
     """
 
@@ -81,7 +81,7 @@ class Group:
     """Runs that may be put side by side on one subset.
 
     Attributes:
-        subset: Which.
+        subset: Name of the subset.
         condition: How they were measured.
         runs: The runs, at least one; of several with the same label and distance the first stands for it.
     """

@@ -83,7 +83,7 @@ def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> Stu
     """Read all of a run but its distances.
 
     Args:
-        folder: Where it is.
+        folder: The run folder.
         known: Judgments that were read before, which runs on the same ones share.
 
     Raises:

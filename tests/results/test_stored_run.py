@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,28 @@ def test_a_study_reads_no_distances_before_it_scores(folder: Path, monkeypatch: 
     assert sorted(read) == sorted(NAMES)
 
 
+def test_a_record_of_another_version_is_read_as_far_as_it_is_needed(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(folder, older)
+    record = json.loads((older / "run.json").read_text())
+    kept = {name: record["settings"][name] for name in ("model", "dataset", "protocol", "data_fingerprint")}
+    settings = kept | {"colour": "grey"}
+    (older / "run.json").write_text(json.dumps({"label": BASE_16, "kind": "rating", "settings": settings}))
+    study, skipped = read_study([older])
+    assert not skipped
+    assert study.runs[0].settings.to_json() == settings
+    assert study.runs[0].observers == "people"
+    assert study.groups[0].condition[2:] == ("", "", "", "")
+    line = refused(capsys, "compare", folder, older)
+    assert f"{older / 'run.json'} lacks what a comparison needs: measure it again with --overwrite" in line
+    del settings["protocol"]
+    (older / "run.json").write_text(json.dumps({"label": BASE_16, "kind": "rating", "settings": settings}))
+    [line] = read_study([folder, older])[1]
+    assert line == f"{older / 'run.json'} lacks what a study needs: measure it again with --overwrite"
+
+
 # --- What may not be read --------------------------------------------------------------------------------------------
 
 
@@ -109,9 +132,9 @@ def test_a_study_says_what_to_do_of_a_file_that_may_not_be_read(
     two: list[Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     deny(monkeypatch, two[0] / name)
-    study, refused = read_study(two)
+    study, skipped = read_study(two)
     assert [run.label for run in study.runs] == [BASE_32]
-    assert refused == (said_of(two[0] / name),)
+    assert skipped == (said_of(two[0] / name),)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -114,7 +114,7 @@ def judge_choices(
         triplets: Object numbers, (n, 3): objects are what is resampled.
         entropy: See `OddOneOut`.
         published_ceiling: For triplets that are not repeated.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     options = np.arange(before.size).reshape(before.shape)
     runs = [Judged(distances.reshape(1, -1), options, "choice", False) for distances in (before, after)]
