@@ -17,7 +17,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from alignbench.statistics.scores import compare_choices, score_choices, score_ratings
+from alignbench.statistics.scores import score_choices, score_ratings
+from paired_scores import compare_choices
 
 Rng = np.random.Generator
 Draw = Callable[[Rng], list[tuple[str, float, float, float]]]  # name, low, truth, high

@@ -30,7 +30,7 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.scoring import score_rows
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
-from alignbench.results.stored_run import read_run
+from alignbench.results.stored_run import StoredRun
 from alignbench.study.comparison import compare
 
 OBJECTS = 1_854
@@ -121,7 +121,9 @@ def main() -> None:
             second = write_run(replace(other, settings=settings | {"limit": 0}), folder.parent, lambda *_: None)
         del run, other, distances
         with stage("reading back"):
-            read_run(folder)
+            stored = StoredRun(folder)
+            stored.judgment_rows()
+            stored.all_distances()
         if given.compare:
             with stage("comparing"):
                 compare(folder, second)

@@ -21,17 +21,18 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from alignbench.results.judgment_table import matrix
-from alignbench.results.stored_run import read_run
+from alignbench.results.stored_run import StoredRun
 from workload import MODEL, bare_forward, decoding, has_amx, machine, median_ratio, ours, verdict, write_nights
 
 
 def change(exact: Path, low: Path) -> tuple[float, float]:
     """Of two runs: the lowest rank correlation of distances, and the largest share of choices that change."""
-    runs = [read_run(folder) for folder in (exact, low)]
-    judged = matrix(runs[0].judgments["pairs"])
+    runs = [StoredRun(folder) for folder in (exact, low)]
+    judged = matrix(runs[0].judgment_rows()["pairs"])
+    first, second = (run.all_distances() for run in runs)
     worst, changed = 1.0, 0.0
-    for name, values in runs[0].distances.items():
-        for one, other in zip(values, runs[1].distances[name], strict=True):
+    for name, values in first.items():
+        for one, other in zip(values, second[name], strict=True):
             worst = min(worst, float(spearmanr(one, other).statistic))
             choices = [distances[judged].argmin(axis=1) for distances in (one, other)]
             changed = max(changed, float(np.mean(choices[0] != choices[1])))

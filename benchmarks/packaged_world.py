@@ -15,7 +15,7 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.results.run_folder import Run
 from alignbench.statistics.agreement import correct_choices
-from alignbench.statistics.scores import Difference, compare_choices, compare_ratings
+from paired_scores import Difference, compare_choices, compare_ratings
 
 DISTANCE = "normalized_euclidean"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from alignbench.results.judgment_table import matrix
-from alignbench.results.stored_run import read_run
+from alignbench.results.stored_run import StoredRun
 from workload import DISTORTIONS, LEVELS, MODEL, child, machine, median_ratio, ours, verdict, write_tid2013
 
 SCRIPT = """
@@ -65,8 +65,8 @@ def papers(model: str, root: Path, output: Path, pairs: int, threads: int) -> fl
 
 def largest_difference(folder: Path, theirs: np.ndarray) -> float:
     """The largest difference of a normalised distance, as a share of the distance."""
-    run = read_run(folder)
-    own = run.distances["normalized_euclidean"][:, matrix(run.judgments["pairs"])[:, 0]]
+    run = StoredRun(folder)
+    own = run.distances(["normalized_euclidean"])[:, matrix(run.judgment_rows()["pairs"])[:, 0]]
     return float((np.abs(own - theirs) / theirs).max())
 
 

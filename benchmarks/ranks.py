@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.results.stored_run import read_distances
+from alignbench.results.stored_run import StoredRun
 from workload import MODEL, fill_cache, machine, median_ratio, ours, verdict, write_tid2013
 
 
@@ -46,7 +46,7 @@ def main(given: list[str] | None = None) -> None:
                 f"{shared[-1].extract:.1f} s, ratio {alone[-1].extract / shared[-1].extract:.3f}",
                 flush=True,
             )
-        one, other = (read_distances(runs[-1].folder)[1] for runs in (alone, shared))
+        one, other = (StoredRun(runs[-1].folder).all_distances() for runs in (alone, shared))
         differ = max(float((np.abs(values - other[name]) / values).max()) for name, values in one.items())
     print(machine())
     print(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.results.stored_run import read_distances
+from alignbench.results.stored_run import StoredRun
 from workload import MODEL, bare_forward, fill_cache, machine, median_ratio, ours, verdict, write_things
 
 DISTINCT, JUDGED, ALL = 1_000, 15_640, 4_699_160
@@ -26,7 +26,7 @@ DISTINCT, JUDGED, ALL = 1_000, 15_640, 4_699_160
 
 def largest_difference(one: Path, other: Path) -> float:
     """The largest difference of any distance of two runs, as a share of the median distance of its layer."""
-    first, second = (read_distances(folder)[1] for folder in (one, other))
+    first, second = (StoredRun(folder).all_distances() for folder in (one, other))
     return max(
         float((np.abs(values - second[name]).max(axis=1) / np.median(values, axis=1)).max())
         for name, values in first.items()

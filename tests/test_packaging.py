@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from alignbench.results.run_folder import Run
-from alignbench.results.stored_run import read_distances
+from alignbench.results.stored_run import StoredRun
 from documented import ROOT
 from packaged_world import difference, projection
 
@@ -78,7 +78,7 @@ def test_projection_lies_above_random_twins(level: str, margin: float, demo: Pat
 
     def of_demo(label: str) -> Run:
         (folder,) = demo.glob(f"{label}__shapes-{level}__*")
-        return replace(twin, distances=read_distances(folder)[1])  # on the same judgments
+        return replace(twin, distances=StoredRun(folder).all_distances())  # on the same judgments
 
     trained = of_demo("shapes-clip")
     for untrained in (of_demo("shapes-clip@random-0"), twin):

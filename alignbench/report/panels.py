@@ -10,7 +10,7 @@ import pandas as pd
 from alignbench.datasets.judgments import LEVELS
 from alignbench.models.layer_names import IMAGE, is_aligned, is_plain, rows_of, split_label
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
-from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.layer_curve import LayerCurve, is_simulated
 from alignbench.results.published import PAPER_JUDGMENTS, oddity
 
 DEPTH = "depth (% of the network; 100 = projection)"
@@ -115,11 +115,6 @@ def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> 
         )
         panels.append(panel)
     return frame, panels
-
-
-def is_simulated(dataset: str) -> bool:
-    """Whether a data set's people are simulated observers."""
-    return dataset.startswith("shapes-")
 
 
 def is_baseline(rows: pd.DataFrame) -> bool:

@@ -5,7 +5,9 @@ It is written and read column by column, since millions of rows of Python object
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alignbench.arrays import Indices
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.judgments import Judgments, Subset
 
@@ -94,3 +96,56 @@ def matrix(column: Any) -> Indices:
         lists = lists.combine_chunks()
     flat = lists.flatten().to_numpy(zero_copy_only=False)
     return np.asarray(flat, dtype=np.int64).reshape(len(lists), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class SubsetJudgments:
+    """The judgments of one subset, in the order of their ids.
+
+    Attributes:
+        human: The rating, the option that people chose, or the share of them who preferred the second, (n,).
+        clusters: What is resampled, (n, m).
+        options: Pairs of each judgment among the distances of its run, (n, k).
+        digest: Equal for runs whose people saw and said the same.
+    """
+
+    human: Floats
+    clusters: Indices
+    options: Indices
+    digest: str
+
+
+def read_subsets(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
+    """The judgments of some subsets of a `judgments.parquet`, by subset.
+
+    Raises:
+        ValueError: If it lacks a column or a subset.
+        Exception: Whatever Arrow makes of a file that it cannot read.
+    """
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        lacking = set(COLUMNS) - set(file.schema_arrow.names)
+        if lacking:
+            raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+        table = file.read(columns=list(COLUMNS))
+    found = {}
+    for subset in subsets:
+        rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
+        if not rows.num_rows:
+            raise ValueError(f"it lacks subset {subset}")
+        human = rows["value"].to_numpy().astype(np.float64)
+        clusters, options = (matrix(rows[column]) for column in ("cluster", "pairs"))
+        found[subset] = SubsetJudgments(human, clusters, options, _digest(human, rows))
+    return found
+
+
+def _digest(human: Floats, rows: pyarrow.Table) -> str:
+    """Digest of what people said of what, a part of the texts at a time."""
+    digest = hashlib.sha256(human.tobytes())
+    for column in ("id", "stimuli"):
+        for start in range(0, len(human), _AT_ONCE):
+            texts = rows[column].slice(start, _AT_ONCE).to_pylist()
+            digest.update(("\0" * (start > 0) + "\0".join(texts)).encode())
+    return digest.hexdigest()

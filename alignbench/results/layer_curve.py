@@ -23,6 +23,11 @@ def is_part(subsets: pd.Series) -> pd.Series:
     return subsets.str.fullmatch(_PART)
 
 
+def is_simulated(dataset: str) -> bool:
+    """Whether a data set's people are simulated observers."""
+    return dataset.startswith("shapes-")
+
+
 @dataclass(frozen=True)
 class LayerCurve:
     """Scores of one model on one data set, layer by layer.
@@ -48,6 +53,26 @@ class LayerCurve:
         """The name of that transform; empty if no layer is aligned."""
         return split_label(self.label, self.frame["layer"].unique())[1]
 
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.frame["dataset"].iloc[0])
+
+    @property
+    def level(self) -> str:
+        """Level of abstraction: `low`, `middle` or `high`."""
+        return str(self.frame["level"].iloc[0])
+
+    @property
+    def protocol(self) -> str:
+        """`paper` or `corrected`."""
+        return str(self.frame["protocol"].iloc[0])
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its judgments are those of simulated observers, not of people."""
+        return is_simulated(self.dataset)
+
     def main(self) -> pd.DataFrame:
         """The rows without breakdowns, which are known by their names and, for ratings, by having one metric only."""
         asked_for = set(self.frame.loc[self.frame["metric"] == "pearson", "subset"])
@@ -68,7 +93,7 @@ class LayerCurve:
             distance: e.g. `normalized_euclidean`.
             projection: Whether the projection competes too.
             aligned: Whether an aligned layer does.
-            subset: Which subset; the first if none is named.
+            subset: Name of the subset; that of the first row if none is given.
 
         Raises:
             KeyError: If there is no row of that distance and subset with a score.

@@ -8,16 +8,15 @@ if it is of the same model and subset, by the same protocol, on all tokens; what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import pandas as pd
 
 from alignbench.models.layer_names import IMAGE, is_plain
 from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.run_record import RunSettings
 
 SOURCE = "Hernández-Cámara, Vila-Tomás, Malo and Laparra, ICLR 2024 Re-Align workshop"
 PAPER_SUBSETS = {"tid2013": "all", "nights": "all", "things": "testset1"}
@@ -95,7 +94,7 @@ def published_name(label: str) -> str | None:
 def obstacle(curve: LayerCurve) -> str:
     """Why nothing published can be put beside a curve; empty if something can."""
     frame = curve.frame
-    dataset, protocol, name = str(frame["dataset"].iloc[0]), str(frame["protocol"].iloc[0]), published_name(curve.model)
+    dataset, protocol, name = curve.dataset, curve.protocol, published_name(curve.model)
     if dataset not in PAPER_SUBSETS:
         return f"nothing is published on {dataset}"
     if name is None:
@@ -121,7 +120,7 @@ def published_for(curve: LayerCurve) -> pd.DataFrame:
     Columns are those of `published_curves` and `subset`. A baseline's distance, which is matched by its layer `image`,
     is called as in the curve. A curve with an aligned layer is matched by its plain ones.
     """
-    dataset = str(curve.frame["dataset"].iloc[0])
+    dataset = curve.dataset
     theirs = _rows_of(published_name(curve.model) or "", dataset).assign(subset=PAPER_SUBSETS.get(dataset, ""))
     if obstacle(curve):
         return theirs.iloc[:0]
@@ -147,14 +146,14 @@ def _is_baseline(rows: pd.DataFrame) -> bool:
 # ------------------------------------------------------------------------------------------------- comparing
 
 
-def caveats(curve: LayerCurve, settings: Mapping[str, Any]) -> list[str]:
+def caveats(curve: LayerCurve, settings: RunSettings) -> list[str]:
     """What to mind when a curve is put beside the published one.
 
     Args:
         curve: One that has a published counterpart.
-        settings: Those of its run, as in `run.json`.
+        settings: The settings of its run.
     """
-    dataset, name = str(curve.frame["dataset"].iloc[0]), published_name(curve.model)
+    dataset, name = curve.dataset, published_name(curve.model)
     subset, judgments = PAPER_SUBSETS[dataset], PAPER_JUDGMENTS[dataset]
     found = []
     if name and curve.model == name.rpartition("/")[2] != name:
@@ -165,19 +164,19 @@ def caveats(curve: LayerCurve, settings: Mapping[str, Any]) -> list[str]:
     fitted = list(curve.main()["subset"].unique())
     if dataset == "things" and len(fitted) > 1 and "normalized_euclidean" in set(curve.frame["distance"]):
         found.append(f"channel means are fitted on {' and '.join(fitted)} together, theirs on {subset}")
-    if settings.get("precision", "fp32") != "fp32":
-        found.append(f"ours is in {settings['precision']}, theirs in fp32")
-    if settings.get("resize") == "squash":
+    if settings.precision not in ("", "fp32"):
+        found.append(f"ours is in {settings.precision}, theirs in fp32")
+    if settings.resize == "squash":
         found.append("our images are squashed to the input's size, theirs prepared as the checkpoint says")
     return [*found, *([REMARKS[dataset]] if dataset in REMARKS else [])]
 
 
-def compare_with_published(curve: LayerCurve, settings: Mapping[str, Any]) -> pd.DataFrame:
+def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataFrame:
     """Ours beside the published: a row for every distance, metric and layer that both have.
 
     Args:
         curve: Our scores.
-        settings: Those of its run, as in `run.json`.
+        settings: The settings of its run.
 
     Returns:
         Columns: model (our label), published_model, dataset, subset, distance, metric, layer, depth, n (our judgments),

@@ -18,7 +18,7 @@ from alignbench.errors import DataError
 from alignbench.files import whole_folder
 from alignbench.results.folders import holders_of, is_complete, slug_of
 from alignbench.results.judgment_table import write_judgments
-from alignbench.results.layer_curve import _TEXT, COLUMNS, LayerCurve
+from alignbench.results.layer_curve import LayerCurve
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Run:
     Attributes:
         curve: The scores.
         layers: Names of the layers.
-        distances: By name of distance, (layers, pairs).
+        distances: Distances by name, (layers, pairs).
         judgments: What the scores were made of.
         settings: Every setting that can change a number.
         details: What else `run.json` records: versions, device, timing.
@@ -90,25 +90,6 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
         record = {"label": run.curve.label, "settings": run.settings, **run.details}
         (scratch / "run.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return folder
-
-
-def read_curve(folder: Path) -> LayerCurve:
-    """The curve of a run folder, which is known by its `run.json`.
-
-    Raises:
-        DataError: If it is no run folder.
-    """
-    path = folder / "curve.csv"
-    if not (folder / "run.json").is_file() or not path.is_file():
-        raise DataError(f"{folder} is not a whole run folder (run.json and curve.csv): measure it again")
-    missing = {"value": "", "ci_low": "", "ci_high": ""}
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=dict.fromkeys(_TEXT, str))
-    except ValueError as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
-    if tuple(frame.columns) != COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):
-        raise DataError(f"{path} does not hold the columns of a curve: measure it again with --overwrite")
-    return LayerCurve(frame)
 
 
 def find_runs(places: list[Path]) -> list[Path]:

@@ -1,195 +1,250 @@
-"""Finished runs, read back from their folders: what scores are made of, without the data."""
+"""A finished run, read back from its folder: its record, its curve, and what scores are made of, without the data.
+
+Each file is read when it is first asked for. Distances, the bulk of a run, are read anew whenever they are asked for,
+and not kept here.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from alignbench.arrays import Floats, Indices
+from alignbench.arrays import Floats
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import DataError
-from alignbench.results.judgment_table import COLUMNS, matrix, read_table
-from alignbench.results.layer_curve import is_part
-from alignbench.results.run_folder import read_curve
+from alignbench.results.judgment_table import COLUMNS, SubsetJudgments, read_subsets, read_table
+from alignbench.results.layer_curve import _TEXT, LayerCurve, is_part
+from alignbench.results.layer_curve import COLUMNS as CURVE_COLUMNS
+from alignbench.results.run_record import RunRecord, RunSettings
 
-_AT_ONCE = 65_536  # texts that are made at the same time
-
-
-_IDENTIFYING = {"model", "dataset", "protocol", "subset", "limit", "random_init", "seed", "data_fingerprint"}
+_AGAIN = "measure it again with --overwrite"
 
 
-@dataclass(frozen=True)
-class FinishedRun:
-    """What a run folder holds that scores are made of.
+def unreadable(path: Path, error: Exception, how: str = "read") -> DataError:
+    """The error for a file of a run that cannot be read, or `used`; one that may not be read need not be made again."""
+    if isinstance(error, PermissionError) or _is_denied(path):
+        return DataError(f"{path} cannot be read ({os.strerror(errno.EACCES)}): ask its owner to make it readable")
+    reason = str(error).partition("\n")[0]
+    return DataError(f"{path} cannot be {how} ({reason}): {_AGAIN}")
+
+
+def _is_denied(path: Path) -> bool:
+    """Whether a file may not be read, which safetensors takes for its not being there."""
+    try:
+        with path.open("rb"):
+            return False
+    except OSError as error:
+        return isinstance(error, PermissionError)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """A run folder.
 
     Attributes:
-        record: `run.json`.
-        layers: Names of the layers.
-        depths: Their depths in percent, (layers,).
-        distances: By name, (layers, pairs).
-        judgments: The rows of `judgments.parquet` that are of no breakdown, each judgment once.
+        folder: The folder.
     """
 
-    record: dict[str, Any]
-    layers: tuple[str, ...]
-    depths: Floats
-    distances: dict[str, Floats]
-    judgments: pd.DataFrame
+    folder: Path
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """`run.json`.
+
+        Raises:
+            DataError: If it is not there or cannot be read.
+        """
+        path = self.folder / "run.json"
+        try:
+            return RunRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise unreadable(path, error, "used") from error
 
     @property
     def label(self) -> str:
         """What the model is called."""
-        return str(self.record["label"])
+        return self.record.label
 
+    @property
+    def settings(self) -> RunSettings:
+        """Every setting that can change a number."""
+        return self.record.settings
 
-def read_run(folder: Path) -> FinishedRun:
-    """Read a run folder.
+    @cached_property
+    def curve(self) -> LayerCurve:
+        """`curve.csv` of a folder that is known for a run's by its `run.json`.
 
-    Raises:
-        DataError: If it is none, or was written without what a comparison needs.
-    """
-    record = read_record(folder)
-    if not ({"kind"} <= set(record) and set(record["settings"]) >= _IDENTIFYING):
-        raise DataError(f"{folder / 'run.json'} lacks what a comparison needs: measure it again with --overwrite")
-    layers, distances = read_distances(folder)
-    depths = read_curve(folder).frame.drop_duplicates("layer").set_index("layer")["depth"]
-    judgments = read_judgments(folder)
-    most = int(matrix(judgments["pairs"]).max())
-    fits = all(len(values) == len(layers) and values.shape[1] > most for values in distances.values())
-    if not fits or list(depths.index) != list(layers):
-        raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
-    subsets = pd.Series(judgments["subset"].unique())
-    whole = subsets[~is_part(subsets)]
-    return FinishedRun(
-        record,
-        layers,
-        depths.loc[list(layers)].to_numpy(dtype=np.float64),
-        distances,
-        judgments if len(whole) in (0, len(subsets)) else judgments[judgments["subset"].isin(whole)],
-    )
+        Raises:
+            DataError: If it is no run folder.
+        """
+        path = self.folder / "curve.csv"
+        missing = {"value": "", "ci_low": "", "ci_high": ""}
+        try:
+            if not (self.folder / "run.json").is_file() or not path.is_file():
+                raise DataError(f"{self.folder} is not a whole run folder (run.json and curve.csv): measure it again")
+            frame = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=dict.fromkeys(_TEXT, str))
+        except (OSError, ValueError) as error:
+            raise unreadable(path, error) from error
+        if tuple(frame.columns) != CURVE_COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):
+            raise DataError(f"{path} does not hold the columns of a curve: {_AGAIN}")
+        return LayerCurve(frame)
 
+    # --------------------------------------------------------------------------------------------- distances
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """`run.json` of a run folder.
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return self._head[0]
 
-    Raises:
-        DataError: If it is not there or cannot be read.
-    """
-    try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if not {"label", "settings"} <= set(record):
-            raise ValueError("it has no label or settings")
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder / 'run.json'} cannot be used ({error}): measure it again with --overwrite") from error
-    return record
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each distance by its name, (layers, pairs), without reading it; in the order of `DISTANCES`."""
+        return self._head[1]
 
+    @cached_property
+    def depths(self) -> Floats:
+        """Depths of the layers in percent, (layers,).
 
-def read_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:
-    """The names of the layers of a run, and its distances by name, (layers, pairs).
+        Raises:
+            DataError: If the curve lacks one of them.
+        """
+        depths = self.curve.frame.drop_duplicates("layer").set_index("layer")["depth"]
+        if not set(self.layers) <= set(depths.index):
+            raise self._apart()
+        return np.asarray(depths.loc[list(self.layers)], dtype=np.float64)
 
-    Raises:
-        DataError: If `distances.safetensors` is not there or cannot be read.
-    """
-    from safetensors import SafetensorError, safe_open
+    def distances(self, names: Sequence[str], layers: Sequence[str] = ()) -> Floats:
+        """Distances of some names, one after another, (names x layers, pairs).
 
-    path = folder / "distances.safetensors"
-    try:
-        with safe_open(path, framework="numpy") as file:
+        Args:
+            names: Names of the distances.
+            layers: Names of the layers, in this order; all if none are given.
+
+        Raises:
+            DataError: If the file cannot be read.
+        """
+        rows = [self.layers.index(layer) for layer in layers or self.layers]
+        kept = slice(None) if rows == [*range(len(self.layers))] else rows
+        with self._opened() as file:
+            return np.concatenate([file.get_tensor(name)[kept] for name in names])
+
+    def all_distances(self) -> dict[str, Floats]:
+        """The distances by name, (layers, pairs); errors as in `distances`."""
+        with self._opened() as file:
+            return {name: file.get_tensor(name) for name in self.shapes}
+
+    @cached_property
+    def _head(self) -> tuple[tuple[str, ...], dict[str, tuple[int, ...]]]:
+        with self._opened() as file:
             layers = tuple(json.loads(file.metadata()["layers"]))
             names = sorted(file.keys(), key=lambda name: DISTANCES.index(name) if name in DISTANCES else -1)
-            return layers, {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+            return layers, {name: tuple(file.get_slice(name).get_shape()) for name in names}
 
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """The file of distances.
 
-def read_judgments(folder: Path) -> pd.DataFrame:
-    """The rows of `judgments.parquet`, see `judgment_table.write_judgments`.
+        Raises:
+            DataError: If it is not there, not whole, or not read as it should be.
+        """
+        from safetensors import SafetensorError, safe_open
 
-    Raises:
-        DataError: If it is not there, cannot be read, or lacks a column.
-    """
-    path = folder / "judgments.parquet"
-    try:
-        table = read_table(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
-    if not set(COLUMNS) <= set(table.columns) or table.empty:
-        raise DataError(f"{path} lacks what a comparison needs: measure it again with --overwrite")
-    return table
+        path = self.folder / "distances.safetensors"
+        try:
+            with safe_open(path, framework="numpy") as file:
+                yield file
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise unreadable(path, error) from error
 
+    # --------------------------------------------------------------------------------------------- judgments
 
-@dataclass(frozen=True, eq=False)
-class SubsetJudgments:
-    """The judgments of one subset, in the order of their ids.
+    @cached_property
+    def judgments_digest(self) -> bytes:
+        """Digest of the file of judgments: runs with the same one need not read it each.
 
-    Attributes:
-        human: The rating, the option that people chose, or the share of them who preferred the second, (n,).
-        clusters: What is resampled, (n, m).
-        options: Pairs of each judgment among the distances of its run, (n, k).
-        digest: Equal for runs whose people saw and said the same.
-    """
+        Raises:
+            DataError: If it cannot be read.
+        """
+        path = self._judgments
+        try:
+            return hashlib.sha256(path.read_bytes()).digest()
+        except OSError as error:
+            raise unreadable(path, error) from error
 
-    human: Floats
-    clusters: Indices
-    options: Indices
-    digest: str
+    def judgments(self, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
+        """The judgments of some subsets, by subset, each in the order of its ids.
 
+        Raises:
+            DataError: If the file cannot be read, or lacks a column or a subset.
+        """
+        import pyarrow
 
-def shape_of_distances(folder: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
-    """The layers of a run and the shape of each distance, from the head of the file alone.
+        try:
+            return read_subsets(self._judgments, subsets)
+        except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
+            raise unreadable(self._judgments, error, "used") from error
 
-    Raises:
-        DataError: If the file is not there or not whole.
-    """
-    from safetensors import SafetensorError, safe_open
+    def judgment_rows(self) -> pd.DataFrame:
+        """Each judgment once, in the order of the file: its rows that are of no breakdown, unless all are.
 
-    path = folder / "distances.safetensors"
-    try:
-        with safe_open(path, framework="numpy") as file:
-            layers = tuple(json.loads(file.metadata()["layers"]))
-            return layers, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
+        Raises:
+            DataError: If it is not there, cannot be read, or lacks a column.
+        """
+        path = self._judgments
+        try:
+            table = read_table(path)
+        except (OSError, ValueError) as error:
+            raise unreadable(path, error) from error
+        if not set(COLUMNS) <= set(table.columns) or table.empty:
+            raise DataError(f"{path} lacks what a comparison needs: {_AGAIN}")
+        subsets = pd.Series(table["subset"].unique())
+        whole = subsets[~is_part(subsets)]
+        return table if len(whole) in (0, len(subsets)) else table[table["subset"].isin(whole)]
 
+    @property
+    def _judgments(self) -> Path:
+        return self.folder / "judgments.parquet"
 
-def judgments_by_subset(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
-    """Judgments of a `judgments.parquet`, see `judgment_table.write_judgments`.
+    # ------------------------------------------------------------------------------------------------- checks
 
-    Raises:
-        DataError: If it cannot be read, or lacks a column or a subset.
-    """
-    import pyarrow
-    import pyarrow.compute as pc
-    from pyarrow import parquet
+    def check_tells(self, names: set[str], who: str) -> None:
+        """Refuse a record that lacks the kind of judgments or a setting.
 
-    try:
-        file = parquet.ParquetFile(path)
-        lacking = set(COLUMNS) - set(file.schema_arrow.names)
-        if lacking:
-            raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
-        table = file.read(columns=list(COLUMNS))
-        found = {}
-        for subset in subsets:
-            rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
-            if not rows.num_rows:
-                raise ValueError(f"it lacks subset {subset}")
-            human = rows["value"].to_numpy().astype(np.float64)
-            digest = hashlib.sha256(human.tobytes())
-            for column in ("id", "stimuli"):
-                for start in range(0, len(human), _AT_ONCE):
-                    texts = rows[column].slice(start, _AT_ONCE).to_pylist()
-                    digest.update(("\0" * (start > 0) + "\0".join(texts)).encode())
-            clusters, options = (matrix(rows[column]) for column in ("cluster", "pairs"))
-            found[subset] = SubsetJudgments(human, clusters, options, digest.hexdigest())
-    except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} cannot be used ({reason}): measure it again with --overwrite") from error
-    return found
+        Args:
+            names: Names of the settings that are needed.
+            who: Who needs them, e.g. `a study`.
+
+        Raises:
+            DataError: If it does.
+        """
+        if not self.record.kind or self.settings.lacking & names:
+            raise DataError(f"{self.folder / 'run.json'} lacks what {who} needs: {_AGAIN}")
+
+    def check_together(self, most: int) -> None:
+        """Refuse files that do not belong together, as far as can be told without reading distances.
+
+        Args:
+            most: The highest number of a pair that its judgments name.
+
+        Raises:
+            DataError: If they do not.
+        """
+        frame, shapes = self.curve.frame, self.shapes
+        fits = all(len(s) == 2 and s[0] == len(self.layers) and s[1] > most for s in shapes.values())
+        named = [list(frame["layer"].unique()), sorted(frame["distance"].unique())]
+        if not fits or named != [list(self.layers), sorted(shapes)]:
+            raise self._apart()
+
+    def _apart(self) -> DataError:
+        return DataError(f"the files of {self.folder} do not belong together: {_AGAIN}")

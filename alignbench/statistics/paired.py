@@ -6,7 +6,7 @@ Each run is scored by its own protocol's rule for ties. What makes a judgment ha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import reduce
 from typing import Any
 
@@ -52,7 +52,7 @@ def score_together(
         runs: Their judgments in one order. Taken one after another: only what is scored is kept.
         human: What people said, (n,).
         clusters: What is resampled, (n, 1), or the objects of each judgment, (n, m).
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         For each run (curves, 1 + resamples), the score itself first; and what the resamples are.
@@ -104,19 +104,52 @@ def _by_objects(run: Judged, human: Floats, members: Indices, weights: Floats) -
 # ------------------------------------------------------------------------------------------------- places
 
 
-def difference_row(place: str, depth: float, first: Place, second: Place, kind: IntervalKind) -> dict[str, Any]:
-    """A row of a table of differences, with the interval and the p-value of the paired difference."""
+@dataclass(frozen=True)
+class PairedDifference:
+    """How far one run lies above another at a place.
+
+    Attributes:
+        place: The place.
+        depth: Its depth in percent; not a number where it has none.
+        first: Score of the one.
+        second: Score of the other.
+        first_layer: The layer that the one has there.
+        second_layer: The layer that the other has there.
+        difference: `first` minus `second`.
+        ci_low: Lower end of the difference's interval; not a number where there is none.
+        ci_high: Upper end.
+        p: The difference's p-value.
+    """
+
+    place: str
+    depth: float
+    first: float
+    second: float
+    first_layer: str
+    second_layer: str
+    difference: float
+    ci_low: float
+    ci_high: float
+    p: float
+
+    def to_row(self) -> dict[str, Any]:
+        """The row of a table, by column."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+def paired_difference(place: str, depth: float, first: Place, second: Place, kind: IntervalKind) -> PairedDifference:
+    """The difference of scores in the same resamples, with its interval and p-value."""
     difference = first[0] - second[0]
     low, high = interval(difference[:1], difference[None, 1:], kind)
-    return {
-        "place": place,
-        "depth": depth,
-        "first": first[0][0],
-        "second": second[0][0],
-        "first_layer": first[1],
-        "second_layer": second[1],
-        "difference": difference[0],
-        "ci_low": low[0],
-        "ci_high": high[0],
-        "p": p_value(float(difference[0]), difference[1:], kind),
-    }
+    return PairedDifference(
+        place,
+        depth,
+        float(first[0][0]),
+        float(second[0][0]),
+        first[1],
+        second[1],
+        float(difference[0]),
+        float(low[0]),
+        float(high[0]),
+        p_value(float(difference[0]), difference[1:], kind),
+    )

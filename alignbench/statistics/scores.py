@@ -59,8 +59,8 @@ def rating_replicates(
         distances: (curves, n).
         ratings: (n,).
         clusters: Cluster of each rating, (n,).
-        seed: Of the bootstrap.
-        metrics: Of `RATING_METRICS`.
+        seed: Seed of the bootstrap.
+        metrics: Names out of `RATING_METRICS`.
 
     Returns:
         By metric (curves, 1 + replicates), the score itself first; and what the replicates are.
@@ -116,9 +116,9 @@ def score_ratings(
         distances: (curves, n).
         ratings: (n,).
         clusters: Cluster of each rating, (n,).
-        seed: Of the bootstrap.
-        metrics: Of `RATING_METRICS`: correlations (tau-b for `kendall`), the mean correlation within clusters, and the
-            correlation after a logistic fit.
+        seed: Seed of the bootstrap.
+        metrics: Names out of `RATING_METRICS`: correlations (tau-b for `kendall`), the mean correlation within
+            clusters, and the correlation after a logistic fit.
     """
     replicates, kind = rating_replicates(distances, ratings, clusters, seed, metrics)
     count = len(np.unique(clusters))
@@ -139,7 +139,7 @@ def score_choices(correct: Iterable[NDArray[Any]], clusters: Indices, seed: int 
         correct: (n,) of each curve, 1 where right.
         clusters: (n, 1): the cluster of each judgment; or (n, m): the m objects of each, which are resampled as objects
             (a judgment then weighs the product of its objects' counts; the variance is its delta-method form).
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     resampled = Resampled(clusters, seed)
     return resampled.score("accuracy", [resampled.mean(correct)])
@@ -177,7 +177,7 @@ class Resampled:
 
     Args:
         clusters: (n, 1) or (n, m), see `score_choices`.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
 
     def __init__(self, clusters: Indices, seed: int) -> None:
@@ -229,7 +229,7 @@ class Resampled:
             ratios: What it is a function of.
             combine: The function, of as many arrays.
             gradient: Its partial derivatives (used where objects are resampled).
-            limits: Of what it can be.
+            limits: The least and the most that it can be.
         """
         values = [ratio.value for ratio in ratios]
         value = combine(*values)
@@ -254,47 +254,3 @@ class Resampled:
             return np.full_like(value, np.nan), np.full_like(value, np.nan)
         reach = stats.t.ppf(0.5 + CONFIDENCE / 2.0, self.count - 1) * np.sqrt((influence**2).sum(axis=1))
         return value - reach, value + reach
-
-
-# ---------------------------------------------------------------------------------------------- differences
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far one model's score lies above another's on the same judgments, with the interval of that difference."""
-
-    value: float
-    low: float
-    high: float
-
-
-def compare_ratings(first: Floats, second: Floats, ratings: Floats, clusters: Indices, seed: int = 0) -> Difference:
-    """Paired difference of Spearman correlations; clusters are resampled for both at once.
-
-    Args:
-        first: Distances of the one, (n,).
-        second: Distances of the other, (n,).
-        ratings: (n,).
-        clusters: Cluster of each rating, (n,).
-        seed: Of the bootstrap.
-    """
-    found, kind = rating_replicates(np.stack([first, second]), ratings, clusters, seed, ("spearman",))
-    return _difference(found["spearman"][:1] - found["spearman"][1:], kind)
-
-
-def compare_choices(first: Floats, second: Floats, clusters: Indices, seed: int = 0) -> Difference:
-    """Paired difference of shares of correct choices.
-
-    Args:
-        first: Whether the one is right, (n,), 1 or 0.
-        second: Whether the other is right, (n,).
-        clusters: Cluster of each judgment, (n,).
-        seed: Of the bootstrap.
-    """
-    resampled = Resampled(clusters[:, None], seed)
-    return _difference(resampled.replicates(resampled.mean([first - second])), resampled.kind)
-
-
-def _difference(replicates: Floats, kind: IntervalKind) -> Difference:
-    low, high = interval(replicates[:, 0], replicates[:, 1:], kind)
-    return Difference(float(replicates[0, 0]), float(low[0]), float(high[0]))

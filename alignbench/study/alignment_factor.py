@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from alignbench.models.layer_names import is_aligned, plain_name
-from alignbench.statistics.paired import Judged, difference_row, score_together
+from alignbench.statistics.paired import Judged, paired_difference, score_together
 from alignbench.study.factors import Factor, Option, corrected_table, nothing_differs
 from alignbench.study.groups import SEED, SIGNIFICANCE
 from alignbench.study.study import Study
@@ -40,20 +40,20 @@ def _rows(run: StudyRun, subset: str) -> Iterator[dict[str, object]]:
     plain = plain_name(aligned)
     judgments = run.judgments[subset]
     judged = Judged(
-        run.read_distances(run.distances, (plain, aligned)),
+        run.distances_of(run.distances, (plain, aligned)),
         judgments.options,
-        str(run.record["kind"]),
+        run.record.kind,
         run.protocol == "corrected",
     )
     (scores,), kind = score_together([judged], judgments.human, judgments.clusters, SEED)
     depth = float(run.depths[run.layers.index(plain)])
     for index, distance in enumerate(run.distances):
         before, after = scores[2 * index : 2 * index + 2]
-        found = difference_row(plain, depth, (after, aligned), (before, plain), kind)
-        yield found | {
+        found = paired_difference(plain, depth, (after, aligned), (before, plain), kind)
+        yield found.to_row() | {
             **{"dataset": run.dataset, "level": run.level, "protocol": run.protocol, "subset": subset},
             **{"distance": distance, "first": run.label, "second": run.model},
-            **{"value_first": found["first"], "value_second": found["second"]},
+            **{"value_first": found.first, "value_second": found.second},
             **{"n": len(judgments.human), "n_clusters": len(pd.unique(judgments.clusters.ravel())), "interval": kind},
         }
 

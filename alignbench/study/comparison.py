@@ -5,6 +5,7 @@ Distances and judgments come from the run folders; both runs are scored in the s
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,48 @@ from alignbench.arrays import Floats
 from alignbench.errors import DataError, UsageError
 from alignbench.models.layer_names import IMAGE, is_aligned, is_block, is_plain, split_label
 from alignbench.results.judgment_table import matrix
-from alignbench.results.stored_run import FinishedRun, read_run
+from alignbench.results.run_record import RunSettings
+from alignbench.results.stored_run import StoredRun
 from alignbench.statistics.bootstrap import IntervalKind, holm
-from alignbench.statistics.paired import Judged, Place, difference_row, score_together
+from alignbench.statistics.paired import Judged, PairedDifference, Place, paired_difference, score_together
 from alignbench.study.places import at_best, at_projection
+
+_IDENTIFYING = {"model", "dataset", "protocol", "subset", "limit", "random_init", "seed", "data_fingerprint"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One of the two runs, with all that is scored of it.
+
+    Attributes:
+        stored: Its folder.
+        judgments: Its judgments, see `StoredRun.judgment_rows`.
+        distances: Its distances by name, (layers, pairs).
+    """
+
+    stored: StoredRun
+    judgments: pd.DataFrame
+    distances: dict[str, Floats]
+
+    @property
+    def label(self) -> str:
+        """What the model is called."""
+        return self.stored.label
+
+    @property
+    def settings(self) -> RunSettings:
+        """Every setting that can change a number."""
+        return self.stored.settings
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return self.stored.layers
+
+    @property
+    def depths(self) -> Floats:
+        """Depths of the layers in percent."""
+        return self.stored.depths
 
 
 def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
@@ -27,7 +66,7 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
     Args:
         first: A run folder.
         second: Another.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         One row per subset of the first run, distance and place, with the columns subset, distance, metric, place,
@@ -42,7 +81,7 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
         DataError: If the runs share no judgments, or saw different data.
         UsageError: If they differ in both model and protocol, or share no distance.
     """
-    runs = read_run(first), read_run(second)
+    runs = _read(first), _read(second)
     _check_comparable(*runs)
     rows: list[dict[str, Any]] = []
     for subset in dict.fromkeys(runs[0].judgments["subset"]):
@@ -59,7 +98,7 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
                 "n_clusters": clusters,
                 "interval": kind,
             }
-            rows += [common | row for row in _places(runs, (scores[0][one], scores[1][other]), kind)]
+            rows += [common | row.to_row() for row in _places(runs, (scores[0][one], scores[1][other]), kind)]
     if not rows:
         raise DataError(f"{first} and {second} share no judgments: measure both on the same subset")
     table = pd.DataFrame(rows)
@@ -69,41 +108,56 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------- checks
 
 
-def fitted_apart(first: FinishedRun, second: FinishedRun) -> bool:
+def _read(folder: Path) -> _Side:
+    """Read a run folder.
+
+    Raises:
+        DataError: If it is none, or was written without what a comparison needs.
+    """
+    stored = StoredRun(folder)
+    stored.check_tells(_IDENTIFYING, "a comparison")
+    judgments = stored.judgment_rows()
+    stored.check_together(int(matrix(judgments["pairs"]).max()))
+    return _Side(stored, judgments, stored.all_distances())
+
+
+def fitted_apart(first: StoredRun, second: StoredRun) -> bool:
     """Whether the channel means of two runs were fitted on different pairs."""
-    one, other = first.record["settings"], second.record["settings"]
-    keys = ("protocol", "data_fingerprint", "calibration_fingerprint")
-    normalised = all("normalized_euclidean" in run.distances for run in (first, second))
-    return normalised and any(one.get(key) != other.get(key) for key in keys)
+    fitted = [
+        (run.settings.protocol, run.settings.data_fingerprint, run.settings.calibration_fingerprint)
+        for run in (first, second)
+    ]
+    normalised = all("normalized_euclidean" in run.shapes for run in (first, second))
+    return normalised and fitted[0] != fitted[1]
 
 
-def _check_comparable(first: FinishedRun, second: FinishedRun) -> None:
-    one, other = first.record["settings"], second.record["settings"]
-    if one["dataset"] != other["dataset"]:
-        raise DataError(f"the runs are on {one['dataset']} and {other['dataset']}, and share no judgments")
-    if one["protocol"] != other["protocol"] and _model_of(first) != _model_of(second):
+def _check_comparable(first: _Side, second: _Side) -> None:
+    one, other = first.settings, second.settings
+    if one.dataset != other.dataset:
+        raise DataError(f"the runs are on {one.dataset} and {other.dataset}, and share no judgments")
+    if one.protocol != other.protocol and _model_of(first) != _model_of(second):
         raise UsageError(
-            f"the runs differ in both model ({first.label}, {second.label}) and protocol ({one['protocol']}, "
-            f"{other['protocol']}), so that a difference could be of either: measure both by one protocol"
+            f"the runs differ in both model ({first.label}, {second.label}) and protocol ({one.protocol}, "
+            f"{other.protocol}), so that a difference could be of either: measure both by one protocol"
         )
     names = [run.judgments["id"] for run in (first, second)]
     same_judgments = names[0].equals(names[1]) or set(names[0]) == set(names[1])
-    if same_judgments and one["data_fingerprint"] != other["data_fingerprint"] and _reads_alike(one, other):
+    if same_judgments and one.data_fingerprint != other.data_fingerprint and _reads_alike(one, other):
         raise DataError(
-            f"the runs saw different data (fingerprints {one['data_fingerprint'][:8]} and "
-            f"{other['data_fingerprint'][:8]}): measure both on one copy"
+            f"the runs saw different data (fingerprints {one.data_fingerprint[:8]} and "
+            f"{other.data_fingerprint[:8]}): measure both on one copy"
         )
 
 
-def _model_of(run: FinishedRun) -> tuple[Any, ...]:
-    settings = run.record["settings"]
-    model, _ = split_label(settings["model"], run.layers)
-    return model, settings["random_init"], settings["seed"] if settings["random_init"] else None
+def _model_of(run: _Side) -> tuple[Any, ...]:
+    settings = run.settings
+    model, _ = split_label(settings.model, run.layers)
+    return model, settings.random_init, settings.seed if settings.random_init else None
 
 
-def _reads_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _reads_alike(one: RunSettings, other: RunSettings) -> bool:
     """Whether both runs read the same subsets for the same purpose, so that their fingerprints must be equal."""
-    return all(one.get(key) == other.get(key) for key in ("protocol", "subset", "limit"))
+    return (one.protocol, one.subset, one.limit) == (other.protocol, other.subset, other.limit)
 
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +178,7 @@ def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def _distance_pairs(first: FinishedRun, second: FinishedRun) -> list[tuple[str, str]]:
+def _distance_pairs(first: _Side, second: _Side) -> list[tuple[str, str]]:
     """Distances to compare: those of the same name; a baseline's only one with every one."""
     if IMAGE in first.layers or IMAGE in second.layers:
         return [(a, b) for a in first.distances for b in second.distances]
@@ -140,12 +194,12 @@ def _distance_pairs(first: FinishedRun, second: FinishedRun) -> list[tuple[str, 
 # ------------------------------------------------------------------------------------------------- scores
 
 
-def _is_rating(run: FinishedRun) -> bool:
+def _is_rating(run: _Side) -> bool:
     return len(run.judgments["pairs"].iloc[0]) == 1
 
 
 def _scored(
-    runs: tuple[FinishedRun, FinishedRun], shared: pd.DataFrame, seed: int
+    runs: tuple[_Side, _Side], shared: pd.DataFrame, seed: int
 ) -> tuple[list[dict[str, Floats]], IntervalKind, int]:
     """Scores of all layers in the same resamples: for each run by distance (layers, 1 + resamples).
 
@@ -157,8 +211,8 @@ def _scored(
         Judged(
             [curve for values in run.distances.values() for curve in values],
             pairs,
-            run.record["kind"],
-            run.record["settings"]["protocol"] == "corrected",
+            run.stored.record.kind,
+            run.settings.protocol == "corrected",
         )
         for run, pairs in zip(runs, options, strict=True)
     ]
@@ -173,49 +227,46 @@ def _scored(
 # ------------------------------------------------------------------------------------------------- places
 
 
-def _places(
-    runs: tuple[FinishedRun, FinishedRun], scored: tuple[Floats, Floats], kind: IntervalKind
-) -> list[dict[str, Any]]:
+def _places(runs: tuple[_Side, _Side], scored: tuple[Floats, Floats], kind: IntervalKind) -> list[PairedDifference]:
     one, other = runs
     rows = [
-        difference_row(
+        paired_difference(
             "projection", 100.0, at_projection(one.layers, scored[0]), at_projection(other.layers, scored[1]), kind
         ),
-        difference_row("best layer", np.nan, at_best(one.layers, scored[0]), at_best(other.layers, scored[1]), kind),
+        paired_difference("best layer", np.nan, at_best(one.layers, scored[0]), at_best(other.layers, scored[1]), kind),
         *_aligned(runs, scored, kind),
     ]
     if any(run.layers == (IMAGE,) for run in runs):
         curve = max(range(2), key=lambda i: len(runs[i].layers))
         if len(runs[curve].layers) == 1:
-            return [rows[0] | {"place": "image", "depth": 0.0}]
+            return [replace(rows[0], place="image", depth=0.0)]
         depths, place = _blocks(runs[curve]), "layer"
     elif [*filter(is_plain, one.layers)] == [*filter(is_plain, other.layers)]:
         depths, place = _blocks(one), "layer"
     else:
         depths, place = min((_blocks(run) for run in runs), key=len), "depth"
     return rows + [
-        difference_row(place, depth, _at(one, scored[0], depth), _at(other, scored[1], depth), kind) for depth in depths
+        paired_difference(place, depth, _at(one, scored[0], depth), _at(other, scored[1], depth), kind)
+        for depth in depths
     ]
 
 
-def _aligned(
-    runs: tuple[FinishedRun, FinishedRun], scored: tuple[Floats, Floats], kind: IntervalKind
-) -> list[dict[str, Any]]:
-    """Rows of the aligned layers that both have."""
+def _aligned(runs: tuple[_Side, _Side], scored: tuple[Floats, Floats], kind: IntervalKind) -> list[PairedDifference]:
+    """Differences of the aligned layers that both have."""
     names = [layer for layer in runs[0].layers if is_aligned(layer) and layer in runs[1].layers]
     where = [tuple(run.layers.index(name) for run in runs) for name in names]
     return [
-        difference_row("aligned", float(runs[0].depths[i]), (scored[0][i], name), (scored[1][j], name), kind)
+        paired_difference("aligned", float(runs[0].depths[i]), (scored[0][i], name), (scored[1][j], name), kind)
         for name, (i, j) in zip(names, where, strict=True)
     ]
 
 
-def _blocks(run: FinishedRun) -> list[float]:
+def _blocks(run: _Side) -> list[float]:
     """Depths of the layers before the projection."""
     return [float(depth) for layer, depth in zip(run.layers, run.depths, strict=True) if is_block(layer)]
 
 
-def _at(run: FinishedRun, scores: Floats, depth: float) -> Place:
+def _at(run: _Side, scores: Floats, depth: float) -> Place:
     """Scores at a depth, linearly between the layers before the projection; the only one of a baseline everywhere."""
     places = [index for index, layer in enumerate(run.layers) if is_block(layer)]
     layers, scores, depths = [run.layers[index] for index in places], scores[places], run.depths[places]

@@ -69,7 +69,7 @@ def _facts(run: StudyRun) -> dict[str, str]:
 
 def _pictures(run: StudyRun, card: Card) -> str:
     """How pictures become the tower's square."""
-    whole = "height" in card.processor.get("size", {}) or run.settings.get("resize") == "squash"
+    whole = "height" in card.processor.get("size", {}) or run.settings.resize == "squash"
     return "whole, squashed to the square" if whole else "short side resized, centre cropped"
 
 

@@ -221,10 +221,10 @@ def _row(
 ) -> dict[str, object]:
     found = group.difference(first, second, place)
     same = first[1] == second[1]
-    return found | {
+    return found.to_row() | {
         **{"dataset": group.dataset, "level": group.level, "protocol": group.condition.protocol},
         **{"subset": group.subset, "distance": first[1] if same else f"{first[1]} / {second[1]}"},
-        **{"first": names[0], "second": names[1], "value_first": found["first"], "value_second": found["second"]},
+        **{"first": names[0], "second": names[1], "value_first": found.first, "value_second": found.second},
         **{"n": len(group.judgments.human), "n_clusters": group.clusters, "interval": group.interval},
     }
 

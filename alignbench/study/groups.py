@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from alignbench.arrays import Floats
-from alignbench.results.stored_run import SubsetJudgments
+from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.statistics.bootstrap import IntervalKind
-from alignbench.statistics.paired import Judged, difference_row, score_together
+from alignbench.statistics.paired import Judged, PairedDifference, paired_difference, score_together
 from alignbench.study.places import at_best, at_projection
 from alignbench.study.study_run import StudyRun
 
@@ -35,7 +35,7 @@ class Condition(NamedTuple):
         judgments: How many, and of which version of the data.
         tokens: Token view; empty for baselines, and so below.
         resize: How pictures are brought to the tower's size.
-        precision: Of the tower.
+        precision: Precision of the tower.
         calibration: What channel means are fitted on, where that is held out.
     """
 
@@ -62,17 +62,17 @@ class Condition(NamedTuple):
 def condition_of(run: StudyRun, subset: str) -> Condition:
     """How a run was measured on one of its subsets."""
     settings, judgments = run.settings, run.judgments[subset]
-    data = hashlib.sha256(f"{judgments.digest} {settings['data_fingerprint']}".encode()).hexdigest()
+    data = hashlib.sha256(f"{judgments.digest} {settings.data_fingerprint}".encode()).hexdigest()
     version = f"{len(judgments.human):,} of data {data[:12]}"
     if run.is_baseline:
         return Condition(run.protocol, version)
     return Condition(
         run.protocol,
         version,
-        tokens=str(settings.get("tokens") or ""),
-        resize=str(settings.get("resize") or ""),
-        precision=str(settings.get("precision") or ""),
-        calibration=str(settings.get("calibration_fingerprint") or "")[:12],
+        tokens=settings.tokens or "",
+        resize=str(settings.resize or ""),
+        precision=settings.precision,
+        calibration=(settings.calibration_fingerprint or "")[:12],
     )
 
 
@@ -81,7 +81,7 @@ class Group:
     """Runs that may be put side by side on one subset.
 
     Attributes:
-        subset: Which.
+        subset: Name of the subset.
         condition: How they were measured.
         runs: The runs, at least one; of several with the same label and distance the first stands for it.
     """
@@ -140,17 +140,17 @@ class Group:
         """Names of the layers of a label."""
         return self.series[label, distance].layers
 
-    def difference(self, first: tuple[str, str], second: tuple[str, str], place: str) -> dict[str, Any]:
-        """A row of paired difference, see `differences.difference_row`.
+    def difference(self, first: tuple[str, str], second: tuple[str, str], place: str) -> PairedDifference:
+        """The paired difference of two of its series at a place.
 
         Args:
             first: Label and distance.
-            second: What is subtracted.
-            place: Of `PLACES`; a baseline's one score stands at both.
+            second: Label and distance of what is subtracted.
+            place: One of `PLACES`; a baseline's one score stands at both.
         """
         at = at_projection if place == "projection" else at_best
         one, other = (at(self.layers(*key), self.scores(*key)) for key in (first, second))
-        return difference_row(place, 100.0 if place == "projection" else np.nan, one, other, self.interval)
+        return paired_difference(place, 100.0 if place == "projection" else np.nan, one, other, self.interval)
 
     @cached_property
     def _scored(self) -> tuple[dict[tuple[str, str], Floats], IntervalKind]:
@@ -167,7 +167,7 @@ class Group:
 
     def _judged(self, run: StudyRun, names: Sequence[str]) -> Judged:
         options = run.judgments[self.subset].options
-        return Judged(run.read_distances(names), options, str(run.record["kind"]), run.protocol == "corrected")
+        return Judged(run.distances_of(names), options, run.record.kind, run.protocol == "corrected")
 
 
 def groups_of(runs: Iterable[StudyRun]) -> tuple[Group, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +11,17 @@ from pathlib import Path
 from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
 from alignbench.models.cards import cards
-from alignbench.models.layer_names import is_plain
 from alignbench.results.folders import FILES
+from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.published import PAPER_SUBSETS
-from alignbench.results.run_folder import read_curve
-from alignbench.results.stored_run import SubsetJudgments, judgments_by_subset, read_record, shape_of_distances
+from alignbench.results.stored_run import StoredRun
 from alignbench.study.groups import CONDITIONS, Condition, Group, condition_of, groups_of
 from alignbench.study.study_run import StudyRun
 
 __all__ = ["Study", "StudyRun", "read_study", "run_folders"]
 
 _IDENTIFYING = {"model", "dataset", "protocol", "data_fingerprint"}
+_Judged = tuple[bytes, tuple[str, ...]]  # digest of a file of judgments, and which subsets of it are wanted
 _NAMED = 3  # at most so many runs are named where all others are alike
 
 
@@ -58,7 +57,7 @@ def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
     """
     found: list[StudyRun] = []
     refused: list[str] = []
-    known: dict[bytes, dict[str, SubsetJudgments]] = {}
+    known: dict[_Judged, dict[str, SubsetJudgments]] = {}
     for folder in dict.fromkeys(folder.resolve() for place in places for folder in run_folders(place) or [place]):
         try:
             found.append(_read(folder, known))
@@ -80,39 +79,26 @@ def run_folders(place: Path) -> list[Path]:
     return [path for path in below if not any(path.iterdir()) or any((path / name).exists() for name in FILES)]
 
 
-def _read(folder: Path, known: dict[bytes, dict[str, SubsetJudgments]]) -> StudyRun:
+def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> StudyRun:
     """Read all of a run but its distances.
 
     Args:
-        folder: Where it is.
-        known: Judgments that were read before, by what is in their file and which subsets are wanted.
+        folder: The run folder.
+        known: Judgments that were read before, which runs on the same ones share.
 
     Raises:
         DataError: If it is no whole run; names the folder or the file.
     """
     if not (folder / "run.json").is_file():
         raise DataError(f"{folder} holds no finished run: measure it again, or leave it out")
-    record, curve = read_record(folder), read_curve(folder)
-    settings = record["settings"]
-    if "kind" not in record or not isinstance(settings, dict) or not set(settings) >= _IDENTIFYING:
-        raise DataError(f"{folder / 'run.json'} lacks what a study needs: measure it again with --overwrite")
-    subsets = list(dict.fromkeys(curve.main()["subset"]))
-    path = folder / "judgments.parquet"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}): measure it again with --overwrite") from error
-    key = hashlib.sha256(content + repr(subsets).encode()).digest()
+    stored = StoredRun(folder)
+    stored.check_tells(_IDENTIFYING, "a study")
+    subsets = tuple(dict.fromkeys(stored.curve.main()["subset"]))
+    key = stored.judgments_digest, subsets
     if key not in known:
-        known[key] = judgments_by_subset(path, subsets)
-    layers, shapes = shape_of_distances(folder)
-    frame = curve.frame
-    most = max(int(some.options.max()) for some in known[key].values())
-    whole = all(len(shape) == 2 and shape[0] == len(layers) and shape[1] > most for shape in shapes.values())
-    named = [list(frame["layer"].unique()), sorted(frame["distance"].unique())]
-    if not whole or named != [list(layers), sorted(shapes)]:
-        raise DataError(f"the files of {folder} do not belong together: measure it again with --overwrite")
-    return StudyRun(folder, curve, record, tuple(filter(is_plain, layers)), known[key])
+        known[key] = stored.judgments(subsets)
+    stored.check_together(max(int(some.options.max()) for some in known[key].values()))
+    return StudyRun(stored, stored.curve, known[key])
 
 
 # -------------------------------------------------------------------------------------------------- order
@@ -141,7 +127,7 @@ def _with_doubles_marked(runs: Sequence[StudyRun]) -> list[StudyRun]:
     seen: dict[str, set[str]] = {}  # distances by everything else that settles the plain layers
     doubled = set()
     for run in sorted(runs, key=lambda run: bool(run.curve.transform)):
-        settled = run.settings | {"model": run.model, "transform": None, "distance": None}
+        settled = run.settings.to_json() | {"model": run.model, "transform": None, "distance": None}
         there = seen.setdefault(json.dumps(settled, sort_keys=True), set())
         if run.curve.transform and there.issuperset(run.distances):
             doubled.add(run)
@@ -171,7 +157,7 @@ def _remarks(runs: Sequence[StudyRun]) -> Iterator[str]:
             for distance in run.distances:
                 seen.setdefault((run.label, distance, condition), []).append(run.folder.name)
         for folders in dict.fromkeys(tuple(folders) for folders in seen.values() if len(folders) > 1):
-            weights = {run.settings.get("model_fingerprint") for run, _ in some if run.folder.name in folders}
+            weights = {run.settings.model_fingerprint for run, _ in some if run.folder.name in folders}
             kind = "are of one model" if len(weights) == 1 else "have one name and different weights: rename the models"
             yield f"{dataset} {subset}: {', '.join(folders)} {kind}; comparisons take the first"
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from alignbench.arrays import Floats
 from alignbench.models.cards import Card, cards
-from alignbench.models.layer_names import IMAGE, is_plain, rows_of
+from alignbench.models.layer_names import IMAGE, is_plain
+from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_curves, published_name
-from alignbench.results.stored_run import SubsetJudgments
+from alignbench.results.run_record import RunRecord, RunSettings
+from alignbench.results.stored_run import StoredRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,20 +23,31 @@ class StudyRun:
     """One run of a study.
 
     Attributes:
-        folder: Where it is.
-        curve: Its scores, those of an aligned layer too.
-        record: `run.json`.
-        layers: Names of its layers as the model has them: findings and factors are about these.
-        judgments: By subset.
+        stored: Its folder, from which distances are read where they are scored.
+        curve: Its scores, those of an aligned layer too; those of some distances where a study is of these alone.
+        judgments: Its judgments by subset, which runs on the same ones share.
         doubled: Whether another run of the study has those layers, without a transform or with another.
     """
 
-    folder: Path
+    stored: StoredRun
     curve: LayerCurve
-    record: dict[str, Any]
-    layers: tuple[str, ...]
     judgments: dict[str, SubsetJudgments]
     doubled: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self.stored.folder
+
+    @property
+    def record(self) -> RunRecord:
+        """What its `run.json` tells."""
+        return self.stored.record
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Names of its layers as the model has them: findings and factors are about these."""
+        return tuple(filter(is_plain, self.stored.layers))
 
     @cached_property
     def label(self) -> str:
@@ -50,29 +60,29 @@ class StudyRun:
         return self.curve.model
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> RunSettings:
         """Every setting that can change a number."""
-        return dict(self.record["settings"])
+        return self.record.settings
 
     @cached_property
     def dataset(self) -> str:
         """Name of the data set."""
-        return str(self.curve.frame["dataset"].iloc[0])
+        return self.curve.dataset
 
     @cached_property
     def level(self) -> str:
         """Level of abstraction: `low`, `middle` or `high`."""
-        return str(self.curve.frame["level"].iloc[0])
+        return self.curve.level
 
     @cached_property
     def protocol(self) -> str:
         """`paper` or `corrected`."""
-        return str(self.curve.frame["protocol"].iloc[0])
+        return self.curve.protocol
 
     @property
     def observers(self) -> str:
         """Who judged: `people`, or who else."""
-        return str(self.record.get("observers", "people"))
+        return self.record.observers or "people"
 
     @cached_property
     def distances(self) -> tuple[str, ...]:
@@ -87,7 +97,7 @@ class StudyRun:
     @cached_property
     def depths(self) -> Floats:
         """Depths of its layers in percent, (layers,)."""
-        return np.asarray(rows_of(self.curve.frame.drop_duplicates("layer"), is_plain)["depth"], dtype=np.float64)
+        return self.stored.depths[[self.stored.layers.index(layer) for layer in self.layers]]
 
     @property
     def trained(self) -> bool:
@@ -95,8 +105,8 @@ class StudyRun:
 
         A run that has an aligned layer beside the plain ones is one by these, unless another run has them already.
         """
-        transformed = bool(self.settings.get("transform")) and not self.curve.transform
-        return not (self.is_baseline or self.settings.get("random_init") or transformed or self.doubled)
+        transformed = bool(self.settings.transform) and not self.curve.transform
+        return not (self.is_baseline or self.settings.random_init or transformed or self.doubled)
 
     @cached_property
     def published(self) -> str:
@@ -116,19 +126,13 @@ class StudyRun:
     @property
     def factors(self) -> dict[str, Any]:
         """The factors of the model's card; empty without one."""
-        return dict(self.record.get("factors") or (self.card.factors if self.card else {}))
+        return dict(self.record.factors or (self.card.factors if self.card else {}))
 
-    def read_distances(self, names: Sequence[str], layers: Sequence[str] = ()) -> Floats:
-        """Distances of some names, one after another, (names x layers, pairs).
+    def distances_of(self, names: Sequence[str], layers: Sequence[str] = ()) -> Floats:
+        """Distances of some names, one after another, (names x layers, pairs), read from its folder.
 
         Args:
-            names: Of the distances.
-            layers: Which, in this order; the plain ones if none are given.
+            names: Names of the distances.
+            layers: Names of the layers, in this order; the plain ones if none are given.
         """
-        from safetensors import safe_open
-
-        with safe_open(self.folder / "distances.safetensors", framework="numpy") as file:
-            there = json.loads(file.metadata()["layers"])
-            rows = [there.index(layer) for layer in layers or self.layers]
-            kept = slice(None) if rows == [*range(len(there))] else rows
-            return np.concatenate([file.get_tensor(name)[kept] for name in names])
+        return self.stored.distances(names, layers or self.layers)

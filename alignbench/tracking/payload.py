@@ -6,7 +6,7 @@ here knows W&B.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from alignbench.errors import DataError
 from alignbench.models.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, rows_of
 from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
 from alignbench.results.published import published_for
-from alignbench.results.run_folder import find_runs, read_curve
+from alignbench.results.run_folder import find_runs
+from alignbench.results.run_record import RunRecord
+from alignbench.results.stored_run import StoredRun
 
 _SETTINGS = (
     *("model", "dataset", "protocol", "subset", "distance", "tokens", "resize", "precision", "random_init", "seed"),
@@ -42,20 +44,22 @@ class Line:
     value: tuple[float, ...]
 
 
-def configuration(record: dict[str, Any]) -> dict[str, Any]:
+def configuration(record: RunRecord) -> dict[str, Any]:
     """The configuration of a run, flat but for timing and versions, so that runs can be grouped by any of it.
 
     Args:
-        record: `run.json`.
+        record: What its `run.json` tells.
 
     Returns:
         Every factor of the model's card under its own name, every setting, and how the run went.
     """
-    settings = {name: record["settings"].get(name) for name in _SETTINGS}
-    if isinstance(settings["transform"], dict):
+    there = record.settings.to_json()
+    settings = {name: there.get(name) for name in _SETTINGS}
+    if isinstance(settings["transform"], Mapping):
         settings["transform"] = settings["transform"]["name"]
-    details = {name: record[name] for name in _DETAILS if name in record}
-    return {**record.get("factors", {}), **settings, **details}
+    told = {name: getattr(record, name) for name in _DETAILS}
+    details = {name: value for name, value in told.items() if value not in (None, "", {})}
+    return {**record.factors, **settings, **details}
 
 
 def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
@@ -130,17 +134,16 @@ def baselines_beside(folder: Path, curve: LayerCurve) -> list[LayerCurve]:
 
     Folders that cannot be read are left out: they are not what is being logged.
     """
-    wanted = tuple(curve.frame[["dataset", "protocol"]].iloc[0])
     found = []
     for other in find_runs([folder.parent]):
         if other == folder or other.name.startswith("."):
             continue
         try:
-            beside = read_curve(other)
+            beside = StoredRun(other).curve
         except DataError:
             continue
         is_baseline = bool((beside.frame["layer"] == IMAGE).all())
-        if is_baseline and tuple(beside.frame[["dataset", "protocol"]].iloc[0]) == wanted:
+        if is_baseline and (beside.dataset, beside.protocol) == (curve.dataset, curve.protocol):
             found.append(beside)
     return found
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from alignbench.errors import AlignbenchWarning, one_line
 from alignbench.results.layer_curve import LayerCurve
-from alignbench.results.run_folder import read_curve
-from alignbench.results.stored_run import read_record
+from alignbench.results.stored_run import StoredRun
 from alignbench.tracking.modes import resolve_mode, silence
 from alignbench.tracking.payload import baselines_beside, charts, configuration, scores_by_depth, summary
 from alignbench.tracking.wandb_init import artifact_of, start_run
@@ -93,8 +92,9 @@ def log_run(folder: Path, mode: str) -> Path:
     Raises:
         Exception: Whatever W&B raises.
     """
-    record, curve = read_record(folder), read_curve(folder)
-    with _start_for(folder, record, curve, mode) as run:
+    stored = StoredRun(folder)
+    curve = stored.curve
+    with _start_for(stored, mode) as run:
         _log_scores(run, curve)
         _log_media(run, folder, curve)
         run.summary.update(summary(curve))
@@ -102,15 +102,15 @@ def log_run(folder: Path, mode: str) -> Path:
         return Path(run.settings.sync_dir)
 
 
-def _start_for(folder: Path, record: dict[str, Any], curve: LayerCurve, mode: str) -> wandb.Run:
-    dataset = str(curve.frame["dataset"].iloc[0])
+def _start_for(stored: StoredRun, mode: str) -> wandb.Run:
+    curve = stored.curve
     return start_run(
-        folder,
+        stored.folder,
         mode,
-        f"{curve.label} on {dataset}",
-        group=dataset,
+        f"{curve.label} on {curve.dataset}",
+        group=curve.dataset,
         job_type="baseline" if (curve.frame["layer"] == "image").all() else "model",
-        config={**configuration(record), "run_folder": folder.name},
+        config={**configuration(stored.record), "run_folder": stored.folder.name},
     )
 
 
@@ -131,7 +131,7 @@ def _log_media(run: wandb.Run, folder: Path, curve: LayerCurve) -> None:
             xs=[line.depth for line in lines],
             ys=[line.value for line in lines],
             keys=[line.name for line in lines],
-            title=f"{curve.label} on {curve.frame['dataset'].iloc[0]}: {name.removeprefix('curves/')}",
+            title=f"{curve.label} on {curve.dataset}: {name.removeprefix('curves/')}",
             xname="depth",
             split_table=True,
         )
@@ -143,6 +143,5 @@ def _log_media(run: wandb.Run, folder: Path, curve: LayerCurve) -> None:
 
 def _artifact(folder: Path, curve: LayerCurve) -> wandb.Artifact:
     """The files that scores can be made again from; measuring again makes a further version."""
-    first = curve.frame.iloc[0]
-    about = {"model": curve.label, "dataset": str(first["dataset"]), "protocol": str(first["protocol"])}
+    about = {"model": curve.label, "dataset": curve.dataset, "protocol": curve.protocol}
     return artifact_of(folder, "layer-curve", about, [folder / file for file in _FILES])

@@ -30,8 +30,8 @@ def start_run(folder: Path, mode: str, name: str, *, group: str, job_type: str, 
     Args:
         folder: What is logged. W&B's own files go to `.wandb` beside it, or where `WANDB_DIR` says.
         mode: `online` or `offline`.
-        name: Of the run, unless the environment has one.
-        group: Likewise.
+        name: Name of the run, unless the environment has one.
+        group: Group of the run, unless the environment has one.
         job_type: Kind of run.
         config: Its configuration.
     """

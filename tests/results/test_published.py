@@ -26,6 +26,7 @@ from alignbench.results.published import (
     published_for,
     published_name,
 )
+from alignbench.results.run_record import RunSettings
 
 BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
 BIOMED = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
@@ -58,6 +59,10 @@ def curve_like(
     ]
     frame = pd.DataFrame(rows)[list(COLUMNS)]
     return LayerCurve(edit(frame) if edit else frame)
+
+
+def settings_of(**settings: object) -> RunSettings:
+    return RunSettings.from_json(settings)
 
 
 def run_folder(root: Path, name: str, curve: LayerCurve, **settings: object) -> Path:
@@ -169,13 +174,13 @@ def test_what_cannot_be_compared_is_not(label: str, edit: Edit | None, reason: s
     curve = curve_like(BASE_32, "nights", label=label, edit=edit)
     assert reason in obstacle(curve)
     assert published_for(curve).empty
-    assert compare_with_published(curve, {}).empty
+    assert compare_with_published(curve, settings_of()).empty
 
 
 @pytest.mark.parametrize("dataset", MAIN)
 def test_what_can_be_compared_is(dataset: str) -> None:
     assert obstacle(curve_like(BASE_32, dataset)) == ""
-    assert len(compare_with_published(curve_like(BASE_32, dataset), {})) == 14
+    assert len(compare_with_published(curve_like(BASE_32, dataset), settings_of())) == 14
 
 
 def test_things_needs_the_subset_of_the_paper() -> None:
@@ -195,7 +200,7 @@ def test_ours_and_theirs_stand_side_by_side() -> None:
         frame.loc["layer_3", ["ci_low", "ci_high"]] = np.nan
         return frame.reset_index(drop=True)
 
-    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), {}).set_index("layer")
+    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), settings_of()).set_index("layer")
     first, last = table.loc["layer_0"], table.loc["projection"]
     assert (first["ours"], first["published"]) == (0.57, 0.54903)
     assert first["difference"] == pytest.approx(0.02097)
@@ -210,7 +215,7 @@ def test_ours_and_theirs_stand_side_by_side() -> None:
 @pytest.mark.parametrize(("low", "high", "inside"), [(0.681, 0.7, True), (0.6, 0.681, True), (0.6811, 0.7, False)])
 def test_the_ends_of_an_interval_are_inside(low: float, high: float, inside: bool) -> None:
     curve = curve_like("lpips", "nights", label="lpips-alex", edit=lambda f: f.assign(ci_low=low, ci_high=high))
-    assert compare_with_published(curve, {})["inside"].tolist() == [inside]
+    assert compare_with_published(curve, settings_of())["inside"].tolist() == [inside]
 
 
 def test_every_metric_and_distance_that_both_have_is_compared_and_no_other() -> None:
@@ -218,7 +223,7 @@ def test_every_metric_and_distance_that_both_have_is_compared_and_no_other() -> 
         parts = [frame, frame.assign(metric="kendall"), frame.assign(subset="distortion_07", value=0.9)]
         return pd.concat(parts, ignore_index=True)
 
-    table = compare_with_published(curve_like(BASE_16, "tid2013", 0.002, edit=measured), {})
+    table = compare_with_published(curve_like(BASE_16, "tid2013", 0.002, edit=measured), settings_of())
     assert table.groupby(["distance", "metric"]).size().to_dict() == {
         **{(distance, metric): 14 for distance in ("cosine", "euclidean") for metric in ("pearson", "spearman")},
         ("normalized_euclidean", "spearman"): 14,
@@ -231,7 +236,7 @@ def test_scores_that_are_missing_give_no_difference() -> None:
     def measured(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(**{name: frame[name].where(frame["layer"] != "layer_2") for name in ("value", "ci_low")})
 
-    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), {}).set_index("layer")
+    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), settings_of()).set_index("layer")
     assert np.isnan(table.loc["layer_2", "difference"])
     assert pd.isna(table.loc["layer_2", "inside"])
     assert table["difference"].count() == 13
@@ -274,18 +279,18 @@ def test_nothing_else_is_odd() -> None:
 
 
 def test_the_note_of_a_row_holds_its_oddity() -> None:
-    table = compare_with_published(curve_like(BIOMED, "things"), {}).set_index("layer")
+    table = compare_with_published(curve_like(BIOMED, "things"), settings_of()).set_index("layer")
     assert "cannot come from the released script" in table.loc["projection", "note"]
     assert "released script" not in table.loc["layer_12", "note"]
     vgg = curve_like("lpips", "tid2013", label="lpips-vgg")
-    assert "0.6696" in compare_with_published(vgg, {})["note"].iloc[0]
+    assert "0.6696" in compare_with_published(vgg, settings_of())["note"].iloc[0]
 
 
 def test_a_whole_run_of_the_paper_needs_no_note() -> None:
-    settings = {"precision": "fp32", "resize": "checkpoint", "limit": None}
+    settings = settings_of(precision="fp32", resize="checkpoint", limit=None)
     for dataset in ("tid2013", "nights"):
         assert caveats(curve_like(BASE_32, dataset), settings) == []
-    assert caveats(curve_like("pixels", "nights"), {"precision": "fp32", "resize": 224}) == []
+    assert caveats(curve_like("pixels", "nights"), settings_of(precision="fp32", resize=224)) == []
 
 
 @pytest.mark.parametrize(
@@ -299,13 +304,13 @@ def test_a_whole_run_of_the_paper_needs_no_note() -> None:
 )
 def test_what_else_differs_is_said(label: str, edit: Edit | None, settings: dict[str, object], words: str) -> None:
     curve = curve_like(BASE_32, "nights", label=label, edit=edit)
-    [note] = caveats(curve, settings)
+    [note] = caveats(curve, settings_of(**settings))
     assert words in note
-    assert compare_with_published(curve, settings)["note"].tolist() == [note] * 14
+    assert compare_with_published(curve, settings_of(**settings))["note"].tolist() == [note] * 14
 
 
 def test_things_is_said_to_need_a_paired_comparison() -> None:
-    [note] = caveats(curve_like(BASE_32, "things"), {})
+    [note] = caveats(curve_like(BASE_32, "things"), settings_of())
     assert "1 to 2 points" in note
 
 
@@ -314,9 +319,9 @@ def test_channel_means_fitted_on_more_than_testset1_are_said() -> None:
         return pd.concat([frame, frame.assign(subset="validationset", n=453_642)], ignore_index=True)
 
     curve = curve_like(BASE_32, "things", edit=both)
-    notes = caveats(curve, {})
+    notes = caveats(curve, settings_of())
     assert "channel means are fitted on testset1 and validationset together, theirs on testset1" in notes
-    assert set(compare_with_published(curve, {})["n"]) == {15_640}
+    assert set(compare_with_published(curve, settings_of())["n"]) == {15_640}
 
 
 # --- The command ----------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from alignbench.errors import AlignbenchError, DataError
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.report.figures.curves import draw_curve
 from alignbench.results.layer_curve import COLUMNS
-from alignbench.results.run_folder import Run, find_runs, folder_name, read_curve, run_hash, write_run
+from alignbench.results.run_folder import Run, find_runs, folder_name, run_hash, write_run
+from alignbench.results.stored_run import StoredRun
 from alignbench.statistics.agreement import correct_choices
 from alignbench.statistics.scores import RATING_METRICS, score_choices, score_ratings
 
@@ -198,7 +199,7 @@ def test_scoring_the_folder_again_gives_the_curve(runs: dict[str, Run], tmp_path
                 for row, layer in enumerate(layers):
                     ends = (float(end[row]) for end in (found.value, found.low, found.high))
                     again[subset, distance, layer, found.metric] = (*ends, len(rows), found.clusters)
-    curve = read_curve(folder).frame
+    curve = StoredRun(folder).curve.frame
     assert len(curve) == len(again)
     for row in curve.itertuples():
         expected = again[row.subset, row.distance, row.layer, row.metric]
@@ -310,13 +311,13 @@ def round_trip(curve: LayerCurve, folder: Path) -> LayerCurve:
     folder.mkdir(exist_ok=True)
     curve.frame.to_csv(folder / "curve.csv", index=False)
     (folder / "run.json").write_text("{}")
-    return read_curve(folder)
+    return StoredRun(folder).curve
 
 
 @pytest.mark.parametrize("name", [*MEASURED, "pixels"])
 def test_a_curve_comes_back_bit_for_bit(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
     before = runs[name].curve.frame
-    after = read_curve(write_run(runs[name], tmp_path, draw_nothing)).frame
+    after = StoredRun(write_run(runs[name], tmp_path, draw_nothing)).curve.frame
     pd.testing.assert_frame_equal(after, before, check_exact=True, check_dtype=False)
 
 
@@ -345,14 +346,14 @@ def test_a_label_comes_back_as_it_was(tmp_path: Path, label: str) -> None:
 
 
 def test_empty_token_views_stay_empty_text(runs: dict[str, Run], folder: Path) -> None:
-    frame = read_curve(folder).frame
+    frame = StoredRun(folder).curve.frame
     assert (frame.loc[frame["layer"] == "projection", "tokens"] == "").all()
     assert (frame.loc[frame["layer"] != "projection", "tokens"] == "all").all()
 
 
 def test_a_folder_without_run_json_is_no_run(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"run\.json"):
-        read_curve(tmp_path)
+        _ = StoredRun(tmp_path).curve
     with pytest.raises(DataError, match="holds no run folder"):
         find_runs([tmp_path])
     assert find_runs([folder]) == find_runs([folder.parent]) == [folder]

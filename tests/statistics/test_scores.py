@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from alignbench.statistics.bootstrap import cluster_weights
-from alignbench.statistics.scores import Scores, compare_choices, compare_ratings, score_choices, score_ratings
+from alignbench.statistics.scores import Scores, score_choices, score_ratings
+from paired_scores import compare_choices, compare_ratings
 from reference import (
     RATING_METRICS,
     bootstrap_interval,

@@ -174,8 +174,8 @@ def test_differences_are_those_of_two_runs_alone(root: Path, dataset: str, other
             expected = alone.loc[name, place]
             found = group.difference((BASE_32, distance), (other, theirs), place)
             for column in ("first", "second", "difference", "ci_low", "ci_high", "p"):
-                assert found[column] == pytest.approx(expected[column], rel=1e-9, abs=1e-12), column
-            assert (found["first_layer"], found["second_layer"]) == (expected["first_layer"], expected["second_layer"])
+                assert getattr(found, column) == pytest.approx(expected[column], rel=1e-9, abs=1e-12), column
+            assert (found.first_layer, found.second_layer) == (expected["first_layer"], expected["second_layer"])
             assert (group.interval, group.clusters) == (expected["interval"], expected["n_clusters"])
 
 
@@ -191,7 +191,7 @@ def test_ties_count_as_the_protocol_says(tmp_path: Path) -> None:
             save_file({MAIN[0]: values}, path, metadata=metadata)
         study, _ = read_study([tmp_path / protocol])
         [group] = study.groups
-        found[protocol] = group.difference((BASE_16, MAIN[0]), (BASE_32, MAIN[0]), "projection")
+        found[protocol] = group.difference((BASE_16, MAIN[0]), (BASE_32, MAIN[0]), "projection").to_row()
         alone = compare(*(run.folder for run in study.runs)).set_index("place").loc["projection"]
         for name in ("first", "second", "difference", "ci_low", "ci_high"):
             assert found[protocol][name] == pytest.approx(alone[name], rel=0, abs=1e-12)
@@ -203,11 +203,11 @@ def test_the_order_of_judgments_does_not_matter(tmp_path: Path) -> None:
     first, second = (write_made(made(model, "nights", "middle"), tmp_path / "one") for model in (BASE_16, BASE_32))
     [group] = read_study([first, second])[0].groups
     keys = (BASE_16, MAIN[0]), (BASE_32, MAIN[0])
-    expected = group.difference(*keys, "best layer")
+    expected = group.difference(*keys, "best layer").to_row()
     table = pd.read_parquet(second / "judgments.parquet")
     table.sample(frac=1.0, random_state=3).to_parquet(second / "judgments.parquet", index=False)
     [group] = read_study([first, second])[0].groups
-    found = group.difference(*keys, "best layer")
+    found = group.difference(*keys, "best layer").to_row()
     assert {name: found[name] for name in ("difference", "ci_low", "ci_high")} == pytest.approx(
         {name: expected[name] for name in ("difference", "ci_low", "ci_high")}, rel=0, abs=1e-12
     )

@@ -23,6 +23,7 @@ from alignbench.models.cards import cards
 from alignbench.results.folders import is_complete
 from alignbench.results.layer_curve import COLUMNS, LayerCurve
 from alignbench.results.published import published_curves
+from alignbench.results.run_record import RunRecord
 from alignbench.tracking.modes import resolve_mode
 from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
 from wandb_runs import (
@@ -198,7 +199,9 @@ def test_layers_without_a_score_and_breakdowns_are_left_out() -> None:
 
 
 def test_a_model_without_a_card_has_no_factors() -> None:
-    found = configuration({"settings": {"model": "mine", "seed": 1}, "factors": {}, "level": "low"})
+    found = configuration(
+        RunRecord.from_json({"label": "mine", "settings": {"model": "mine", "seed": 1}, "factors": {}, "level": "low"})
+    )
     assert (found["model"], found["seed"], found["level"]) == ("mine", 1, "low")
     assert "architecture" not in found
 

@@ -30,8 +30,8 @@ from alignbench.models.layer_names import is_aligned, is_plain
 from alignbench.report.figures.curves import channels_figure, curves_figure
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_for
-from alignbench.results.run_folder import read_curve as read_layer_curve
 from alignbench.results.run_folder import run_hash
+from alignbench.results.stored_run import StoredRun
 from alignbench.study.alignment_factor import alignment_of
 from alignbench.study.comparison import compare
 from alignbench.study.factors import factors_of
@@ -256,7 +256,7 @@ def test_a_transform_of_another_model_can_be_forced(tiny_tower: Folders, tmp_pat
     folder = run_command(capsys, "--model", tiny_tower("clip"), *options, *forced, "--random-init", "--seed", "3")
     assert read_record(folder)["label"] == "clip@random-3@mine"
     assert folder.name.startswith("clip@random-3@mine__shapes-low__")
-    curve = read_layer_curve(folder)
+    curve = StoredRun(folder).curve
     assert (curve.model, curve.transform) == ("clip@random-3", "mine")
     header = [str(column.header) for column in twin_table([curve, curve], "t").columns]
     assert header[-2:] == ["aligned by mine, mean", "min .. max"]
@@ -339,7 +339,7 @@ def test_settings_without_a_transform_are_what_they_were(aligned: Aligned) -> No
         "layer": "projection",
         "sha256": chosen(aligned.transforms["turned"]).digest,
     }
-    assert configuration(read_record(aligned.turned))["transform"] == "turned"
+    assert configuration(StoredRun(aligned.turned).record)["transform"] == "turned"
 
 
 # --- Downstream -----------------------------------------------------------------------------------------------------
@@ -404,7 +404,7 @@ def test_the_best_layer_is_a_plain_one_unless_asked() -> None:
 
 
 def test_the_printed_table_has_a_column_of_it(aligned: Aligned) -> None:
-    plain, after = (read_layer_curve(folder) for folder in (aligned.plain, aligned.turned))
+    plain, after = (StoredRun(folder).curve for folder in (aligned.plain, aligned.turned))
     table = score_table([plain, after], "t")
     header = [str(column.header) for column in table.columns]
     assert header[5:] == ["best", "95 % interval", "projection", "95 % interval", "aligned", "95 % interval"]
@@ -445,7 +445,7 @@ def test_layers_after_an_aligned_one_are_compared_with_themselves(
 
 
 def test_it_is_a_star_beside_the_line(aligned: Aligned) -> None:
-    curve = read_layer_curve(aligned.turned)
+    curve = StoredRun(aligned.turned).curve
     figure = curves_figure([curve], ["cosine"])
     [axis] = figure.axes
     [line] = [line for line in axis.get_lines() if not str(line.get_label()).startswith("_")]
@@ -464,7 +464,7 @@ def test_it_is_a_star_beside_the_line(aligned: Aligned) -> None:
 
 
 def test_the_summary_and_the_charts_of_wandb_have_it(aligned: Aligned) -> None:
-    plain, after = (read_layer_curve(folder) for folder in (aligned.plain, aligned.turned))
+    plain, after = (StoredRun(folder).curve for folder in (aligned.plain, aligned.turned))
     extra = {f"aligned/{name}": scores(aligned.turned, "projection_aligned", name) for name in NAMES}
     told, expected = summary(after), summary(plain) | extra
     assert told.keys() == expected.keys()
@@ -541,7 +541,7 @@ def test_the_report_shows_before_and_after(aligned: Aligned, tmp_path: Path) -> 
 
 def test_the_published_values_stand_beside_the_plain_layers(tmp_path: Path) -> None:
     folder = write_made(Made(BASE_32, "nights", 60, as_published, NAMES), tmp_path)
-    plain = read_layer_curve(folder)
+    plain = StoredRun(folder).curve
     after = plain.frame[plain.frame["layer"] == "projection"].assign(layer="projection_aligned")
     frame = pd.concat([plain.frame, after], ignore_index=True).assign(model=f"{BASE_32}@glocal")
     pd.testing.assert_frame_equal(published_for(LayerCurve(frame)), published_for(plain))

@@ -25,12 +25,12 @@ def compare(
     They are taken at the projection, at the best layer and at every layer.
     """
     from alignbench.cli.console import print_table
-    from alignbench.results.stored_run import read_run
+    from alignbench.results.stored_run import StoredRun
     from alignbench.study.comparison import compare as compare_runs
     from alignbench.study.comparison import fitted_apart
 
     table = compare_runs(first, second, seed)
-    runs = read_run(first), read_run(second)
+    runs = StoredRun(first), StoredRun(second)
     labels = [run.label for run in runs]
     if labels[0] == labels[1]:
         labels = [first.name, second.name]

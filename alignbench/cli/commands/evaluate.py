@@ -73,8 +73,9 @@ def evaluate(
     from alignbench.cli.progress import LearningProgress
     from alignbench.measurement.sources import ready_tower
     from alignbench.report.figures.similarity import draw_similarities
-    from alignbench.report.panels import SIMULATED, is_simulated
+    from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
+    from alignbench.results.layer_curve import is_simulated
     from alignbench.transforms.aligned_layer import transformed_layer
     from alignbench.transforms.evaluation.folder import read_evaluation
     from alignbench.transforms.evaluation.run import Evidence, run_evaluation

@@ -150,7 +150,8 @@ def ceiling_table(frame: pd.DataFrame) -> Table:
     """What a linear readout reaches at each layer, beside zero-shot."""
     from rich.table import Table
 
-    from alignbench.report.panels import SIMULATED, is_simulated
+    from alignbench.report.panels import SIMULATED
+    from alignbench.results.layer_curve import is_simulated
 
     first = frame.iloc[0]
     simulated = f" ({SIMULATED})" if is_simulated(str(first["dataset"])) else ""

@@ -98,9 +98,10 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
 
 def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
     from alignbench.report.figures.curves import curves_figure, save_figure
-    from alignbench.results.run_folder import find_runs, read_curve
+    from alignbench.results.run_folder import find_runs
+    from alignbench.results.stored_run import StoredRun
 
-    curves = [read_curve(folder) for folder in find_runs(list(places))]
+    curves = [StoredRun(folder).curve for folder in find_runs(list(places))]
     _check(distances, curves)
     output.parent.mkdir(parents=True, exist_ok=True)
     save_figure(curves_figure(curves, distances), output)

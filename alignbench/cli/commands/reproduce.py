@@ -28,22 +28,22 @@ def reproduce(
 
     from alignbench.cli.console import print_table
     from alignbench.results.published import SOURCE, caveats, compare_with_published, obstacle
-    from alignbench.results.run_folder import find_runs, read_curve
-    from alignbench.results.stored_run import read_record
+    from alignbench.results.run_folder import find_runs
+    from alignbench.results.stored_run import StoredRun
 
     if output is not None and output.suffix.lower() != ".csv":
         raise UsageError(f"{output} has no ending of a table: use .csv")
     tables = []
     for folder in dict.fromkeys(find_runs(runs)):
-        curve, settings = read_curve(folder), read_record(folder)["settings"]
-        dataset = curve.frame["dataset"].iloc[0]
+        stored = StoredRun(folder)
+        curve, settings = stored.curve, stored.settings
         reason = obstacle(curve)
         if reason:
-            print(f"{curve.label} on {dataset} is not compared: {reason} ({folder})")
+            print(f"{curve.label} on {curve.dataset} is not compared: {reason} ({folder})")
             continue
         table = compare_with_published(curve, settings)
         for (distance, metric), part in table.groupby(_PARTS, sort=False):
-            print_table(_layer_table(part, f"{curve.label} on {dataset}, {distance}, {metric}"))
+            print_table(_layer_table(part, f"{curve.label} on {curve.dataset}, {distance}, {metric}"))
             print(_verdict(part))
         for text in caveats(curve, settings):
             print(f"note: {text}")

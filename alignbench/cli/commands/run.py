@@ -141,7 +141,7 @@ def run(
         if seeds == 1:
             _show([found[1]], [found[0]], twins=False)
     for name in names if seeds > 1 else ():
-        twins = [(folder, curve) for folder, curve in finished if curve.frame["dataset"].iloc[0] == name]
+        twins = [(folder, curve) for folder, curve in finished if curve.dataset == name]
         _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
     if tracker is not None and tracker.offline:
         complain(tracker.how_to_upload())
@@ -192,20 +192,14 @@ def _run_one(
 def _show(curves: list[LayerCurve], folders: list[Path], twins: bool) -> None:
     """Print scores on one data set, and the run folders below."""
     from alignbench.cli.console import print_table, score_table, twin_table
+    from alignbench.report.panels import SIMULATED
 
     if not curves:
         return
-    dataset = str(curves[0].frame["dataset"].iloc[0])
-    title = f"{dataset}{_observers(dataset)}"
+    title = curves[0].dataset + (f" ({SIMULATED})" if curves[0].is_simulated else "")
     print_table(twin_table(curves, title) if twins else score_table(curves, f"{curves[0].label} on {title}"))
     for folder in folders:
         print(folder)
-
-
-def _observers(dataset: str) -> str:
-    from alignbench.datasets import DATASETS
-
-    return " (simulated observers, not human data)" if DATASETS.load(dataset).packaged else ""
 
 
 def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None = None) -> tuple[Path, LayerCurve]:
@@ -214,7 +208,8 @@ def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | N
     from alignbench.measurement.pipeline import measure_cell
     from alignbench.report.figures.curves import draw_channels, draw_curve
     from alignbench.results.folders import check_writable, is_complete
-    from alignbench.results.run_folder import read_curve, write_run
+    from alignbench.results.run_folder import write_run
+    from alignbench.results.stored_run import StoredRun
     from alignbench.tracking.modes import under_agent
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
@@ -231,14 +226,14 @@ def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | N
         print(f"{cell.label} on {cell.dataset} is finished: taken from {found[0]}", file=sys.stderr)
         if tracker is not None and under_agent():
             tracker.log(found[0])
-        return found[0], read_curve(found[0])
+        return found[0], StoredRun(found[0]).curve
     _say_change(measured)
     channels = measured.channels
 
     def draw(curve: LayerCurve, folder: Path) -> None:
         draw_curve(curve, folder)
         if channels is not None:
-            draw_channels(channels, folder, f"{curve.label} on {curve.frame['dataset'].iloc[0]}")
+            draw_channels(channels, folder, f"{curve.label} on {curve.dataset}")
 
     folder = write_run(measured, output, draw, overwrite)
     if tracker is not None:

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from alignbench.report.figures.curves import save_figure
-from alignbench.report.panels import is_simulated
+from alignbench.results.layer_curve import is_simulated
 
 _LINES = (
     ("before", "zero-shot", "#0072b2", "o", -0.7),

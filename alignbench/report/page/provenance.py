@@ -27,16 +27,15 @@ def provenance(runs: Sequence[StudyRun]) -> tuple[dict[str, str], Plain]:
 
 def _facts(run: StudyRun) -> dict[str, str]:
     """Of a run: its folder's name, judgments, settings and versions, but no places on the machine it ran on."""
-    record, settings = run.record, dict(run.record["settings"])
+    record, settings = run.record, run.settings.to_json()
     counts = run.curve.primary().groupby("subset", sort=False)["n"].max()
     facts = {"run": run.folder.name, "model": str(settings.pop("model", run.label))}
     settings.pop("subset", None)
     facts["judgments"] = ", ".join(f"{name} {n:,}" for name, n in counts.items())
     facts |= {name.replace("_", " "): _setting(name, value) for name, value in settings.items()}
-    kinds = record.get("interval", {})
-    facts |= {"observers": str(record.get("observers", "")), "interval": ", ".join(dict.fromkeys(kinds.values()))}
-    facts["device"] = str(record.get("execution", {}).get("device", ""))
-    return facts | {name: str(version) for name, version in record.get("versions", {}).items()}
+    facts |= {"observers": record.observers, "interval": ", ".join(dict.fromkeys(record.interval.values()))}
+    facts["device"] = str(record.execution.get("device", ""))
+    return facts | {name: str(version) for name, version in record.versions.items()}
 
 
 def _setting(name: str, value: Any) -> str:

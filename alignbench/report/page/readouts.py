@@ -14,7 +14,7 @@ from alignbench.models.layer_names import IMAGE, PROJECTION
 from alignbench.report.page.charts import Section, Swatch, Toggle, points
 from alignbench.report.page.tables import NONE, Score, number, score_of
 from alignbench.report.page.transforms import LearnedFolder
-from alignbench.report.panels import is_simulated
+from alignbench.results.layer_curve import is_simulated
 
 _CHANCE: Final = 1.0 / 3.0
 _LINES: Final = {  # columns of `ceiling.csv`

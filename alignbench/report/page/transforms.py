@@ -13,7 +13,7 @@ import pandas as pd
 from alignbench.errors import DataError
 from alignbench.models.layer_names import PROJECTION
 from alignbench.report.page.tables import Score, score_of
-from alignbench.report.panels import is_simulated
+from alignbench.results.layer_curve import is_simulated
 from alignbench.transforms.evaluation.folder import FIGURE, find_evaluated, read_evaluation
 from alignbench.transforms.learning.folder import find_learned, read_ceiling, read_record
 

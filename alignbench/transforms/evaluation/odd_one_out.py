@@ -13,7 +13,7 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError, UsageError, unknown
 from alignbench.statistics.bootstrap import interval
 from alignbench.statistics.noise_ceiling import repeat_ceilings
-from alignbench.statistics.paired import Judged, difference_row, score_together
+from alignbench.statistics.paired import Judged, paired_difference, score_together
 
 KINDS: Final = ("cosine", "euclidean", "dot")
 _AT_ONCE: Final = 20_000  # triplets whose features are gathered at the same time
@@ -114,20 +114,20 @@ def judge_choices(
         triplets: Object numbers, (n, 3): objects are what is resampled.
         entropy: See `OddOneOut`.
         published_ceiling: For triplets that are not repeated.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     options = np.arange(before.size).reshape(before.shape)
     runs = [Judged(distances.reshape(1, -1), options, "choice", False) for distances in (before, after)]
     scores, kind = score_together(runs, np.zeros(len(triplets)), triplets, seed)
-    row = difference_row("", 0.0, (scores[1][0], ""), (scores[0][0], ""), kind)
+    gain = paired_difference("", 0.0, (scores[1][0], ""), (scores[0][0], ""), kind)
     ends = [interval(found[:, 0], found[:, 1:], kind) for found in scores]
     told = [
         (float(found[0, 0]), float(low[0]), float(high[0])) for found, (low, high) in zip(scores, ends, strict=True)
     ]
-    difference = (float(row["difference"]), float(row["ci_low"]), float(row["ci_high"]))
+    difference = (gain.difference, gain.ci_low, gain.ci_high)
     objects = len(np.unique(triplets))
     ceiling = noise_ceiling(triplets, published_ceiling)
-    return OddOneOut(len(triplets), objects, told[0], told[1], difference, float(row["p"]), ceiling, entropy)
+    return OddOneOut(len(triplets), objects, told[0], told[1], difference, gain.p, ceiling, entropy)
 
 
 def noise_ceiling(triplets: Indices, published: float | None) -> float:

@@ -18,6 +18,7 @@ import pytest
 
 from alignbench.cli.main import main
 from alignbench.report.page.page import study_page, write_page
+from alignbench.results.stored_run import StoredRun
 from alignbench.study.factors import Factor, Option
 from alignbench.study.findings import Finding
 from alignbench.study.study import Study, read_study
@@ -457,11 +458,11 @@ def test_names_from_runs_are_never_taken_for_markup_nor_gaps_for_values(
     run = study.runs[0]
     frame = run.curve.frame.assign(model=NASTY)
     frame.loc[frame["layer"] == "layer_6", ["value", "ci_low", "ci_high"]] = np.nan
-    renamed = replace(
-        run,
-        curve=type(run.curve)(frame),
-        record=run.record | {"label": NASTY, "settings": run.record["settings"] | {"model": NASTY}},
-    )
+    shutil.copytree(run.folder, tmp_path / "renamed")
+    record = json.loads((run.folder / "run.json").read_text())
+    record |= {"label": NASTY, "settings": record["settings"] | {"model": NASTY}}
+    (tmp_path / "renamed" / "run.json").write_text(json.dumps(record))
+    renamed = replace(run, stored=StoredRun(tmp_path / "renamed"), curve=type(run.curve)(frame))
     page = tmp_path / "report.html"
     finding = Finding(NASTY, NASTY, "not testable", pd.DataFrame({NASTY: [NASTY]}), NASTY, NASTY)
     write_page(study_page(Study((renamed,), (NASTY,)), [], [finding], [NASTY]), page)
