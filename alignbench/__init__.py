@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.pipeline import measure
+    from alignbench.measurement.run import run_cell as run
     from alignbench.models.pair_metrics import PairMetric
     from alignbench.models.towers import Layer, Tower
     from alignbench.results.layer_curve import LayerCurve
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "align",
     "measure",
+    "run",
 ]
 _HOMES = {
     "AlignbenchError": "alignbench.errors",
@@ -49,7 +51,9 @@ _HOMES = {
     "UsageError": "alignbench.errors",
     "align": "alignbench.transforms.published",
     "measure": "alignbench.measurement.pipeline",
+    "run": "alignbench.measurement.run",
 }
+_RENAMED = {"run": "run_cell"}  # where a short name at the root would say too little in its module
 
 
 def __getattr__(name: str) -> Any:
@@ -60,7 +64,7 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         home = import_module(_HOMES[name])
-        value = getattr(home, name)
+        value = getattr(home, _RENAMED.get(name, name))
         globals()[name] = value
         return value
     raise AttributeError(f"module 'alignbench' has no attribute '{name}'")

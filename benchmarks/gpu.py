@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
             watch = Watch()
             run = measured(model, "nights", root, cache, given, watch, limit=triplets, compiled=not given.eager)
             rate = watch.rate()
-            start = run.details["timing"]["extract"] - run.details["images"] / rate
+            start = run.record.timing["extract"] - run.record.images / rate
             share = f"{rate / rates[model]:.2f}"
             bare = f"{rates[model]:,.0f} | {rates[model] * tera:,.1f}"
             print(f"| {model} | {bare} | {rate:,.0f} | {share} | {start:.1f} |", flush=True)
@@ -151,8 +151,8 @@ def main(arguments: list[str] | None = None) -> None:
         print("|---|---|---|---|---|")
         for model in models:
             run = measured(model, "things", things, cache, given, Watch(), subsets=("all",))
-            path = "matrix products" if run.details["execution"]["matrix_products"] else "pair by pair"
-            extract, bare_seconds = run.details["timing"]["extract"], run.details["images"] / rates[model]
+            path = "matrix products" if run.record.execution["matrix_products"] else "pair by pair"
+            extract, bare_seconds = run.record.timing["extract"], run.record.images / rates[model]
             print(f"| {model} | {run.details['pairs']:,} | {path} | {extract:.1f} | {bare_seconds:.1f} |", flush=True)
 
 

@@ -30,6 +30,7 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.scoring import score_rows
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
+from alignbench.results.run_record import RunRecord
 from alignbench.results.stored_run import StoredRun
 from alignbench.study.comparison import compare
 
@@ -111,8 +112,8 @@ def main() -> None:
             )
         settings = {"model": "made-up", "dataset": "things", "protocol": given.protocol, "subset": ["all"]}
         settings |= {"data_fingerprint": fingerprint, "limit": None, "random_init": False, "seed": 0}
-        details = {"kind": "choice", "interval": intervals}
-        run = Run(LayerCurve(frame), layers, distances, judgments, settings, details, stimuli)
+        told = {"label": "made-up", "settings": settings, "kind": "choice", "interval": intervals}
+        run = Run(LayerCurve(frame), layers, distances, judgments, RunRecord.from_json(told), stimuli)
         with stage("writing"):
             folder = write_run(run, Path(scratch) / "runs", lambda curve, folder: None)
         del judgments, stimuli

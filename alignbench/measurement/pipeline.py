@@ -18,7 +18,7 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.pair_distances import CellData, Session, execution_of, pair_distances
 from alignbench.measurement.precision_check import check_precision
 from alignbench.measurement.protocol import load_judgments
-from alignbench.measurement.record import Stopwatch, channel_table, details_of, settings_of
+from alignbench.measurement.record import Outcome, Stopwatch, channel_table, record_of, settings_of
 from alignbench.measurement.scoring import score_rows
 from alignbench.measurement.sources import check_possible, kind_of, load_transform
 from alignbench.results.layer_curve import LayerCurve
@@ -91,7 +91,7 @@ def measure_cell(
         with watch.stage("model"):
             source = kind_of(cell).load(cell, transform, session.listener)
         settings = settings_of(cell, data, source, transform)
-    if ranks.decide(ranks.leads and finished(folder_name(cell.label, cell.dataset, settings))):
+    if ranks.decide(ranks.leads and finished(folder_name(cell.label, settings))):
         return None
     if cell.batch_size == "auto":
         with watch.stage("batch"):
@@ -108,20 +108,16 @@ def measure_cell(
     distances = measured.of_pairs(pairs)
     with watch.stage("score"):
         frame, intervals = score_rows(cell, evaluated, distances, data_set.published_ceiling)
-    details = details_of(cell, evaluated, measured, watch, ranks) | {
-        "interval": intervals,
-        "calibration_judgments": len(judgments.calibration),
-        "precision_check": None if check is None else check.to_json(),
-    }
+    outcome = Outcome(evaluated, len(judgments.calibration), measured, intervals, check)
+    record = record_of(cell, settings, outcome, session, watch)
     if transform is not None:
-        details["transform"] = transform.record()
+        record = replace(record, transform=transform.record())
     return Run(
         LayerCurve(frame),
         distances.layers,
         distances.values,
         evaluated,
-        settings,
-        details,
+        record,
         judgments.stimuli(data.identities, judgments.evaluated()),
         channel_table(distances.channels),
     )

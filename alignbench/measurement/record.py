@@ -1,4 +1,4 @@
-"""Every setting of a run that can change a number: what the hash in the name of its folder is over."""
+"""What is recorded of a run: the settings that can change a number, and what else `run.json` says."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from alignbench.datasets.judgments import Judgments
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.pair_distances import CellData, PairDistances
+from alignbench.measurement.pair_distances import CellData, PairDistances, Session
+from alignbench.measurement.precision_check import PrecisionCheck
 from alignbench.measurement.sources import kind_of
 from alignbench.models.cards import cards
+from alignbench.results.run_record import RunRecord, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,13 @@ if TYPE_CHECKING:
     from alignbench.extraction.source import Source
     from alignbench.transforms.named import Chosen
 
+_PACKAGES: Final = (
+    *("alignbench", "torch", "torchvision", "transformers", "open_clip_torch", "timm", "lightning"),
+    *("numpy", "scipy", "pillow", "lpips", "pytorch-msssim"),
+)
 
-def settings_of(cell: Cell, data: CellData, source: Source, transform: Chosen | None = None) -> dict[str, Any]:
+
+def settings_of(cell: Cell, data: CellData, source: Source, transform: Chosen | None = None) -> RunSettings:
     """The settings of a run.
 
     Args:
@@ -40,20 +47,21 @@ def settings_of(cell: Cell, data: CellData, source: Source, transform: Chosen | 
         transform: By which a layer is aligned, if one is.
     """
     judgments, identities = data.judgments, data.identities
-    return {
-        "model": cell.label,
-        "dataset": cell.dataset,
-        "data_fingerprint": _evaluated_fingerprint(judgments, identities),
-        "calibration_fingerprint": judgments.fingerprint(identities) if len(judgments.calibration) else None,
-        "protocol": cell.protocol,
-        "subset": [subset.name for subset in judgments.subsets],
-        "parts": [part.name for part in judgments.parts],
-        "limit": cell.limit,
-        "random_init": cell.random_init,
-        "seed": cell.seed,
-        "transform": None if transform is None else transform.settings(),
-        **kind_of(cell).settings(cell, source),
-    }
+    return RunSettings(
+        model=cell.label,
+        dataset=cell.dataset,
+        data_fingerprint=_evaluated_fingerprint(judgments, identities),
+        calibration_fingerprint=judgments.fingerprint(identities) if len(judgments.calibration) else None,
+        protocol=cell.protocol,
+        subset=tuple(subset.name for subset in judgments.subsets),
+        parts=tuple(part.name for part in judgments.parts),
+        limit=cell.limit,
+        random_init=cell.random_init,
+        seed=cell.seed,
+        transform=None if transform is None else transform.settings(),
+        model_fingerprint=source.fingerprint,
+        **asdict(kind_of(cell).view(cell)),
+    )
 
 
 def _evaluated_fingerprint(judgments: Judgments, identities: Sequence[str]) -> str:
@@ -80,52 +88,75 @@ class Stopwatch:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def details_of(
-    cell: Cell, judgments: Judgments, measured: PairDistances, watch: Stopwatch, ranks: Ranks
-) -> dict[str, Any]:
-    """What `run.json` records beside the settings.
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a cell, beside its scores.
+
+    Attributes:
+        judgments: What is evaluated.
+        calibrated: How many judgments only calibrate.
+        measured: The distances, and how they came about.
+        intervals: How intervals were made, by subset.
+        precision_check: What a low precision changes; none if that was not looked at.
+    """
+
+    judgments: Judgments
+    calibrated: int
+    measured: PairDistances
+    intervals: Mapping[str, str]
+    precision_check: PrecisionCheck | None
+
+
+def record_of(cell: Cell, settings: RunSettings, outcome: Outcome, session: Session, watch: Stopwatch) -> RunRecord:
+    """What `run.json` says of a run; the transform, where there is one, is told by whoever has it.
 
     Args:
         cell: What was measured and how.
-        judgments: What is evaluated.
-        measured: Its distances.
+        settings: Every setting that can change a number.
+        outcome: What came out.
+        session: Where it was measured.
         watch: What took how long.
-        ranks: The processes that shared the work.
     """
-    images = len(judgments.images.names)
+    judgments, measured, card = outcome.judgments, outcome.measured, cards().get(cell.model)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    packages = (
-        *("alignbench", "torch", "torchvision", "transformers", "open_clip_torch", "timm", "lightning"),
-        *("numpy", "scipy", "pillow", "lpips", "pytorch-msssim"),
-    )
-    card = cards().get(cell.model)
-    return {
-        "dataset": cell.dataset,
-        "level": judgments.level,
-        "kind": judgments.kind,
-        "factors": card.factors if card else {},
-        "observers": judgments.observers or "people",
-        "images": images,
-        "pairs": len(judgments.pairs),
-        "pairs_resized_to_a_common_size": measured.found.resized,
-        "execution": {
-            "data_root": str(cell.data_root) if cell.data_root else None,
-            "batch_size": cell.batch_size,
-            "loader_workers": cell.workers,
-            "feature_memory": cell.feature_memory,
-            "device": measured.found.device,
-            "devices": ranks.devices,
-            "nodes": ranks.nodes,
-            "compiled": cell.compiled,
-            "matrix_products": measured.dense,
-            "passes": measured.found.passes,
-            "pixel_cache": measured.pixel_cache,
-            "pixels_there": measured.pixels_there,
+    return RunRecord(
+        label=cell.label,
+        settings=settings,
+        dataset=cell.dataset,
+        level=judgments.level,
+        kind=judgments.kind,
+        factors=card.factors if card else {},
+        observers=judgments.observers or "people",
+        images=len(judgments.images.names),
+        pairs=len(judgments.pairs),
+        execution=_execution(cell, measured, session.ranks),
+        timing={name: round(seconds, 3) for name, seconds in watch.seconds.items()},
+        images_per_second=round(measured.embedded / watch.seconds["extract"], 2),
+        peak_memory_gb=round(peak / 1e9, 3),
+        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        interval=outcome.intervals,
+        precision_check=None if outcome.precision_check is None else outcome.precision_check.to_json(),
+        details={
+            "pairs_resized_to_a_common_size": measured.found.resized,
+            "calibration_judgments": outcome.calibrated,
         },
-        "timing": {name: round(seconds, 3) for name, seconds in watch.seconds.items()},
-        "images_per_second": round(measured.embedded / watch.seconds["extract"], 2),
-        "peak_memory_gb": round(peak / 1e9, 3),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+    )
+
+
+def _execution(cell: Cell, measured: PairDistances, ranks: Ranks) -> dict[str, Any]:
+    return {
+        "data_root": str(cell.data_root) if cell.data_root else None,
+        "batch_size": cell.batch_size,
+        "loader_workers": cell.workers,
+        "feature_memory": cell.feature_memory,
+        "device": measured.found.device,
+        "devices": ranks.devices,
+        "nodes": ranks.nodes,
+        "compiled": cell.compiled,
+        "matrix_products": measured.dense,
+        "passes": measured.found.passes,
+        "pixel_cache": measured.pixel_cache,
+        "pixels_there": measured.pixels_there,
     }
 
 

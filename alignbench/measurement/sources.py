@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from alignbench.datasets import DATASETS
 from alignbench.errors import UsageError
@@ -26,6 +26,23 @@ if TYPE_CHECKING:
     from alignbench.extraction.source import Source
     from alignbench.models.towers import Tower
     from alignbench.transforms.named import Chosen
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """How a source looks at pictures.
+
+    Attributes:
+        distance: Names of its distances.
+        tokens: Token view; none of a source without tokens.
+        resize: How pictures are brought to their size, or the size.
+        precision: In which it works.
+    """
+
+    distance: tuple[str, ...]
+    tokens: str | None
+    resize: str | int
+    precision: str
 
 
 class SourceKind(Protocol):
@@ -54,8 +71,8 @@ class SourceKind(Protocol):
     def checks_precision(self, cell: Cell) -> bool:
         """Whether scores are also taken in float32, to tell what a low precision changes."""
 
-    def settings(self, cell: Cell, source: Source) -> dict[str, Any]:
-        """What of its settings can change a number."""
+    def view(self, cell: Cell) -> SourceView:
+        """How it looks at pictures: what of that can change a number."""
 
 
 class _Towers:
@@ -92,14 +109,8 @@ class _Towers:
     def checks_precision(self, cell: Cell) -> bool:
         return cell.check_precision > 0
 
-    def settings(self, cell: Cell, source: Source) -> dict[str, Any]:
-        return {
-            "model_fingerprint": source.fingerprint,
-            "distance": list(cell.distances),
-            "tokens": cell.tokens,
-            "resize": cell.resize,
-            "precision": cell.precision,
-        }
+    def view(self, cell: Cell) -> SourceView:
+        return SourceView(cell.distances, cell.tokens, cell.resize, cell.precision)
 
 
 class _Metrics:
@@ -126,13 +137,9 @@ class _Metrics:
     def checks_precision(self, cell: Cell) -> bool:
         return False
 
-    def settings(self, cell: Cell, source: Source) -> dict[str, Any]:
-        return {
-            "model_fingerprint": source.fingerprint,
-            "distance": [METRICS.load(cell.model).distance],
-            "resize": DATASETS.load(cell.dataset).common_side or "native",
-            "precision": "fp32",
-        }
+    def view(self, cell: Cell) -> SourceView:
+        side = DATASETS.load(cell.dataset).common_side
+        return SourceView((METRICS.load(cell.model).distance,), None, side or "native", "fp32")
 
 
 def kind_of(cell: Cell) -> SourceKind:

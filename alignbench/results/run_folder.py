@@ -19,6 +19,7 @@ from alignbench.files import whole_folder
 from alignbench.results.folders import holders_of, is_complete, slug_of
 from alignbench.results.judgment_table import write_judgments
 from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.run_record import RunRecord, RunSettings
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class Run:
         layers: Names of the layers.
         distances: Distances by name, (layers, pairs).
         judgments: What the scores were made of.
-        settings: Every setting that can change a number.
-        details: What else `run.json` records: versions, device, timing.
+        record: What `run.json` says of it: settings, versions, device, timing.
         stimuli: A digest of the images of each judgment, in the order of `judgments`, see `Judgments.stimuli`.
         channels: How evenly each layer's channels share its activity, the rows of `channels.csv`; none for a baseline.
     """
@@ -40,10 +40,14 @@ class Run:
     layers: tuple[str, ...]
     distances: dict[str, NDArray[np.float64]]
     judgments: Judgments
-    settings: dict[str, Any]
-    details: dict[str, Any]
+    record: RunRecord
     stimuli: Sequence[str] | NDArray[np.bytes_]
     channels: pd.DataFrame | None = None
+
+    @property
+    def settings(self) -> RunSettings:
+        """Every setting that can change a number."""
+        return self.record.settings
 
 
 def run_hash(settings: dict[str, Any]) -> str:
@@ -52,9 +56,9 @@ def run_hash(settings: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def folder_name(label: str, dataset: str, settings: dict[str, Any]) -> str:
+def folder_name(label: str, settings: RunSettings) -> str:
     """`<slug>__<dataset>__<hash8>`."""
-    return f"{slug_of(label)}__{dataset}__{run_hash(settings)}"
+    return f"{slug_of(label)}__{settings.dataset}__{run_hash(settings.to_json())}"
 
 
 def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], overwrite: bool = False) -> Path:
@@ -74,7 +78,7 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
     """
     from safetensors.numpy import save_file
 
-    folder = output / folder_name(run.curve.label, run.judgments.dataset, run.settings)
+    folder = output / folder_name(run.curve.label, run.settings)
     if is_complete(folder) and not overwrite:
         return folder
     # another process may have finished the same meanwhile
@@ -87,8 +91,7 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
         if run.channels is not None:
             run.channels.to_csv(scratch / "channels.csv", index=False)
         draw(run.curve, scratch)
-        record = {"label": run.curve.label, "settings": run.settings, **run.details}
-        (scratch / "run.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (scratch / "run.json").write_text(json.dumps(run.record.to_json(), indent=2) + "\n", encoding="utf-8")
     return folder
 
 

@@ -184,6 +184,11 @@ class RunRecord:
         label = _checked("label", found["label"], (str,))
         return cls(label=label, settings=RunSettings.from_json(found["settings"]), **values, details=details)
 
+    def to_json(self) -> dict[str, Any]:
+        """What stands in `run.json`; of a transform nothing where there is none."""
+        told = {name: getattr(self, name) for name in _RECORD if name != "transform" or self.transform is not None}
+        return {"label": self.label, "settings": self.settings.to_json(), **told, **self.details}
+
 
 def _empty(kinds: _Kinds) -> Any:
     """The value that says nothing: none where that may stand in the file."""

@@ -90,7 +90,7 @@ def measure_on_ranks(rank: int, folder: Path, cells: list[Cell]) -> None:
     for cell in cells:
         run = measure_cell(cell, on_all_ranks=True)
         assert run is not None
-        found.append((run.distances, run.curve.frame, run.settings, run.channels, run.details["execution"]))
+        found.append((run.distances, run.curve.frame, run.settings, run.channels, run.record.execution))
     save(folder, rank, found)
 
 
@@ -113,7 +113,7 @@ def test_cells_are_the_same_on_two_ranks(tmp_path: Path, tiny_tower: Folders, da
         for run, (distances, frame, settings, channels, execution) in zip(expected, load(tmp_path, rank), strict=True):
             assert run is not None
             assert settings == run.settings
-            assert (execution["devices"], run.details["execution"]["devices"]) == (2, 1)
+            assert (execution["devices"], run.record.execution["devices"]) == (2, 1)
             for name, values in run.distances.items():
                 np.testing.assert_allclose(distances[name], values, rtol=1e-5, err_msg=name)
             columns = ["subset", "distance", "layer", "metric", "n"]

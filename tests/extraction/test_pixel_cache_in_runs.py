@@ -47,7 +47,7 @@ def test_metrics_share_pixels_and_measure_the_same(
 ) -> None:
     root = data_root(dataset)
     plain = measured("ssim", dataset, root, pixel_cache="off")
-    assert plain.details["execution"]["pixel_cache"] is None
+    assert plain.record.execution["pixel_cache"] is None
     images = len(opened)
     assert images > 5
     first = measured("pixels", dataset, root, pixel_cache=place)
@@ -56,15 +56,15 @@ def test_metrics_share_pixels_and_measure_the_same(
     assert opened == dict.fromkeys(opened, 2)
     np.testing.assert_array_equal(second.distances["ssim"], plain.distances["ssim"])
     assert second.settings == plain.settings
-    told = [run.details["execution"] for run in (first, second)]
+    told = [run.record.execution for run in (first, second)]
     assert [(found["pixel_cache"], found["pixels_there"]) for found in told] == [(str(place), 0), (str(place), images)]
 
 
 def test_metrics_at_native_size_and_packaged_sets_leave_nothing(tid2013_root: Path, place: Path) -> None:
-    assert measured("pixels", "tid2013", tid2013_root, pixel_cache=place).details["execution"]["pixel_cache"] is None
+    assert measured("pixels", "tid2013", tid2013_root, pixel_cache=place).record.execution["pixel_cache"] is None
     run = measure_cell(Cell("pixels", "shapes-low", limit=30, pixel_cache=place))
     assert run is not None
-    assert run.details["execution"]["pixel_cache"] is None
+    assert run.record.execution["pixel_cache"] is None
     assert not files_in(place)
 
 
@@ -78,7 +78,7 @@ def test_towers_share_pixels_and_measure_the_same(
     assert opened == dict.fromkeys(opened, 2)
     second = measured(str(tmp_path / "other"), "tid2013", tid2013_root, pixel_cache=place, resize=resize)
     assert opened == dict.fromkeys(opened, 2)
-    assert second.details["execution"]["pixels_there"] == len(opened) == len(files_in(place))
+    assert second.record.execution["pixels_there"] == len(opened) == len(files_in(place))
     for name, values in plain.distances.items():
         np.testing.assert_array_equal(second.distances[name], values)
     assert second.settings == plain.settings

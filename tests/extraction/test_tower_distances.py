@@ -214,7 +214,7 @@ def test_pixels_of_ratings_at_native_size_equal_numpy(tid2013_root: Path) -> Non
     np.testing.assert_allclose(
         found, [root_mean_square(images[a], images[b]) for [(a, b)] in expected.pairs], rtol=1e-6
     )
-    assert run.settings["resize"] == "native"
+    assert run.settings.resize == "native"
 
 
 @pytest.mark.parametrize(("dataset", "read"), [("nights", read_nights), ("things", read_things)])
@@ -225,7 +225,7 @@ def test_pixels_of_choices_at_224_equal_numpy(data_root: Folders, dataset: str, 
     found = run.distances["euclidean"][0, run.judgments.judged]
     distances = [[root_mean_square(images[a], images[b]) for a, b in pairs] for pairs in expected.pairs]
     np.testing.assert_allclose(found, distances, rtol=1e-6)
-    assert run.settings["resize"] == 224
+    assert run.settings.resize == 224
 
 
 def test_pixels_of_the_packaged_world_are_compared_as_they_are_drawn() -> None:
@@ -233,7 +233,7 @@ def test_pixels_of_the_packaged_world_are_compared_as_they_are_drawn() -> None:
     images = [run.judgments.images.open(index) for index in range(len(run.judgments.images.names))]
     expected = [root_mean_square(images[a], images[b]) for a, b in run.judgments.pairs.tolist()]
     np.testing.assert_allclose(run.distances["euclidean"], [expected], rtol=1e-6)
-    assert run.settings["resize"] == "native"
+    assert run.settings.resize == "native"
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (3, 0), (16, 0), (3, 2)])
@@ -319,7 +319,7 @@ def test_a_compiled_tower_gives_the_same(tower: Tower, things: Judgments, plain:
 def test_the_change_by_a_low_precision_is_told(tiny_tower: Folders, data_root: Folders, precision: str) -> None:
     given = {"precision": precision, "check_precision": 12}
     run = measured(str(tiny_tower("clip")), "tid2013", data_root("tid2013"), **given)
-    check = run.details["precision_check"]
+    check = run.record.precision_check
     assert (check["pairs"], check["judgments"]) == (12, 12)
     few = some_judgments(run.judgments, 12)
     rows = np.searchsorted(np.array(run.judgments.ids), np.array(few.ids), sorter=np.argsort(run.judgments.ids))
@@ -346,7 +346,7 @@ def test_the_check_of_precision_needs_a_low_one() -> None:
         with pytest.raises(UsageError, match="--precision bf16"):
             Cell("shapes-clip", "shapes-low", check_precision=9, **options).checked()  # type: ignore[arg-type]
     assert (
-        measured("pixels", "shapes-low", None, limit=9, precision="bf16", check_precision=9).details["precision_check"]
+        measured("pixels", "shapes-low", None, limit=9, precision="bf16", check_precision=9).record.precision_check
         is None
     )
 
@@ -371,7 +371,7 @@ def test_a_batch_that_does_not_fit_is_passed_over(tower: Tower, monkeypatch: pyt
 def test_an_automatic_batch_size_changes_nothing(tiny_tower: Folders, nights_root: Path) -> None:
     found = measured(str(tiny_tower("clip")), "nights", nights_root, batch_size="auto")
     expected = measured(str(tiny_tower("clip")), "nights", nights_root)
-    assert found.details["execution"]["batch_size"] in (8, 16, 32)
+    assert found.record.execution["batch_size"] in (8, 16, 32)
     check_close(found.distances, expected.distances)
     assert found.settings == expected.settings
 

@@ -26,6 +26,7 @@ from alignbench.measurement.scoring import score_rows
 from alignbench.models.cards import cards
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
+from alignbench.results.run_record import RunRecord
 from reference import depths
 
 Floats = NDArray[np.float64]
@@ -250,8 +251,7 @@ def write_made(made: Made, root: Path) -> Path:
         tuple(places),
         distances,
         judgments,
-        settings | made.settings,
-        details | made.details,
+        RunRecord.from_json({"label": label, "settings": settings | made.settings, **details, **made.details}),
         tuple(f"{row:08x}{made.seed:08x}" for row in range(made.size)),
     )
     return write_run(run, root, _draw_nothing)

@@ -20,6 +20,7 @@ from alignbench.measurement.pipeline import measure_cell
 from alignbench.report.figures.curves import draw_curve
 from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.run_folder import Run, find_runs, folder_name, run_hash, write_run
+from alignbench.results.run_record import RunSettings
 from alignbench.results.stored_run import StoredRun
 from alignbench.statistics.agreement import correct_choices
 from alignbench.statistics.scores import RATING_METRICS, score_choices, score_ratings
@@ -68,11 +69,10 @@ def test_the_hash_is_that_of_canonical_json() -> None:
 
 
 def test_the_folder_is_named_by_label_data_set_and_hash() -> None:
-    settings = {"seed": 0}
+    settings = RunSettings.from_json({"seed": 0, "dataset": "nights"})
     label = "open_clip:ViT-B-32/openai@random-3"
-    assert (
-        folder_name(label, "nights", settings) == f"open_clip--ViT-B-32--openai@random-3__nights__{run_hash(settings)}"
-    )
+    expected = f"open_clip--ViT-B-32--openai@random-3__nights__{run_hash(settings.to_json())}"
+    assert folder_name(label, settings) == expected
 
 
 def named(cell: Cell) -> str:
@@ -160,7 +160,7 @@ def test_a_run_folder_is_complete(runs: dict[str, Run], tmp_path: Path, name: st
     assert {path.name for path in folder.iterdir()} == FILES | of_towers
     record = json.loads((folder / "run.json").read_text())
     assert record["label"] == run.curve.label
-    assert folder.name == folder_name(record["label"], record["settings"]["dataset"], record["settings"])
+    assert folder.name == folder_name(record["label"], RunSettings.from_json(record["settings"]))
     assert {"dataset", "protocol", "subset", "distance", "precision", "seed", "limit"} <= record["settings"].keys()
     assert {"versions", "timing", "images_per_second", "peak_memory_gb", "interval"} <= record.keys()
     assert record["timing"]["extract"] > 0

@@ -35,10 +35,11 @@ def demo(
 
 def _curves(output: Path) -> None:
     """Three models at three levels."""
-    from alignbench.cli.commands.run import measure_into
     from alignbench.cli.console import print_table, score_table
+    from alignbench.cli.progress import ConsoleListener
     from alignbench.datasets.judgments import LEVELS
     from alignbench.measurement.cell import Cell
+    from alignbench.measurement.run import run_cell
     from alignbench.report.figures.curves import curves_figure, save_figure
     from alignbench.report.panels import SIMULATED
 
@@ -46,7 +47,7 @@ def _curves(output: Path) -> None:
     for level in LEVELS:
         for model in (_MODEL, f"random:{_MODEL}", "pixels"):
             cell = Cell(model=model, dataset=f"shapes-{level}", batch_size=_BATCH).checked()
-            curves.append(measure_into(cell, output, overwrite=False)[1])
+            curves.append(run_cell(cell, output, listener=ConsoleListener()).curve)
     distance = "normalized_euclidean"
     figure = curves_figure(curves, [distance])
     for suffix in ("png", "svg"):
@@ -60,9 +61,10 @@ def _transforms(output: Path) -> None:
     from alignbench.cli.commands.evaluate import evaluation_table
     from alignbench.cli.commands.learn import ceiling_table
     from alignbench.cli.commands.report import report
-    from alignbench.cli.commands.run import measure_into
     from alignbench.cli.console import print_table, score_table
+    from alignbench.cli.progress import ConsoleListener
     from alignbench.measurement.cell import Cell
+    from alignbench.measurement.run import run_cell
     from alignbench.measurement.sources import ready_tower
     from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
@@ -75,7 +77,7 @@ def _transforms(output: Path) -> None:
     aligned = _learn(ready, output, "glocal", ("projection",)) / "projection.safetensors"
     judged = _judge(ready, output, aligned)
     cell = Cell(model=_MODEL, dataset=_LEVEL, subsets=(_NEW,), batch_size=_BATCH, transform=aligned).checked()
-    curve = measure_into(cell, output, overwrite=False)[1]
+    curve = run_cell(cell, output, listener=ConsoleListener()).curve
     print_table(ceiling_table(read_ceiling(ceiling)))
     print_table(
         evaluation_table(read_evaluation(judged)[0], f"{_MODEL}, gLocal, concepts it has not seen ({SIMULATED})")

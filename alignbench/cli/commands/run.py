@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +28,6 @@ from alignbench.errors import AlignbenchError, LostRankError, UsageError
 if TYPE_CHECKING:
     from alignbench.measurement.cell import Cell
     from alignbench.results.layer_curve import LayerCurve
-    from alignbench.results.run_folder import Run
     from alignbench.tracking.tracker import Tracker
 
 
@@ -180,8 +177,12 @@ def _run_one(
     cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None, alone: bool
 ) -> tuple[Path, LayerCurve] | None:
     """Measure one of the cells; a failure is raised if it is the only one, else said."""
+    from alignbench.cli.progress import ConsoleListener
+    from alignbench.measurement.run import run_cell
+
     try:
-        return measure_into(cell, output, overwrite, tracker)
+        run = run_cell(cell, output, overwrite=overwrite, listener=ConsoleListener(), tracker=tracker)
+        return run.folder, run.curve
     except AlignbenchError as error:
         if alone or isinstance(error, LostRankError):
             raise
@@ -200,53 +201,3 @@ def _show(curves: list[LayerCurve], folders: list[Path], twins: bool) -> None:
     print_table(twin_table(curves, title) if twins else score_table(curves, f"{curves[0].label} on {title}"))
     for folder in folders:
         print(folder)
-
-
-def measure_into(cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None = None) -> tuple[Path, LayerCurve]:
-    """Measure a cell, write its run folder and log it, or take the finished one, which is logged for an agent only."""
-    from alignbench.cli.progress import ConsoleListener
-    from alignbench.measurement.pipeline import measure_cell
-    from alignbench.report.figures.curves import draw_channels, draw_curve
-    from alignbench.results.folders import check_writable, is_complete
-    from alignbench.results.run_folder import write_run
-    from alignbench.results.stored_run import StoredRun
-    from alignbench.tracking.modes import under_agent
-
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
-    check_writable(output)
-    found: list[Path] = []
-
-    def finished(name: str) -> bool:
-        if not overwrite and is_complete(output / name):
-            found.append(output / name)
-        return bool(found)
-
-    measured: Run | None = measure_cell(cell, ConsoleListener(), finished)
-    if measured is None:
-        print(f"{cell.label} on {cell.dataset} is finished: taken from {found[0]}", file=sys.stderr)
-        if tracker is not None and under_agent():
-            tracker.log(found[0])
-        return found[0], StoredRun(found[0]).curve
-    _say_change(measured)
-    channels = measured.channels
-
-    def draw(curve: LayerCurve, folder: Path) -> None:
-        draw_curve(curve, folder)
-        if channels is not None:
-            draw_channels(channels, folder, f"{curve.label} on {curve.dataset}")
-
-    folder = write_run(measured, output, draw, overwrite)
-    if tracker is not None:
-        tracker.log(folder)
-    return folder, measured.curve
-
-
-def _say_change(measured: Run) -> None:
-    """Say what the precision changes, if that was looked at."""
-    check = measured.details["precision_check"]
-    if check is None:
-        return
-    found, precision = check["largest_change"], measured.settings["precision"]
-    where = "" if found is None else f" ({check['metric']} of {check['distance']} at {check['layer']})"
-    largest = "no score is a number in both" if found is None else f"largest change of a score {found:.4f}{where}"
-    print(f"{precision} against fp32 on {check['pairs']} pairs: {largest}", file=sys.stderr)

@@ -80,8 +80,8 @@ def test_images_and_pairs_are_those_of_a_run(
     cell = Cell(model=str(tiny_tower("clip")), dataset=dataset, data_root=data_root(dataset))
     found, run = planned(cell), measure_cell(cell)
     assert run is not None
-    assert found.images == run.details["images"] == images
-    assert found.pairs == run.details["pairs"]
+    assert found.images == run.record.images == images
+    assert found.pairs == run.record.pairs
     assert pairs in (None, found.pairs)
     assert found.file_bytes == sum(file.stat().st_size for file in pictures(data_root(dataset)))
     assert found.pixel_bytes == images * 3 * 32 * 32

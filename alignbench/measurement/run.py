@@ -1,0 +1,93 @@
+"""What `alignbench run` does with one cell, from Python: measure it, write its run folder, and log it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alignbench.extraction.progress import ProgressListener
+from alignbench.measurement.cell import Cell
+from alignbench.measurement.pipeline import measure_cell
+from alignbench.results.folders import check_writable, is_complete
+from alignbench.results.run_folder import Run, write_run
+from alignbench.results.stored_run import StoredRun
+
+if TYPE_CHECKING:
+    from alignbench.results.layer_curve import LayerCurve
+    from alignbench.tracking.tracker import Tracker
+
+
+def run_cell(
+    cell: Cell,
+    output: str | Path = "runs",
+    *,
+    overwrite: bool = False,
+    listener: ProgressListener | None = None,
+    tracker: Tracker | None = None,
+) -> StoredRun:
+    """Measure a cell and write its run folder, or take the finished one, which is logged for an agent only.
+
+    Args:
+        cell: What to measure and how.
+        output: Folder of run folders.
+        overwrite: Whether to measure again what is finished.
+        listener: Hears of the progress.
+        tracker: Logs the run to Weights & Biases; none for no log.
+
+    Returns:
+        The run, as it is read back from its folder.
+
+    Raises:
+        AlignbenchError: See `measure`; or if the folder cannot be written.
+
+    Example:
+        >>> import alignbench, tempfile
+        >>> cell = alignbench.Cell("pixels", "shapes-low", limit=30)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run = alignbench.run(cell, folder)
+        ...     print(run.curve.dataset, run.layers)
+        shapes-low ('image',)
+    """
+    from alignbench.tracking.modes import under_agent
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
+    output, listener = Path(output), listener or ProgressListener()
+    check_writable(output)
+    there: list[Path] = []
+
+    def finished(name: str) -> bool:
+        if not overwrite and is_complete(output / name):
+            there.append(output / name)
+        return bool(there)
+
+    measured = measure_cell(cell, listener, finished)
+    if measured is None:
+        listener.notice(f"{cell.label} on {cell.dataset} is finished: taken from {there[0]}")
+        if tracker is not None and under_agent():
+            tracker.log(there[0])
+        return StoredRun(there[0])
+    _tell_change(measured, listener)
+    folder = write_run(measured, output, lambda curve, place: _draw(measured, curve, place), overwrite)
+    if tracker is not None:
+        tracker.log(folder)
+    return StoredRun(folder)
+
+
+def _draw(run: Run, curve: LayerCurve, folder: Path) -> None:
+    from alignbench.report.figures.curves import draw_channels, draw_curve
+
+    draw_curve(curve, folder)
+    if run.channels is not None:
+        draw_channels(run.channels, folder, f"{curve.label} on {curve.dataset}")
+
+
+def _tell_change(run: Run, listener: ProgressListener) -> None:
+    """Tell what the precision changes, if that was looked at."""
+    check = run.record.precision_check
+    if check is None:
+        return
+    change = check["largest_change"]
+    where = "" if change is None else f" ({check['metric']} of {check['distance']} at {check['layer']})"
+    largest = "no score is a number in both" if change is None else f"largest change of a score {change:.4f}{where}"
+    listener.notice(f"{run.settings.precision} against fp32 on {check['pairs']} pairs: {largest}")
