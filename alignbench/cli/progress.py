@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -30,9 +31,11 @@ from alignbench.models.layer_names import counted_layers
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.process import last_line
 from alignbench.sweeps.runner import Watcher
-from alignbench.transforms.learning.layers import LearnedLayer
-from alignbench.transforms.learning.run import JobListener
-from alignbench.transforms.learning.search import Tried
+from alignbench.transforms.learning.progress import JobListener
+
+if TYPE_CHECKING:
+    from alignbench.transforms.learning.layers import LearnedLayer
+    from alignbench.transforms.learning.search import Tried
 
 _FIRST_WORD_AFTER = 5.0  # seconds until a log file hears of the time to go
 

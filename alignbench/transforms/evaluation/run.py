@@ -33,7 +33,7 @@ from alignbench.transforms.evaluation.odd_one_out import (
 )
 from alignbench.transforms.evaluation.similarity import similarities
 from alignbench.transforms.learning.inputs import digest_of_images
-from alignbench.transforms.learning.run import JobListener
+from alignbench.transforms.learning.progress import JobListener
 from alignbench.transforms.named import Chosen
 
 

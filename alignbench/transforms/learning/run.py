@@ -29,6 +29,7 @@ from alignbench.transforms.learning.folder import is_learned, learned_name, writ
 from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
 from alignbench.transforms.learning.inputs import digest_of_images, features_of, local_pictures, varying_layers
 from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
+from alignbench.transforms.learning.progress import JobListener
 from alignbench.transforms.learning.recipe import Recipe
 from alignbench.transforms.learning.search import Tried, search
 from alignbench.transforms.learning.train import check_images
@@ -87,25 +88,6 @@ class Job:
                 "gLocal keeps the local structure of other images: name a folder of them with --local-images"
             )
         return replace(self, recipe=self.recipe.checked())
-
-
-class JobListener:
-    """Hears of the progress; this one ignores it all."""
-
-    def planned(self, text: str, images: int) -> None:
-        """So many pictures are about to be embedded."""
-
-    def embedded(self, images: int) -> None:
-        """Some more were."""
-
-    def learning(self, text: str) -> None:
-        """Pictures are done, and learning begins."""
-
-    def tried(self, layer: str, tried: Tried) -> None:
-        """A trial of the search ended."""
-
-    def learned(self, layer: LearnedLayer) -> None:
-        """A layer is done."""
 
 
 def run_job(

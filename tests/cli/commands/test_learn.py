@@ -25,6 +25,7 @@ from alignbench.transforms.learning import run as job
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
 from alignbench.transforms.learning.folds import split_triplets
 from alignbench.transforms.learning.layers import LearnedLayer
+from documented import ROOT
 from wandb_runs import isolate, logged_in, read_logged
 
 LEARN = [
@@ -314,7 +315,7 @@ def test_features_are_the_models_own(extracted: tuple[Path, Path]) -> None:
 
     root, output = extracted
     found = read_features(output)
-    folder = Path(job.__file__).parents[1] / "assets" / "shapes-clip"
+    folder = ROOT / "alignbench" / "assets" / "shapes-clip"
     model = CLIPVisionModelWithProjection.from_pretrained(folder).eval()
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
     assert found.names == tuple(sorted(path.relative_to(root / "images").as_posix() for path in root.rglob("*.png")))

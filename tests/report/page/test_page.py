@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from alignbench.cli.main import main
+from alignbench.errors import AlignbenchError
 from alignbench.report.page.page import study_page, write_page
 from alignbench.results.stored_run import StoredRun
 from alignbench.study.factors import Factor, Option
@@ -316,7 +317,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(AlignbenchError, match="No space left"):
         write_page("second", page)
     assert page.read_text() == "first"
     assert list(page.parent.iterdir()) == [page]

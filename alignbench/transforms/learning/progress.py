@@ -1,0 +1,28 @@
+"""What learning tells whoever watches it: the command line shows it, the library alone stays silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alignbench.transforms.learning.layers import LearnedLayer
+    from alignbench.transforms.learning.search import Tried
+
+
+class JobListener:
+    """Hears of the progress; this one ignores it all."""
+
+    def planned(self, text: str, images: int) -> None:
+        """So many pictures are about to be embedded."""
+
+    def embedded(self, images: int) -> None:
+        """Some more were."""
+
+    def learning(self, text: str) -> None:
+        """Pictures are done, and learning begins."""
+
+    def tried(self, layer: str, tried: Tried) -> None:
+        """A trial of the search ended."""
+
+    def learned(self, layer: LearnedLayer) -> None:
+        """A layer is done."""
