@@ -16,7 +16,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from alignbench.distances.functional import ChannelFit, channel_differences, cosine, used_channels
-from alignbench.distances.gram import products, squared_norms
+from alignbench.distances.gram import Frame, products, squared_norms
 
 _NEAR: Final = 0.02  # share of |a|^2 + |b|^2 below which a squared distance is worked out from the difference
 _STILL: Final = 0.1  # the same for the sum of a channel over all pairs
@@ -101,8 +101,9 @@ class DenseDistances(Metric):
         weights = self.weights[block.rows]
         table = torch.zeros(len(block.first), len(block.second), device=block.first.device)
         table.index_put_((block.i, block.j), weights.float(), accumulate=True)
-        found = products(block.first, block.second, centre, weights=table, upper=block.upper)
-        lengths = self._lengths(block, centre)
+        frame = Frame(centre)
+        found = products(block.first, block.second, frame, table, block.upper)
+        lengths = self._lengths(block, frame)
         squared = self._refined(block, lengths - 2.0 * found.inner[block.i, block.j], lengths, self._squared)
         self.squared[block.rows] = squared
         if "cosine" in self.distances:
@@ -134,19 +135,19 @@ class DenseDistances(Metric):
         def exact(first: Tensor, second: Tensor, *_: Tensor) -> Tensor:
             return (channel_differences(first, second).double() @ weights) * self.tokens
 
-        scale = weights.sqrt().float()
-        found = products(block.first, block.second, centre, scale, upper=block.upper)
-        lengths = self._lengths(block, centre, scale)
+        frame = Frame(centre, weights.sqrt().float())
+        found = products(block.first, block.second, frame, upper=block.upper)
+        lengths = self._lengths(block, frame)
         squared = self._refined(block, lengths - 2.0 * found.inner[block.i, block.j], lengths, exact)
         self.normalized[block.rows] = (squared / self.tokens).sqrt()
 
     def _squared(self, first: Tensor, second: Tensor, *_: Tensor) -> Tensor:
         return channel_differences(first, second).double().sum(dim=1) * self.tokens
 
-    def _lengths(self, block: PairBlock, centre: Tensor, scale: Tensor | None = None) -> Tensor:
+    def _lengths(self, block: PairBlock, frame: Frame) -> Tensor:
         """|a|^2 + |b|^2 of each pair."""
-        second = squared_norms(block.second, centre, scale)
-        first = second if block.upper else squared_norms(block.first, centre, scale)
+        second = squared_norms(block.second, frame)
+        first = second if block.upper else squared_norms(block.first, frame)
         return first[block.i] + second[block.j]
 
     def _refined(self, block: PairBlock, squared: Tensor, lengths: Tensor, exact: _FewPairs) -> Tensor:

@@ -19,6 +19,26 @@ _ROWS: Final = 256  # images multiplied at once with all others
 
 
 @dataclass(frozen=True)
+class Frame:
+    """In what frame features are compared.
+
+    Attributes:
+        centre: What is subtracted from them, (tokens, channels).
+        scale: What each channel is multiplied by, (channels,); none for 1.
+    """
+
+    centre: Tensor
+    scale: Tensor | None = None
+
+    def features(self, features: Tensor, tokens: slice) -> Tensor:
+        """Some tokens of all images (images, tokens, channels), centred and scaled: (images, tokens x channels)."""
+        found = features[:, tokens] - self.centre[tokens]
+        if self.scale is not None:
+            found *= self.scale
+        return found.flatten(1)
+
+
+@dataclass(frozen=True)
 class Products:
     """What matrix products of the centred features a_i of some images and b_j of others give.
 
@@ -39,28 +59,26 @@ def image_sum(features: Tensor) -> Tensor:
     return torch.stack([features[:, token].sum(dim=0, dtype=torch.float64) for token in range(features.shape[1])])
 
 
-def squared_norms(features: Tensor, centre: Tensor, scale: Tensor | None = None) -> Tensor:
+def squared_norms(features: Tensor, frame: Frame) -> Tensor:
     """Squared norms of centred (and scaled) features, summed in float64.
 
     Args:
         features: (images, tokens, channels).
-        centre: What is subtracted, (tokens, channels).
-        scale: What each channel is multiplied by, (channels,); none for 1.
+        frame: How they are centred and scaled.
 
     Returns:
         (images,), float64.
     """
     found = torch.zeros(len(features), dtype=torch.float64, device=features.device)
     for chosen in _token_groups(features):
-        found += _centred(features, centre, scale, chosen).square_().sum(dim=1).double()
+        found += frame.features(features, chosen).square_().sum(dim=1).double()
     return found
 
 
 def products(
     first: Tensor,
     second: Tensor,
-    centre: Tensor,
-    scale: Tensor | None = None,
+    frame: Frame,
     weights: Tensor | None = None,
     upper: bool = False,
 ) -> Products:
@@ -69,8 +87,7 @@ def products(
     Args:
         first: Features of the ones, (n, tokens, channels), float32.
         second: Features of the others, (m, tokens, channels).
-        centre: What is subtracted from both, (tokens, channels).
-        scale: What each channel is multiplied by, (channels,); none for 1.
+        frame: How both are centred and scaled.
         weights: W, (n, m), float32; none if no sums are wanted.
         upper: Whether `second` begins with the images of `first`, and only j >= i is wanted (W is 0 elsewhere): less
             work.
@@ -79,8 +96,8 @@ def products(
     sums = torch.zeros(2, first.shape[2], dtype=torch.float64, device=first.device)
     rows, columns = (None, None) if weights is None else (weights.sum(dim=1), weights.sum(dim=0))
     for chosen in _token_groups(first):
-        b = _centred(second, centre, scale, chosen)
-        a = b[: len(first)] if upper else _centred(first, centre, scale, chosen)
+        b = frame.features(second, chosen)
+        a = b[: len(first)] if upper else frame.features(first, chosen)
         shared = torch.zeros(a.shape[1], dtype=torch.float64, device=a.device)
         for start in range(0, len(a), _ROWS):
             some, others = slice(start, start + _ROWS), slice(start if upper else 0, None)
@@ -99,14 +116,6 @@ def products(
 def _token_groups(features: Tensor) -> Iterator[slice]:
     step = max(1, _TOGETHER // features.shape[2])
     return (slice(start, start + step) for start in range(0, features.shape[1], step))
-
-
-def _centred(features: Tensor, centre: Tensor, scale: Tensor | None, tokens: slice) -> Tensor:
-    """Some tokens of all images, centred and scaled, (images, tokens x channels)."""
-    found = features[:, tokens] - centre[tokens]
-    if scale is not None:
-        found *= scale
-    return found.flatten(1)
 
 
 def _per_channel(values: Tensor, channels: int) -> Tensor:

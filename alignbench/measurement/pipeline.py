@@ -1,22 +1,24 @@
 """One cell of the study: a model on a data set, as a curve of scores over layers.
 
-    judgments -> plan -> distances per pair and layer -> scores -> LayerCurve
+Read this page first. `measure_cell` is the whole way:
 
-Towers and plain pair metrics differ only in how distances come about; everything before and after is shared.
+    source, judgments -> workload -> distances per pair and layer -> scores -> record -> Run
+
+Each step is a call into a lower room. Towers and pair metrics are both a `Source`, and nothing here asks which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignbench.datasets import DATASETS
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.pair_distances import CellData, Session, execution_of, pair_distances
-from alignbench.measurement.precision_check import check_precision
+from alignbench.measurement.pair_distances import CellData, PairDistances, Session, execution_of, pair_distances
+from alignbench.measurement.precision_check import PrecisionCheck, check_precision
 from alignbench.measurement.protocol import load_judgments
 from alignbench.measurement.record import Outcome, Stopwatch, channel_table, record_of, settings_of
 from alignbench.measurement.scoring import score_rows
@@ -26,6 +28,9 @@ from alignbench.results.run_folder import Run, folder_name
 
 if TYPE_CHECKING:
     from alignbench.extraction.pixel_cache import PixelCache
+    from alignbench.extraction.source import Source
+    from alignbench.results.run_record import RunSettings
+    from alignbench.transforms.named import Chosen
 
 
 def measure(model: str, dataset: str, *, data_root: str | Path | None = None, **options: Any) -> LayerCurve:
@@ -79,11 +84,47 @@ def measure_cell(
     """
     cell, watch = cell.checked(), Stopwatch()
     check_possible(cell)
+    loaded = _load(cell, listener, watch)
+    ranks = loaded.session.ranks
+    if ranks.decide(ranks.leads and finished(folder_name(cell.label, loaded.settings))):
+        return None
+    if cell.batch_size == "auto":
+        with watch.stage("batch"):
+            cell = replace(cell, batch_size=ranks.decide(loaded.source.fastest_batch(execution_of(cell, ranks))))
+    with watch.stage("extract"):
+        measured = pair_distances(cell, loaded.data, loaded.source, loaded.session)
+    check = None
+    if kind_of(cell).checks_precision(cell):
+        with watch.stage("check"):
+            check = check_precision(cell, loaded.data, loaded.source, ranks)
+    return _scored(cell, loaded, measured, check, watch) if ranks.leads or on_all_ranks else None
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """Everything that a cell needs, ready.
+
+    Attributes:
+        session: Where it is measured.
+        data: What it is measured on.
+        source: What is measured.
+        transform: By which a layer is aligned, if one is.
+        settings: Every setting that can change a number.
+    """
+
+    session: Session
+    data: CellData
+    source: Source
+    transform: Chosen | None
+    settings: RunSettings
+
+
+def _load(cell: Cell, listener: ProgressListener | None, watch: Stopwatch) -> _Loaded:
+    """Load the judgments and the source; an error on one process is that of all."""
     transform, data_set = load_transform(cell), DATASETS.load(cell.dataset)
     with watch.stage("launch"):
         session = _session(cell, listener)
-    ranks = session.ranks
-    with ranks.together():
+    with session.ranks.together():
         session = replace(session, cache=None if data_set.packaged else _cache(cell))
         with watch.stage("data"):
             judgments = load_judgments(cell, data_set)
@@ -91,27 +132,22 @@ def measure_cell(
         with watch.stage("model"):
             source = kind_of(cell).load(cell, transform, session.listener)
         settings = settings_of(cell, data, source, transform)
-    if ranks.decide(ranks.leads and finished(folder_name(cell.label, settings))):
-        return None
-    if cell.batch_size == "auto":
-        with watch.stage("batch"):
-            cell = replace(cell, batch_size=ranks.decide(source.fastest_batch(execution_of(cell, ranks))))
-    with watch.stage("extract"):
-        measured = pair_distances(cell, data, source, session)
-    check = None
-    if kind_of(cell).checks_precision(cell):
-        with watch.stage("check"):
-            check = check_precision(cell, data, source, ranks)
-    if not (ranks.leads or on_all_ranks):
-        return None
+    return _Loaded(session, data, source, transform, settings)
+
+
+def _scored(
+    cell: Cell, loaded: _Loaded, measured: PairDistances, check: PrecisionCheck | None, watch: Stopwatch
+) -> Run:
+    """Score the distances, and record how they came about."""
+    data, judgments = loaded.data, loaded.data.judgments
     evaluated, pairs = judgments.without_calibration()
     distances = measured.of_pairs(pairs)
     with watch.stage("score"):
-        frame, intervals = score_rows(cell, evaluated, distances, data_set.published_ceiling)
+        frame, intervals = score_rows(cell, evaluated, distances, data.data_set.published_ceiling)
     outcome = Outcome(evaluated, len(judgments.calibration), measured, intervals, check)
-    record = record_of(cell, settings, outcome, session, watch)
-    if transform is not None:
-        record = replace(record, transform=transform.record())
+    record = record_of(cell, loaded.settings, outcome, loaded.session, watch)
+    if loaded.transform is not None:
+        record = replace(record, transform=loaded.transform.record())
     return Run(
         LayerCurve(frame),
         distances.layers,
