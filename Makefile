@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types unit slow clean
+.PHONY: demo test lint types unit slow old-processor clean
 
 .venv/demo.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -16,7 +16,7 @@ BIN := .venv/bin
 demo: .venv/demo.stamp
 	$(BIN)/alignbench demo
 
-test: lint types unit slow
+test: lint types unit slow old-processor
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -25,13 +25,21 @@ lint: .venv/dev.stamp
 types: .venv/dev.stamp
 	$(BIN)/mypy
 
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+RUN := -m pytest -n auto --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python $(RUN)
 
 unit: .venv/dev.stamp
 	$(PYTEST) -m "not slow"
 
 slow: .venv/dev.stamp
 	$(PYTEST) -m slow
+
+# What the order of images, distances, scores and the packaged world rest on, once more without AVX and FMA
+OLD := distances statistics measurement extraction/test_schedule.py extraction/test_sharding.py \
+	extraction/test_tower_distances.py datasets/test_shapes.py models/test_shapes_clip.py transforms/evaluation
+
+old-processor: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python tools/old_processor.py $(RUN) -m "not slow" $(addprefix tests/,$(OLD))
 
 clean:
 	rm -rf .venv demo build dist *.egg-info

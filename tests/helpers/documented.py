@@ -1,10 +1,11 @@
-"""README and docs as they stand: pages, blocks of code, command lines."""
+"""README, CONTRIBUTING and docs as they stand: pages, blocks of code, command lines."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+FILES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = {path: path.read_text(encoding="utf-8") for path in FILES}
 
 
 def blocks(language: str) -> list[str]:
