@@ -23,7 +23,7 @@ def digest_of(texts: Iterable[Sequence[str]], arrays: Iterable[NDArray[Any]]) ->
 
     Args:
         texts: One sequence after another.
-        arrays: Of any shape, in C order.
+        arrays: Arrays of any shape, in C order.
     """
     digest = hashlib.sha256()
     for some in texts:

@@ -74,7 +74,7 @@ def read_matrix(name: str, root: Path) -> HumanMatrix:
     """Read a set by its name.
 
     Args:
-        name: Of `MATRICES`, or `peterson-CATEGORY` for any category that is there.
+        name: One of `MATRICES`, or `peterson-CATEGORY` for any category that is there.
         root: Folder of the publication's data, see `read_cichy`, `read_king` and `read_peterson`.
 
     Raises:

@@ -157,7 +157,7 @@ class Judgments:
         """A digest of each judgment's images, option by option: equal where people were shown the same files.
 
         Args:
-            identities: Of the images.
+            identities: Identities of the images.
             rows: Which judgments; all if none are named.
 
         Returns:

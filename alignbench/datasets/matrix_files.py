@@ -32,9 +32,9 @@ def ordered_pictures(root: Path, folder: str, suffixes: tuple[str, ...], order: 
     Warns if sorting would put them in another order by number (`2.jpg` before `10.jpg`) and nothing lists them.
 
     Args:
-        root: Of the data set.
+        root: Root of the data set.
         folder: Holds the pictures, relative to it; hidden ones are passed over.
-        suffixes: Of the pictures, in lower case.
+        suffixes: Suffixes of the pictures, in lower case.
         order: May be missing; a picture name a line.
 
     Raises:
@@ -112,7 +112,7 @@ def member(path: Path, holder: Any, name: str) -> Any:
     """A variable of a file, or a field of a structure in it.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         holder: What `variables` gave, or a structure of it.
         name: What is asked for.
 
@@ -137,8 +137,8 @@ def averaged(path: Path, name: str, given: Any, shape: tuple[int, ...], images: 
     """The mean over subjects who have a value; NaN where none has.
 
     Args:
-        path: Of the file.
-        name: Of the variable.
+        path: Path of the file.
+        name: Name of the variable.
         given: (subjects, *shape).
         shape: What the pictures ask for: (n, n) or (n (n - 1) / 2,).
         images: The n pictures.
@@ -166,7 +166,7 @@ def upper_triangle(path: Path, matrix: Floats, images: FileImages, *, zero_diago
     """The upper triangle by rows of a matrix, (n (n - 1) / 2,), once it is seen to be symmetric.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         matrix: (n, n).
         images: The n pictures.
         zero_diagonal: Whether the diagonal must be zero, or missing; else it may be anything.
@@ -191,7 +191,7 @@ def judged(path: Path, values: Floats, images: FileImages) -> Floats:
     """The values, (n (n - 1) / 2,), once it is seen that none is missing.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         values: The upper triangle by rows.
         images: The n pictures.
 

@@ -11,7 +11,7 @@ def renumbered(indices: Indices, count: int) -> tuple[Indices, Indices]:
     """Which of some things are named, ascending, and the indices as places among these.
 
     Args:
-        indices: Of any shape.
+        indices: Indices of any shape.
         count: How many things there are.
     """
     named = np.zeros(count, dtype=np.bool_)

@@ -35,9 +35,9 @@ class Shape:
     Attributes:
         images: Number of distinct pictures.
         pairs: Pairs of them, (P, 2).
-        references: Of each pair the number of its reference, (P,), where pairs have one.
-        suffix: Of the pictures' files.
-        picture_bytes: Of one file; none where they differ in size.
+        references: Number of the reference of each pair, (P,), where pairs have one.
+        suffix: Suffix of the pictures' files.
+        picture_bytes: Size of one picture file; none where they differ in size.
     """
 
     images: int

@@ -25,7 +25,7 @@ class Rating:
         reference: Path relative to the data root.
         distorted: Path relative to the data root.
         score: Higher = looks closer.
-        numbers: Of the reference, the distortion and the level.
+        numbers: Numbers of the reference, the distortion and the level.
     """
 
     id: str
@@ -82,7 +82,7 @@ def distortion_parts(numbers: Indices) -> dict[str, Subset]:
     """The ratings of each distortion (`distortion_07`) and of each level (`level_3`), clustered by reference.
 
     Args:
-        numbers: Of the reference, the distortion and the level of each rating, (N, 3).
+        numbers: Numbers of the reference, the distortion and the level of each rating, (N, 3).
     """
     named = {f"distortion_{number:02d}": numbers[:, 1] == number for number in np.unique(numbers[:, 1])}
     named |= {f"level_{number}": numbers[:, 2] == number for number in np.unique(numbers[:, 2])}

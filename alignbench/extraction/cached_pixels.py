@@ -92,7 +92,7 @@ class Probe:
     This tells versions of libraries apart better than their numbers would, but for the decoding of files.
 
     Attributes:
-        shape: Of every prepared picture.
+        shape: Shape of every prepared picture.
         digest: SHA-256 of the pixels.
     """
 
@@ -117,7 +117,7 @@ class CachedPixels:
     It goes to the loader's processes. One that cannot write tries no further: what it decodes is as good.
 
     Args:
-        directory: Of the cache.
+        directory: Directory of the cache.
         images: The pictures.
         prepare: What is done to each.
         recipe: What settles the pixels that it makes.
@@ -125,7 +125,7 @@ class CachedPixels:
         kept: The cache has room for so many of the pictures: the first.
 
     Attributes:
-        shape: Of a prepared picture.
+        shape: Shape of a prepared picture.
         writes: Whether this process still leaves what it decodes.
     """
 

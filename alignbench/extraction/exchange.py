@@ -33,7 +33,7 @@ def finish_pairs(state: LayerState, shard: Shard, pairs: Indices, images: int, r
     """Reduce the pairs of a layer that waited for the end.
 
     Args:
-        state: Of the layer.
+        state: State of the layer.
         shard: What this rank does.
         pairs: Image indices of all pairs, (P, 2).
         images: Number of all images.
@@ -122,7 +122,7 @@ def layer_results(
     """Distances of all pairs by name, and the use of channels, the same on every rank.
 
     Args:
-        state: Of the layer.
+        state: State of the layer.
         shard: What this rank has done.
         held_out: Whether m[c] was fitted on other pairs.
         total: Number of all pairs.

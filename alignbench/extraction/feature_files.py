@@ -29,7 +29,7 @@ class FeatureFile:
 
     Attributes:
         arrays: By layer, (n, ..., d); of a `.npy` the one is called `features`.
-        names: Of the rows, or none.
+        names: Names of the rows, or none.
         others: What else the file holds, which is carried along.
         origin: What is known of where they come from: `model`, `tokens`, `model_fingerprint`, whether the projection is
             `normalized`, and in `transforms` what has been applied to which layer.

@@ -154,7 +154,7 @@ def reduce_pairs(state: LayerState, block: PairBlock) -> None:
     """Reduce the pairs of a block one by one, as many at once as fit a cache.
 
     Args:
-        state: Of their layer.
+        state: State of their layer.
         block: The pairs, which follow each other among the rank's.
     """
     metric = cast(LayerDistances, state.distances)

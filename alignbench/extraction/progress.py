@@ -10,7 +10,7 @@ class RunSummary:
     """A run before it starts.
 
     Attributes:
-        label: Of the model.
+        label: Label of the model.
         dataset: Its name.
         images: Distinct images.
         pairs: Pairs of them.

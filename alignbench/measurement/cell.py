@@ -47,7 +47,7 @@ class Cell:
         check_precision: With a low precision: on how many pairs scores are also taken in float32, to tell the largest
             change; 0 for none.
         random_init: Random weights instead of the checkpoint's.
-        seed: Of random weights and of the bootstrap.
+        seed: Seed of random weights and of the bootstrap.
         limit: Only the first judgments of each subset.
         transform: A file, or the name of a published transform: a layer is measured after it too, beside plain ones.
         force_transform: Whether to take a transform of another model.

@@ -31,7 +31,7 @@ class CellData:
     Attributes:
         data_set: The data set.
         judgments: What people said, under the cell's protocol.
-        identities: Of the pictures, see `ImageSource.identities`.
+        identities: Identities of the pictures, see `ImageSource.identities`.
     """
 
     data_set: DataSet

@@ -226,9 +226,9 @@ def ready_tower(
         model: Name of a tower.
         view: Token view.
         random_init: Random weights.
-        seed: Of these.
+        seed: Seed of these.
         protocol: `corrected` for un-normalised projections.
-        precision: Of the tower.
+        precision: Precision of the tower.
         accelerator: `auto`, `cpu` or `cuda`.
         batch_size: Images a batch, or `auto`.
         workers: Loader processes.

@@ -22,7 +22,7 @@ class Card:
         patch_size: Pixels.
         image_size: Side of the input in pixels.
         loss: Activation of the contrastive loss, `softmax` or `sigmoid`.
-        language: Of the captions.
+        language: Language of the captions.
         training_data: What it was trained on.
         vision: Values of its vision configuration in transformers, enough to build it without a download.
         processor: Values of its image processor that differ from its family's defaults.

@@ -59,7 +59,7 @@ def split_label(label: str, layers: Iterable[str]) -> tuple[str, str]:
     """The model and the name of the transform in a run's label.
 
     Args:
-        label: Of the run.
+        label: Label of the run.
         layers: Names of its layers: where none is aligned, the label names no transform.
     """
     model, _, transform = label.rpartition("@") if any(map(is_aligned, layers)) else (label, "", "")

@@ -21,7 +21,7 @@ class Preparation:
     """open_clip's own validation transform: resizing and cropping as PIL does it, and its normalisation apart.
 
     Args:
-        config: Of the checkpoint.
+        config: Config of the checkpoint.
 
     Attributes:
         recipe: What settles the pixels that it makes.

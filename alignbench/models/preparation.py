@@ -62,7 +62,7 @@ def central_square(side: int, resample: Image.Resampling, rounding: str) -> Reci
     """The shortest side resized by Pillow, the longest in proportion and rounded down, and the square in the middle.
 
     Args:
-        side: Of the square, in pixels.
+        side: Side of the square, in pixels.
         resample: Pillow's filter.
         rounding: See `Recipe`.
     """

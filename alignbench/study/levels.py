@@ -29,7 +29,7 @@ class Scored:
     """The curve of one model and distance.
 
     Attributes:
-        depths: Of its layers in percent, (layers,).
+        depths: Depths of its layers in percent, (layers,).
         projection: Whether the last layer is a projection.
         scores: (layers, 1 + resamples), the score itself first.
     """
@@ -70,7 +70,7 @@ class Panel:
         rated: Whether scores are rank correlations with ratings, not shares of choices.
         chance: Score of a guess.
         interval: How judgments were resampled; `none` for published values.
-        curves: Of trained models, by published name (or label, where nothing is published of it) and distance.
+        curves: Curves of trained models, by published name (or label, where nothing is published of it) and distance.
         baselines: The score of each, (1 + resamples,).
     """
 

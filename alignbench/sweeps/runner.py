@@ -158,7 +158,7 @@ def divided(environment: Mapping[str, str], share: int) -> dict[str, str]:
     """An environment in which libraries start no more threads than a share of the cores.
 
     Args:
-        environment: Of this process; a smaller number that it sets is kept.
+        environment: Environment of this process; a smaller number that it sets is kept.
         share: Cores for one worker.
     """
     found = dict(environment)

@@ -135,8 +135,8 @@ class AffineTransform:
         Args:
             path: `.safetensors` as `save` writes it; `.npz` with `weights`, `mean`, `std` and perhaps `bias`, as the
                 published ones; or `.npy` of (d, d) or (d, d + 1), the last column then being the bias.
-            mean: Of a `.npy`, which does not hold it.
-            std: Likewise.
+            mean: Mean of a `.npy`, which does not hold it.
+            std: Std, likewise.
 
         Raises:
             UsageError: If a `.npy` comes without mean and std, or another file with them.
@@ -164,8 +164,8 @@ class AffineTransform:
         Args:
             content: What the file holds.
             name: Its name, whose ending says its form.
-            mean: Of a `.npy`.
-            std: Of a `.npy`.
+            mean: Mean of a `.npy`.
+            std: Std of a `.npy`.
         """
         provenance: dict[str, Any] = {}
         if name.endswith(".npy"):

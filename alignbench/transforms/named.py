@@ -63,8 +63,8 @@ def chosen(text: str | Path, *, mean: float | None = None, std: float | None = N
 
     Args:
         text: A file (`.safetensors`, `.npz` or `.npy`), or the name of a published transform.
-        mean: Of a `.npy`, which does not hold it.
-        std: Likewise.
+        mean: Mean of a `.npy`, which does not hold it.
+        std: Std, likewise.
 
     Raises:
         UsageError: If there is none of that name, or a `.npy` comes without mean and std.
@@ -139,7 +139,7 @@ def is_among(label: str, names: Sequence[str | None]) -> bool:
 
     Args:
         label: What the model is called; a local directory is known by the last part of a name.
-        names: Of models.
+        names: Names of models.
     """
     wanted = label.removeprefix(_HUB)
     return wanted in {part for name in names if name for part in (name, *([] if ":" in name else [Path(name).name]))}

@@ -76,8 +76,8 @@ def published_transform(name: str, module: str | None = None, *, source: str = S
     """A published transform, from the cache or downloaded to it.
 
     Args:
-        name: Of its model, e.g. `clip_ViT-L/14`.
-        module: Of that model; none for the one there is a transform for.
+        name: Name of its model, e.g. `clip_ViT-L/14`.
+        module: Module of that model; none for the one there is a transform for.
         source: Where the transforms are, without the model's part.
 
     Raises:

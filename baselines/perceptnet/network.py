@@ -37,7 +37,7 @@ class GDN(nn.Module):
     the authors do.
 
     Args:
-        channels: Of input and output.
+        channels: Channels of input and output.
         alone: Whether each channel is normalised by itself alone; gamma is then (channels, 1, 1, 1), and otherwise
             (channels out, channels in, 1, 1).
     """

@@ -125,7 +125,7 @@ def split_by_reference(pairs: RatedPairs, holdout: float, seed: int) -> tuple[Ra
     Args:
         pairs: All pairs.
         holdout: Share of the references to hold out; at least one is held out and one is not.
-        seed: Of the choice of references.
+        seed: Seed of the choice of references.
 
     Raises:
         DataError: If a part has fewer than three ratings, or equal ones only, so that nothing correlates with it.

@@ -39,7 +39,7 @@ class Recipe:
         epochs: Passes over the pairs.
         batch_size: Pairs a step; the last few of an epoch that fill no batch are left out of it.
         rate: Adam's learning rate.
-        seed: Of the first weights, of the held-out references, and of the order of pairs.
+        seed: Seed of the first weights, of the held-out references, and of the order of pairs.
         holdout: Share of the references held out.
     """
 

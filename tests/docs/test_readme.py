@@ -78,7 +78,8 @@ def test_commands_run_in_order(
     assert len(list(Path("runs/.wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
-def test_python_snippets_run() -> None:
+def test_python_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where a snippet leaves a run folder
     snippets = [snippet for snippet in blocks("python") if not snippet.startswith("# ")]  # files are for test_doors
     assert snippets
     for snippet in snippets:

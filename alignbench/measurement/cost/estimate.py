@@ -62,7 +62,7 @@ class Subject:
         name: Its label.
         layers: Where its features are read.
         view: Token view.
-        cost: Of its forward pass.
+        cost: Cost of its forward pass.
     """
 
     name: str
@@ -116,7 +116,7 @@ class Estimate:
         passes: How often every picture is embedded, so that features fit memory.
         forward_passes: Pictures embedded in all.
         flops_per_image: Operations of one forward pass of one picture, two for each multiplication and addition.
-        flops: Of all forward passes.
+        flops: Flops of all forward passes.
         file_bytes: Picture files to decode; none where their size is not known.
         pixel_bytes: The same pictures prepared, as the pixel cache keeps them.
         one_pass_bytes: Feature memory with which one pass would do.
@@ -128,9 +128,9 @@ class Estimate:
         memory_bytes: All of it but what lies in a file; the program itself and the activations of a batch come on top.
         travelling_bytes: What ranks send each other in all.
         decode_seconds: To decode and resize, with all cores of the rank; none for pictures that are in no files.
-        forward_seconds: Of forward passes.
-        product_seconds: Of matrix products.
-        travel_seconds: Of tokens on their way.
+        forward_seconds: Forward seconds of forward passes.
+        product_seconds: Product seconds of matrix products.
+        travel_seconds: Travel seconds of tokens on their way.
         first_seconds: Expected time with decoding.
         cached_seconds: Expected time with prepared pictures.
         rates: Where the rates are from.

@@ -94,7 +94,7 @@ def assumed_rates(device: str, precision: str) -> Rates:
 
     Args:
         device: One of `DEVICES`; `cpu` has as many cores as this machine.
-        precision: Of the tower.
+        precision: Precision of the tower.
 
     Raises:
         UsageError: If there is no such kind; names the nearest.
@@ -137,7 +137,7 @@ def measured_rates(
     Args:
         tower: With weights, whatever they are.
         cost: Its cost.
-        precision: Of the tower.
+        precision: Precision of the tower.
         batch_size: Pictures of the batch.
         some: What opens a few pictures, by the suffix of their files.
     """

@@ -146,7 +146,7 @@ class Charts:
 
         Args:
             slug: A name that no other section has.
-            labels: Of the models; all if none are given.
+            labels: Labels of the models; all if none are given.
             by_distance: Whether distances are what is compared: they differ in colour, and the section has boxes of its
                 own, by which at first all distances of its first model are shown.
         """

@@ -32,9 +32,9 @@ class ReadoutRow:
         model: Its label.
         dataset: Data set and subset.
         simulated: Whether its people are simulated observers.
-        objective: Of learning.
+        objective: Objective of learning.
         layer: Where the aligned accuracy is highest.
-        depth: Of that, in percent.
+        depth: Depth of that, in percent.
         zero_shot: There.
         aligned: There.
         gain: There: aligned minus zero-shot.
@@ -82,10 +82,10 @@ class Readouts:
 
     Attributes:
         panels: A chart a folder.
-        rows: Of the table, in the same order.
+        rows: Rows of the table, in the same order.
         boxes: What hides lines.
         curves: Further ones for the script.
-        charts: Likewise.
+        charts: Charts, likewise.
     """
 
     panels: tuple[ReadoutPanel, ...]
@@ -99,7 +99,7 @@ def readouts_of(folders: Sequence[LearnedFolder], first: int = 0) -> Readouts:
     """The section of some folders.
 
     Args:
-        folders: Of learned transforms.
+        folders: Folders of learned transforms.
         first: How many curves the page has already.
     """
     titles = [_title(folder) for folder in folders]

@@ -125,12 +125,12 @@ class CostRow:
 
     Attributes:
         task: What is asked.
-        data: Of which data.
+        data: Data of which data.
         simulated: Whether their people are simulated observers.
         measure: What is counted.
         better: `higher` or `lower`; empty where neither is.
         before: The value.
-        after: Likewise.
+        after: After, likewise.
         difference: After minus before.
         reference: What it can be held against.
         n: Judgments, pairs or pictures.
@@ -159,7 +159,7 @@ class Cost:
     Attributes:
         title: Model and transform.
         note: Where the transform is from, and the folder.
-        rows: Of the table.
+        rows: Rows of the table.
         of: Whose similarities the picture shows.
         picture: The picture as an address that holds it; empty without one.
     """

@@ -142,7 +142,7 @@ def anomaly(features: Floats, labels: Indices, *, neighbours: int = 5, seed: int
         features: (n, d).
         labels: The class of each, (n,).
         neighbours: How many nearest known pictures.
-        seed: Of the draw.
+        seed: Seed of the draw.
         held_out: Share of a class that is tested, between 0 and 1.
 
     Raises:

@@ -37,7 +37,7 @@ class Row:
         measure: e.g. `accuracy`.
         better: `higher` or `lower`; empty where neither is.
         before: Value with its interval, which is not a number where there is none.
-        after: Likewise.
+        after: After, likewise.
         difference: After minus before.
         n: Judgments, pairs or pictures.
         reference: What it can be held against: the noise ceiling, or chance.
@@ -85,7 +85,7 @@ class Evaluated:
     """What judging gave.
 
     Attributes:
-        rows: Of the table.
+        rows: Rows of the table.
         title: Whose similarities the matrices are.
         matrices: Cosine similarities of the same pictures, (n, n), by name: `before`, `after`, perhaps `people`.
     """

@@ -32,7 +32,7 @@ def judged_triplets(chosen: Chosen, dataset: str, judgments: Judgments, in_sampl
     Args:
         chosen: The transform, whose provenance says on which objects it was learned.
         dataset: Name of the data set.
-        judgments: Of that.
+        judgments: Judgments of that.
         in_sample: Whether to take all triplets all the same.
 
     Raises:
@@ -80,7 +80,7 @@ def sample_of_images(
     Args:
         chosen: The transform.
         images: The pictures.
-        digest: Of pictures.
+        digest: Digest of pictures.
     """
     told = chosen.transform.provenance
     if "local_images" in told:

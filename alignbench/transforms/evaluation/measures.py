@@ -59,7 +59,7 @@ def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, se
         before: Features of its pictures, (n, d).
         after: Likewise, (n, k).
         sample: See `Row`.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     rows = []
     human = matrix.dissimilarities
@@ -105,7 +105,7 @@ def local_rows(transform: AffineTransform, features: Floats, data: str, sample: 
 
     Args:
         transform: The transform.
-        features: Of the pictures, (m, d), as the model gives them.
+        features: Features of the pictures, (m, d), as the model gives them.
         data: Their name.
         sample: See `Row`.
         seed: Draws the pictures of the divergence where there are many.

@@ -27,9 +27,9 @@ class OddOneOut:
         n: Triplets.
         objects: Objects that they name.
         before: Accuracy, its lower and its upper end.
-        after: Likewise.
+        after: After, likewise.
         difference: After minus before in the same resamples of objects.
-        p: Of the difference against 0.
+        p: P-value of the difference against 0.
         ceiling: Noise ceiling: from repeated triplets, else the published one; not a number without any.
         entropy: Mean entropy in nats of the softmax of the dot products after the transform.
     """
@@ -110,7 +110,7 @@ def judge_choices(
 
     Args:
         before: Distances as `triplet_distances` gives them, (n, 3).
-        after: Likewise.
+        after: After, likewise.
         triplets: Object numbers, (n, 3): objects are what is resampled.
         entropy: See `OddOneOut`.
         published_ceiling: For triplets that are not repeated.

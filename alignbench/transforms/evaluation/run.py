@@ -58,9 +58,9 @@ class Evidence:
 
     Attributes:
         dataset: Name of a data set of odd-one-out triplets; none for none.
-        judgments: Of that.
+        judgments: Judgments of that.
         ceiling: Published noise ceiling of it.
-        similarity: Of the choices.
+        similarity: Similarity of the choices.
         in_sample: Whether to judge also on triplets of objects that the transform was learned on.
         matrices: Human similarity matrices.
         local: Pictures whose neighbourhoods are looked at, and their name.
@@ -119,8 +119,8 @@ def evaluate(
         chosen: The transform.
         evidence: What to judge it on.
         features: Gives the features of pictures at the transform's layer, (n, d) float64.
-        seed: Of resampling.
-        digest: Of pictures, by which those are known that the transform has seen; each file is looked into for it.
+        seed: Seed of resampling.
+        digest: Digests of pictures, by which those are known that the transform has seen; it looks into each file.
 
     Raises:
         UsageError: See `Evidence.check`.
@@ -209,7 +209,7 @@ def run_evaluation(
         reading: How they are read.
         output: Folder of such folders.
         draw: Writes the figure of similarities into a folder.
-        seed: Of resampling.
+        seed: Seed of resampling.
         overwrite: Whether to do it again.
         listener: Hears of the progress.
 

@@ -222,7 +222,7 @@ def row_blocks(rows: int, columns: int) -> Iterator[slice]:
 
     Args:
         rows: How many there are in all.
-        columns: Of the matrix that is computed in blocks.
+        columns: Columns of the matrix that is computed in blocks.
     """
     size = max(1, _BLOCK // max(1, columns))
     for start in range(0, rows, size):

@@ -59,7 +59,7 @@ def split_triplets(triplets: Indices, objects: int, held_out: Indices, seed: int
         triplets: Object numbers, (N, 3).
         objects: How many objects there are.
         held_out: Those to hold out.
-        seed: Of the halves of the held-out triplets.
+        seed: Seed of the halves of the held-out triplets.
 
     Raises:
         DataError: If none train, or fewer than two different ones are held out.

@@ -26,7 +26,7 @@ def local_pictures(given: str | None, data_set: DataSet) -> ImageSource:
 
     Args:
         given: A folder of pictures, or the name of a packaged data set; none with packaged triplets only.
-        data_set: Of the triplets.
+        data_set: Data set of the triplets.
     """
     if given is None and data_set.packaged:
         name, subset = _PACKAGED_LOCAL

@@ -68,7 +68,7 @@ def learn_layer(
     Args:
         layer: Its name.
         depth: Its depth.
-        features: Of the objects, (n, d), un-normalised.
+        features: Features of the objects, (n, d), un-normalised.
         folds: The splits.
         recipe: How.
         images: Features of the local term at this layer, (m, d).

@@ -33,7 +33,7 @@ def gram_triplet_loss(embeddings: Tensor, triplets: Tensor) -> Tensor:
     """L_global of many triplets of few objects, from the objects' dot products.
 
     Args:
-        embeddings: Of the objects, (n, k).
+        embeddings: Embeddings of the objects, (n, k).
         triplets: Their numbers, (triplets, 3), the odd one last.
 
     Returns:

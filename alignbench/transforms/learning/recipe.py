@@ -21,18 +21,18 @@ class Recipe:
         lam: Weight of the penalty.
         alpha: Weight of the local term (gLocal).
         tau: Temperature of the local term.
-        learning_rate: Of the optimiser.
+        learning_rate: Learning rate of the optimiser.
         optimiser: `adam`, or `sgd` with momentum 0.9.
         penalty: `frobenius` or `identity`; none for the objective's own.
         bias: Whether there is one.
-        triplets: Of a batch.
-        images: Of a batch of the local term.
+        triplets: Triplets of a batch.
+        images: Images of a batch of the local term.
         epochs: At most.
         fewest_epochs: At least.
         patience: Epochs without a lower held-out loss after which it stops.
         clip: Largest norm of the gradient.
         raw_local: Compatibility with the released code: features of the local term are not standardised.
-        seed: Of the start and the order of batches.
+        seed: Seed of the start and the order of batches.
     """
 
     objective: str = "glocal"

@@ -49,8 +49,8 @@ class Job:
         folds: How many.
         local_images: For gLocal: a folder of pictures, or the name of a packaged data set; none for that of a packaged
             data set of triplets.
-        similarity: Of the choices that judge: `cosine`, `euclidean` or `dot`.
-        trials: Of a search for hyper-parameters at each layer; 0 for none.
+        similarity: Similarity of the choices that judge: `cosine`, `euclidean` or `dot`.
+        trials: Trials of a search for hyper-parameters at each layer; 0 for none.
         pixel_cache: As for `Cell`.
     """
 

@@ -55,7 +55,7 @@ def search(
         judge: Learns by a recipe, and gives its loss.
         trials: In all, those in the journal included.
         journal: File that remembers; made if it is not there.
-        name: Of the study in it.
+        name: Name of the study in it.
         advanced: Hears of every trial.
 
     Raises:

@@ -79,7 +79,7 @@ def learn(
     """Learn a transform on one fold.
 
     Args:
-        features: Of the objects, (n, d), un-normalised; standardised here by the two scalars of the whole matrix.
+        features: Features of the objects, (n, d), un-normalised; they are standardised here by two scalars.
         fold: Which triplets train, and which validate.
         recipe: How.
         images: Features of other images, (m, d), for the local term of gLocal.
