@@ -171,7 +171,7 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 from alignbench.datasets import DATASETS
 from alignbench.extraction.loader import OrderedImages, stack
-from alignbench.models import preparation
+from alignbench.models.families import preparation
 data_set = DATASETS.load({dataset!r})
 images = data_set.read(Path({str(root)!r}), (data_set.default_subset,)).images
 pictures = OrderedImages(images, numpy.arange(len(images.names)), preparation({model!r}))

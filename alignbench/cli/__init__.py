@@ -1,1 +1,5 @@
-"""The command line: each command is a thin call into the library."""
+"""The command line: `main` runs the `commands`, each a thin call into the library.
+
+`options` are what commands share, `console` prints tables and status, `progress` shows how far work is, and
+`cell_process` is one cell of a sweep in a process of its own.
+"""

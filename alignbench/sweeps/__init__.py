@@ -1,4 +1,8 @@
-"""Sweep files of Weights & Biases: read as the server reads them, and run without one."""
+"""Sweep files of Weights & Biases: read as the server reads them, and run without one.
+
+`grid` reads a file and `cells` lists its cells, `queue` hands them out by `locks` and a `ledger`, `runner` runs each in
+a `process`; `wandb_command` is the command line that the agent would make, `shipped` finds the files that come along.
+"""
 
 from alignbench.sweeps.grid import Sweep, read_sweep
 from alignbench.sweeps.shipped import find_sweep, shipped_sweeps

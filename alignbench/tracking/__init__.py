@@ -1,1 +1,4 @@
-"""Weights & Biases: what a finished run is logged as, and where to."""
+"""Weights & Biases: `tracker` logs run folders, `transform_run` those of transforms.
+
+`modes` settles whether and where to, `payload` what is logged, and `wandb_init` starts a run, to disk if need be.
+"""

@@ -1,1 +1,1 @@
-"""alignbench.report.page."""
+"""The report as one page: `page` puts it together from `charts`, `tables`, `readouts`, `transforms` and `provenance`."""
