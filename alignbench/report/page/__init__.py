@@ -1,1 +1,1 @@
-"""The report as one page: `page` puts it together from `charts`, `tables`, `readouts`, `transforms` and `provenance`."""
+"""The report as one page: `page` joins `charts`, `tables`, `readouts`, `transforms` and `provenance`."""
