@@ -1,4 +1,4 @@
-"""What tests of extraction share: counted pictures and a place for a cache, and a tower with the pairs of a data set."""
+"""What tests of extraction share: counted pictures, a place for a cache, and a tower with pairs to measure."""
 
 from pathlib import Path
 
