@@ -52,9 +52,9 @@ def measure(model: str, dataset: str, *, data_root: str | Path | None = None, **
 
     Example:
         >>> import alignbench
-        >>> curve = alignbench.measure("shapes-clip", "shapes-high", limit=300)
-        >>> curve.best("normalized_euclidean", projection=True)["n"]
-        300
+        >>> curve = alignbench.measure("shapes-clip", "shapes-high", limit=30)
+        >>> int(curve.best("normalized_euclidean", projection=True)["n"])
+        30
     """
     root = Path(data_root) if data_root is not None else None
     found = measure_cell(Cell(model=model, dataset=dataset, data_root=root, **options), on_all_ranks=True)

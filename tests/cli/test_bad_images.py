@@ -1,26 +1,18 @@
 """Pictures that are missing or damaged are named in one line that helps; odd ones that can be read are measured."""
 
-import io
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from alignbench.datasets.images import FileImages, to_rgb
-from alignbench.errors import DataError
 from alignbench.models.families import load_tower
 from command_bench import RUNNING, TREE, Bench, picture
+from smooth_pictures import damage_png, smooth
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
-
-
-def smooth(size: tuple[int, int] = (96, 72)) -> Image.Image:
-    coarse = np.random.default_rng(1).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
 @pytest.mark.usefixtures("no_model")
@@ -52,12 +44,6 @@ class TestImages:
         path = picture(dataset, root)
         path.write_bytes(content)
         bench.run(dataset, root=root).refused(RUNNING, path.name, "not an image", "complete the download")
-
-
-def damage_png(data: bytearray, part: float) -> None:
-    start = data.index(b"IDAT")
-    length = int.from_bytes(data[start - 4 : start], "big")
-    data[start + 4 + int(part * length)] ^= 0x10
 
 
 def damage_jpeg_scan(data: bytearray, filler: bytes) -> None:
@@ -99,17 +85,6 @@ def test_image_damaged_in_the_middle_is_named_while_running(
     bench.run(dataset, "--loader-workers", workers, root=root).refused(RUNNING, path.name, "download it again")
 
 
-def test_no_flipped_bit_of_a_png_goes_unnoticed(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    smooth().save(buffer, "PNG")
-    for percent in range(1, 100):
-        data = bytearray(buffer.getvalue())
-        damage_png(data, percent / 100)
-        (tmp_path / "damaged.png").write_bytes(data)
-        with pytest.raises(DataError, match=r"damaged\.png"):
-            FileImages(tmp_path, ("damaged.png",)).open(0)
-
-
 def test_image_damaged_in_the_middle_is_named_for_a_baseline_too(bench: Bench) -> None:
     root = bench.copy("nights")
     path = picture("nights", root)
@@ -140,21 +115,6 @@ def test_readable_oddity_is_converted(bench: Bench, dataset: str, odd: Image.Ima
     odd.save(picture(dataset, root), form)
     folder = bench.run(dataset, model=bench.tower(family), root=root).succeeded()
     assert pd.read_csv(folder / "curve.csv")["value"].notna().all()
-
-
-@pytest.mark.parametrize("step", [256, 257])
-def test_16_bit_ramp_becomes_the_8_bit_ramp(tmp_path: Path, step: int) -> None:
-    ramp = np.arange(256, dtype=np.uint16).reshape(16, 16)
-    Image.fromarray(ramp * step).save(tmp_path / "ramp.png")
-    with Image.open(tmp_path / "ramp.png") as image:
-        found = np.asarray(to_rgb(image))
-    assert np.array_equal(found, np.repeat(ramp[..., None], 3, axis=2))
-    assert np.array_equal(found, np.asarray(FileImages(tmp_path, ("ramp.png",)).open(0)))
-
-
-def test_dark_16_bit_picture_stays_dark(tmp_path: Path) -> None:
-    Image.fromarray(np.arange(256, dtype=np.uint16).reshape(16, 16)).save(tmp_path / "dark.png")
-    assert np.asarray(FileImages(tmp_path, ("dark.png",)).open(0)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 20), (20, 1), (3, 3), (3, 20), (20, 3)])

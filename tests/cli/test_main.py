@@ -1,14 +1,14 @@
+"""The entry of the command line: help at once, and what the package shows at its root."""
+
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from PIL import Image
 
+import alignbench
 from alignbench.cli.main import main
-from alignbench.cli.options import parse_bytes
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -30,38 +30,36 @@ def test_the_public_names_are_functions_and_classes_whatever_was_imported_first(
     assert alignbench.__version__
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [("4GB", 4_000_000_000), ("2GiB", 2 * 1024**3), ("1.5 mb", 1_500_000), ("700", 700)]
-)
-def test_sizes_are_read(text: str, size: int) -> None:
-    assert parse_bytes(text) == size
+@pytest.mark.parametrize("words", [[], ["transform"]])
+def test_a_command_that_needs_another_word_shows_its_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "\nCommands:\n" in told.out
 
 
-def test_models_lists_every_card_and_baseline(capsys: pytest.CaptureFixture[str]) -> None:
-    from alignbench.models.cards import cards
-
-    assert main(["models"]) == 0
-    shown = "".join(capsys.readouterr().out.split())
-    for name in [*cards(), "pixels"]:
-        assert name in shown
-
-
-def test_datasets_lists_every_set_with_its_source(capsys: pytest.CaptureFixture[str]) -> None:
-    from alignbench.datasets import DATASETS
-
-    assert main(["datasets"]) == 0
-    shown = capsys.readouterr().out
-    for name in DATASETS.names():
-        assert name in shown
-    assert "simulated" in shown
+@pytest.mark.parametrize("words", [["--help"], ["transform", "--help"], ["datasets", "--help"]])
+def test_help_fits_80_columns_with_whole_summaries(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    commands = lines[lines.index("Commands:") + 1 :]
+    assert commands
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands if line)
 
 
-@pytest.mark.draws
-def test_run_draws_and_prints_the_folder_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["run", "--model", "pixels", "--dataset", "shapes-low", "--limit", "45", "--output", str(tmp_path)]
-    assert main(arguments) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith(f"{tmp_path}/pixels__shapes-low__")
-    with Image.open(Path(last) / "curve.png") as figure:
-        assert min(figure.size) > 500
-    assert "<path" in (Path(last) / "curve.svg").read_text()
+def test_what_is_public_is_listed() -> None:
+    assert set(alignbench.__all__) <= set(dir(alignbench))
+    assert {"align", "measure", "run"} <= set(dir(alignbench))
+    for name in alignbench.__all__:
+        assert getattr(alignbench, name) is not None
+
+
+def test_a_module_of_published_transforms_is_a_module() -> None:
+    import alignbench.transforms.published as module
+
+    assert module.published_transform.__module__ == "alignbench.transforms.published"
+    assert alignbench.align is module.align

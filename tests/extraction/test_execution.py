@@ -1,16 +1,13 @@
-"""Weights that are cast once, and memory that is kept."""
-
-import ctypes
-import os
-import subprocess
-import sys
+"""How work is carried out: weights that are cast once, and batches of a size that is fast."""
 
 import pytest
 import torch
+from torch import Tensor
 
+from alignbench.extraction import execution as batching
 from alignbench.extraction.execution import lowered
 from alignbench.models.families import load_tower
-from documented import ROOT
+from alignbench.models.towers import Tower
 from folders import Folders
 
 
@@ -41,48 +38,18 @@ def test_features_are_bit_for_bit_those_of_autocast(tiny_tower: Folders, family:
         assert all(p.dtype == torch.float32 for p in tower.parameters())
 
 
-ALLOCATOR = """
-import ctypes, resource, torch
-from contextlib import nullcontext
-from alignbench.extraction.host import memory_kept
-
-class MallInfo(ctypes.Structure):
-    names = "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
-    _fields_ = [(name, ctypes.c_int) for name in names]
-
-glibc = ctypes.CDLL(None)
-glibc.mallinfo.restype = MallInfo
-
-def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
-
-for where in (nullcontext(), memory_kept()):
-    with where:
-        before = glibc.mallinfo()
-        blocks = [torch.ones(2_000_000) for _ in range(6)]  # 8 MB each
-        mapped = glibc.mallinfo().hblkhd - before.hblkhd
-        del blocks
-        free = glibc.mallinfo().fordblks - before.fordblks
-        held = resident()
-    print(mapped, free, held - resident())
-"""
+def test_the_batch_that_is_found_is_among_those_tried(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {1: 1.0, 8: 4.0, 16: 4.1, 32: 8.1}  # 2, 3.9 and 3.95 images a second
+    monkeypatch.setattr(batching, "_LONG", 100.0)
+    monkeypatch.setattr(batching, "_seconds", lambda tower, pixels, precision: seconds[len(pixels)])
+    assert batching.fastest_batch(tower, torch.device("cpu"), "fp32") == 16
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc"
-)
-def test_freed_blocks_are_kept_and_given_back_in_the_end() -> None:
-    """By default large blocks are mapped by the kernel; glibc's own raising of that threshold is off here."""
-    root, fixed = ROOT, {"MALLOC_MMAP_THRESHOLD_": "131072"}
-    done = subprocess.run(
-        [sys.executable, "-c", ALLOCATOR], capture_output=True, text=True, check=True, cwd=root, env=os.environ | fixed
-    )
-    by_default, kept = (tuple(map(int, line.split())) for line in done.stdout.splitlines())
-    mapped, free, _ = by_default
-    assert mapped >= 48_000_000
-    assert free < 1_000_000
-    mapped, free, returned = kept
-    assert mapped == 0
-    assert free >= 40_000_000
-    assert returned > 20_000_000
+def test_a_batch_that_does_not_fit_is_passed_over(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(tower: Tower, pixels: Tensor, precision: str) -> float:
+        if len(pixels) > 8:
+            raise torch.OutOfMemoryError
+        return 0.1
+
+    monkeypatch.setattr(batching, "_seconds", seconds)
+    assert batching.fastest_batch(tower, torch.device("cpu"), "fp32") == 8

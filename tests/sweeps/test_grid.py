@@ -18,43 +18,10 @@ import pytest
 import typer
 import yaml
 
-from alignbench.cli.commands.run import run
 from alignbench.cli.main import app
-from alignbench.cli.options import options_of
-from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
-from alignbench.sweeps import Sweep, Value, find_sweep, read_sweep, shipped_sweeps
-from documented import ROOT
-
-FOLDER = ROOT / "sweeps"
-OPTIONS = options_of(run)
-
-BASE_16 = "openai/clip-vit-base-patch16"
-CHINESE = "OFA-Sys/chinese-clip-vit-base-patch16"
-SIGLIP = "google/siglip-base-patch16-224"
-BIOMED = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
-SIZES = [
-    BASE_16,
-    "openai/clip-vit-base-patch32",
-    "openai/clip-vit-large-patch14",
-    "openai/clip-vit-large-patch14-336",
-]
-BASELINES = ["pixels", "ssim", "ms-ssim", "lpips-alex", "lpips-vgg", "perceptnet"]
-PAPER = ["tid2013", "nights", "things"]
-# each file's models and data sets, and how many cells they make: the rows of Table 1, baselines, all, and the demo
-TABLE = {
-    "architecture": (SIZES, PAPER, 12),
-    "activation": ([BASE_16, SIGLIP], PAPER, 6),
-    "language": ([BASE_16, CHINESE], PAPER, 6),
-    "data": ([BASE_16, BIOMED], PAPER, 6),
-    "baselines": (BASELINES, PAPER, 18),
-    "all": ([*SIZES, CHINESE, SIGLIP, BIOMED, *BASELINES], PAPER, 39),
-    "demo": (
-        ["shapes-clip", "random:shapes-clip", "pixels", "ssim"],
-        ["shapes-low", "shapes-middle", "shapes-high"],
-        12,
-    ),
-}
-NAMES = [*TABLE, "distance"]
+from alignbench.errors import AlignbenchError, DataError, UsageError
+from alignbench.sweeps import Sweep, Value, read_sweep
+from sweep_files import BASE_16, FOLDER, GOOD, NAMES, OPTIONS, PAPER, TABLE, refused_sweep, sweep_file, sweep_text
 
 
 def _sweep(name: str) -> Sweep:
@@ -69,10 +36,6 @@ def _config(name: str) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------- the files themselves
-
-
-def test_every_file_is_tested() -> None:
-    assert sorted(path.stem for path in FOLDER.iterdir()) == sorted(NAMES) == list(shipped_sweeps())
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -188,7 +151,7 @@ def test_flags_constants_and_other_macros_reach_the_command_line(
 ) -> None:
     monkeypatch.setenv("FROM_OUTSIDE", "out/side")
     start = ["${interpreter}", "-m", "alignbench", "run", "--output=${envvar:FROM_OUTSIDE}"]
-    text = _text(
+    text = sweep_text(
         command=[*start, "${args_no_boolean_flags}"],
         parameters={
             "model": {"value": "shapes-clip"},
@@ -197,7 +160,7 @@ def test_flags_constants_and_other_macros_reach_the_command_line(
             "seed": {"values": [3, 1, 3]},
         },
     )
-    sweep = read_sweep(_file(tmp_path, text), OPTIONS)
+    sweep = read_sweep(sweep_file(tmp_path, text), OPTIONS)
     rest = [
         ["--output=out/side", "--dataset=shapes-low", "--model=shapes-clip", *flag, f"--seed={seed}"]
         for flag in (["--random-init"], [])
@@ -209,60 +172,11 @@ def test_flags_constants_and_other_macros_reach_the_command_line(
     assert wanted[0] == ["python", "-m", "alignbench", "run", *rest[0]]
 
 
-# -------------------------------------------------------------------------------------------------- where they are
-
-
-def test_bare_name_finds_the_file_that_comes_with_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert find_sweep("activation").read_bytes() == (FOLDER / "activation.yaml").read_bytes()
-    Path("activation").write_text("mine\n")
-    assert find_sweep("activation") == Path("activation")
-
-
-@pytest.mark.parametrize(
-    ("source", "kind", "words"),
-    [
-        ("arhcitecture", UsageError, ["unknown sweep 'arhcitecture'", "did you mean architecture"]),
-        ("nowhere.yaml", DataError, ["nowhere.yaml", "architecture"]),
-        ("no/where", DataError, ["no/where", "architecture"]),
-        (".", DataError, ["folder"]),
-    ],
-)
-def test_file_that_is_not_there_is_refused(source: str, kind: type[AlignbenchError], words: list[str]) -> None:
-    _refused(source, kind, *words)
-
-
 # ------------------------------------------------------------------------------------------------------- bad input
 
 
-def _text(**changes: Any) -> str:
-    """A good sweep file with some keys changed, or left out where they are None."""
-    good = {
-        "method": "grid",
-        "command": ["${env}", "alignbench", "run", "${args_no_boolean_flags}"],
-        "parameters": {"model": {"values": ["pixels", "ssim"]}, "dataset": {"value": "shapes-low"}},
-    }
-    return yaml.safe_dump({key: value for key, value in (good | changes).items() if value is not None})
-
-
-def _file(folder: Path, text: str) -> Path:
-    path = folder / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def _refused(source: str | Path, kind: type[AlignbenchError], *words: str) -> None:
-    with pytest.raises(kind) as caught:
-        read_sweep(source, OPTIONS)
-    assert type(caught.value) is kind
-    said = str(caught.value)
-    assert "\n" not in said
-    for word in (str(source), *words):
-        assert word in said, said
-
-
 def test_good_file_is_read(tmp_path: Path) -> None:
-    cells = read_sweep(_file(tmp_path, _text()), OPTIONS).cells
+    cells = read_sweep(sweep_file(tmp_path, sweep_text()), OPTIONS).cells
     assert [cell["model"] for cell in cells] == ["pixels", "ssim"]
 
 
@@ -277,19 +191,19 @@ def test_good_file_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_sweep_file_is_refused(tmp_path: Path, text: str, words: list[str]) -> None:
-    _refused(_file(tmp_path, text), DataError, *words)
+    refused_sweep(sweep_file(tmp_path, text), DataError, *words)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_bytes(b"method: \xff\xfe\n")
-    _refused(tmp_path / "mine.yaml", DataError, "not YAML")
+    refused_sweep(tmp_path / "mine.yaml", DataError, "not YAML")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")
 def test_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    path = _file(tmp_path, _text())
+    path = sweep_file(tmp_path, sweep_text())
     path.chmod(0)
-    _refused(path, DataError, "cannot be read")
+    refused_sweep(path, DataError, "cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -314,72 +228,16 @@ def test_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_wrong_top_is_refused(
     tmp_path: Path, changes: dict[str, Any], kind: type[AlignbenchError], words: list[str]
 ) -> None:
-    _refused(_file(tmp_path, _text(**changes)), kind, *words)
-
-
-GOOD = {"model": {"value": "pixels"}, "dataset": {"value": "shapes-low"}}
-
-
-@pytest.mark.parametrize(
-    ("parameters", "kind", "words"),
-    [
-        ({"modle": {"value": "pixels"}}, UsageError, ["unknown parameter 'modle'", "model"]),
-        ({"random_init": {"value": True}}, UsageError, ["unknown parameter 'random_init'", "random-init"]),
-        ({3: {"value": True}}, UsageError, ["unknown parameter '3'"]),
-        ({"seed": 3}, DataError, ["seed", "value"]),
-        ({"seed": {}}, UsageError, ["seed", "nothing"]),
-        ({"seed": {"min": 1, "max": 3}}, UsageError, ["seed", "min, max", "values"]),
-        ({"seed": {"value": 1, "values": [1]}}, UsageError, ["seed", "value, values"]),
-        ({"seed": {"values": [1, 2], "distribution": "q_normal"}}, UsageError, ["seed", "distribution"]),
-        ({"seed": {"parameters": {"x": {"value": 1}}}}, UsageError, ["seed", "parameters below it"]),
-        ({"seed": {"values": []}}, DataError, ["seed", "no list of values"]),
-        ({"seed": {"values": 3}}, DataError, ["seed", "no list of values"]),
-        ({"limit": {"values": [10, None]}}, UsageError, ["limit", "null"]),
-        ({"limit": {"value": None}}, UsageError, ["limit", "null"]),
-        ({"limit": {"value": 10.5}}, UsageError, ["limit", "10.5", "whole number"]),
-        ({"limit": {"value": "10"}}, UsageError, ["limit", "'10'", "whole number"]),
-        ({"limit": {"value": 0}}, UsageError, ["limit 0 is below 1"]),
-        ({"limit": {"value": True}}, UsageError, ["limit", "true or false"]),
-        ({"subset": {"value": ["all", "test"]}}, UsageError, ["subset", "list"]),
-        ({"subset": {"values": [{"a": 1}]}}, UsageError, ["subset", "mapping"]),
-        ({"tokens": {"value": True}}, UsageError, ["tokens", "true or false", "quote"]),
-        ({"random-init": {"value": "yes"}}, UsageError, ["random-init", "'yes'", "true or false"]),
-        ({"random-init": {"value": True}}, UsageError, ["pixels has no weights to randomise"]),
-        ({"model": {"value": "openai/clip-vit-base-patch16", "values": []}}, UsageError, ["model"]),
-        ({"model": {"value": "shapes-clop"}}, UsageError, ["unknown model 'shapes-clop'", "shapes-clip"]),
-        ({"model": {"values": ["ssim", "lpips-alx"]}}, UsageError, ["unknown model 'lpips-alx'", "lpips-alex"]),
-        ({"model": {"value": "random:shapes-clop"}}, UsageError, ["unknown model 'shapes-clop'", "shapes-clip"]),
-        ({"model": {"value": "open_clap:ViT-B-32"}}, UsageError, ["unknown model family", "open_clip"]),
-        ({"dataset": {"values": ["tid2013", "nigths"]}}, UsageError, ["unknown data set 'nigths'", "nights"]),
-        ({"dataset": {"value": "nights,tid2031"}}, UsageError, ["unknown data set 'tid2031'", "tid2013"]),
-        ({"distance": {"value": "euclidian"}}, UsageError, ["unknown distance 'euclidian'", "euclidean"]),
-        ({"tokens": {"value": "clas"}}, UsageError, ["unknown token view 'clas'", "cls"]),
-        ({"protocol": {"value": "papper"}}, UsageError, ["unknown protocol 'papper'", "paper"]),
-        ({"resize": {"value": "squish"}}, UsageError, ["'squish'", "squash"]),
-        ({"precision": {"value": "bf61"}}, UsageError, ["unknown precision 'bf61'", "bf16"]),
-        ({"accelerator": {"value": "coda"}}, UsageError, ["unknown accelerator 'coda'", "cuda"]),
-    ],
-)
-def test_wrong_parameter_is_refused(
-    tmp_path: Path, parameters: dict[Any, Any], kind: type[AlignbenchError], words: list[str]
-) -> None:
-    text = yaml.safe_dump(yaml.safe_load(_text()) | {"parameters": GOOD | parameters}, sort_keys=False)
-    _refused(_file(tmp_path, text), kind, *words)
-
-
-def test_local_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    parameters = GOOD | {"model": {"value": "open_clip:ViT-B-32/no/such.safetensors"}}
-    with pytest.raises((ModelError, UsageError), match="no/such"):
-        read_sweep(_file(tmp_path, _text(parameters=parameters)), OPTIONS)
+    refused_sweep(sweep_file(tmp_path, sweep_text(**changes)), kind, *words)
 
 
 @pytest.mark.parametrize("missing", ["model", "dataset"])
 def test_sweep_without_model_or_data_set_is_refused(tmp_path: Path, missing: str) -> None:
     parameters = {name: spec for name, spec in GOOD.items() if name != missing}
-    _refused(_file(tmp_path, _text(parameters=parameters)), UsageError, f"--{missing}", "parameters")
+    refused_sweep(sweep_file(tmp_path, sweep_text(parameters=parameters)), UsageError, f"--{missing}", "parameters")
 
 
 def test_flag_needs_the_macro_that_writes_flags(tmp_path: Path) -> None:
     parameters = GOOD | {"model": {"value": "shapes-clip"}, "random-init": {"values": [True, False]}}
-    text = _text(command=["alignbench", "run", "${args}"], parameters=parameters)
-    _refused(_file(tmp_path, text), UsageError, "random-init is a flag", "args_no_boolean_flags")
+    text = sweep_text(command=["alignbench", "run", "${args}"], parameters=parameters)
+    refused_sweep(sweep_file(tmp_path, text), UsageError, "random-init is a flag", "args_no_boolean_flags")

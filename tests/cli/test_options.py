@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from alignbench.cli.options import parse_bytes
 from command_bench import RUNNING, TREE, USAGE, Bench
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
@@ -154,3 +155,10 @@ def test_output_that_is_a_file_is_refused(bench: Bench, below: str) -> None:
     outcome = bench.run("tid2013", "--output", blocked / below, root=bench.data("tid2013"))
     outcome.refused(RUNNING, blocked, "--output")
     assert blocked.read_text() == "in the way\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4GB", 4_000_000_000), ("2GiB", 2 * 1024**3), ("1.5 mb", 1_500_000), ("700", 700)]
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert parse_bytes(text) == size

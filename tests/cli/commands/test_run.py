@@ -1,7 +1,6 @@
-"""Reports on folders that hold no runs are refused, and runs that fail, repeat or end early leave no half of one."""
+"""`alignbench run` draws what it found, and runs that fail, repeat or end early leave no half of one."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,59 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from alignbench.cli.main import main
-from command_bench import RUNNING, TREE, USAGE, Bench, Outcome, picture
+from command_bench import RUNNING, TREE, Bench, Outcome, picture
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
-
-
-@pytest.fixture(scope="module")
-def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("finished")
-    assert main(["run", "--model", "pixels", *_place(world, "tid2013"), "--output", str(output)]) == 0
-    return output
-
-
-def _place(world: Path, dataset: str) -> list[str]:
-    return ["--dataset", dataset, "--data-root", str(world / dataset), "--loader-workers", "0"]
-
-
-@pytest.mark.parametrize("name", ["empty", "nowhere"])
-def test_report_on_a_folder_without_runs_is_refused(bench: Bench, name: str) -> None:
-    folder, figure = bench.scratch / name, bench.scratch / "figure.png"
-    if name == "empty":
-        folder.mkdir()
-    bench.command("report", folder, "--output", figure).refused(RUNNING, folder, "alignbench run")
-    assert not figure.exists()
-
-
-@pytest.mark.parametrize("name", ["figure.docx", "figure"])
-def test_report_with_an_unknown_ending_is_refused(bench: Bench, finished: Path, name: str) -> None:
-    figure = bench.scratch / name
-    bench.command("report", finished, "--output", figure).refused(USAGE, figure, ".png", ".svg", ".pdf")
-    assert not figure.exists()
-
-
-def test_report_with_an_unknown_distance_is_refused(bench: Bench, finished: Path) -> None:
-    figure = bench.scratch / "figure.png"
-    bench.command("report", finished, "--output", figure, "--distance", "euclidian").refused(
-        USAGE, "euclidian", "euclidean"
-    )
-    assert not figure.exists()
-
-
-def test_report_below_a_file_is_refused(bench: Bench, finished: Path) -> None:
-    (bench.scratch / "blocked").write_text("in the way\n")
-    figure = bench.scratch / "blocked" / "figure.png"
-    bench.command("report", finished, "--output", figure).refused(RUNNING, figure, "--output")
-
-
-@pytest.mark.parametrize("content", ["", "model,dataset\n", "\0"], ids=["empty", "cut", "zero"])
-def test_report_on_a_broken_curve_is_refused(bench: Bench, finished: Path, content: str) -> None:
-    folder = Path(shutil.copytree(next(finished.iterdir()), bench.scratch / "run"))
-    (folder / "curve.csv").write_text(content)
-    bench.command("report", folder, "--output", bench.scratch / "figure.png").refused(RUNNING, folder)
 
 
 @pytest.mark.parametrize("broken", ["tid2013", "nights"])
@@ -138,3 +90,14 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, workers: int, delay: float) -> No
     assert [line for line in err.splitlines() if not line.startswith("alignbench: ")] == []
     assert len(outcome.complaints) == 1
     assert "interrupted" in outcome.complaints[0]
+
+
+@pytest.mark.draws
+def test_run_draws_and_prints_the_folder_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", "--model", "pixels", "--dataset", "shapes-low", "--limit", "45", "--output", str(tmp_path)]
+    assert main(arguments) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"{tmp_path}/pixels__shapes-low__")
+    with Image.open(Path(last) / "curve.png") as figure:
+        assert min(figure.size) > 500
+    assert "<path" in (Path(last) / "curve.svg").read_text()

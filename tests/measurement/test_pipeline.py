@@ -1,0 +1,111 @@
+"""Whole cells: what they announce and find, in one process and in several."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alignbench import Cell
+from alignbench.distances.names import DISTANCES
+from alignbench.extraction.progress import ProgressListener, RunSummary
+from alignbench.measurement.pipeline import measure_cell
+from features import check_close
+from folders import Folders
+from measured_cells import measured
+from rank_processes import load, on_ranks, save
+
+every_data_set = pytest.mark.parametrize("dataset", ["tid2013", "nights", "things"])
+
+
+class Counting(ProgressListener):
+    """Remembers what a run announced and how many images went through."""
+
+    def __init__(self) -> None:
+        self.outlines: list[RunSummary] = []
+        self.images = 0
+
+    def planned(self, outline: RunSummary) -> None:
+        self.outlines.append(outline)
+
+    def advanced(self, images: int) -> None:
+        self.images += images
+
+
+# --- Towers ---------------------------------------------------------------------------------------------------------
+
+
+@every_data_set
+def test_the_measure_is_announced_and_followed(tiny_tower: Folders, data_root: Folders, dataset: str) -> None:
+    listener = Counting()
+    cell = Cell(str(tiny_tower("clip")), dataset, data_root(dataset), accelerator="cpu", workers=0, batch_size=7)
+    run = measure_cell(cell, listener)
+    assert run is not None
+    [outline] = listener.outlines
+    assert (outline.pairs, outline.layers, outline.device) == (len(run.judgments.pairs), 5, "cpu")
+    assert listener.images == outline.images * outline.passes
+    assert outline.images == len(set(run.judgments.images.identities()))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 16])
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+def test_identical_files_tie_exactly(tiny_tower: Folders, nights_root: Path, family: str, batch_size: int) -> None:
+    run = measured(str(tiny_tower(family)), "nights", nights_root, batch_size=batch_size)
+    left, right = run.judgments.judged[2]
+    for values in run.distances.values():
+        np.testing.assert_array_equal(values[:, left], values[:, right])
+    others = np.delete(run.judgments.judged, 2, axis=0)
+    assert (run.distances["euclidean"][:, others[:, 0]] != run.distances["euclidean"][:, others[:, 1]]).all()
+
+
+def test_a_single_judgment_is_measured(tiny_tower: Folders, things_root: Path) -> None:
+    run = measured(str(tiny_tower("clip")), "things", things_root, limit=1)
+    assert {name: values.shape for name, values in run.distances.items()} == dict.fromkeys(DISTANCES, (5, 3))
+
+
+# --- Where and how the work is done ---------------------------------------------------------------------------------
+
+
+def test_an_automatic_batch_size_changes_nothing(tiny_tower: Folders, nights_root: Path) -> None:
+    found = measured(str(tiny_tower("clip")), "nights", nights_root, batch_size="auto")
+    expected = measured(str(tiny_tower("clip")), "nights", nights_root)
+    assert found.record.execution["batch_size"] in (8, 16, 32)
+    check_close(found.distances, expected.distances)
+    assert found.settings == expected.settings
+
+
+def measure_on_ranks(rank: int, folder: Path, cells: list[Cell]) -> None:
+    found = []
+    for cell in cells:
+        run = measure_cell(cell, on_all_ranks=True)
+        assert run is not None
+        found.append((run.distances, run.curve.frame, run.settings, run.channels, run.record.execution))
+    save(folder, rank, found)
+
+
+def cells_of(tower: Path, data_root: Folders, **options: Any) -> list[Cell]:
+    options = {"accelerator": "cpu", "workers": 0, "batch_size": 5} | options
+    sets = ("tid2013", "nights", "things")
+    paper = [Cell(str(tower), dataset, data_root(dataset), **options) for dataset in sets]
+    return [
+        *paper,
+        *(Cell(str(tower), dataset, data_root(dataset), protocol="corrected", **options) for dataset in sets),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")
+def test_cells_are_the_same_on_two_ranks(tmp_path: Path, tiny_tower: Folders, data_root: Folders) -> None:
+    tower = tiny_tower("clip")
+    expected = [measure_cell(cell) for cell in cells_of(tower, data_root)]
+    on_ranks(2, measure_on_ranks, tmp_path, cells_of(tower, data_root, devices=2))
+    for rank in range(2):
+        for run, (distances, frame, settings, channels, execution) in zip(expected, load(tmp_path, rank), strict=True):
+            assert run is not None
+            assert settings == run.settings
+            assert (execution["devices"], run.record.execution["devices"]) == (2, 1)
+            for name, values in run.distances.items():
+                np.testing.assert_allclose(distances[name], values, rtol=1e-5, err_msg=name)
+            columns = ["subset", "distance", "layer", "metric", "n"]
+            assert frame[columns].equals(run.curve.frame[columns])
+            numbers = ["top_share", "participation_ratio"]
+            np.testing.assert_allclose(channels[numbers], run.channels[numbers], rtol=1e-5)
