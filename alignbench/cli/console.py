@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alignbench.results.layer_curve import LayerCurve
 
 
-def say(text: str) -> None:
+def print_status(text: str) -> None:
     """Say something on stderr."""
     print(text, file=sys.stderr, flush=True)
 

@@ -23,7 +23,7 @@ from alignbench.cli.commands import (
     sweep,
     transform,
 )
-from alignbench.cli.options import complain
+from alignbench.cli.options import print_error
 from alignbench.errors import AlignbenchError, AlignbenchWarning
 
 app = typer.Typer(
@@ -80,25 +80,25 @@ def main(arguments: list[str] | None = None) -> int:
                 raise
             return _explain(error)
     if code == _INTERRUPTED:  # Typer makes an exit of an interruption
-        complain("interrupted: finished runs are kept, nothing half-written is left")
+        print_error("interrupted: finished runs are kept, nothing half-written is left")
     return code
 
 
 def _explain(error: Exception) -> int:
     """Say in one line what went wrong."""
     if isinstance(error, AlignbenchError):
-        complain(str(error))
+        print_error(str(error))
         return error.exit_code
     message = getattr(error, "format_message", None)  # the command line's own: an unknown option, a missing value
     if message is not None:
         if type(error).__name__ == "NoArgsIsHelpError":  # a command that needs another word says which there are
             print(message())
             return 0
-        complain(" ".join(message().split()) or "see alignbench --help")
+        print_error(" ".join(message().split()) or "see alignbench --help")
         return 2
-    complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]} (--debug shows where)")
+    print_error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]} (--debug shows where)")
     return 1
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    complain(f"{'warning: ' if issubclass(category, AlignbenchWarning) else category.__name__ + ': '}{message}")
+    print_error(f"{'warning: ' if issubclass(category, AlignbenchWarning) else category.__name__ + ': '}{message}")

@@ -29,7 +29,7 @@ PixelCacheFolder = Annotated[
 Limit = Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")]
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Say something on stderr, in a line of ours."""
     print(f"alignbench: {text}", file=sys.stderr, flush=True)
 

@@ -25,17 +25,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from alignbench.cli.console import say
+from alignbench.cli.console import print_status
 from alignbench.extraction.progress import ProgressListener, RunSummary
 from alignbench.models.layer_names import counted_layers
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.process import last_line
 from alignbench.sweeps.runner import Watcher
-from alignbench.transforms.learning.progress import JobListener
+from alignbench.transforms.learning.progress import LearningListener
 
 if TYPE_CHECKING:
     from alignbench.transforms.learning.layers import LearnedLayer
-    from alignbench.transforms.learning.search import Tried
+    from alignbench.transforms.learning.search import Trial
 
 _FIRST_WORD_AFTER = 5.0  # seconds until a log file hears of the time to go
 
@@ -74,7 +74,7 @@ class ImageProgress:
         if not self.said and elapsed > _FIRST_WORD_AFTER and self.done < self.total:
             self.said = True
             rate = self.done / elapsed
-            say(f"{rate:.1f} images/s, about {(self.total - self.done) / rate / 60:.1f} minutes to go")
+            print_status(f"{rate:.1f} images/s, about {(self.total - self.done) / rate / 60:.1f} minutes to go")
 
     def finished(self) -> None:
         """Take the bar away."""
@@ -91,7 +91,7 @@ class ConsoleListener(ProgressListener):
 
     def notice(self, text: str) -> None:
         """Say it on stderr."""
-        say(text)
+        print_status(text)
 
     def planned(self, outline: RunSummary) -> None:
         """Say what is about to be done, and start the bar."""
@@ -117,7 +117,7 @@ class ConsoleListener(ProgressListener):
         self.images.finished()
 
 
-class LearningProgress(JobListener):
+class LearningProgress(LearningListener):
     """Says on stderr what is being done."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class LearningProgress(JobListener):
 
     def planned(self, text: str, images: int) -> None:
         """Say what is about to be embedded, and start the bar."""
-        say(text)
+        print_status(text)
         self.images.started(images)
 
     def embedded(self, images: int) -> None:
@@ -143,21 +143,21 @@ class LearningProgress(JobListener):
     def learning(self, text: str) -> None:
         """Take the bar away, and say what is learned."""
         self.images.finished()
-        say(text)
+        print_status(text)
 
-    def tried(self, layer: str, tried: Tried) -> None:
+    def tried(self, layer: str, tried: Trial) -> None:
         """Say what a trial gave."""
         loss = "failed" if tried.loss is None else f"held-out loss {tried.loss:.4f}"
         values = (
             f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in tried.parameters.items()
         )
-        say(f"{layer}, trial {tried.number}: {loss} ({', '.join(values)})")
+        print_status(f"{layer}, trial {tried.number}: {loss} ({', '.join(values)})")
 
     def learned(self, layer: LearnedLayer) -> None:
         """Say what a layer gained."""
         before, after = layer.judged.before[0], layer.judged.after[0]
-        say(f"{layer.layer}: odd-one-out {before:.3f} -> {after:.3f} on held-out objects")
+        print_status(f"{layer.layer}: odd-one-out {before:.3f} -> {after:.3f} on held-out objects")
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from PIL import Image, features
 from torch import Tensor
 
 from alignbench.datasets.images import ImageFiles
-from alignbench.models.preparation import Recipe
+from alignbench.models.preparation import PixelRecipe
 
 SCRATCH: Final = ".tmp"  # how names of what is not yet whole end
 _MAGIC: Final = b"abpixel1"  # raise the number when a change moves any pixel, or the bytes of an entry
@@ -134,7 +134,7 @@ class CachedPixels:
         directory: str,
         images: ImageFiles,
         prepare: Callable[[Image.Image], Tensor],
-        recipe: Recipe,
+        recipe: PixelRecipe,
         tried: Probe,
         kept: int,
     ) -> None:

@@ -22,7 +22,7 @@ from alignbench.extraction.pixel_cache import PixelCache
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.protocol import load_judgments
 from alignbench.measurement.sources import kind_of
-from alignbench.models.preparation import Described, Recipe
+from alignbench.models.preparation import Described, PixelRecipe
 
 _BATCH: Final = 16
 _FEW: Final = 64  # pictures that are not worth a process
@@ -38,7 +38,7 @@ class Way:
         models: Who prepares pictures like this.
     """
 
-    recipe: Recipe
+    recipe: PixelRecipe
     prepare: Callable[[Image.Image], Tensor]
     models: tuple[str, ...]
 
@@ -76,7 +76,7 @@ def ways_of(cell: Cell, models: Sequence[str]) -> list[Way]:
     """
     if DATASETS.load(cell.dataset).packaged:
         raise UsageError(f"{cell.dataset} is drawn on demand and needs no cache: choose a data set with files")
-    found: dict[Recipe, Way] = {}
+    found: dict[PixelRecipe, Way] = {}
     for model in models:
         one = replace(cell, model=model).checked()
         prepare = kind_of(one).preparation(one)

@@ -20,7 +20,7 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.pair_distances import CellData, PairDistances, Session, execution_of, pair_distances
 from alignbench.measurement.precision_check import PrecisionCheck, check_precision
 from alignbench.measurement.protocol import load_judgments
-from alignbench.measurement.record import Outcome, Stopwatch, channel_table, record_of, settings_of
+from alignbench.measurement.record import CellOutcome, Stopwatch, channel_table, record_of, settings_of
 from alignbench.measurement.scoring import score_rows
 from alignbench.measurement.sources import check_possible, kind_of, load_transform
 from alignbench.results.layer_curve import LayerCurve
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from alignbench.extraction.pixel_cache import PixelCache
     from alignbench.extraction.source import Source
     from alignbench.results.run_record import RunSettings
-    from alignbench.transforms.named import Chosen
+    from alignbench.transforms.named import NamedTransform
 
 
 def measure(model: str, dataset: str, *, data_root: str | Path | None = None, **options: Any) -> LayerCurve:
@@ -115,7 +115,7 @@ class _Loaded:
     session: Session
     data: CellData
     source: Source
-    transform: Chosen | None
+    transform: NamedTransform | None
     settings: RunSettings
 
 
@@ -144,7 +144,7 @@ def _scored(
     distances = measured.of_pairs(pairs)
     with watch.stage("score"):
         frame, intervals = score_rows(cell, evaluated, distances, data.data_set.published_ceiling)
-    outcome = Outcome(evaluated, len(judgments.calibration), measured, intervals, check)
+    outcome = CellOutcome(evaluated, len(judgments.calibration), measured, intervals, check)
     record = record_of(cell, loaded.settings, outcome, loaded.session, watch)
     if loaded.transform is not None:
         record = replace(record, transform=loaded.transform.record())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from alignbench.extraction.channel_usage import ChannelUse
     from alignbench.extraction.distributed import Ranks
     from alignbench.extraction.source import Source
-    from alignbench.transforms.named import Chosen
+    from alignbench.transforms.named import NamedTransform
 
 _PACKAGES: Final = (
     *("alignbench", "torch", "torchvision", "transformers", "open_clip_torch", "timm", "lightning"),
@@ -37,7 +37,7 @@ _PACKAGES: Final = (
 )
 
 
-def settings_of(cell: Cell, data: CellData, source: Source, transform: Chosen | None = None) -> RunSettings:
+def settings_of(cell: Cell, data: CellData, source: Source, transform: NamedTransform | None = None) -> RunSettings:
     """The settings of a run.
 
     Args:
@@ -89,7 +89,7 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellOutcome:
     """What came out of a cell, beside its scores.
 
     Attributes:
@@ -107,7 +107,7 @@ class Outcome:
     precision_check: PrecisionCheck | None
 
 
-def record_of(cell: Cell, settings: RunSettings, outcome: Outcome, session: Session, watch: Stopwatch) -> RunRecord:
+def record_of(cell: Cell, settings: RunSettings, outcome: CellOutcome, session: Session, watch: Stopwatch) -> RunRecord:
     """What `run.json` says of a run; the transform, where there is one, is told by whoever has it.
 
     Args:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from alignbench.extraction.features import Reading
     from alignbench.extraction.source import Source
     from alignbench.models.towers import Tower
-    from alignbench.transforms.named import Chosen
+    from alignbench.transforms.named import NamedTransform
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SourceKind(Protocol):
     def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
         """How pictures are prepared, without weights."""
 
-    def load(self, cell: Cell, transform: Chosen | None, listener: ProgressListener) -> Source:
+    def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
         """The source, ready to be asked."""
 
     def checks_precision(self, cell: Cell) -> bool:
@@ -92,7 +92,7 @@ class _Towers:
         prepare = preparation(cell.model)
         return squash(prepare) if cell.resize == "squash" else prepare
 
-    def load(self, cell: Cell, transform: Chosen | None, listener: ProgressListener) -> Source:
+    def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
         from alignbench.extraction.tower_distances import TowerSource
 
         tower = load_tower_of(cell, cell.protocol, listener.notice)
@@ -128,7 +128,7 @@ class _Metrics:
     def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
         return Sized(DATASETS.load(cell.dataset).common_side)
 
-    def load(self, cell: Cell, transform: Chosen | None, listener: ProgressListener) -> Source:
+    def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
         from alignbench.extraction.metric_distances import MetricSource
 
         metric, _ = ready_metric(METRICS.load(cell.model), cell.device)
@@ -162,13 +162,13 @@ def check_possible(cell: Cell) -> None:
             raise UsageError("accelerator cuda: there is no such device here, use --accelerator cpu or auto")
 
 
-def load_transform(cell: Cell) -> Chosen | None:
+def load_transform(cell: Cell) -> NamedTransform | None:
     """The transform by which a layer is aligned, if one is; found out before the data are looked at."""
     if cell.transform is None:
         return None
-    from alignbench.transforms.named import chosen
+    from alignbench.transforms.named import resolve
 
-    return chosen(cell.transform)
+    return resolve(cell.transform)
 
 
 def load_tower_of(cell: Cell, protocol: str, notice: Callable[[str], None]) -> Tower:

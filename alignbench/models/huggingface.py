@@ -25,7 +25,7 @@ from alignbench.errors import ModelError, UsageError, one_line
 from alignbench.models.cards import Card, cards
 from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
 from alignbench.models.normalisation import Normalise
-from alignbench.models.processors import Preparation, card_processor, check_processor, normalised_values
+from alignbench.models.processors import ProcessorPreparation, card_processor, check_processor, normalised_values
 from alignbench.models.towers import Layer, Tower, block_depths
 from alignbench.models.transformers_layouts import LAYOUTS, Layout
 
@@ -53,7 +53,7 @@ class HuggingFaceTower(Tower):
     ) -> None:
         super().__init__()
         self.model = model.eval()
-        self.prepare = Preparation(processor)
+        self.prepare = ProcessorPreparation(processor)
         self.has_class_token = layout.class_token
         self.fingerprint = fingerprint
         width, blocks = int(config.hidden_size), int(config.num_hidden_layers)
@@ -138,7 +138,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
 
 
 @_silence()
-def preparation(name: str) -> Preparation:
+def preparation(name: str) -> ProcessorPreparation:
     """How a model prepares pictures, without its weights; of a card's model nothing needs to be downloaded for it.
 
     Args:
@@ -150,8 +150,8 @@ def preparation(name: str) -> Preparation:
     """
     card = cards().get(name)
     if card is not None and not is_cached(name):
-        return Preparation(card_processor(card))
-    return Preparation(_configured(name, checkpoint_folder(name, weights=False))[1])
+        return ProcessorPreparation(card_processor(card))
+    return ProcessorPreparation(_configured(name, checkpoint_folder(name, weights=False))[1])
 
 
 @_silence()

@@ -25,8 +25,8 @@ from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_lin
 from alignbench.models.cards import cards
 from alignbench.models.normalisation import Normalise
 from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
-from alignbench.models.openclip_names import Source, is_remote, needs_download, resolve
-from alignbench.models.openclip_preparation import Preparation, preparation_of
+from alignbench.models.openclip_names import OpenClipSource, is_remote, needs_download, resolve
+from alignbench.models.openclip_preparation import OpenClipPreparation, preparation_of
 from alignbench.models.openclip_weights import VisualWeights, read_visual
 from alignbench.models.towers import Layer, Tower
 
@@ -51,7 +51,7 @@ class OpenClipTower(Tower):
         model: nn.Module,
         layers: tuple[Layer, ...],
         has_class_token: bool,
-        preparation: Preparation,
+        preparation: OpenClipPreparation,
         fingerprint: str,
     ) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
     return OpenClipTower(model, layers, class_token, preparation, digest.hexdigest())
 
 
-def preparation(name: str) -> Preparation:
+def preparation(name: str) -> OpenClipPreparation:
     """How a model prepares pictures, without its weights; at most a hub repository's configuration is downloaded.
 
     Args:
@@ -160,14 +160,14 @@ def check(name: str) -> None:
             _built(resolve(name))
 
 
-def _with_activation_of(source: Source, weights: VisualWeights) -> Source:
+def _with_activation_of(source: OpenClipSource, weights: VisualWeights) -> OpenClipSource:
     if weights.quick_gelu is None:
         warnings.warn(source.guess, AlignbenchWarning, stacklevel=5)
         return source
     return replace(source, quick_gelu=weights.quick_gelu)
 
 
-def _is_fed_bare(name: str, source: Source, protocol: str) -> bool:
+def _is_fed_bare(name: str, source: OpenClipSource, protocol: str) -> bool:
     """Whether a tower is fed as in `BareFeed`."""
     return protocol == "paper" and (name.endswith(_BIOMEDCLIP) or _is_biomedclip(source.model))
 
@@ -184,7 +184,7 @@ def _vision(model: dict[str, Any]) -> dict[str, Any]:
     return {**model["vision_cfg"], "timm_model_pretrained": False, "output_tokens": False}
 
 
-def _built(source: Source) -> Any:
+def _built(source: OpenClipSource) -> Any:
     """The vision tower, verified to have the wanted activation; of the text tower only a stub is built, and dropped."""
     try:
         clip = CLIP(source.model["embed_dim"], _vision(source.model), dict(_NO_TEXT), quick_gelu=source.quick_gelu)
@@ -196,7 +196,7 @@ def _built(source: Source) -> Any:
     return visual
 
 
-def _check_kind(source: Source, visual: Any) -> None:
+def _check_kind(source: OpenClipSource, visual: Any) -> None:
     timm_trunk = isinstance(visual, TimmModel)
     tower = visual.trunk if timm_trunk else visual
     if type(tower) not in (VisionTransformer, TimmTransformer):
@@ -208,7 +208,7 @@ def _check_kind(source: Source, visual: Any) -> None:
         raise UsageError(f"{source.name} has {tower.num_reg_tokens} register tokens, which are not supported")
 
 
-def _check_activation(source: Source, visual: Any) -> None:
+def _check_activation(source: OpenClipSource, visual: Any) -> None:
     if isinstance(visual, TimmModel):
         found = {type(getattr(block.mlp, "act", None)) for block in visual.trunk.blocks}
         wanted = {timm.layers.QuickGELU} if source.quick_gelu else found
@@ -222,7 +222,7 @@ def _check_activation(source: Source, visual: Any) -> None:
         )
 
 
-def _filled(source: Source, skeleton: Any, weights: VisualWeights) -> Any:
+def _filled(source: OpenClipSource, skeleton: Any, weights: VisualWeights) -> Any:
     """The tower with the weights of a checkpoint."""
     name = source.name
     if weights.quick_gelu not in (None, source.quick_gelu):

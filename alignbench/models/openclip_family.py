@@ -15,7 +15,7 @@ from alignbench.models.family import ModelFamily
 
 if TYPE_CHECKING:
     from alignbench.models.openclip import OpenClipTower
-    from alignbench.models.openclip_preparation import Preparation
+    from alignbench.models.openclip_preparation import OpenClipPreparation
 
 
 class OpenClipFamily(ModelFamily):
@@ -57,7 +57,7 @@ class OpenClipFamily(ModelFamily):
 
         return openclip.load(name, random_init=random_init, seed=seed, protocol=protocol)
 
-    def preparation(self, name: str) -> Preparation:
+    def preparation(self, name: str) -> OpenClipPreparation:
         """See `openclip.preparation`."""
         from alignbench.models import openclip
 

@@ -38,7 +38,7 @@ _ENDINGS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenClipSource:
     """What a name stands for.
 
     Attributes:
@@ -80,7 +80,7 @@ class _Hub:
     repository: str
 
 
-def resolve(name: str, *, random_init: bool = False) -> Source:
+def resolve(name: str, *, random_init: bool = False) -> OpenClipSource:
     """What a name stands for. Only a hub repository's configuration may have to be downloaded for this.
 
     Args:
@@ -181,7 +181,7 @@ def _unknown_tag(arch: str, tag: str) -> UsageError:
 # -------------------------------------------------------------------------------------------------- sources
 
 
-def _of_tag(name: str, arch: str, tag: str) -> Source:
+def _of_tag(name: str, arch: str, tag: str) -> OpenClipSource:
     model, pretrained = open_clip.get_model_config(arch), open_clip.get_pretrained_cfg(arch, tag)
     # where a tag says nothing of the activation, open_clip's configuration of the architecture is the training's
     quick_gelu = bool(pretrained.get("quick_gelu", model.get("quick_gelu", False)))
@@ -189,10 +189,10 @@ def _of_tag(name: str, arch: str, tag: str) -> Source:
     def weights() -> Path:
         return _downloaded(name, lambda: open_clip.download_pretrained(pretrained))
 
-    return Source(name, model, merge_preprocess_dict(PreprocessCfg(), pretrained), quick_gelu, weights)
+    return OpenClipSource(name, model, merge_preprocess_dict(PreprocessCfg(), pretrained), quick_gelu, weights)
 
 
-def _of_file(name: str, arch: str, path: Path) -> Source:
+def _of_file(name: str, arch: str, path: Path) -> OpenClipSource:
     model = open_clip.get_model_config(arch)
     quick_gelu = bool(model.get("quick_gelu", False))
     found = [
@@ -213,10 +213,10 @@ def _of_file(name: str, arch: str, path: Path) -> Source:
             f"how pictures are prepared: done as for OpenAI's CLIP; for another way give a directory with {CONFIG}"
         )
     guess = f"{name} does not say " + "; nor does it say ".join(guesses) if guesses else ""
-    return Source(name, model, preprocess, quick_gelu, lambda: path, guess)
+    return OpenClipSource(name, model, preprocess, quick_gelu, lambda: path, guess)
 
 
-def _of_hub(name: str, repository: str, random_init: bool) -> Source:
+def _of_hub(name: str, repository: str, random_init: bool) -> OpenClipSource:
     card = _card(repository)
     if random_init and card:
         return _configured(name, card, lambda: Path())
@@ -232,10 +232,10 @@ def _card(repository: str) -> dict[str, Any]:
     return {"model_cfg": card.open_clip, "preprocess_cfg": card.processor} if card and card.open_clip else {}
 
 
-def _configured(name: str, config: dict[str, Any], weights: Callable[[], Path]) -> Source:
+def _configured(name: str, config: dict[str, Any], weights: Callable[[], Path]) -> OpenClipSource:
     model = config["model_cfg"]
     preprocess = merge_preprocess_dict(PreprocessCfg(), config.get("preprocess_cfg") or {})
-    return Source(name, model, preprocess, bool(model.get("quick_gelu", False)), weights)
+    return OpenClipSource(name, model, preprocess, bool(model.get("quick_gelu", False)), weights)
 
 
 def _read_config(name: str, path: Path) -> dict[str, Any]:

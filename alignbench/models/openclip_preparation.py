@@ -13,11 +13,11 @@ from torch import Tensor
 
 from alignbench.errors import ModelError, one_line
 from alignbench.models.openclip_layers import UNFIT
-from alignbench.models.openclip_names import Source
-from alignbench.models.preparation import Recipe, central_square, squashed
+from alignbench.models.openclip_names import OpenClipSource
+from alignbench.models.preparation import PixelRecipe, central_square, squashed
 
 
-class Preparation:
+class OpenClipPreparation:
     """open_clip's own validation transform: resizing and cropping as PIL does it, and its normalisation apart.
 
     Args:
@@ -46,7 +46,7 @@ class Preparation:
         return table.reshape(3, 256)
 
 
-def preparation_of(source: Source, size: tuple[int, int]) -> tuple[Preparation, str]:
+def preparation_of(source: OpenClipSource, size: tuple[int, int]) -> tuple[OpenClipPreparation, str]:
     """How pictures are prepared for a model, and the same as text.
 
     Args:
@@ -58,7 +58,7 @@ def preparation_of(source: Source, size: tuple[int, int]) -> tuple[Preparation, 
     """
     try:
         config = PreprocessCfg(**{**source.preprocess, "size": size})
-        preparation = Preparation(config)
+        preparation = OpenClipPreparation(config)
         made = tuple(preparation(Image.new("RGB", (size[1] + 7, size[0] + 3))).shape)
         if made != (3, *size) or not preparation.values().isfinite().all():
             raise ValueError(f"it makes {made} values of a picture")
@@ -69,8 +69,8 @@ def preparation_of(source: Source, size: tuple[int, int]) -> tuple[Preparation, 
     return preparation, json.dumps(asdict(config))
 
 
-def _recipe(config: PreprocessCfg) -> Recipe:
-    """See `Recipe`; what is out of the ordinary is told apart by all its values."""
+def _recipe(config: PreprocessCfg) -> PixelRecipe:
+    """See `PixelRecipe`; what is out of the ordinary is told apart by all its values."""
     height, width = (config.size, config.size) if isinstance(config.size, int) else config.size
     resample = Image.Resampling.BILINEAR if config.interpolation == "bilinear" else Image.Resampling.BICUBIC
     if config.resize_mode == "squash":
@@ -78,4 +78,4 @@ def _recipe(config: PreprocessCfg) -> Recipe:
     if config.resize_mode == "shortest" and height == width:
         return central_square(height, resample, "rounded to even")
     values = {key: value for key, value in asdict(config).items() if key not in ("mean", "std")}
-    return Recipe(f"open_clip {json.dumps(values, sort_keys=True)}")
+    return PixelRecipe(f"open_clip {json.dumps(values, sort_keys=True)}")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PixelRecipe:
     """Everything that settles the pixels which a preparation makes of a picture, but for versions of libraries.
 
     Attributes:
@@ -49,24 +49,24 @@ class Described(Protocol):
     """A preparation that says what it does."""
 
     @property
-    def recipe(self) -> Recipe | None:
+    def recipe(self) -> PixelRecipe | None:
         """What settles its pixels; none if that is the picture alone, at its native size."""
 
 
-def squashed(width: int, height: int, resample: Image.Resampling) -> Recipe:
+def squashed(width: int, height: int, resample: Image.Resampling) -> PixelRecipe:
     """The whole picture, resized by Pillow whatever its shape."""
-    return Recipe(f"whole picture to {width} x {height}, {resample.name.lower()}")
+    return PixelRecipe(f"whole picture to {width} x {height}, {resample.name.lower()}")
 
 
-def central_square(side: int, resample: Image.Resampling, rounding: str) -> Recipe:
+def central_square(side: int, resample: Image.Resampling, rounding: str) -> PixelRecipe:
     """The shortest side resized by Pillow, the longest in proportion and rounded down, and the square in the middle.
 
     Args:
         side: Side of the square, in pixels.
         resample: Pillow's filter.
-        rounding: See `Recipe`.
+        rounding: See `PixelRecipe`.
     """
-    return Recipe(f"shortest side to {side}, {resample.name.lower()}, central square", rounding, side)
+    return PixelRecipe(f"shortest side to {side}, {resample.name.lower()}, central square", rounding, side)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Sized:
         return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
 
     @property
-    def recipe(self) -> Recipe | None:
+    def recipe(self) -> PixelRecipe | None:
         """What settles the pixels of a common side."""
         return None if self.side is None else squashed(self.side, self.side, Image.Resampling.BICUBIC)
 

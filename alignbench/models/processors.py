@@ -14,7 +14,7 @@ from torch import Tensor
 
 from alignbench.errors import ModelError, one_line
 from alignbench.models.cards import Card
-from alignbench.models.preparation import Recipe, central_square, squashed
+from alignbench.models.preparation import PixelRecipe, central_square, squashed
 
 _PROCESSORS: Final = {
     "clip": "CLIPImageProcessorPil",
@@ -25,7 +25,7 @@ _NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", 
 
 
 @dataclass(frozen=True)
-class Preparation:
+class ProcessorPreparation:
     """Resizing and cropping by an image processor with the PIL backend, without its normalisation.
 
     Attributes:
@@ -40,8 +40,8 @@ class Preparation:
         return torch.from_numpy(np.ascontiguousarray(prepared))
 
     @property
-    def recipe(self) -> Recipe:
-        """See `Recipe`; what is out of the ordinary is told apart by all its values."""
+    def recipe(self) -> PixelRecipe:
+        """See `PixelRecipe`; what is out of the ordinary is told apart by all its values."""
         values = {key: value for key, value in self.processor.to_dict().items() if key not in _NORMALISATION}
         kind, resample, size = type(self.processor).__name__, values.get("resample"), values.get("size")
         crop = values.get("crop_size") if values.get("do_center_crop") else None
@@ -52,7 +52,7 @@ class Preparation:
                     return central_square(side, Image.Resampling(resample), "rounded down")
                 case {"height": height, "width": width, **rest} if not rest and crop in (None, size):
                     return squashed(width, height, Image.Resampling(resample))
-        return Recipe(f"transformers {kind} {json.dumps(values, sort_keys=True, default=str)}")
+        return PixelRecipe(f"transformers {kind} {json.dumps(values, sort_keys=True, default=str)}")
 
 
 def check_processor(name: str, processor: Any, side: int) -> None:
@@ -63,7 +63,7 @@ def check_processor(name: str, processor: Any, side: int) -> None:
     """
     what = f"preprocessor_config.json of {name}"
     try:
-        size = tuple(Preparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
+        size = tuple(ProcessorPreparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
         normalised_values(processor)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error

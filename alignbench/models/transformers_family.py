@@ -16,7 +16,7 @@ from alignbench.models.transformers_layouts import LAYOUTS
 
 if TYPE_CHECKING:
     from alignbench.models.huggingface import HuggingFaceTower
-    from alignbench.models.processors import Preparation
+    from alignbench.models.processors import ProcessorPreparation
 
 
 class TransformersFamily(ModelFamily):
@@ -52,7 +52,7 @@ class TransformersFamily(ModelFamily):
 
         return huggingface.load(name, random_init=random_init, seed=seed)
 
-    def preparation(self, name: str) -> Preparation:
+    def preparation(self, name: str) -> ProcessorPreparation:
         """See `huggingface.preparation`."""
         from alignbench.models import huggingface
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from alignbench.models.layer_names import is_aligned, plain_name
 from alignbench.statistics.paired import Judged, paired_difference, score_together
-from alignbench.study.factors import Factor, Option, corrected_table, nothing_differs
+from alignbench.study.factors import Factor, FactorOption, corrected_table, nothing_differs
 from alignbench.study.groups import SEED, SIGNIFICANCE
 from alignbench.study.study import Study
 from alignbench.study.study_run import StudyRun
@@ -29,7 +29,7 @@ def alignment_of(study: Study) -> Factor | None:
     if not runs:
         return None
     labels = dict.fromkeys(label for run in runs for label in (run.label, run.model))
-    options = tuple(Option(label, label) for label in labels)
+    options = tuple(FactorOption(label, label) for label in labels)
     table = corrected_table([row for run in runs for subset in run.judgments for row in _rows(run, subset)])
     return Factor("alignment", _QUESTION, options, nothing_differs(options), table, tuple(_notes(runs, table)))
 

@@ -13,7 +13,7 @@ from alignbench.arrays import Floats
 from alignbench.statistics.bootstrap import holm, interval, p_value
 from alignbench.statistics.max_t import highest
 from alignbench.study.groups import SIGNIFICANCE
-from alignbench.study.levels import Panel
+from alignbench.study.levels import LevelPanel
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Comparison:
     """
 
     row: dict[str, Any]
-    panel: Panel
+    panel: LevelPanel
     difference: Floats
     below: bool = False
     bound: float = 0.0

@@ -35,7 +35,7 @@ _TWIN = re.compile(r"(.+)@random-\d+")
 
 
 @dataclass(frozen=True)
-class Option:
+class FactorOption:
     """One option of a factor.
 
     Attributes:
@@ -66,7 +66,7 @@ class Factor:
 
     name: str
     question: str
-    options: tuple[Option, ...]
+    options: tuple[FactorOption, ...]
     differs: pd.DataFrame
     differences: pd.DataFrame
     notes: tuple[str, ...]
@@ -126,7 +126,7 @@ def _of_cards(rule: _Rule, study: Study) -> Factor | None:
     names = [spoken(run, rule.key) for run in runs]
     often = Counter(names)
     options = tuple(
-        Option(run.label, name if often[name] == 1 else f"{name}, {run.label}")
+        FactorOption(run.label, name if often[name] == 1 else f"{name}, {run.label}")
         for run, name in zip(runs, names, strict=True)
     )
     notes = ["There is one checkpoint for each option: a difference is one between these checkpoints."]
@@ -143,7 +143,7 @@ def _of_distances(study: Study) -> Factor | None:
     models = {label: list(names) for label, names in measured.items() if len(names) > 1}
     if not models:
         return None
-    options = tuple(Option(name, distance_name(name)) for name in dict.fromkeys(chain(*models.values())))
+    options = tuple(FactorOption(name, distance_name(name)) for name in dict.fromkeys(chain(*models.values())))
     several = len(models) > 1
     rows = [
         _row(group, (label, pair[0]), (label, pair[1]), place, [f"{label}, {n}" if several else n for n in pair])
@@ -172,9 +172,9 @@ def _of_training(study: Study) -> Factor | None:
     options = []
     for model in dict.fromkeys(model for model, _ in pairs):
         name = model if len({model for model, _ in pairs}) > 1 else ""
-        options.append(Option(model, f"{name} trained".strip()))
+        options.append(FactorOption(model, f"{name} trained".strip()))
         options += [
-            Option(twin, f"{name} untrained, seed {twin.rpartition('-')[2]}".strip())
+            FactorOption(twin, f"{name} untrained, seed {twin.rpartition('-')[2]}".strip())
             for trained, twin in pairs
             if trained == model
         ]
@@ -185,7 +185,7 @@ def _of_training(study: Study) -> Factor | None:
     )
 
 
-def nothing_differs(options: Sequence[Option]) -> pd.DataFrame:
+def nothing_differs(options: Sequence[FactorOption]) -> pd.DataFrame:
     """No rows of what else differs."""
     return pd.DataFrame(columns=["factor", *(option.shown for option in options)])
 

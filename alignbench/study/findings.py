@@ -11,7 +11,7 @@ from alignbench.results.published import PAPER_SUBSETS
 from alignbench.study import rules
 from alignbench.study.evidence import Outcome
 from alignbench.study.groups import SIGNIFICANCE
-from alignbench.study.levels import Panels, panels_of, published_panels
+from alignbench.study.levels import LevelPanels, panels_of, published_panels
 from alignbench.study.study import Study
 
 
@@ -40,7 +40,7 @@ class Finding:
 class _Statement:
     claim: str
     rule: str
-    judge: Callable[[Panels], Outcome]
+    judge: Callable[[LevelPanels], Outcome]
 
 
 _BEST = "The best layer is the highest before the projection with the normalised Euclidean distance"
@@ -139,7 +139,7 @@ def findings_of(study: Study) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _condition(study: Study, panels: Panels) -> str:
+def _condition(study: Study, panels: LevelPanels) -> str:
     """What is to be said of the runs that were judged, where it is not the paper's way or there were others."""
     protocols = {panel.protocol for panel in panels.values()}
     parts = [f"{protocol} protocol" for protocol in protocols if {run.protocol for run in study.runs} != {"paper"}]

@@ -60,7 +60,7 @@ class Scored:
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class LevelPanel:
     """What is known at one level.
 
     Attributes:
@@ -89,10 +89,10 @@ class Panel:
         return [name for name in names if all((name, distance) in self.curves for distance in distances)]
 
 
-Panels = Mapping[str, Panel]  # by level
+LevelPanels = Mapping[str, LevelPanel]  # by level
 
 
-def panels_of(study: Study) -> dict[str, Panel]:
+def panels_of(study: Study) -> dict[str, LevelPanel]:
     """The panels of a study: at each level one data set, all by one protocol.
 
     People go before simulated observers, the paper's data sets and subsets before others, the protocol and way of
@@ -124,7 +124,7 @@ def _rank(group: Group) -> tuple[bool, bool, int, int]:
     )
 
 
-def _panel(group: Group) -> Panel:
+def _panel(group: Group) -> LevelPanel:
     curves: dict[tuple[str, str], Scored] = {}
     baselines: dict[str, Floats] = {}
     for (label, distance), run in group.series.items():
@@ -135,7 +135,7 @@ def _panel(group: Group) -> Panel:
             curve = Scored(run.depths, run.layers[-1] == PROJECTION, scores)
             curves.setdefault((run.published or run.model, distance), curve)
     options = group.judgments.options.shape[1]
-    return Panel(
+    return LevelPanel(
         dataset=group.dataset,
         protocol=group.condition.protocol,
         observers=group.runs[0].observers,
@@ -147,14 +147,14 @@ def _panel(group: Group) -> Panel:
     )
 
 
-def published_panels() -> dict[str, Panel]:
+def published_panels() -> dict[str, LevelPanel]:
     """The published values as panels."""
     table = published_curves()
     table = table[table["metric"].isin(PRIMARY_METRICS)]
     return {level: _published(table[table["level"] == level]) for level in LEVELS}
 
 
-def _published(table: pd.DataFrame) -> Panel:
+def _published(table: pd.DataFrame) -> LevelPanel:
     dataset = str(table["dataset"].iloc[0])
     towers, baselines = table[table["layer"] != IMAGE], table[table["layer"] == IMAGE]
     curves = {
@@ -166,4 +166,4 @@ def _published(table: pd.DataFrame) -> Panel:
         for (model, distance), rows in towers.groupby(["model", "distance"], sort=False)
     }
     scores = {str(row.model): np.array([row.value]) for row in baselines.itertuples()}
-    return Panel(dataset, "paper", "people", dataset == "tid2013", _CHANCE[dataset], "none", curves, scores)
+    return LevelPanel(dataset, "paper", "people", dataset == "tid2013", _CHANCE[dataset], "none", curves, scores)

@@ -14,7 +14,7 @@ from alignbench.results.published import PAPER_SUBSETS
 from alignbench.statistics.bootstrap import holm, interval, p_value
 from alignbench.study.evidence import Comparison, Outcome, outcome
 from alignbench.study.groups import SIGNIFICANCE
-from alignbench.study.levels import Panel, Panels, Scored
+from alignbench.study.levels import LevelPanel, LevelPanels, Scored
 
 BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
 LARGE_14, LARGE_336 = "openai/clip-vit-large-patch14", "openai/clip-vit-large-patch14-336"
@@ -28,7 +28,7 @@ POINT = 0.01  # what is below is no gain
 _PAPER_SETS = dict(zip(LEVELS, PAPER_SUBSETS, strict=True))
 
 
-def _missing(panels: Panels, models: Sequence[str], levels: Sequence[str]) -> Outcome | None:
+def _missing(panels: LevelPanels, models: Sequence[str], levels: Sequence[str]) -> Outcome | None:
     """What a rule lacks that needs the normalised distance of some models at some levels; nothing if all is there."""
     lacking: dict[str, list[str]] = {}  # data sets by model
     for level in levels:
@@ -45,7 +45,7 @@ def _missing(panels: Panels, models: Sequence[str], levels: Sequence[str]) -> Ou
     return Outcome(None, False, f"Needs {needed} (with {NORMALISED}).")
 
 
-def _everywhere(panels: Panels) -> list[str]:
+def _everywhere(panels: LevelPanels) -> list[str]:
     """The models that have scores of the normalised distance at all three levels."""
     if set(panels) != set(LEVELS):
         return []
@@ -64,7 +64,7 @@ _NEEDS_A_MODEL = Outcome(
 # ------------------------------------------------------------------------------------------------- the rules
 
 
-def base_32_is_best(panels: Panels) -> Outcome:
+def base_32_is_best(panels: LevelPanels) -> Outcome:
     """Among OpenAI's four sizes, base-32 has the highest best layer at every level."""
     others = (BASE_16, LARGE_14, LARGE_336)
     lacking = _missing(panels, (BASE_32, *others), LEVELS)
@@ -73,13 +73,13 @@ def base_32_is_best(panels: Panels) -> Outcome:
     )
 
 
-def _better(panel: Panel, level: str, model: str, other: str) -> Comparison:
+def _better(panel: LevelPanel, level: str, model: str, other: str) -> Comparison:
     one, two = (panel.curves[name, NORMALISED].best for name in (model, other))
     row = {"level": level, "dataset": panel.dataset, "model": model, "other": other, "best": one[0]}
     return Comparison(row | {"best_of_other": two[0]}, panel, one - two)
 
 
-def euclidean_dips(panels: Panels) -> Outcome:
+def euclidean_dips(panels: LevelPanels) -> Outcome:
     """The plain Euclidean distance dips at mid-depth, the normalised one less."""
     comparisons = []
     for level, panel in panels.items():
@@ -125,7 +125,7 @@ def sides_of_dip(curve: Scored) -> tuple[Floats, Floats]:
     return before, after
 
 
-def peak_moves_deeper(panels: Panels) -> Outcome:
+def peak_moves_deeper(panels: LevelPanels) -> Outcome:
     """The mean depth of the best layer rises from low to middle to high."""
     models = _everywhere(panels)
     if not models:
@@ -148,7 +148,7 @@ def peak_moves_deeper(panels: Panels) -> Outcome:
     return Outcome(bool((np.diff(depth) > 0).all()), bool((deep[:-1] < shallow[1:]).all()), why + ".", table)
 
 
-def peak(curve: Scored, panel: Panel) -> dict[str, Any]:
+def peak(curve: Scored, panel: LevelPanel) -> dict[str, Any]:
     """Depth of the best layer before the projection, and of the ones that are not separably worse (Holm)."""
     scores, depths = curve.blocks, curve.block_depths
     top = int(np.nanargmax(scores[:, 0]))
@@ -162,7 +162,7 @@ def peak(curve: Scored, panel: Panel) -> dict[str, Any]:
     return found | {"shallowest": float(depths[~worse].min()), "deepest": float(depths[~worse].max())}
 
 
-def alignment_falls(panels: Panels) -> Outcome:
+def alignment_falls(panels: LevelPanels) -> Outcome:
     """The best score is highest at low and lowest at high, in every model."""
     models = _everywhere(panels)
     if not models:
@@ -193,7 +193,7 @@ def alignment_falls(panels: Panels) -> Outcome:
     return Outcome(all(raw), all(falling("ci_low", "ci_high")), why, table)
 
 
-def cosine_is_near_euclidean(panels: Panels) -> Outcome:
+def cosine_is_near_euclidean(panels: LevelPanels) -> Outcome:
     """Cosine is less than half as far from Euclidean, over layers, as the normalised distance is."""
     comparisons = []
     for level, panel in panels.items():
@@ -208,13 +208,13 @@ def cosine_is_near_euclidean(panels: Panels) -> Outcome:
     return outcome(comparisons, ("level", "model"))
 
 
-def siglip_is_above_clip(panels: Panels) -> Outcome:
+def siglip_is_above_clip(panels: LevelPanels) -> Outcome:
     """At low, SigLIP's best layer is above that of CLIP of the same size."""
     lacking = _missing(panels, (SIGLIP, BASE_16), ("low",))
     return lacking or outcome([_better(panels["low"], "low", SIGLIP, BASE_16)], ("level", "model"))
 
 
-def gains_are_at_low_only(panels: Panels) -> Outcome:
+def gains_are_at_low_only(panels: LevelPanels) -> Outcome:
     """Chinese-CLIP and BiomedCLIP are above CLIP of the same size at low, and not by a point at middle and high."""
     lacking = _missing(panels, (BASE_16, CHINESE, BIOMED), LEVELS)
     if lacking:
@@ -232,7 +232,7 @@ def gains_are_at_low_only(panels: Panels) -> Outcome:
     return outcome(comparisons, ("level", "model"))
 
 
-def models_beat_baselines(panels: Panels) -> Outcome:
+def models_beat_baselines(panels: LevelPanels) -> Outcome:
     """Every model's best layer is above every baseline, PerceptNet at low aside."""
     comparisons = [
         _beside_baseline(level, panel, model, baseline)
@@ -246,7 +246,7 @@ def models_beat_baselines(panels: Panels) -> Outcome:
     return outcome(comparisons, ("level", "model", "baseline"))
 
 
-def perceptnet_beats_models(panels: Panels) -> Outcome:
+def perceptnet_beats_models(panels: LevelPanels) -> Outcome:
     """At low, PerceptNet is above every model's best layer."""
     panel = panels.get("low")
     models = panel.models(NORMALISED) if panel is not None and PERCEPTNET in panel.baselines else []
@@ -257,7 +257,7 @@ def perceptnet_beats_models(panels: Panels) -> Outcome:
     )
 
 
-def _beside_baseline(level: str, panel: Panel, model: str, baseline: str, below: bool = False) -> Comparison:
+def _beside_baseline(level: str, panel: LevelPanel, model: str, baseline: str, below: bool = False) -> Comparison:
     curve, score = panel.curves[model, NORMALISED], panel.baselines[baseline]
     row = {"level": level, "dataset": panel.dataset, "model": model, "baseline": baseline}
     row |= {"best": curve.best[0], "score_of_baseline": score[0]}

@@ -18,7 +18,7 @@ _NO_ERRORS: Final = ("alignbench: warning: ", "alignbench: logged to W&B offline
 _PATIENCE: Final = 5.0  # seconds that a process has to end when it is asked to
 
 
-class Child:
+class CellProcess:
     """A process whose output goes to a log, and whose standard input is a pipe that ends with this process.
 
     Args:

@@ -24,7 +24,7 @@ State = Literal["finished", "failed", "running", "elsewhere", "waiting"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class CellStatus:
     """How it stands with a cell.
 
     Attributes:
@@ -39,7 +39,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Claim:
     """A cell that this process is to run.
 
     Attributes:
@@ -73,10 +73,10 @@ class Queue:
         self._locks = Locks(self.folder / "locks", stale_after)
         self._ledger = Ledger(self.folder / "journal.log")
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[CellStatus]:
         """How it stands with every cell."""
         attempts = self._ledger.attempts()
-        return [Standing(cell, self._state(cell, found), found) for cell, found in self._each(attempts)]
+        return [CellStatus(cell, self._state(cell, found), found) for cell, found in self._each(attempts)]
 
     def enrol(self) -> None:
         """Have every cell wait that is neither finished nor being run; one that failed is tried again.
@@ -90,7 +90,7 @@ class Queue:
                 if self._state(cell, attempt) in ("waiting", "failed"):
                     self._waiting_trial(cell, attempt)
 
-    def take(self) -> Taken | None:
+    def take(self) -> Claim | None:
         """The next cell that waits, for this process to run; none if none does now."""
         if all(standing.state != "waiting" for standing in self.standings()):
             return None
@@ -102,30 +102,30 @@ class Queue:
                     return taken
         return None
 
-    def _take(self, cell: SweepCell, attempt: Attempt | None) -> Taken | None:
+    def _take(self, cell: SweepCell, attempt: Attempt | None) -> Claim | None:
         lock = self._locks.take(cell.key)
         if lock is None:
             return None
         trial = self._waiting_trial(cell, attempt)
         if self._ledger.start(trial):
-            return Taken(cell, trial, lock)
+            return Claim(cell, trial, lock)
         self._locks.release(cell.key)
         return None
 
-    def finish(self, taken: Taken, folders: tuple[str, ...], seconds: float) -> None:
+    def finish(self, taken: Claim, folders: tuple[str, ...], seconds: float) -> None:
         """A cell left these run folders."""
         with self._locks.turn():  # or someone could see the cell as it was, and its lock as it is
             self._ledger.finish(taken.trial, folders, seconds)
             self._locks.release(taken.cell.key)
 
-    def fail(self, taken: Taken, error: str) -> None:
+    def fail(self, taken: Claim, error: str) -> None:
         """A cell failed, and is not tried again until someone enrols it."""
         self._remove_scratch(taken.lock.holder)
         with self._locks.turn():
             self._ledger.fail(taken.trial, error)
             self._locks.release(taken.cell.key)
 
-    def put_back(self, taken: Taken) -> None:
+    def put_back(self, taken: Claim) -> None:
         """A cell was ended before its time, and waits again."""
         self._remove_scratch(taken.lock.holder)
         with self._locks.turn():

@@ -12,8 +12,8 @@ from typing import Final
 
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.locks import REFRESH_EVERY, Lock
-from alignbench.sweeps.process import Child
-from alignbench.sweeps.queue import Queue, State, Taken
+from alignbench.sweeps.process import CellProcess
+from alignbench.sweeps.queue import Claim, Queue, State
 
 _TICK: Final = 0.2  # seconds between looks at a process
 _POLL: Final = 2.0  # seconds between looks at cells that run elsewhere
@@ -112,12 +112,12 @@ class Runner:
         self._watcher.settled(states.count("finished") + states.count("failed"))
         return states
 
-    def _run(self, worker: int, taken: Taken) -> None:
+    def _run(self, worker: int, taken: Claim) -> None:
         """Run a cell to its end, and record that."""
         cell, log, begun = taken.cell, self._queue.folder / taken.cell.log, time.monotonic()
         command = [*self._start.command, *cell.arguments, *self._start.options]
         try:
-            child = Child(command, log, self._start.environment)
+            child = CellProcess(command, log, self._start.environment)
         except OSError as error:
             self._fail(worker, taken, f"its process cannot be started ({error.strerror})", log)
             return
@@ -137,12 +137,12 @@ class Runner:
         else:
             self._fail(worker, taken, child.error(), log)
 
-    def _fail(self, worker: int, taken: Taken, error: str, log: Path) -> None:
+    def _fail(self, worker: int, taken: Claim, error: str, log: Path) -> None:
         self._queue.fail(taken, error)
         self._states()
         self._watcher.failed(worker, taken.cell, error, log)
 
-    def _watch(self, child: Child, lock: Lock) -> None:
+    def _watch(self, child: CellProcess, lock: Lock) -> None:
         """Refresh a cell's lock while its process lives; end it when all is to stop, or someone else has the cell."""
         refreshed = time.monotonic()
         while not child.has_ended(_TICK):

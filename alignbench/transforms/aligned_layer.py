@@ -14,7 +14,7 @@ from alignbench.models.families import label_of
 from alignbench.models.layer_names import PROJECTION, aligned_name
 from alignbench.models.towers import Layer, Tower
 from alignbench.transforms.affine import AffineTransform
-from alignbench.transforms.named import Chosen, is_among
+from alignbench.transforms.named import NamedTransform, is_among
 
 _ONE_TOKEN_VIEWS: Final = ("cls", "mean")
 _FORCE: Final = "or force it with --force-transform"
@@ -52,7 +52,7 @@ class AffineReadout:
 
 
 def add_aligned_layer(
-    tower: Tower, chosen: Chosen, model: str, view: str, *, random_init: bool = False, force: bool = False
+    tower: Tower, chosen: NamedTransform, model: str, view: str, *, random_init: bool = False, force: bool = False
 ) -> None:
     """Give a tower a further layer, directly after the one that a transform is for: that layer's features transformed.
 
@@ -77,7 +77,7 @@ def add_aligned_layer(
 
 
 def transformed_layer(
-    tower: Tower, chosen: Chosen, model: str, view: str, *, random_init: bool = False, force: bool = False
+    tower: Tower, chosen: NamedTransform, model: str, view: str, *, random_init: bool = False, force: bool = False
 ) -> Layer:
     """The layer whose features a transform takes; arguments and errors as for `add_aligned_layer`."""
     layer = _layer_of(tower, chosen, model)
@@ -87,7 +87,7 @@ def transformed_layer(
     return layer
 
 
-def _layer_of(tower: Tower, chosen: Chosen, model: str) -> Layer:
+def _layer_of(tower: Tower, chosen: NamedTransform, model: str) -> Layer:
     layer = next((layer for layer in tower.layers if layer.name == chosen.layer), None)
     if layer is None:
         there = ", ".join(layer.name for layer in tower.layers)
@@ -100,7 +100,7 @@ def _layer_of(tower: Tower, chosen: Chosen, model: str) -> Layer:
     return layer
 
 
-def _check_view(chosen: Chosen, view: str) -> None:
+def _check_view(chosen: NamedTransform, view: str) -> None:
     """A transform takes one feature vector of an image: a projection, or the one token of a view."""
     if chosen.layer == PROJECTION:
         return
@@ -112,7 +112,7 @@ def _check_view(chosen: Chosen, view: str) -> None:
         raise UsageError(f"{about} is of the token view '{learned}', not '{view}': run with --tokens {learned}")
 
 
-def _check_model(tower: Tower, chosen: Chosen, model: str, random_init: bool) -> None:
+def _check_model(tower: Tower, chosen: NamedTransform, model: str, random_init: bool) -> None:
     """Refuse a transform of another model, by the fingerprint of its weights or else by its names.
 
     Raises:

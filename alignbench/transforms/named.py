@@ -23,7 +23,7 @@ _LEARNED = "learned.json"  # beside learned ones, in a folder <model>__<dataset>
 
 
 @dataclass(frozen=True)
-class Chosen:
+class NamedTransform:
     """A transform by the name that its results bear.
 
     Attributes:
@@ -58,7 +58,7 @@ class Chosen:
         return {**self.settings(), "provenance": told}
 
 
-def chosen(text: str | Path, *, mean: float | None = None, std: float | None = None) -> Chosen:
+def resolve(text: str | Path, *, mean: float | None = None, std: float | None = None) -> NamedTransform:
     """The transform that a user names.
 
     Args:
@@ -77,14 +77,14 @@ def chosen(text: str | Path, *, mean: float | None = None, std: float | None = N
             raise UsageError(f"the published transform {text} has a mean and std of its own: leave out those given")
         from alignbench.transforms.published import published_transform
 
-        return Chosen(name, published_transform(str(text)))
+        return NamedTransform(name, published_transform(str(text)))
     path = Path(text)
     if path.suffix == ".npy" and mean is None and std is None:
         raise UsageError(
             f"{path} holds no mean and std: load it with them in Python (AffineTransform.load) and save it as "
             ".safetensors, or transform features that exist by `alignbench transform apply --mean --std`"
         )
-    return Chosen(name, AffineTransform.load(path, mean=mean, std=std))
+    return NamedTransform(name, AffineTransform.load(path, mean=mean, std=std))
 
 
 def name_of(text: str | Path) -> str:
@@ -94,7 +94,7 @@ def name_of(text: str | Path) -> str:
     `alignbench transform learn` left, by its objective and hash: `glocal-1a2b3c4d`, `-layer_7` after it for a block.
 
     Args:
-        text: See `chosen`.
+        text: See `resolve`.
     """
     path, name = Path(text), str(text)
     if _is_file(text):
@@ -110,7 +110,7 @@ def _is_file(text: str | Path) -> bool:
     return isinstance(text, Path) or Path(text).suffix in ARRAY_FILES or Path(text).is_file()
 
 
-def check_fits(chosen: Chosen, features: FeatureFile, layer: str) -> None:
+def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str) -> None:
     """Refuse a transform of another model, layer or view, as far as both say of which they are, and a second one.
 
     Raises:

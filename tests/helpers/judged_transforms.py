@@ -13,14 +13,14 @@ from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.transforms import AffineTransform
-from alignbench.transforms.named import Chosen
+from alignbench.transforms.named import NamedTransform
 
 WIDTH = 6
 
 
-def transform(**provenance: Any) -> Chosen:
+def transform(**provenance: Any) -> NamedTransform:
     weights = np.eye(WIDTH) + 0.2 * np.random.default_rng(0).normal(size=(WIDTH, WIDTH))
-    return Chosen("turn", AffineTransform(weights, 0.1, 1.2, np.full(WIDTH, 0.3), provenance))
+    return NamedTransform("turn", AffineTransform(weights, 0.1, 1.2, np.full(WIDTH, 0.3), provenance))
 
 
 def features_of(images: ImageSource) -> Floats:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from alignbench.models.families import preparation
-from alignbench.models.preparation import Described, Recipe, Sized
+from alignbench.models.preparation import Described, PixelRecipe, Sized
 from cached_pictures import SIDE, CountedFiles, Prepare, plainly, same, write_open_clip, write_pictures
 from folders import Folders
 from reference import save_clip
@@ -24,7 +24,7 @@ def pictures(tmp_path: Path) -> CountedFiles:
     return CountedFiles(tmp_path / "pictures", write_pictures(tmp_path / "pictures"))
 
 
-def recipe_of(prepare: Prepare) -> Recipe:
+def recipe_of(prepare: Prepare) -> PixelRecipe:
     assert isinstance(prepare, Described)
     assert prepare.recipe is not None
     return prepare.recipe

@@ -14,7 +14,7 @@ import alignbench
 from alignbench.study import rules
 from alignbench.study.evidence import Comparison, outcome
 from alignbench.study.findings import Finding, findings_of
-from alignbench.study.levels import Panel, Scored, panels_of, published_panels
+from alignbench.study.levels import LevelPanel, Scored, panels_of, published_panels
 from alignbench.study.rules import Outcome, dip, peak
 from alignbench.study.study import read_study
 from studies import (
@@ -59,13 +59,15 @@ def flat(value: float, spread: float = 0.001, projection: float | None = None) -
     return curve(ends, ends, value, ends, ends, ends if projection is None else projection, spread=spread)
 
 
-def panel(level: str, curves: Mapping[tuple[str, str], Scored], baselines: Mapping[str, float] | None = None) -> Panel:
+def panel(
+    level: str, curves: Mapping[tuple[str, str], Scored], baselines: Mapping[str, float] | None = None
+) -> LevelPanel:
     chance = {"low": 0.0, "middle": 0.5, "high": 1 / 3}[level]
     noise = 0.001 * np.random.default_rng(9).normal(size=1000)
     scores = {name: np.concatenate([[value], value + noise]) for name, value in (baselines or {}).items()}
     dataset = {"low": "tid2013", "middle": "nights", "high": "things"}[level]
     kind = "percentile cluster bootstrap"
-    return Panel(dataset, "paper", "people", level == "low", chance, kind, curves, scores)
+    return LevelPanel(dataset, "paper", "people", level == "low", chance, kind, curves, scores)
 
 
 def verdict(outcome: Outcome) -> str:
@@ -74,7 +76,7 @@ def verdict(outcome: Outcome) -> str:
     return ("borne out" if outcome.separable else "not separable") if outcome.holds else "not borne out"
 
 
-def everywhere(best: Mapping[str, float | tuple[float, float, float]], spread: float = 0.001) -> dict[str, Panel]:
+def everywhere(best: Mapping[str, float | tuple[float, float, float]], spread: float = 0.001) -> dict[str, LevelPanel]:
     """Panels at all levels, from the best score of each model, the same at all levels or one for each."""
     levels = {model: value if isinstance(value, tuple) else (value,) * 3 for model, value in best.items()}
     return {
@@ -194,7 +196,7 @@ def peaked(at: int, spread: float = 0.001, height: float = 0.8) -> Scored:
     return curve(*(height if layer == at else 0.5 for layer in range(5)), 0.9, spread=spread)
 
 
-def peaks(*at: tuple[int, int, int], spread: float = 0.001) -> dict[str, Panel]:
+def peaks(*at: tuple[int, int, int], spread: float = 0.001) -> dict[str, LevelPanel]:
     return {
         level: panel(level, {(f"m{i}", NORMALISED): peaked(each[index], spread) for i, each in enumerate(at)})
         for index, level in enumerate(LEVELS)
@@ -242,7 +244,7 @@ def test_a_layer_without_a_score_is_no_peak() -> None:
 
 
 @pytest.mark.parametrize("rule", [rules.peak_moves_deeper, rules.alignment_falls])
-def test_levels_are_compared_in_models_that_have_all(rule: Callable[[Mapping[str, Panel]], Outcome]) -> None:
+def test_levels_are_compared_in_models_that_have_all(rule: Callable[[Mapping[str, LevelPanel]], Outcome]) -> None:
     panels = peaks((0, 2, 4))
     assert rule({level: panels[level] for level in ("low", "middle")}).holds is None
     panels["high"] = panel("high", {("another", NORMALISED): peaked(3)})
@@ -400,7 +402,7 @@ def test_perceptnet_beats_models_at_low(level: str, score: float, expected: str)
     assert set(beaten.evidence["baseline"]) == {"ssim"}
 
 
-def against_baselines(found: Panel, curves: dict[tuple[str, str], Scored]) -> list[Comparison]:
+def against_baselines(found: LevelPanel, curves: dict[tuple[str, str], Scored]) -> list[Comparison]:
     """The best layer of each model minus each baseline."""
     return [
         Comparison({"model": model, "baseline": name}, found, best.blocks.max(axis=0) - score)

@@ -11,7 +11,7 @@ import pytest
 
 import alignbench
 from alignbench.transforms import PUBLISHED
-from alignbench.transforms.named import chosen
+from alignbench.transforms.named import resolve
 from alignbench.transforms.published import Published
 from folders import Folders
 from random_transforms import Capture, transform
@@ -52,13 +52,13 @@ def test_a_file_gives_its_name(tmp_path: Path, name: str, expected: str) -> None
     path = transform(4).save(tmp_path / name)
     if "__" in name:
         (path.parent / "learned.json").write_text("{}")
-    assert chosen(path).name == chosen(str(path)).name == expected
+    assert resolve(path).name == resolve(str(path)).name == expected
     assert alignbench.Cell("shapes-clip", "shapes-low", transform=str(path)).label == f"shapes-clip@{expected}"
 
 
 def test_the_digest_is_of_the_numbers_and_not_of_the_file(tmp_path: Path) -> None:
     by = transform(4)
-    digests = {chosen(by.save(tmp_path / f"t.{ending}")).digest for ending in ("npz", "safetensors")}
+    digests = {resolve(by.save(tmp_path / f"t.{ending}")).digest for ending in ("npz", "safetensors")}
     assert len(digests) == 1
     for other in (
         replace(by, mean=0.2),
@@ -66,4 +66,4 @@ def test_the_digest_is_of_the_numbers_and_not_of_the_file(tmp_path: Path) -> Non
         replace(by, bias=None),
         replace(by, weights=by.weights + 1.0),
     ):
-        assert chosen(other.save(tmp_path / "other.npz")).digest not in digests
+        assert resolve(other.save(tmp_path / "other.npz")).digest not in digests

@@ -91,12 +91,14 @@ def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, .
     from alignbench.cli.progress import LearningProgress
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.transforms.learning.recipe import Recipe
-    from alignbench.transforms.learning.run import Job, run_job
+    from alignbench.transforms.learning.run import LearningConfig, learn_transforms
 
     recipe = Recipe(objective, triplets=1024, images=256, learning_rate=5e-3, epochs=40, fewest_epochs=10, patience=8)
-    job = Job(_LEVEL, subsets=("test",), layers=layers, recipe=recipe)
+    job = LearningConfig(_LEVEL, subsets=("test",), layers=layers, recipe=recipe)
     with LearningProgress() as listener:
-        return run_job(job, ready.tower, ready.label, ready.reading, output, draw=draw_ceiling, listener=listener)[0]
+        return learn_transforms(
+            job, ready.tower, ready.label, ready.reading, output, draw=draw_ceiling, listener=listener
+        )[0]
 
 
 def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
@@ -107,7 +109,7 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
     from alignbench.report.figures.similarity import draw_similarities
     from alignbench.transforms.aligned_layer import transformed_layer
     from alignbench.transforms.evaluation.run import Evidence, Labelled, run_evaluation
-    from alignbench.transforms.named import chosen
+    from alignbench.transforms.named import resolve
 
     evidence = Evidence(
         dataset=_LEVEL,
@@ -115,7 +117,7 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
         local=("shapes-middle", DATASETS.load("shapes-middle").read(None, ("test",)).images),
         labelled=Labelled("shapes", *labelled_scenes()),
     )
-    choice = chosen(transform)
+    choice = resolve(transform)
     layer = transformed_layer(ready.tower, choice, _MODEL, ready.reading.view)
     with LearningProgress() as listener:
         return run_evaluation(

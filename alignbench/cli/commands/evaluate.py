@@ -15,10 +15,10 @@ from alignbench.cli.options import (
     LoaderWorkers,
     Precision,
     RandomInit,
-    complain,
     default_root,
     names_in,
     parse_batch_size,
+    print_error,
 )
 from alignbench.errors import UsageError
 
@@ -69,7 +69,7 @@ def evaluate(
 
     The last line of stdout is the folder.
     """
-    from alignbench.cli.console import print_table, say
+    from alignbench.cli.console import print_status, print_table
     from alignbench.cli.progress import LearningProgress
     from alignbench.measurement.sources import ready_tower
     from alignbench.report.figures.similarity import draw_similarities
@@ -79,9 +79,9 @@ def evaluate(
     from alignbench.transforms.aligned_layer import transformed_layer
     from alignbench.transforms.evaluation.folder import read_evaluation
     from alignbench.transforms.evaluation.run import Evidence, run_evaluation
-    from alignbench.transforms.named import chosen
+    from alignbench.transforms.named import resolve
 
-    choice = chosen(transform)
+    choice = resolve(transform)
     view = str(choice.transform.provenance.get("tokens") or tokens)
     evidence = Evidence(
         similarity=similarity,
@@ -102,7 +102,7 @@ def evaluate(
         accelerator=accelerator,
         batch_size=parse_batch_size(batch_size),
         workers=loader_workers,
-        notice=say,
+        notice=print_status,
     )
     layer = transformed_layer(ready.tower, choice, model, view, random_init=random_init, force=force)
     with LearningProgress() as listener:
@@ -120,7 +120,7 @@ def evaluate(
             listener=listener,
         )
     if there:
-        complain(f"this is finished: taken from {folder}")
+        print_error(f"this is finished: taken from {folder}")
     frame, record = read_evaluation(folder)
     simulated = f" ({SIMULATED})" if is_simulated(dataset) else ""
     print_table(evaluation_table(frame, f"{record['settings']['model']}: {choice.name}{simulated}"))

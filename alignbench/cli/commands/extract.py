@@ -46,7 +46,7 @@ def extract(
     from alignbench.datasets.image_folder import image_folder
 
     pictures = image_folder(images)
-    from alignbench.cli.console import say
+    from alignbench.cli.console import print_status
     from alignbench.cli.progress import ImageProgress
     from alignbench.extraction.feature_extraction import features_into
     from alignbench.extraction.features import chosen_layers
@@ -64,11 +64,13 @@ def extract(
         accelerator=accelerator,
         batch_size=parse_batch_size(batch_size),
         workers=loader_workers,
-        notice=say,
+        notice=print_status,
     )
     chosen = chosen_layers(ready.tower, names_in(layers))
     progress = ImageProgress()
-    say(f"{ready.label}: {len(pictures.names):,} images, {counted_layers(len(chosen))}, {ready.reading.device}")
+    print_status(
+        f"{ready.label}: {len(pictures.names):,} images, {counted_layers(len(chosen))}, {ready.reading.device}"
+    )
     try:
         there = features_into(
             output, ready.tower, ready.label, pictures, chosen, ready.reading, progress.started, progress.advanced
@@ -76,5 +78,5 @@ def extract(
     finally:
         progress.finished()
     if there:
-        say(f"{there:,} images had been embedded before this was stopped: it went on from there")
+        print_status(f"{there:,} images had been embedded before this was stopped: it went on from there")
     print(output)

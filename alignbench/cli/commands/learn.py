@@ -15,10 +15,10 @@ from alignbench.cli.options import (
     PixelCacheFolder,
     Precision,
     RandomInit,
-    complain,
     default_root,
     names_in,
     parse_batch_size,
+    print_error,
 )
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ def learn(
     The last line of stdout is their folder.
     Several layers come from one pass over the pictures. A search that was stopped goes on where it was.
     """
-    from alignbench.cli.console import print_table, say
+    from alignbench.cli.console import print_status, print_table
     from alignbench.cli.progress import LearningProgress
     from alignbench.measurement.sources import ready_tower
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.results.folders import check_writable
     from alignbench.transforms.learning.folder import read_ceiling
     from alignbench.transforms.learning.recipe import Recipe
-    from alignbench.transforms.learning.run import Job, run_job
+    from alignbench.transforms.learning.run import LearningConfig, learn_transforms
 
     recipe = Recipe(
         objective=objective,
@@ -96,7 +96,7 @@ def learn(
         raw_local=raw_local,
         seed=seed,
     ).checked()
-    job = Job(
+    job = LearningConfig(
         dataset=dataset,
         data_root=data_root or default_root(dataset),
         subsets=names_in(subset),
@@ -123,10 +123,10 @@ def learn(
         accelerator=accelerator,
         batch_size=parse_batch_size(batch_size),
         workers=loader_workers,
-        notice=say,
+        notice=print_status,
     )
     with LearningProgress() as listener:
-        folder, there = run_job(
+        folder, there = learn_transforms(
             job,
             ready.tower,
             ready.label,
@@ -137,11 +137,11 @@ def learn(
             listener=listener,
         )
     if there:
-        complain(f"these transforms are finished: taken from {folder}")
+        print_error(f"these transforms are finished: taken from {folder}")
     elif tracker is not None:
         tracker.log(folder, log_learned)
         if tracker.offline:
-            complain(tracker.how_to_upload())
+            print_error(tracker.how_to_upload())
     print_table(ceiling_table(read_ceiling(folder)))
     print(folder)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import Precision, complain, data_sets_in, default_root, names_in, parse_bytes
+from alignbench.cli.options import Precision, data_sets_in, default_root, names_in, parse_bytes, print_error
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def plan(
             raise misfits[0]
         _show(found, as_json)
         for misfit in misfits:
-            complain(str(misfit))
+            print_error(str(misfit))
     return 0
 
 

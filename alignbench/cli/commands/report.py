@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import complain, names_in
+from alignbench.cli.options import names_in, print_error
 from alignbench.errors import DataError, UsageError, unknown, unwritable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] |
     _check(distances, (run.curve for run in study.runs))
     study = study if distances is None else _only(study, distances)
     for line in skipped:
-        complain(line)
+        print_error(line)
     alignment = alignment_of(study)
     factors = (*factors_of(study), *([alignment] if alignment else []))
     findings = findings_of(study) if study.runs else ()

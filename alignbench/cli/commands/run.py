@@ -16,12 +16,12 @@ from alignbench.cli.options import (
     PixelCacheFolder,
     Precision,
     RandomInit,
-    complain,
     data_sets_in,
     default_root,
     names_in,
     parse_batch_size,
     parse_bytes,
+    print_error,
 )
 from alignbench.errors import AlignbenchError, LostRankError, UsageError
 
@@ -141,7 +141,7 @@ def run(
         twins = [(folder, curve) for folder, curve in finished if curve.dataset == name]
         _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
     if tracker is not None and tracker.offline:
-        complain(tracker.how_to_upload())
+        print_error(tracker.how_to_upload())
     return 0 if len(finished) == len(cells) else 1
 
 
@@ -186,7 +186,7 @@ def _run_one(
     except AlignbenchError as error:
         if alone or isinstance(error, LostRankError):
             raise
-        complain(f"{cell.label} on {cell.dataset}: {error}")
+        print_error(f"{cell.label} on {cell.dataset}: {error}")
         return None
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from alignbench.cli.commands.run import run
-from alignbench.cli.options import complain, options_of
+from alignbench.cli.options import options_of, print_error
 from alignbench.errors import AlignbenchError, UsageError
 
 if TYPE_CHECKING:
-    from alignbench.sweeps.queue import Queue, Standing
+    from alignbench.sweeps.queue import CellStatus, Queue
     from alignbench.sweeps.runner import Start
 
 # -P: a file in the current folder that is called as a module is not taken for it
@@ -125,12 +125,12 @@ def _report(queue: Queue, before: list[bool]) -> int:
     print_table(table)
     failed = sum(standing.state == "failed" for standing in standings)
     if failed:
-        complain(f"{failed} of {len(standings)} cells failed: the same command tries them again")
+        print_error(f"{failed} of {len(standings)} cells failed: the same command tries them again")
     print(queue.output)
     return 0 if all(standing.state == "finished" for standing in standings) else 1
 
 
-def _row(queue: Queue, standing: Standing, was_finished: bool) -> tuple[str, str, str, str]:
+def _row(queue: Queue, standing: CellStatus, was_finished: bool) -> tuple[str, str, str, str]:
     cell, attempt = standing.cell, standing.attempt
     if attempt is not None and standing.state == "finished":
         state = "was finished" if was_finished else "finished"

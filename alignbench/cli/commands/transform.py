@@ -34,11 +34,11 @@ def apply(
     Rows, their order and their names stay; the last line of stdout is the file.
     """
     from alignbench.extraction.feature_files import read_features, write_features
-    from alignbench.transforms.named import check_fits, chosen
+    from alignbench.transforms.named import check_fits, resolve
 
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")
-    choice = chosen(transform, mean=mean, std=std)
+    choice = resolve(transform, mean=mean, std=std)
     found = read_features(features)
     name = found.layer(layer)
     if not force:

@@ -15,7 +15,7 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.transforms.evaluation.odd_one_out import triplets_of
 from alignbench.transforms.learning.inputs import digest_of_images
-from alignbench.transforms.named import Chosen
+from alignbench.transforms.named import NamedTransform
 
 NOT_SEEN: Final = "not seen"
 HELD_OUT: Final = "held-out objects"
@@ -24,7 +24,7 @@ MAY_BE_IN_SAMPLE: Final = "may be in-sample"
 UNKNOWN: Final = "unknown"
 
 
-def judged_triplets(chosen: Chosen, dataset: str, judgments: Judgments, in_sample: bool) -> tuple[Indices, str]:
+def judged_triplets(chosen: NamedTransform, dataset: str, judgments: Judgments, in_sample: bool) -> tuple[Indices, str]:
     """The triplets that say something about new objects, and what can be said of them.
 
     Objects that were held out have chosen when learning stopped, so that they are not quite new.
@@ -65,13 +65,13 @@ def _named(judgments: Judgments, names: list[str]) -> NDArray[np.bool_]:
     return np.array([name in wanted for name in judgments.images.names])
 
 
-def sample_of_matrix(chosen: Chosen, matrix: HumanMatrix) -> str:
+def sample_of_matrix(chosen: NamedTransform, matrix: HumanMatrix) -> str:
     """What can be said of a human matrix: no transform is learned from one."""
     return NOT_SEEN if "dataset" in chosen.transform.provenance or _is_published(chosen) else UNKNOWN
 
 
 def sample_of_images(
-    chosen: Chosen, images: ImageSource, digest: Callable[[ImageSource], str] = digest_of_images
+    chosen: NamedTransform, images: ImageSource, digest: Callable[[ImageSource], str] = digest_of_images
 ) -> str:
     """What can be said of pictures: whether they are those of the local term.
 
@@ -90,6 +90,6 @@ def sample_of_images(
     return UNKNOWN
 
 
-def _is_published(chosen: Chosen) -> bool:
+def _is_published(chosen: NamedTransform) -> bool:
     """Whether it is one of the published ones, which say of what bytes they are."""
     return "sha256" in chosen.transform.provenance

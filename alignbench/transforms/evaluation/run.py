@@ -33,8 +33,8 @@ from alignbench.transforms.evaluation.odd_one_out import (
 )
 from alignbench.transforms.evaluation.similarity import similarities
 from alignbench.transforms.learning.inputs import digest_of_images
-from alignbench.transforms.learning.progress import JobListener
-from alignbench.transforms.named import Chosen
+from alignbench.transforms.learning.progress import LearningListener
+from alignbench.transforms.named import NamedTransform
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ _Part = tuple[list[Row], str, dict[str, Floats]]
 
 
 def evaluate(
-    chosen: Chosen,
+    chosen: NamedTransform,
     evidence: Evidence,
     features: Callable[[ImageSource], Floats],
     seed: int = 0,
@@ -140,7 +140,7 @@ def evaluate(
     return Evaluated(tuple(row for rows, *_ in parts for row in rows), *parts[0][1:])
 
 
-def _by_matrix(chosen: Chosen, matrix: HumanMatrix, before: Floats, seed: int) -> _Part:
+def _by_matrix(chosen: NamedTransform, matrix: HumanMatrix, before: Floats, seed: int) -> _Part:
     after = applied(chosen.transform, before)
     people = np.full((len(before), len(before)), np.nan)
     rows, columns = np.triu_indices(len(before), 1)
@@ -150,7 +150,11 @@ def _by_matrix(chosen: Chosen, matrix: HumanMatrix, before: Floats, seed: int) -
 
 
 def _by_triplets(
-    chosen: Chosen, evidence: Evidence, judgments: Judgments, features: Callable[[ImageSource], Floats], seed: int
+    chosen: NamedTransform,
+    evidence: Evidence,
+    judgments: Judgments,
+    features: Callable[[ImageSource], Floats],
+    seed: int,
 ) -> _Part:
     """Features are asked for when it is known that triplets are left."""
     dataset, kind = evidence.dataset or judgments.dataset, evidence.similarity
@@ -165,12 +169,12 @@ def _by_triplets(
     return rows, f"{dataset}, {sample}", _matrices(before[objects], after[objects])
 
 
-def _by_neighbours(chosen: Chosen, name: str, before: Floats, sample: str, seed: int) -> _Part:
+def _by_neighbours(chosen: NamedTransform, name: str, before: Floats, sample: str, seed: int) -> _Part:
     rows = local_rows(chosen.transform, before, name, sample, seed)
     return rows, name, _matrices(before, applied(chosen.transform, before))
 
 
-def _by_classes(chosen: Chosen, labelled: Labelled, before: Floats, sample: str) -> _Part:
+def _by_classes(chosen: NamedTransform, labelled: Labelled, before: Floats, sample: str) -> _Part:
     after = applied(chosen.transform, before)
     rows = downstream_rows(before, after, labelled.labels, labelled.name, sample)
     order = np.argsort(labelled.labels, kind="stable")
@@ -185,7 +189,7 @@ def _matrices(before: Floats, after: Floats) -> dict[str, Floats]:
 
 
 def run_evaluation(
-    chosen: Chosen,
+    chosen: NamedTransform,
     evidence: Evidence,
     tower: Tower,
     label: str,
@@ -196,7 +200,7 @@ def run_evaluation(
     draw: Callable[[Evaluated, Path], None],
     seed: int = 0,
     overwrite: bool = False,
-    listener: JobListener | None = None,
+    listener: LearningListener | None = None,
 ) -> tuple[Path, bool]:
     """Judge a transform of a model, unless that is finished.
 
@@ -226,7 +230,7 @@ def run_evaluation(
     if is_evaluated(folder) and not overwrite:
         return folder, True
 
-    heard = listener or JobListener()
+    heard = listener or LearningListener()
     count = sum(len(images.names) for images in evidence.pictures)
     heard.planned(f"{count:,} images, {layer.name}, {reading.device}", count)
 
@@ -241,7 +245,7 @@ def run_evaluation(
 
 
 def _settings(
-    chosen: Chosen,
+    chosen: NamedTransform,
     evidence: Evidence,
     tower: Tower,
     label: str,

@@ -23,7 +23,7 @@ from alignbench.results.run_folder import run_hash
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
     from alignbench.transforms.evaluation.odd_one_out import OddOneOut
     from alignbench.transforms.learning.layers import LearnedLayer
-    from alignbench.transforms.learning.search import Tried
+    from alignbench.transforms.learning.search import Trial
 
 RECORD: Final = "learned.json"
 _FILES: Final = (RECORD, "ceiling.csv", "epochs.csv", "ceiling.png", "ceiling.svg")
@@ -79,7 +79,7 @@ def write_learned(
     details: Mapping[str, Any],
     objects: Sequence[str],
     held_out: Sequence[Sequence[int]],
-    tried: Mapping[str, Sequence[Tried]],
+    tried: Mapping[str, Sequence[Trial]],
     draw: Callable[[pd.DataFrame, Path], None],
 ) -> Path:
     """Write the folder.
@@ -157,7 +157,7 @@ def _epochs(layers: Sequence[LearnedLayer]) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns={"number": "epoch"})
 
 
-def _trials(tried: Mapping[str, Sequence[Tried]]) -> pd.DataFrame:
+def _trials(tried: Mapping[str, Sequence[Trial]]) -> pd.DataFrame:
     rows = [
         {"layer": layer, "trial": one.number, **one.parameters, "held_out_loss": one.loss}
         for layer, trials in tried.items()

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alignbench.transforms.learning.layers import LearnedLayer
-    from alignbench.transforms.learning.search import Tried
+    from alignbench.transforms.learning.search import Trial
 
 
-class JobListener:
+class LearningListener:
     """Hears of the progress; this one ignores it all."""
 
     def planned(self, text: str, images: int) -> None:
@@ -21,7 +21,7 @@ class JobListener:
     def learning(self, text: str) -> None:
         """Pictures are done, and learning begins."""
 
-    def tried(self, layer: str, tried: Tried) -> None:
+    def tried(self, layer: str, tried: Trial) -> None:
         """A trial of the search ended."""
 
     def learned(self, layer: LearnedLayer) -> None:

@@ -29,14 +29,14 @@ from alignbench.transforms.learning.folder import is_learned, learned_name, writ
 from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
 from alignbench.transforms.learning.inputs import digest_of_images, features_of, local_pictures, varying_layers
 from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
-from alignbench.transforms.learning.progress import JobListener
+from alignbench.transforms.learning.progress import LearningListener
 from alignbench.transforms.learning.recipe import Recipe
-from alignbench.transforms.learning.search import Tried, search
+from alignbench.transforms.learning.search import Trial, search
 from alignbench.transforms.learning.train import check_images
 
 
 @dataclass(frozen=True)
-class Job:
+class LearningConfig:
     """What to learn, and on what.
 
     Attributes:
@@ -66,7 +66,7 @@ class Job:
     trials: int = 0
     pixel_cache: str | None = None
 
-    def checked(self) -> Job:
+    def checked(self) -> LearningConfig:
         """The job, if what it names can be there; nothing is read.
 
         Raises:
@@ -90,8 +90,8 @@ class Job:
         return replace(self, recipe=self.recipe.checked())
 
 
-def run_job(
-    job: Job,
+def learn_transforms(
+    job: LearningConfig,
     tower: Tower,
     label: str,
     reading: Reading,
@@ -99,7 +99,7 @@ def run_job(
     *,
     draw: Callable[[pd.DataFrame, Path], None],
     overwrite: bool = False,
-    listener: JobListener | None = None,
+    listener: LearningListener | None = None,
 ) -> tuple[Path, bool]:
     """Learn what a job asks for, unless it is finished.
 
@@ -121,7 +121,7 @@ def run_job(
         DataError: If data are missing, or leave nothing to learn or to validate.
         AlignbenchError: If features or losses are not finite, or the folder cannot be written.
     """
-    listener, start = listener or JobListener(), time.perf_counter()
+    listener, start = listener or LearningListener(), time.perf_counter()
     job = job.checked()
     recipe = job.recipe
     layers = chosen_layers(tower, job.layers)
@@ -148,7 +148,7 @@ def run_job(
     listener.learning(f"learning {recipe.objective}: {told}")
     journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
     found: list[LearnedLayer] = []
-    tried: dict[str, list[Tried]] = {}
+    tried: dict[str, list[Trial]] = {}
     for layer in layers:
         attempt = partial(
             learn_layer,
@@ -175,8 +175,12 @@ def run_job(
 
 
 def _searched(
-    job: Job, attempt: Callable[[Recipe], LearnedLayer], journal: Path, layer: str, listener: JobListener
-) -> tuple[LearnedLayer, list[Tried]]:
+    job: LearningConfig,
+    attempt: Callable[[Recipe], LearnedLayer],
+    journal: Path,
+    layer: str,
+    listener: LearningListener,
+) -> tuple[LearnedLayer, list[Trial]]:
     """What the best recipe gives, learned again only if its trial was in an earlier process; and all trials."""
     lowest: LearnedLayer | None = None
 
@@ -191,14 +195,14 @@ def _searched(
     return lowest if lowest is not None and lowest.recipe == best else attempt(best), tried
 
 
-def _judgments(job: Job) -> tuple[DataSet, Judgments]:
+def _judgments(job: LearningConfig) -> tuple[DataSet, Judgments]:
     data_set = DATASETS.load(job.dataset)
     judgments = data_set.read(job.data_root, job.subsets or ("trainset",))
     return data_set, judgments if job.limit is None else judgments.limited(job.limit)
 
 
 def _settings(
-    job: Job,
+    job: LearningConfig,
     recipe: Recipe,
     label: str,
     tower: Tower,

@@ -12,7 +12,8 @@ from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.transforms.learning.recipe import OPTIMISERS, Recipe
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
+    from optuna import Study
+    from optuna import Trial as OptunaTrial
 
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # what Optuna makes of nonsense
 
@@ -20,7 +21,7 @@ _STOPPED: Final = "stopped"  # marks a trial that did not end by itself
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """One trial.
 
     Attributes:
@@ -40,8 +41,8 @@ def search(
     trials: int,
     journal: Path,
     name: str,
-    advanced: Callable[[Tried], None] = lambda tried: None,
-) -> tuple[Recipe, list[Tried]]:
+    advanced: Callable[[Trial], None] = lambda tried: None,
+) -> tuple[Recipe, list[Trial]]:
     """The recipe with the lowest held-out loss on triplets of so many.
 
     What is made small is comparable between all weights of the local term and the penalty, as the objective is not. The
@@ -69,7 +70,7 @@ def search(
 
     study = _study(journal, name)
 
-    def objective(trial: Trial) -> float:
+    def objective(trial: OptunaTrial) -> float:
         try:
             return judge(replace(base, **_proposed(trial, base.objective)))
         except AlignbenchError:
@@ -79,7 +80,7 @@ def search(
             raise
 
     def heard(_: Study, trial: optuna.trial.FrozenTrial) -> None:
-        advanced(Tried(trial.number, dict(trial.params), trial.value))
+        advanced(Trial(trial.number, dict(trial.params), trial.value))
 
     while len(tried := _ended(study)) < trials:
         study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(tried))
@@ -93,10 +94,10 @@ def search(
     return replace(base, **study.best_params), tried
 
 
-def _ended(study: Study) -> list[Tried]:
+def _ended(study: Study) -> list[Trial]:
     """Trials that ended by themselves."""
     return [
-        Tried(trial.number, dict(trial.params), trial.value)
+        Trial(trial.number, dict(trial.params), trial.value)
         for trial in study.trials
         if trial.state.is_finished() and _STOPPED not in trial.user_attrs
     ]
@@ -118,7 +119,7 @@ def _study(journal: Path, name: str) -> Study:
         raise DataError(f"{journal} cannot be read as a journal of Optuna: remove it to search anew") from error
 
 
-def _proposed(trial: Trial, objective: str) -> dict[str, Any]:
+def _proposed(trial: OptunaTrial, objective: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "lam": trial.suggest_float("lam", 1e-5, 10.0, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),

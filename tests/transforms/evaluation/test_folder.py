@@ -27,7 +27,7 @@ from alignbench.transforms.evaluation.folder import (
     write_evaluated,
 )
 from alignbench.transforms.evaluation.run import Evidence, evaluate, run_evaluation
-from alignbench.transforms.named import Chosen
+from alignbench.transforms.named import NamedTransform
 from judged_transforms import features_of, matrix_of, transform
 
 
@@ -43,7 +43,7 @@ def judge(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         for suffix in ("png", "svg"):
             (folder / f"similarity.{suffix}").write_text(found.title)
 
-    def judged(chosen: Chosen | None = None, **options: Any) -> tuple[Path, bool]:
+    def judged(chosen: NamedTransform | None = None, **options: Any) -> tuple[Path, bool]:
         evidence = options.pop("evidence", Evidence(local=("pictures", image_folder(pictures))))
         tower: Any = SimpleNamespace(fingerprint="f")
         layer: Any = SimpleNamespace(name="projection")

@@ -7,7 +7,7 @@ import pytest
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.transforms.learning.recipe import Recipe
-from alignbench.transforms.learning.search import Tried, search
+from alignbench.transforms.learning.search import Trial, search
 
 
 def valley(recipe: Recipe) -> float:
@@ -76,7 +76,7 @@ def test_a_trial_that_fails_is_not_the_best(tmp_path: Path) -> None:
             raise AlignbenchError("no finite loss")
         return valley(recipe)
 
-    heard: list[Tried] = []
+    heard: list[Trial] = []
     best, tried = search(Recipe("global").checked(), judge, 8, tmp_path / "j", "projection", heard.append)
     assert heard == tried
     assert {one.loss is None for one in tried if one.parameters["optimiser"] == "sgd"} == {True}
