@@ -16,17 +16,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alignbench.cli.commands.run import run
-from alignbench.cli.options import options_of
+from alignbench.cli.options import read_options
 from alignbench.results.folders import FILES
 from alignbench.sweeps import read_sweep
-from alignbench.sweeps.cells import cells_of
+from alignbench.sweeps.cells import list_cells
 from alignbench.sweeps.queue import Queue
 
 
 def finish_sweep(name: str, output: Path) -> int:
     """Leave what a finished sweep does in an output folder; how many cells it has."""
-    sweep = read_sweep(name, options_of(run))
-    queue = Queue(cells_of(sweep), output, sweep.path.stem)
+    sweep = read_sweep(name, read_options(run))
+    queue = Queue(list_cells(sweep), output, sweep.path.stem)
     queue.enrol()
     while (taken := queue.take()) is not None:
         folder = output / f"{taken.cell.name.replace('/', '--').replace(', ', '__')}__{taken.cell.key[:8]}"

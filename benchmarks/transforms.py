@@ -20,7 +20,7 @@ from alignbench.datasets import DATASETS
 from alignbench.extraction.features import Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
 from alignbench.transforms.evaluation.measures import applied
-from alignbench.transforms.evaluation.odd_one_out import judge_choices, triplet_distances, triplets_of
+from alignbench.transforms.evaluation.odd_one_out import judge_choices, to_triplets, triplet_distances
 from alignbench.transforms.evaluation.similarity import linear_cka, neighbour_overlap
 from alignbench.transforms.learning.folds import object_folds, split_triplets
 from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
@@ -47,7 +47,7 @@ class World:
             for images in (judged.images, new.images, *pictures)
         ]
         self.objects, self.new_objects, self.local, self.other_pictures = found
-        self.triplets, self.new_triplets = triplets_of(judged), triplets_of(new)
+        self.triplets, self.new_triplets = to_triplets(judged), to_triplets(new)
 
     def learn(self, objective: str, seed: int, triplets: np.ndarray | None = None) -> LearnedLayer:
         """Transforms of all folds."""

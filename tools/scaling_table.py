@@ -9,7 +9,7 @@ from alignbench.cli.commands.plan import shown_size, shown_time
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.cost.estimate import Estimate, Machines, Subject, Work, estimate
 from alignbench.measurement.cost.rates import assumed_rates
-from alignbench.measurement.cost.workload import subject_of, work_of
+from alignbench.measurement.cost.workload import read_subject, read_work
 
 MODELS = ("base-patch32", "base-patch16", "large-patch14", "large-patch14-336")
 DATA = (("tid2013", ""), ("nights", ""), ("things", "testset1"), ("things", "all"))
@@ -28,7 +28,7 @@ def rows(model: str) -> list[str]:
     found = []
     for dataset, subset in DATA:
         cell = Cell(model=f"openai/clip-vit-{model}", dataset=dataset, subsets=(subset,) if subset else ())
-        subject, (work, _) = subject_of(cell), work_of(cell)
+        subject, (work, _) = read_subject(cell), read_work(cell)
         costs = [one(subject, work, gpus) for gpus in GPUS]
         cells = [model.replace("patch", ""), f"{dataset} {subset}".strip(), f"{costs[0].images:,}"]
         cells += [f"{work.images * subject.cost.flops / 1e12:,.0f}", shown_size(costs[0].pixel_bytes)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from alignbench.models.layer_names import PROJECTION, is_aligned, is_block, rows_of
+from alignbench.models.layer_names import PROJECTION, is_aligned, is_block, select_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def twin_table(curves: list[LayerCurve], title: str) -> Table:
     name = f"{curves[0].model.rpartition('@')[0]}, {len(curves)} untrained twins"
     rows = pd.concat([curve.primary() for curve in curves], ignore_index=True)
     for (subset, distance), some in rows.groupby(["subset", "distance"], sort=False):
-        last, best = some[some["layer"] == PROJECTION], rows_of(some, is_block).groupby("model")["value"].max()
+        last, best = some[some["layer"] == PROJECTION], select_rows(some, is_block).groupby("model")["value"].max()
         table.add_row(
             name,
             _place(some.iloc[0], str(subset)),
@@ -68,7 +68,7 @@ def twin_table(curves: list[LayerCurve], title: str) -> Table:
             distance,
             *_band(best),
             *_band(last["value"]),
-            *(_band(rows_of(some, is_aligned)["value"]) if after else ()),
+            *(_band(select_rows(some, is_aligned)["value"]) if after else ()),
         )
     return table
 
@@ -94,7 +94,7 @@ def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str, after:
     except KeyError:
         cells = ["-", "-", "-"]
     cells += _scored(rows[rows["layer"] == PROJECTION])
-    cells += _scored(rows_of(rows, is_aligned)) if after else []
+    cells += _scored(select_rows(rows, is_aligned)) if after else []
     table.add_row(curve.label, dataset, first["metric"], distance, *cells)
 
 

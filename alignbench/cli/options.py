@@ -80,7 +80,7 @@ def default_root(name: str) -> Path | None:
     return Path(base) / name if base and not DATASETS.load(name).packaged else None
 
 
-def options_of(command: Callable[..., Any]) -> dict[str, Option]:
+def read_options(command: Callable[..., Any]) -> dict[str, Option]:
     """The options of a command by their names, without the leading hyphens.
 
     Args:

@@ -18,7 +18,7 @@ _AT_ONCE = 65_536  # judgments or texts: few enough for memory, enough to make t
 _DIGITS = 16
 
 
-def digest_of(texts: Iterable[Sequence[str]], arrays: Iterable[NDArray[Any]]) -> str:
+def hash_parts(texts: Iterable[Sequence[str]], arrays: Iterable[NDArray[Any]]) -> str:
     """SHA-256 over texts, each with a zero byte behind it, and then over the bytes of arrays.
 
     Args:

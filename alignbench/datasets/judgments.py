@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats, Indices
-from alignbench.datasets.fingerprints import digest_of, stimulus_digests
+from alignbench.datasets.fingerprints import hash_parts, stimulus_digests
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.numbering import renumbered
@@ -148,7 +148,7 @@ class Judgments:
     def fingerprint(self, identities: Sequence[str]) -> str:
         """SHA-256 over everything that people saw and said."""
         subsets = tuple(subset.name for subset in self.subsets)
-        return digest_of(
+        return hash_parts(
             ((self.dataset, self.kind), self.ids, self.images.names, identities, subsets),
             (self.pairs, self.judged, self.human, self.calibration, *(subset.rows for subset in self.subsets)),
         )

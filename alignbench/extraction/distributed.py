@@ -144,7 +144,7 @@ def join(accelerator: str, devices: int = 1, nodes: int = 1) -> Ranks:
     return Ranks(dist.get_rank(), dist.get_world_size(), strategy.root_device, devices, nodes)
 
 
-def trainer_of(
+def make_trainer(
     accelerator: str, devices: int, nodes: int, callbacks: Sequence[Callback] = (), **options: Any
 ) -> lightning.Trainer:
     """Lightning's trainer for a process of a run, which speaks and writes nothing; with several of them by `ddp`.
@@ -213,7 +213,7 @@ def _strategy(accelerator: str, devices: int, nodes: int) -> DDPStrategy:
     from lightning.pytorch.strategies import DDPStrategy
 
     try:
-        strategy = trainer_of(accelerator, devices, nodes).strategy
+        strategy = make_trainer(accelerator, devices, nodes).strategy
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise UsageError(f"{devices} devices on {nodes} nodes cannot be had: {one_line(error)}") from error
     assert isinstance(strategy, DDPStrategy)

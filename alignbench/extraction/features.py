@@ -13,12 +13,12 @@ from torch import Tensor
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import AlignbenchError, DataError, UsageError, did_you_mean
 from alignbench.extraction.cached_pixels import CachedPixels
-from alignbench.extraction.distributed import interruptible, quietly, trainer_of
+from alignbench.extraction.distributed import interruptible, make_trainer, quietly
 from alignbench.extraction.execution import lowered
 from alignbench.extraction.host import memory_kept
 from alignbench.extraction.loader import Loading, OrderedImages, ordered_loader, stack
-from alignbench.extraction.predict import Batch, Feed, PixelLoop, pictures_of
-from alignbench.models.towers import Layer, Tower, check_view, tap, view_of, view_tokens
+from alignbench.extraction.predict import Batch, Feed, PixelLoop, unpack_batch
+from alignbench.models.towers import Layer, Tower, check_view, select_view, tap, view_tokens
 
 Rows = NDArray[np.float32]
 
@@ -105,7 +105,7 @@ def extract_features(
     loader = ordered_loader(pictures, stack, loading)
     module = _FeatureExtraction(tower, layers, reading, arrays, images.names)
     with quietly(), memory_kept(), lowered(tower, reading.precision), interruptible():
-        trainer_of(reading.device, 1, 1, [Feed(advanced)]).predict(module, loader, return_predictions=False)
+        make_trainer(reading.device, 1, 1, [Feed(advanced)]).predict(module, loader, return_predictions=False)
     return arrays
 
 
@@ -124,14 +124,14 @@ class _FeatureExtraction(PixelLoop):
 
     def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
         """Embed a batch."""
-        pixels, indices = pictures_of(batch)
+        pixels, indices = unpack_batch(batch)
         self.rows = indices.numpy()
         with self.autocast(), tap(self.tower, self.layers, self._keep):
             self.tower(pixels)
 
     def _keep(self, layer: Layer, features: Tensor) -> None:
         with torch.autocast(self.device.type, enabled=False):
-            kept = view_of(features, layer, self.reading.view, self.tower.has_class_token)
+            kept = select_view(features, layer, self.reading.view, self.tower.has_class_token)
         rows = kept.cpu().numpy()
         finite = np.isfinite(rows).all(axis=(1, 2))
         if not finite.all():

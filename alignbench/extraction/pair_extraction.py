@@ -15,10 +15,10 @@ from alignbench.distances.functional import token_squares
 from alignbench.distances.streaming import ChannelActivity, LayerDistances
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.execution import Execution
-from alignbench.extraction.predict import Batch, PixelLoop, pictures_of
+from alignbench.extraction.predict import Batch, PixelLoop, unpack_batch
 from alignbench.extraction.schedule import Step
 from alignbench.extraction.source import PairWorkload
-from alignbench.models.towers import Layer, Tapped, Tower, tap, view_of, view_tokens
+from alignbench.models.towers import Layer, Tapped, Tower, select_view, tap, view_tokens
 
 _COPIED_AT_ONCE: Final = {"cpu": 4_000_000, "cuda": 256_000_000}  # bytes: what stays in a cache, or fills a GPU
 _UNCHECKED: Final = {"cpu": 1, "cuda": 64}  # batches between looks at what came out, each of which a GPU must wait for
@@ -87,7 +87,7 @@ class PairExtraction(PixelLoop):
 
     def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:
         """Embed one step's images, then reduce the pairs that it completes."""
-        pixels, indices = pictures_of(batch)
+        pixels, indices = unpack_batch(batch)
         step = self.shard.schedule.steps[batch_idx]
         if not np.array_equal(indices.numpy(), step.images):
             raise RuntimeError(f"batch {batch_idx} does not hold the images of its step")
@@ -113,7 +113,7 @@ class PairExtraction(PixelLoop):
     def _keep(self, layer: Layer, features: Tensor) -> None:
         state = self.by_name[layer.name]
         with torch.autocast(self.device.type, enabled=False):
-            features = view_of(features, layer, self.view, self.tower.has_class_token)
+            features = select_view(features, layer, self.view, self.tower.has_class_token)
             state.kept[self.slots] = features  # a copy: nothing holds on to the model's output
             squares = token_squares(features)
             lengths = squares.sum(dim=1).sqrt_()

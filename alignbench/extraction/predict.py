@@ -38,7 +38,7 @@ class PixelLoop(lightning.LightningModule):
         return torch.autocast(self.device.type, low, enabled=low is not None)
 
 
-def pictures_of(batch: Batch | DataError) -> Batch:
+def unpack_batch(batch: Batch | DataError) -> Batch:
     """The pixels of a batch and their indices.
 
     Raises:

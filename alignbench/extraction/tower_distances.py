@@ -19,7 +19,7 @@ from alignbench.distances.functional import ChannelFit
 from alignbench.distances.streaming import ChannelActivity, LayerDistances
 from alignbench.errors import AlignbenchError
 from alignbench.extraction.channel_usage import ChannelUse
-from alignbench.extraction.distributed import interruptible, noticing_losses, quietly, trainer_of
+from alignbench.extraction.distributed import interruptible, make_trainer, noticing_losses, quietly
 from alignbench.extraction.exchange import check_counts, finish_pairs, layer_results
 from alignbench.extraction.execution import Execution, fastest_batch, lowered
 from alignbench.extraction.loader import Loading, OrderedImages, ordered_loader, stack
@@ -169,7 +169,7 @@ def _embed(module: PairExtraction, workload: PairWorkload, execution: Execution,
         Loading(schedule.batch_size, execution.workers, ranks.device.type == "cuda", ranks.devices),
     )
     with quietly():
-        trainer = trainer_of(ranks.device.type, ranks.devices, ranks.nodes, [Feed(listener.advanced)])
+        trainer = make_trainer(ranks.device.type, ranks.devices, ranks.nodes, [Feed(listener.advanced)])
         try:
             with lowered(module.tower, execution.precision), interruptible():
                 trainer.predict(module, loader, return_predictions=False)

@@ -21,7 +21,7 @@ from alignbench.extraction.loader import Item, OrderedImages, first_error
 from alignbench.extraction.pixel_cache import PixelCache
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.protocol import load_judgments
-from alignbench.measurement.sources import kind_of
+from alignbench.measurement.sources import source_kind
 from alignbench.models.preparation import Described, PixelRecipe
 
 _BATCH: Final = 16
@@ -62,7 +62,7 @@ class Filling:
     seconds: float
 
 
-def ways_of(cell: Cell, models: Sequence[str]) -> list[Way]:
+def distinct_ways(cell: Cell, models: Sequence[str]) -> list[Way]:
     """The distinct ways in which models prepare the pictures of a data set.
 
     Args:
@@ -79,7 +79,7 @@ def ways_of(cell: Cell, models: Sequence[str]) -> list[Way]:
     found: dict[PixelRecipe, Way] = {}
     for model in models:
         one = replace(cell, model=model).checked()
-        prepare = kind_of(one).preparation(one)
+        prepare = source_kind(one).preparation(one)
         recipe = prepare.recipe if isinstance(prepare, Described) else None
         if recipe is None:
             raise UsageError(
@@ -90,7 +90,7 @@ def ways_of(cell: Cell, models: Sequence[str]) -> list[Way]:
     return list(found.values())
 
 
-def pictures_of(cell: Cell) -> ImageFiles:
+def read_pictures(cell: Cell) -> ImageFiles:
     """The pictures that a run of a cell reads.
 
     Raises:

@@ -10,7 +10,7 @@ from alignbench.distances.names import DISTANCES
 from alignbench.distances.protocols import PROTOCOLS, Protocol
 from alignbench.errors import UsageError, unknown
 from alignbench.models.cards import cards
-from alignbench.models.families import RANDOM_PREFIX, label_of
+from alignbench.models.families import RANDOM_PREFIX, model_label
 from alignbench.models.pair_metrics import METRICS
 
 TOKEN_VIEWS = ("all", "cls", "mean")
@@ -159,7 +159,7 @@ class Cell:
     @property
     def label(self) -> str:
         """What the model is called in tables and figures."""
-        name = label_of(self.model)
+        name = model_label(self.model)
         name = f"{name}@random-{self.seed}" if self.random_init else name
         if self.transform is None:
             return name

@@ -94,7 +94,7 @@ def pair_distances(cell: Cell, data: CellData, source: Source, session: Session)
     stock = None if cache is None else cache.stock(workload.images, source.prepare, ranks.leads_machine)
     if stock is not None:
         workload = replace(workload, pixels=stock.pixels)
-    execution = execution_of(cell, ranks)
+    execution = make_execution(cell, ranks)
     if cell.workers is None and _all_there(stock, ranks):
         execution = replace(execution, workers=0)
     try:
@@ -149,7 +149,7 @@ def build_workload(
     )
 
 
-def execution_of(cell: Cell, ranks: Ranks) -> Execution:
+def make_execution(cell: Cell, ranks: Ranks) -> Execution:
     """How the source of a cell is run."""
     from alignbench.extraction.execution import Execution
 

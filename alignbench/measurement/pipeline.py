@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from alignbench.datasets import DATASETS
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.pair_distances import CellData, PairDistances, Session, execution_of, pair_distances
+from alignbench.measurement.pair_distances import CellData, PairDistances, Session, make_execution, pair_distances
 from alignbench.measurement.precision_check import PrecisionCheck, check_precision
 from alignbench.measurement.protocol import load_judgments
-from alignbench.measurement.record import CellOutcome, Stopwatch, channel_table, record_of, settings_of
+from alignbench.measurement.record import CellOutcome, Stopwatch, channel_table, collect_settings, make_record
 from alignbench.measurement.scoring import score_rows
-from alignbench.measurement.sources import check_possible, kind_of, load_transform
+from alignbench.measurement.sources import check_possible, load_transform, source_kind
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, folder_name
 
@@ -90,11 +90,11 @@ def measure_cell(
         return None
     if cell.batch_size == "auto":
         with watch.stage("batch"):
-            cell = replace(cell, batch_size=ranks.decide(loaded.source.fastest_batch(execution_of(cell, ranks))))
+            cell = replace(cell, batch_size=ranks.decide(loaded.source.fastest_batch(make_execution(cell, ranks))))
     with watch.stage("extract"):
         measured = pair_distances(cell, loaded.data, loaded.source, loaded.session)
     check = None
-    if kind_of(cell).checks_precision(cell):
+    if source_kind(cell).checks_precision(cell):
         with watch.stage("check"):
             check = check_precision(cell, loaded.data, loaded.source, ranks)
     return _scored(cell, loaded, measured, check, watch) if ranks.leads or on_all_ranks else None
@@ -130,8 +130,8 @@ def _load(cell: Cell, listener: ProgressListener | None, watch: Stopwatch) -> _L
             judgments = load_judgments(cell, data_set)
             data = CellData(data_set, judgments, judgments.images.identities())
         with watch.stage("model"):
-            source = kind_of(cell).load(cell, transform, session.listener)
-        settings = settings_of(cell, data, source, transform)
+            source = source_kind(cell).load(cell, transform, session.listener)
+        settings = collect_settings(cell, data, source, transform)
     return _Loaded(session, data, source, transform, settings)
 
 
@@ -145,7 +145,7 @@ def _scored(
     with watch.stage("score"):
         frame, intervals = score_rows(cell, evaluated, distances, data.data_set.published_ceiling)
     outcome = CellOutcome(evaluated, len(judgments.calibration), measured, intervals, check)
-    record = record_of(cell, loaded.settings, outcome, loaded.session, watch)
+    record = make_record(cell, loaded.settings, outcome, loaded.session, watch)
     if loaded.transform is not None:
         record = replace(record, transform=loaded.transform.record())
     return Run(
@@ -163,7 +163,7 @@ def _session(cell: Cell, listener: ProgressListener | None) -> Session:
     """Join the processes that share the work; all but the leading one are silent."""
     from alignbench.extraction.distributed import join
 
-    ranks = join(cell.device, *kind_of(cell).processes(cell))
+    ranks = join(cell.device, *source_kind(cell).processes(cell))
     return Session(ranks, (listener if ranks.leads else None) or ProgressListener())
 
 

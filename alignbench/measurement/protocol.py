@@ -16,7 +16,7 @@ from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.judgments import DistinctPairs, Judgments, checked_ratings
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.sources import kind_of
+from alignbench.measurement.sources import source_kind
 
 if TYPE_CHECKING:
     from alignbench.arrays import Indices
@@ -59,7 +59,7 @@ def _held_out(cell: Cell, data_set: DataSet) -> Judgments:
     if rule is None:
         raise UsageError(f"{data_set.name} has no data to fit channel means on: measure it with --protocol paper")
     wanted = cell.subsets or rule.subsets
-    fits = rule.calibration is not None and kind_of(cell).has_channel_means(cell)
+    fits = rule.calibration is not None and source_kind(cell).has_channel_means(cell)
     judgments = data_set.read(cell.data_root, (*wanted, rule.calibration or "") if fits else wanted)
     if fits:
         *subsets, drawn = judgments.subsets
@@ -78,7 +78,7 @@ def leaves_one_out(cell: Cell, data_set: DataSet) -> bool:
     """Whether m[c] is fitted for each reference on the pairs of all others."""
     rule = data_set.corrected
     held_out = cell.rules.held_out_means and rule is not None and rule.calibration is None
-    return held_out and kind_of(cell).has_channel_means(cell)
+    return held_out and source_kind(cell).has_channel_means(cell)
 
 
 def fold_of_pairs(judgments: Judgments) -> Indices:

@@ -19,7 +19,7 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pair_distances import CellData, PairDistances, Session
 from alignbench.measurement.precision_check import PrecisionCheck
-from alignbench.measurement.sources import kind_of
+from alignbench.measurement.sources import source_kind
 from alignbench.models.cards import cards
 from alignbench.results.run_record import RunRecord, RunSettings
 
@@ -37,7 +37,9 @@ _PACKAGES: Final = (
 )
 
 
-def settings_of(cell: Cell, data: CellData, source: Source, transform: NamedTransform | None = None) -> RunSettings:
+def collect_settings(
+    cell: Cell, data: CellData, source: Source, transform: NamedTransform | None = None
+) -> RunSettings:
     """The settings of a run.
 
     Args:
@@ -60,7 +62,7 @@ def settings_of(cell: Cell, data: CellData, source: Source, transform: NamedTran
         seed=cell.seed,
         transform=None if transform is None else transform.settings(),
         model_fingerprint=source.fingerprint,
-        **asdict(kind_of(cell).view(cell)),
+        **asdict(source_kind(cell).view(cell)),
     )
 
 
@@ -107,7 +109,9 @@ class CellOutcome:
     precision_check: PrecisionCheck | None
 
 
-def record_of(cell: Cell, settings: RunSettings, outcome: CellOutcome, session: Session, watch: Stopwatch) -> RunRecord:
+def make_record(
+    cell: Cell, settings: RunSettings, outcome: CellOutcome, session: Session, watch: Stopwatch
+) -> RunRecord:
     """What `run.json` says of a run; the transform, where there is one, is told by whoever has it.
 
     Args:

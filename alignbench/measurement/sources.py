@@ -1,7 +1,7 @@
 """What is measured, ready: a tower with its weights, or a pair metric.
 
 A `SourceKind` answers what a run must know before anything is loaded; it loads the `Source`, and nobody after it asks
-which kind that is. Another kind is another class here, and its line in `kind_of`.
+which kind that is. Another kind is another class here, and its line in `source_kind`.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class _Towers:
     def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
         from alignbench.extraction.tower_distances import TowerSource
 
-        tower = load_tower_of(cell, cell.protocol, listener.notice)
+        tower = load_cell_tower(cell, cell.protocol, listener.notice)
         if cell.resize == "squash":
             tower.prepare = squash(tower.prepare)
         if transform is not None:
@@ -142,7 +142,7 @@ class _Metrics:
         return SourceView((METRICS.load(cell.model).distance,), None, side or "native", "fp32")
 
 
-def kind_of(cell: Cell) -> SourceKind:
+def source_kind(cell: Cell) -> SourceKind:
     """The kind of source that the name of a cell's model stands for."""
     return _Metrics() if cell.is_metric else _Towers()
 
@@ -154,7 +154,7 @@ def check_possible(cell: Cell) -> None:
         UsageError: If so.
         ModelError: See `SourceKind.check`.
     """
-    kind_of(cell).check(cell)
+    source_kind(cell).check(cell)
     if cell.accelerator == "cuda":
         import torch
 
@@ -171,7 +171,7 @@ def load_transform(cell: Cell) -> NamedTransform | None:
     return resolve(cell.transform)
 
 
-def load_tower_of(cell: Cell, protocol: str, notice: Callable[[str], None]) -> Tower:
+def load_cell_tower(cell: Cell, protocol: str, notice: Callable[[str], None]) -> Tower:
     """The tower of a cell, with its weights.
 
     Args:
@@ -256,7 +256,7 @@ def ready_tower(
     from alignbench.extraction.execution import fastest_batch
     from alignbench.extraction.features import Reading
 
-    tower = load_tower_of(cell, protocol, notice)
+    tower = load_cell_tower(cell, protocol, notice)
     size = cell.batch_size
     if size == "auto":
         size = fastest_batch(tower, torch.device(cell.device), cell.precision)

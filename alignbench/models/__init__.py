@@ -10,9 +10,9 @@ from alignbench.models.families import (
     FAMILIES,
     RANDOM_PREFIX,
     check_name,
-    family_of,
-    label_of,
+    find_family,
     load_tower,
+    model_label,
     needs_download,
     skeleton,
 )
@@ -26,9 +26,9 @@ __all__ = [
     "TowerLoader",
     "cards",
     "check_name",
-    "family_of",
-    "label_of",
+    "find_family",
     "load_tower",
+    "model_label",
     "needs_download",
     "skeleton",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from alignbench.distances.protocols import PROTOCOLS
 from alignbench.errors import UsageError, unknown
-from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, prefix_of
+from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, name_prefix
 from alignbench.plugins import Registry
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FAMILIES: Registry[ModelFamily | TowerLoader] = Registry(
 )
 
 
-def family_of(name: str) -> ModelFamily:
+def find_family(name: str) -> ModelFamily:
     """The family that a model belongs to: the package's own are asked before a plug-in is imported.
 
     Raises:
@@ -42,7 +42,7 @@ def family_of(name: str) -> ModelFamily:
         family = as_family(key, registered)
         if family.knows(name):
             return family
-    prefix = prefix_of(name) or ""
+    prefix = name_prefix(name) or ""
     return as_family(prefix, FAMILIES.load(prefix))
 
 
@@ -57,18 +57,18 @@ def check_name(name: str, others: Iterable[str] = ()) -> None:
         UsageError: If there is no such model; names the nearest.
         ModelError: If a file that it names is not there.
     """
-    family_of(name).check(name, others)
+    find_family(name).check(name, others)
 
 
 def needs_download(name: str, *, random_init: bool = False) -> bool:
     """Whether a model must be downloaded before it can be loaded, as far as its family knows."""
-    return family_of(name).needs_download(name, random_init)
+    return find_family(name).needs_download(name, random_init)
 
 
-def label_of(name: str) -> str:
+def model_label(name: str) -> str:
     """What a model is called in tables and figures: its name, without the way to a directory or a file."""
     try:
-        return family_of(name).label(name)
+        return find_family(name).label(name)
     except UsageError:  # a metric's name, or that of a plug-in which is gone
         return name
 
@@ -89,7 +89,7 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
     """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
-    family = family_of(name)
+    family = find_family(name)
     FAMILIES.warn_of_ignored(family.name)
     tower = family.load(name, random_init=random_init, seed=seed, protocol=protocol)
     if not PROTOCOLS[protocol].unit_norm_projections:
@@ -107,7 +107,7 @@ def preparation(name: str) -> Callable[[Image.Image], Tensor]:
         UsageError: If there is no such model, or only its tower knows, as with most plug-ins.
         ModelError: If its configuration cannot be had or followed.
     """
-    return family_of(name).preparation(name)
+    return find_family(name).preparation(name)
 
 
 def skeleton(name: str, *, protocol: str = "paper") -> Tower:
@@ -121,4 +121,4 @@ def skeleton(name: str, *, protocol: str = "paper") -> Tower:
         UsageError: If there is no such model, or its tower comes with its weights only, as with most plug-ins.
         ModelError: If its configuration is not on this machine, or cannot be followed.
     """
-    return family_of(name).skeleton(name, protocol=protocol)
+    return find_family(name).skeleton(name, protocol=protocol)

@@ -40,7 +40,7 @@ class ModelFamily(ABC):
     def knows(self, name: str) -> bool:
         """Whether a model is of this family; of a plug-in's, only names with its prefix are."""
         card = cards().get(name)
-        return prefix_of(name) == self.name if card is None else card.family == self.name
+        return name_prefix(name) == self.name if card is None else card.family == self.name
 
     def check(self, name: str, others: Iterable[str]) -> None:
         """Refuse a name that cannot be a model's, as far as can be told without a download.
@@ -123,7 +123,7 @@ def fault_of_family(name: str, found: object) -> str:
     return callable_with()(name, found)
 
 
-def prefix_of(name: str) -> str | None:
+def name_prefix(name: str) -> str | None:
     """What comes before the colon of a model's name; none for a card's, a directory, and what has no such prefix."""
     prefix, colon, _ = name.partition(":")
     if not colon or "/" in prefix or name in cards() or Path(name).is_dir():

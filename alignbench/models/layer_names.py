@@ -66,7 +66,7 @@ def split_label(label: str, layers: Iterable[str]) -> tuple[str, str]:
     return model, transform
 
 
-def rows_of(rows: pd.DataFrame, wanted: Callable[[str], bool]) -> pd.DataFrame:
+def select_rows(rows: pd.DataFrame, wanted: Callable[[str], bool]) -> pd.DataFrame:
     """The rows of some layers.
 
     Args:

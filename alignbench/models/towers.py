@@ -111,7 +111,7 @@ def view_tokens(layer: Layer, view: str) -> int:
     return layer.tokens if view == "all" else 1
 
 
-def view_of(features: Tensor, layer: Layer, view: str, has_class_token: bool) -> Tensor:
+def select_view(features: Tensor, layer: Layer, view: str, has_class_token: bool) -> Tensor:
     """A layer's features in a token view, and through its readout.
 
     Args:

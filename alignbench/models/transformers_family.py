@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from alignbench.errors import unknown
 from alignbench.models.cards import cards
-from alignbench.models.family import ModelFamily, prefix_of
+from alignbench.models.family import ModelFamily, name_prefix
 from alignbench.models.transformers_layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class TransformersFamily(ModelFamily):
     def knows(self, name: str) -> bool:
         """Whether a card is of one of its types; else any name without a prefix, as it is asked last."""
         card = cards().get(name)
-        return prefix_of(name) is None if card is None else card.family in LAYOUTS
+        return name_prefix(name) is None if card is None else card.family in LAYOUTS
 
     def check(self, name: str, others: Iterable[str]) -> None:
         """Refuse a bare name that is neither a card's nor a directory; whether an id is one, only the hub knows."""

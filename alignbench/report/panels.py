@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from alignbench.datasets.judgments import LEVELS
-from alignbench.models.layer_names import IMAGE, is_aligned, is_plain, rows_of, split_label
+from alignbench.models.layer_names import IMAGE, is_aligned, is_plain, select_rows, split_label
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
 from alignbench.results.layer_curve import LayerCurve, is_simulated
 from alignbench.results.published import PAPER_JUDGMENTS, oddity
@@ -79,7 +79,7 @@ class Panel:
         return any((rows["layer"] != IMAGE).any() for rows in self.lines.values())
 
 
-def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> tuple[pd.DataFrame, list[Panel]]:
+def lay_out_panels(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> tuple[pd.DataFrame, list[Panel]]:
     """The panels of some curves, from the low level to the high one.
 
     Args:
@@ -95,7 +95,7 @@ def panels_of(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> 
     panels = []
     for dataset, subset in places:
         rows = _of_place(frame, dataset, subset)
-        lines, aligned = (by_key(rows_of(rows, which)) for which in (is_plain, is_aligned))
+        lines, aligned = (by_key(select_rows(rows, which)) for which in (is_plain, is_aligned))
         theirs = by_key(_of_place(published, dataset, subset))
         first = rows.iloc[0]
         alone = sum(name == dataset for name, _ in places) == 1

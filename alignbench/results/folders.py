@@ -20,12 +20,12 @@ def is_complete(folder: Path) -> bool:
     return all((folder / name).is_file() for name in FILES)
 
 
-def slug_of(label: str) -> str:
+def slugify(label: str) -> str:
     """A label as a part of a folder's name."""
     return label.replace("/", "--").replace(":", "--")
 
 
-def holders_of(record: str, places: Iterable[Path]) -> list[Path]:
+def find_folders(record: str, places: Iterable[Path]) -> list[Path]:
     """Folders that hold a file of that name, among or directly below some places; unfinished ones are passed over."""
     found = []
     for place in places:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from alignbench.models.layer_names import is_aligned, is_block, is_plain, rows_of, split_label
+from alignbench.models.layer_names import is_aligned, is_block, is_plain, select_rows, split_label
 
 COLUMNS = (
     *("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "depth", "metric"),
@@ -100,9 +100,9 @@ class LayerCurve:
         """
         rows = self.frame[self.frame["metric"].isin(PRIMARY_METRICS)]
         rows = rows[(rows["distance"] == distance) & (rows["subset"] == (subset or rows["subset"].iloc[0]))]
-        own = rows_of(rows, is_plain if projection else is_block)
-        own = rows_of(rows, is_plain) if own.empty else own
-        rows = pd.concat([own, rows_of(rows, is_aligned)]) if aligned else own
+        own = select_rows(rows, is_plain if projection else is_block)
+        own = select_rows(rows, is_plain) if own.empty else own
+        rows = pd.concat([own, select_rows(rows, is_aligned)]) if aligned else own
         rows = rows.dropna(subset="value")
         if rows.empty:
             raise KeyError(f"no score of distance {distance}")

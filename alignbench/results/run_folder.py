@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.results.folders import holders_of, is_complete, slug_of
+from alignbench.results.folders import find_folders, is_complete, slugify
 from alignbench.results.judgment_table import write_judgments
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_record import RunRecord, RunSettings
@@ -58,7 +58,7 @@ def run_hash(settings: dict[str, Any]) -> str:
 
 def folder_name(label: str, settings: RunSettings) -> str:
     """`<slug>__<dataset>__<hash8>`."""
-    return f"{slug_of(label)}__{settings.dataset}__{run_hash(settings.to_json())}"
+    return f"{slugify(label)}__{settings.dataset}__{run_hash(settings.to_json())}"
 
 
 def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], overwrite: bool = False) -> Path:
@@ -103,7 +103,7 @@ def find_runs(places: list[Path]) -> list[Path]:
     """
     found = []
     for place in places:
-        held = holders_of("run.json", [place])
+        held = find_folders("run.json", [place])
         if not held:
             raise DataError(
                 f"{place} holds no run folder: give a folder that `alignbench run` made, or one that holds such"

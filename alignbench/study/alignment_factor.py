@@ -23,7 +23,7 @@ _IN_SAMPLE = (
 )
 
 
-def alignment_of(study: Study) -> Factor | None:
+def compare_alignment(study: Study) -> Factor | None:
     """The factor; none if no run has an aligned layer."""
     runs = [run for run in study.runs if run.curve.transform]
     if not runs:

@@ -20,7 +20,7 @@ from alignbench.distances.names import distance_name
 from alignbench.models.cards import cards
 from alignbench.statistics.bootstrap import holm
 from alignbench.study.confounds import differing, spoken
-from alignbench.study.groups import PLACES, SIGNIFICANCE, Group, condition_of
+from alignbench.study.groups import PLACES, SIGNIFICANCE, Group, read_condition
 from alignbench.study.study import Study
 from alignbench.study.study_run import StudyRun
 
@@ -102,7 +102,7 @@ _RULES = (
 )
 
 
-def factors_of(study: Study) -> tuple[Factor, ...]:
+def compare_factors(study: Study) -> tuple[Factor, ...]:
     """The factors of which a study holds at least two options."""
     found = [*(_of_cards(rule, study) for rule in _RULES), _of_distances(study), _of_training(study)]
     return tuple(factor for factor in found if factor is not None)
@@ -283,7 +283,7 @@ def _both(group: Group, one: str, other: str) -> tuple[str, ...]:
 def _why(first: Sequence[StudyRun], second: Sequence[StudyRun]) -> str:
     """In what the two most similar runs differ."""
     reasons = [
-        condition_of(one, subset).unlike(condition_of(other, subset))
+        read_condition(one, subset).unlike(read_condition(other, subset))
         for one in first
         for other in second
         for subset in one.judgments

@@ -11,7 +11,7 @@ from alignbench.results.published import PAPER_SUBSETS
 from alignbench.study import rules
 from alignbench.study.evidence import Outcome
 from alignbench.study.groups import SIGNIFICANCE
-from alignbench.study.levels import LevelPanels, panels_of, published_panels
+from alignbench.study.levels import LevelPanels, build_panels, published_panels
 from alignbench.study.study import Study
 
 
@@ -120,9 +120,9 @@ _STATEMENTS = (
 )
 
 
-def findings_of(study: Study) -> tuple[Finding, ...]:
+def judge_findings(study: Study) -> tuple[Finding, ...]:
     """The findings, in the order of the paper."""
-    ours, theirs = panels_of(study), published_panels()
+    ours, theirs = build_panels(study), published_panels()
     found, condition = [], _condition(study, ours)
     for statement in _STATEMENTS:
         outcome, published = statement.judge(ours), statement.judge(theirs)

@@ -59,7 +59,7 @@ class Condition(NamedTuple):
         ]
 
 
-def condition_of(run: StudyRun, subset: str) -> Condition:
+def read_condition(run: StudyRun, subset: str) -> Condition:
     """How a run was measured on one of its subsets."""
     settings, judgments = run.settings, run.judgments[subset]
     data = hashlib.sha256(f"{judgments.digest} {settings.data_fingerprint}".encode()).hexdigest()
@@ -170,12 +170,12 @@ class Group:
         return Judged(run.distances_of(names), options, run.record.kind, run.protocol == "corrected")
 
 
-def groups_of(runs: Iterable[StudyRun]) -> tuple[Group, ...]:
+def group_runs(runs: Iterable[StudyRun]) -> tuple[Group, ...]:
     """The groups of some runs, in their order; a baseline is in each group that it fits."""
     places: dict[tuple[str, str], list[tuple[Condition, StudyRun]]] = {}
     for run in runs:
         for subset in run.judgments:
-            places.setdefault((run.dataset, subset), []).append((condition_of(run, subset), run))
+            places.setdefault((run.dataset, subset), []).append((read_condition(run, subset), run))
     return tuple(
         Group(subset, condition, tuple(run for own, run in some if own.fits(condition)))
         for (_, subset), some in places.items()

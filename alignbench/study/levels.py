@@ -92,7 +92,7 @@ class LevelPanel:
 LevelPanels = Mapping[str, LevelPanel]  # by level
 
 
-def panels_of(study: Study) -> dict[str, LevelPanel]:
+def build_panels(study: Study) -> dict[str, LevelPanel]:
     """The panels of a study: at each level one data set, all by one protocol.
 
     People go before simulated observers, the paper's data sets and subsets before others, the protocol and way of

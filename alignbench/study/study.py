@@ -15,7 +15,7 @@ from alignbench.results.folders import FILES
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.published import PAPER_SUBSETS
 from alignbench.results.stored_run import StoredRun
-from alignbench.study.groups import CONDITIONS, Condition, Group, condition_of, groups_of
+from alignbench.study.groups import CONDITIONS, Condition, Group, group_runs, read_condition
 from alignbench.study.study_run import StudyRun
 
 __all__ = ["Study", "StudyRun", "read_study", "run_folders"]
@@ -40,7 +40,7 @@ class Study:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The runs that may be put side by side, which are scored together when that is first asked for."""
-        return groups_of(run for run in self.runs if not run.doubled)
+        return group_runs(run for run in self.runs if not run.doubled)
 
 
 def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
@@ -143,7 +143,7 @@ def _remarks(runs: Sequence[StudyRun]) -> Iterator[str]:
     places: dict[tuple[str, str], list[tuple[StudyRun, Condition]]] = {}
     for run in runs:
         for subset in run.judgments:
-            places.setdefault((run.dataset, subset), []).append((run, condition_of(run, subset)))
+            places.setdefault((run.dataset, subset), []).append((run, read_condition(run, subset)))
     for (dataset, subset), some in places.items():
         for index, name in enumerate(CONDITIONS):
             ways: dict[str, list[str]] = {}

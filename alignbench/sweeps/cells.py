@@ -47,7 +47,7 @@ class SweepCell:
         return f"{slug}-{self.key}.log"
 
 
-def cells_of(sweep: Sweep) -> tuple[SweepCell, ...]:
+def list_cells(sweep: Sweep) -> tuple[SweepCell, ...]:
     """The cells of a sweep, in W&B's order.
 
     Raises:

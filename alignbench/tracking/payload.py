@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from alignbench.errors import DataError
-from alignbench.models.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, rows_of
+from alignbench.models.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, select_rows
 from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
 from alignbench.results.published import published_for
 from alignbench.results.run_folder import find_runs
@@ -68,7 +68,7 @@ def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
     Subsets after the first are named at the end of the key. Breakdowns are in the table only, and so are layers without
     a score, and an aligned one, which shares its depth with the layer that it was made of.
     """
-    rows = rows_of(curve.main().dropna(subset="value"), is_plain)
+    rows = select_rows(curve.main().dropna(subset="value"), is_plain)
     first = curve.main()["subset"].iloc[0]
     for depth, layer in rows.groupby("depth", sort=True):
         named = {
@@ -88,7 +88,7 @@ def summary(curve: LayerCurve) -> dict[str, float | str]:
     found: dict[str, float | str] = {}
     for (subset, distance), part in rows.dropna(subset="value").groupby(["subset", "distance"], sort=False):
         suffix = f"{distance}{_suffix(subset, first)}"
-        last, aligned = part[part["layer"] == PROJECTION], rows_of(part, is_aligned)
+        last, aligned = part[part["layer"] == PROJECTION], select_rows(part, is_aligned)
         for name, some in (("projection", last), ("aligned", aligned)):
             if len(some):
                 found[f"{name}/{suffix}"] = float(some["value"].iloc[0])
@@ -118,7 +118,7 @@ def charts(curve: LayerCurve, baselines: list[LayerCurve]) -> dict[str, list[Lin
     found = {}
     for (subset, distance), part in rows.groupby(["subset", "distance"], sort=False):
         aligned = f"aligned by {curve.transform}"
-        lines = [_line(curve.label, rows_of(part, is_plain)), _line(aligned, rows_of(part, is_aligned))]
+        lines = [_line(curve.label, select_rows(part, is_plain)), _line(aligned, select_rows(part, is_aligned))]
         theirs = published[(published["subset"] == subset) & (published["distance"] == distance)]
         lines.append(_line("published", theirs[theirs["metric"].isin(PRIMARY_METRICS)]))
         for baseline in baselines:

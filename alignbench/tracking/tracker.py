@@ -18,7 +18,7 @@ from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.stored_run import StoredRun
 from alignbench.tracking.modes import resolve_mode, silence
 from alignbench.tracking.payload import baselines_beside, charts, configuration, scores_by_depth, summary
-from alignbench.tracking.wandb_init import artifact_of, start_run
+from alignbench.tracking.wandb_init import make_artifact, start_run
 
 if TYPE_CHECKING:
     import wandb
@@ -144,4 +144,4 @@ def _log_media(run: wandb.Run, folder: Path, curve: LayerCurve) -> None:
 def _artifact(folder: Path, curve: LayerCurve) -> wandb.Artifact:
     """The files that scores can be made again from; measuring again makes a further version."""
     about = {"model": curve.label, "dataset": curve.dataset, "protocol": curve.protocol}
-    return artifact_of(folder, "layer-curve", about, [folder / file for file in _FILES])
+    return make_artifact(folder, "layer-curve", about, [folder / file for file in _FILES])

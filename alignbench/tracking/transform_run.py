@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from alignbench.tracking.wandb_init import artifact_of, start_run
+from alignbench.tracking.wandb_init import make_artifact, start_run
 from alignbench.transforms.learning.folder import RECORD, read_ceiling, read_record
 
 _CHARTED = {"before": "zero_shot", "after": "aligned", "difference": "gain", "held_out_loss": "held_out_loss"}
@@ -52,5 +52,5 @@ def log_learned(folder: Path, mode: str) -> Path:
         }
         figure = wandb.Image(str(folder / "ceiling.png"))
         run.log({"ceiling": wandb.Table(dataframe=frame), "figures/ceiling": figure, **media})
-        run.log_artifact(artifact_of(folder, "transform", {"model": model, "objective": objective}, files))
+        run.log_artifact(make_artifact(folder, "transform", {"model": model, "objective": objective}, files))
         return Path(run.settings.sync_dir)

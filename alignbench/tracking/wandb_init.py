@@ -77,7 +77,7 @@ def _start(folder: Path, mode: str, name: str, group: str, job_type: str, config
     )
 
 
-def artifact_of(folder: Path, kind: str, about: Mapping[str, str], files: Iterable[Path]) -> wandb.Artifact:
+def make_artifact(folder: Path, kind: str, about: Mapping[str, str], files: Iterable[Path]) -> wandb.Artifact:
     """Files of a folder as an artifact that is called after it; to log it again makes a further version."""
     import wandb
 

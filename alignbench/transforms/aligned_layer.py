@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from alignbench.errors import AlignbenchWarning, UsageError
-from alignbench.models.families import label_of
+from alignbench.models.families import model_label
 from alignbench.models.layer_names import PROJECTION, aligned_name
 from alignbench.models.towers import Layer, Tower
 from alignbench.transforms.affine import AffineTransform
@@ -128,7 +128,7 @@ def _check_model(tower: Tower, chosen: NamedTransform, model: str, random_init: 
     elif models is not None:
         if not models:
             raise UsageError(f"{about} is of {told.get('model', 'a model')} and fits no model here: take another")
-        if random_init or not is_among(label_of(model), models):
+        if random_init or not is_among(model_label(model), models):
             here = f"{model} with random weights" if random_init else model
             raise UsageError(f"{about} is of {' or '.join(models)}, not of {here}: take another, {_FORCE}")
     else:

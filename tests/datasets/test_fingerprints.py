@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from alignbench.datasets import fingerprints as module
-from alignbench.datasets.fingerprints import digest_of, stimulus_digests
+from alignbench.datasets.fingerprints import hash_parts, stimulus_digests
 
 Indices = NDArray[np.int64]
 some_texts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=9)
@@ -42,7 +42,7 @@ class TestInBlocks:
     @given(st.lists(some_texts, max_size=3), st.integers(0, 5))
     def test_a_digest_is_of_all_texts_and_arrays(self, texts: list[list[str]], rows: int) -> None:
         arrays = [np.arange(3 * rows).reshape(rows, 3), np.linspace(0, 1, rows), np.asfortranarray(np.eye(rows))]
-        assert digest_of(texts, arrays) == plain_digest(texts, arrays)
+        assert hash_parts(texts, arrays) == plain_digest(texts, arrays)
 
     @given(st.integers(1, 3), st.integers(0, 20), st.integers(0, 2**31))
     def test_stimuli_are_those_of_a_plain_loop(self, options: int, rows: int, seed: int) -> None:
@@ -54,4 +54,4 @@ class TestInBlocks:
 
 
 def test_a_digest_of_nothing_is_that_of_no_bytes() -> None:
-    assert digest_of([], [np.empty((0, 3))]) == hashlib.sha256().hexdigest()
+    assert hash_parts([], [np.empty((0, 3))]) == hashlib.sha256().hexdigest()

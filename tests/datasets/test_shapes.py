@@ -186,13 +186,13 @@ def test_high_has_as_many_triplets_concepts_and_repeats_as_it_says(world: dict[s
     ]
     assert len(concepts[0]) == count == len(drawings(judgments, 0)), "one picture a concept"
     assert not concepts[0] & concepts[1]
-    triplets = triplets_of(judgments)
+    triplets = to_triplets(judgments)
     assert Counter(Counter(triplets).values()) == {1: distinct - repeated, times: repeated}
     clusters = judgments.subsets[0].clusters[:, 0].tolist()
     assert len(set(clusters)) == len(set(zip(triplets, clusters, strict=True))) == distinct
 
 
-def triplets_of(judgments: Judgments) -> list[tuple[int, ...]]:
+def to_triplets(judgments: Judgments) -> list[tuple[int, ...]]:
     """The three images of every judgment of `test`, sorted."""
     ends = judgments.pairs[judgments.judged[judgments.subsets[0].rows]]
     smallest, largest = ends.min(axis=(1, 2)), ends.max(axis=(1, 2))

@@ -25,7 +25,7 @@ def copy(things_root: Path, tmp_path: Path) -> Path:
     return tmp_path / "things"
 
 
-def rows_of(root: Path, split: str) -> NDArray[np.int64]:
+def select_rows(root: Path, split: str) -> NDArray[np.int64]:
     return np.loadtxt(root / "triplets" / f"{split}.txt", dtype=np.int64)
 
 
@@ -45,7 +45,7 @@ def test_objects_are_numbered_as_the_concept_file_lists_them(tmp_path: Path, ord
     with warnings.catch_warnings():
         warnings.simplefilter("error", AlignbenchWarning)
         judgments = THINGS.read(tmp_path / "things", ("testset1",))
-    first = rows_of(tmp_path / "things", "testset1")[0]
+    first = select_rows(tmp_path / "things", "testset1")[0]
     a, b, odd = (f"{CONCEPTS[number]}_01b.jpg" for number in first)
     assert said(judgments, tmp_path / "things")[0] == [{a, b}, {a, odd}, {b, odd}]
 
@@ -60,7 +60,7 @@ def test_without_a_concept_file_the_order_is_sorted_with_a_warning(tmp_path: Pat
 def test_the_kept_pair_comes_first_and_was_chosen(things_root: Path) -> None:
     judgments = THINGS.read(things_root, ("testset1",))
     assert not judgments.human.any()
-    for row, (kept, *others) in zip(rows_of(things_root, "testset1"), said(judgments, things_root), strict=True):
+    for row, (kept, *others) in zip(select_rows(things_root, "testset1"), said(judgments, things_root), strict=True):
         names = [f"{CONCEPTS[number]}_01b.jpg" for number in row]
         assert kept == set(names[:2])
         assert set.intersection(*others) == {names[2]}
@@ -81,7 +81,7 @@ def test_triplet_files_are_found_in(copy: Path, things_root: Path, place: str) -
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16, np.float64])
 def test_triplets_may_be_arrays(copy: Path, things_root: Path, dtype: type) -> None:
-    np.save(copy / "triplets" / "testset1.npy", rows_of(copy, "testset1").astype(dtype))
+    np.save(copy / "triplets" / "testset1.npy", select_rows(copy, "testset1").astype(dtype))
     (copy / "triplets" / "testset1.txt").unlink()
     found, expected = (THINGS.read(root, ("testset1",)) for root in (copy, things_root))
     assert said(found, copy) == said(expected, things_root)
@@ -156,7 +156,7 @@ def test_all_is_every_split_where_there_is_no_table(things_root: Path) -> None:
 
 def test_testset1_is_clustered_by_its_distinct_triplets(things_root: Path) -> None:
     clusters = THINGS.read(things_root, ("testset1",)).subsets[0].clusters
-    rows = rows_of(things_root, "testset1")
+    rows = select_rows(things_root, "testset1")
     assert memberships(clusters.tolist()) == memberships([(frozenset(row),) for row in rows.tolist()])
     assert len(np.unique(clusters)) == 8, "a fifth as many distinct triplets as rows"
 
@@ -164,7 +164,7 @@ def test_testset1_is_clustered_by_its_distinct_triplets(things_root: Path) -> No
 @pytest.mark.parametrize("split", ["validationset", "trainset"])
 def test_larger_splits_are_clustered_by_object(things_root: Path, split: str) -> None:
     clusters = THINGS.read(things_root, (split,)).subsets[0].clusters
-    assert memberships(clusters.tolist()) == memberships(rows_of(things_root, split).tolist())
+    assert memberships(clusters.tolist()) == memberships(select_rows(things_root, split).tolist())
 
 
 def test_splits_that_are_read_together_keep_their_own_clusters(things_root: Path) -> None:
@@ -213,7 +213,7 @@ def test_without_a_training_split_there_is_nothing_to_calibrate_on(copy: Path) -
 def test_an_object_without_pictures_matters_only_if_a_triplet_names_it(copy: Path) -> None:
     unused = CONCEPTS[9]
     shutil.rmtree(copy / "object_images" / unused)
-    rows = [row for row in rows_of(copy, "trainset").tolist() if 9 not in row]
+    rows = [row for row in select_rows(copy, "trainset").tolist() if 9 not in row]
     (copy / "triplets" / "trainset.txt").write_text("\n".join(" ".join(map(str, row)) for row in rows))
     found = THINGS.read(copy, ("trainset",))
     assert len(found.ids) == len(rows)

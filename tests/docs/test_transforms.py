@@ -63,8 +63,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setenv("ALIGNBENCH_CACHE", "cache")
     monkeypatch.setattr(downstream, "PENALTIES", (1.0,))
     monkeypatch.setattr(evaluation, "RESAMPLES", 30)
-    trainer_of = learning.trainer_of
-    monkeypatch.setattr(learning, "trainer_of", lambda *of, **how: trainer_of(*of, **how | ONE_EPOCH))
+    make_trainer = learning.make_trainer
+    monkeypatch.setattr(learning, "make_trainer", lambda *of, **how: make_trainer(*of, **how | ONE_EPOCH))
     data, rng = tmp_path / "data", np.random.default_rng(0)
     for name in ("things", "nights"):
         (data / name).mkdir(parents=True)

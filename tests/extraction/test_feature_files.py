@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.transforms import AffineTransform
-from alignbench.transforms.named import Chosen, check_fits
+from alignbench.transforms.named import NamedTransform, check_fits
 from files_of_arrays import damaged
 
 RNG = np.random.default_rng(0)
@@ -173,5 +173,5 @@ def test_what_does_not_fit_is_refused(told: dict[str, Any], origin: dict[str, An
         check_fits(_transform(told), FeatureFile({layer: ONES}, origin=origin), layer)
 
 
-def _transform(told: dict[str, Any]) -> Chosen:
-    return Chosen("t", AffineTransform(IDENTITY.weights, 0.0, 1.0, None, told))
+def _transform(told: dict[str, Any]) -> NamedTransform:
+    return NamedTransform("t", AffineTransform(IDENTITY.weights, 0.0, 1.0, None, told))

@@ -23,7 +23,7 @@ def transform(**provenance: Any) -> NamedTransform:
     return NamedTransform("turn", AffineTransform(weights, 0.1, 1.2, np.full(WIDTH, 0.3), provenance))
 
 
-def features_of(images: ImageSource) -> Floats:
+def embed_pictures(images: ImageSource) -> Floats:
     """Features by the names of pictures."""
     return np.stack([np.random.default_rng(list(name.encode())).normal(size=WIDTH) for name in images.names])
 

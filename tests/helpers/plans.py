@@ -5,7 +5,7 @@ import numpy as np
 from alignbench import Cell
 from alignbench.measurement.cost.estimate import Estimate, Machines, Subject, Work, estimate
 from alignbench.measurement.cost.rates import Rates, assumed_rates
-from alignbench.measurement.cost.workload import subject_of, work_of
+from alignbench.measurement.cost.workload import read_subject, read_work
 from alignbench.models.cost import TowerCost
 from alignbench.models.towers import Layer
 
@@ -17,7 +17,7 @@ SLOW = Rates(100.0, 10.0, {".png": 2.0}, 3.0, same_cores=False, link=1000.0, ori
 def planned(cell: Cell, ranks: int = 1) -> Estimate:
     assert cell.batch_size != "auto"
     machines = Machines(ranks, 1, cell.batch_size, cell.feature_memory, assumed_rates("cpu", cell.precision))
-    return estimate(subject_of(cell), work_of(cell)[0], machines)
+    return estimate(read_subject(cell), read_work(cell)[0], machines)
 
 
 LAYERS = (Layer("layer_0", 2.5, "", 5, 4), Layer("projection", 100.0, "", 1, 2))

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from alignbench.cli.commands.run import run
-from alignbench.cli.options import options_of
+from alignbench.cli.options import read_options
 from alignbench.errors import AlignbenchError
 from alignbench.sweeps import read_sweep
 from documented import ROOT
 
 FOLDER = ROOT / "sweeps"
-OPTIONS = options_of(run)
+OPTIONS = read_options(run)
 BASE_16 = "openai/clip-vit-base-patch16"
 CHINESE = "OFA-Sys/chinese-clip-vit-base-patch16"
 SIGLIP = "google/siglip-base-patch16-224"

@@ -72,7 +72,7 @@ def logged_in(output: Path) -> list[Path]:
     return sorted(output.glob(".wandb/*run-*"), key=lambda place: place.stat().st_mtime_ns)
 
 
-def rows_of(folder: Path) -> list[dict[str, str]]:
+def select_rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "curve.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -95,7 +95,7 @@ class Expected:
         return "" if subset == self.subsets[0] else f"/{subset}"
 
     def main_rows(self) -> list[dict[str, str]]:
-        return [row for row in rows_of(self.folder) if row["subset"] in self.subsets and row["value"]]
+        return [row for row in select_rows(self.folder) if row["subset"] in self.subsets and row["value"]]
 
     def key(self, row: dict[str, str]) -> str:
         return f"align/{row['distance']}/{row['metric']}{self.suffix(row['subset'])}"
@@ -146,7 +146,7 @@ def check_summary(logged: Logged, expected: Expected) -> None:
 
 def check_table(logged: Logged, expected: Expected) -> None:
     """The table is the whole of `curve.csv`, intervals and breakdowns included."""
-    table, rows = logged.table("curve"), rows_of(expected.folder)
+    table, rows = logged.table("curve"), select_rows(expected.folder)
     assert tuple(table.columns) == COLUMNS
     assert len(table) == len(rows)
     for column in COLUMNS:

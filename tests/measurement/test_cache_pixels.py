@@ -164,7 +164,7 @@ def test_metrics_at_native_size_have_nothing_to_keep(caching: Caching, tid2013_r
 
 def test_a_plug_ins_model_is_refused(caching: Caching, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = as_family("theirs", lambda *_, **__: pytest.fail("the model was loaded"))
-    monkeypatch.setattr("alignbench.models.families.family_of", lambda name: theirs)
+    monkeypatch.setattr("alignbench.models.families.find_family", lambda name: theirs)
     caching.refused(2, r"how theirs:one prepares pictures is known only once it is loaded", "--model", "theirs:one")
 
 

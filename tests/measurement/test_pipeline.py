@@ -83,7 +83,7 @@ def measure_on_ranks(rank: int, folder: Path, cells: list[Cell]) -> None:
     save(folder, rank, found)
 
 
-def cells_of(tower: Path, data_root: Folders, **options: Any) -> list[Cell]:
+def list_cells(tower: Path, data_root: Folders, **options: Any) -> list[Cell]:
     options = {"accelerator": "cpu", "workers": 0, "batch_size": 5} | options
     sets = ("tid2013", "nights", "things")
     paper = [Cell(str(tower), dataset, data_root(dataset), **options) for dataset in sets]
@@ -96,8 +96,8 @@ def cells_of(tower: Path, data_root: Folders, **options: Any) -> list[Cell]:
 @pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")
 def test_cells_are_the_same_on_two_ranks(tmp_path: Path, tiny_tower: Folders, data_root: Folders) -> None:
     tower = tiny_tower("clip")
-    expected = [measure_cell(cell) for cell in cells_of(tower, data_root)]
-    on_ranks(2, measure_on_ranks, tmp_path, cells_of(tower, data_root, devices=2))
+    expected = [measure_cell(cell) for cell in list_cells(tower, data_root)]
+    on_ranks(2, measure_on_ranks, tmp_path, list_cells(tower, data_root, devices=2))
     for rank in range(2):
         for run, (distances, frame, settings, channels, execution) in zip(expected, load(tmp_path, rank), strict=True):
             assert run is not None

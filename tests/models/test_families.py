@@ -17,9 +17,9 @@ from alignbench.models.cards import cards
 from alignbench.models.families import FAMILIES as REGISTERED
 from alignbench.models.families import (
     check_name,
-    family_of,
-    label_of,
+    find_family,
     load_tower,
+    model_label,
     needs_download,
     preparation,
     skeleton,
@@ -86,8 +86,8 @@ def plugged(install: Install) -> list[Any]:
 def test_a_plug_in_adds_a_family(plugged: list[Any], tiny_tower: Folders) -> None:
     name = f"plugged:{tiny_tower('siglip')}"
     check_name(name)
-    assert family_of(name).name == "plugged"
-    assert label_of(name) == name
+    assert find_family(name).name == "plugged"
+    assert model_label(name) == name
     assert not needs_download(name)
     tower = load_tower(name, random_init=True, seed=7, protocol="corrected")
     assert plugged == [(name, True, 7, "corrected")]
@@ -99,7 +99,7 @@ def test_a_plug_in_adds_a_family(plugged: list[Any], tiny_tower: Folders) -> Non
 
 @pytest.mark.usefixtures("plugged")
 def test_a_prefix_that_no_family_has_is_refused() -> None:
-    for attempt in (check_name, family_of, load_tower, needs_download):
+    for attempt in (check_name, find_family, load_tower, needs_download):
         with pytest.raises(UsageError, match=r"^unknown model family 'opn_clip': did you mean open_clip\?$"):
             attempt("opn_clip:ViT-B-32/openai")
     with pytest.raises(UsageError, match=r"^unknown model family 'zzz': valid: open_clip, plugged$"):
@@ -125,7 +125,7 @@ def test_a_prefix_that_no_family_has_is_refused() -> None:
 )
 @pytest.mark.usefixtures("plugged")
 def test_each_form_of_name_goes_to_its_family(name: str, family: str) -> None:
-    assert family_of(name).name == family
+    assert find_family(name).name == family
 
 
 @pytest.mark.usefixtures("plugged")
@@ -133,10 +133,10 @@ def test_a_directory_goes_before_a_prefix(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     for name in ("open_clip:here", "plugged:here", "nothing-like-it:here"):
         (tmp_path / name).mkdir()
-        assert family_of(name).name == "transformers"
-        assert label_of(name) == name
+        assert find_family(name).name == "transformers"
+        assert model_label(name) == name
         (tmp_path / name / "open_clip_config.json").touch()
-        assert family_of(name).name == "open_clip"
+        assert find_family(name).name == "open_clip"
 
 
 @pytest.mark.parametrize("name", list(cards()))
@@ -148,7 +148,7 @@ def test_every_card_is_known_to_one_family(name: str) -> None:
 def test_the_family_of_names_without_prefix_has_none() -> None:
     assert "transformers" not in REGISTERED
     assert "transformers" not in REGISTERED.names()
-    for attempt in (check_name, family_of, load_tower, needs_download, preparation, skeleton):
+    for attempt in (check_name, find_family, load_tower, needs_download, preparation, skeleton):
         with pytest.raises(UsageError, match=r"^unknown model family 'transformers': valid: open_clip$"):
             attempt("transformers:shapes-clip")
 
@@ -164,10 +164,10 @@ def test_a_plug_in_may_have_the_prefix_that_no_built_in_family_has(install: Inst
 def test_a_built_in_family_goes_before_a_plug_in(install: Install) -> None:
     install("greedy", "open_clip = greedy_family:load", "raise AssertionError")
     name = "open_clip:ViT-B-61/openai"
-    assert type(family_of(name)) is type(family_of("open_clip:ViT-B-32/openai"))
+    assert type(find_family(name)) is type(find_family("open_clip:ViT-B-32/openai"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert label_of(name) == name
+        assert model_label(name) == name
     said = (
         r"^model family 'open_clip' of greedy 1\.0 \(greedy_family:load\) is ignored: alignbench has one of that name$"
     )
@@ -180,7 +180,7 @@ def test_a_plug_in_that_is_not_chosen_is_not_imported(install: Install, tiny_tow
     install("broken", "broken = broken_family:load", "import no_such_module")
     for name in ("shapes-clip", "nobody/nothing", str(tiny_tower("clip")), "open_clip:ViT-B-32/openai"):
         check_name(name)
-        label_of(name)
+        model_label(name)
     with pytest.raises(UsageError, match=r"^model family 'broken' of broken 1\.0 .* cannot be imported \(Module"):
         check_name("broken:any")
 
@@ -188,7 +188,7 @@ def test_a_plug_in_that_is_not_chosen_is_not_imported(install: Install, tiny_tow
 @pytest.mark.parametrize("name", ["broken:any", "gone:any", "ssim", "open_clip:gone/any"])
 def test_what_no_family_has_is_called_by_its_name(install: Install, name: str) -> None:
     install("broken", "broken = broken_family:load", "import no_such_module")
-    assert label_of(name) == name
+    assert model_label(name) == name
 
 
 def test_a_bare_function_is_a_family_of_defaults(plugged: list[Any]) -> None:
@@ -196,7 +196,7 @@ def test_a_bare_function_is_a_family_of_defaults(plugged: list[Any]) -> None:
     check_name(name, ["plugged:all"])
     assert not needs_download(name)
     assert not needs_download(name, random_init=True)
-    assert label_of(name) == name
+    assert model_label(name) == name
     unprepared = "^how plugged:any prepares pictures is known only once it is loaded: measure it, or leave it out$"
     with pytest.raises(UsageError, match=unprepared):
         preparation(name)
@@ -238,13 +238,13 @@ FAMILY = Twins()
 
 def test_a_plug_ins_object_answers_for_itself(install: Install) -> None:
     install("twins", "twin = twins_family:FAMILY", OBJECT)
-    assert family_of("twin:one") is importlib.import_module("twins_family").FAMILY
+    assert find_family("twin:one") is importlib.import_module("twins_family").FAMILY
     check_name("twin:one")
     with pytest.raises(UsageError, match=r"^twin:none is none, unlike pixels and ssim$"):
         check_name("twin:none", ["pixels", "ssim"])
     assert needs_download("twin:one")
     assert not needs_download("twin:one", random_init=True)
-    assert label_of("twin:one") == "TWIN:ONE"
+    assert model_label("twin:one") == "TWIN:ONE"
     expected = load_tower("shapes-clip", random_init=True, seed=3)
     tower = load_tower("twin:one", random_init=True, seed=3, protocol="corrected")
     assert tower.fingerprint == expected.fingerprint
@@ -277,7 +277,7 @@ def test_saying_which_family_and_label_a_model_has_imports_nothing_heavy(tiny_to
     names = [*cards(), "nobody/nothing", "open_clip:ViT-B-32/openai", str(tiny_tower("clip"))]
     code = (
         "import sys; from alignbench.models import *; "
-        "[(family_of(name), label_of(name)) for name in sys.argv[1:]]; check_name('nobody/nothing'); "
+        "[(find_family(name), model_label(name)) for name in sys.argv[1:]]; check_name('nobody/nothing'); "
         "sys.exit(', '.join({'torch', 'transformers', 'open_clip', 'timm', 'numpy'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
@@ -291,16 +291,16 @@ def test_bare_names_must_be_known(tiny_tower: Folders) -> None:
         check_name("pixls", ["pixels"])
     for name in ("shapes-clip", "nobody/nothing", str(tiny_tower("clip"))):
         check_name(name)
-        assert family_of(name).name == "transformers"
+        assert find_family(name).name == "transformers"
 
 
 def test_labels_leave_out_the_way_to_a_directory(
     tiny_tower: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tiny_tower("clip"))
-    assert label_of(".") == label_of(str(tiny_tower("clip"))) == "clip"
-    assert label_of("shapes-clip") == "shapes-clip"
-    assert label_of("openai/clip-vit-base-patch32") == "openai/clip-vit-base-patch32"
+    assert model_label(".") == model_label(str(tiny_tower("clip"))) == "clip"
+    assert model_label("shapes-clip") == "shapes-clip"
+    assert model_label("openai/clip-vit-base-patch32") == "openai/clip-vit-base-patch32"
 
 
 # --- Photographs through full-size towers ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from alignbench.errors import AlignbenchError, ModelError, UsageError
-from alignbench.models.families import check_name, family_of, label_of, load_tower, needs_download
+from alignbench.models.families import check_name, find_family, load_tower, model_label, needs_download
 from openclip_towers import ARCHITECTURES, BIOMEDCLIP, CONFIG, TOWERS, WEIGHTS, activations, copy, save
 
 _HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -83,8 +83,8 @@ def test_a_local_checkpoint_has_several_names(
         f"open_clip:tiny/own/{WEIGHTS}": f"open_clip:tiny/{WEIGHTS}",
     }
     assert len({load_tower(name).fingerprint for name in names}) == 1
-    assert {name: label_of(name) for name in names} == names
-    assert {family_of(name).name for name in names} == {"open_clip"}
+    assert {name: model_label(name) for name in names} == names
+    assert {find_family(name).name for name in names} == {"open_clip"}
     assert not any(needs_download(name) for name in names)
 
 
@@ -92,7 +92,7 @@ def test_a_local_checkpoint_has_several_names(
     "name", ["open_clip:ViT-B-32/openai", BIOMEDCLIP, "open_clip:hf-hub:nobody/nothing", "openai/clip-vit-base-patch16"]
 )
 def test_other_labels_are_the_names(name: str) -> None:
-    assert label_of(name) == name
+    assert model_label(name) == name
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_other_labels_are_the_names(name: str) -> None:
 def test_what_is_in_a_directory_settles_its_family(tmp_path: Path, files: dict[str, str], family: str) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    assert family_of(str(tmp_path)).name == family
+    assert find_family(str(tmp_path)).name == family
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 
 from alignbench.errors import UsageError
 from alignbench.models.families import load_tower
-from alignbench.models.towers import Layer, check_view, tap, view_of, view_tokens
+from alignbench.models.towers import Layer, check_view, select_view, tap, view_tokens
 from folders import Folders
 from taps import picture, tapped
 
@@ -36,7 +36,7 @@ def test_only_the_layers_that_are_asked_for_are_tapped(tiny_tower: Folders) -> N
 def test_token_views_by_hand(view: str, class_token: bool, expected: list[list[list[float]]]) -> None:
     features = torch.tensor([[[9.0, 0.0], [1.0, 2.0], [3.0, 6.0]]])
     layer = Layer("layer_1", 7.5, "block", tokens=3, channels=2)
-    found = view_of(features, layer, view, class_token)
+    found = select_view(features, layer, view, class_token)
     torch.testing.assert_close(found, torch.tensor(expected))
     assert found.shape[1] == view_tokens(layer, view)
 
@@ -45,7 +45,7 @@ def test_token_views_by_hand(view: str, class_token: bool, expected: list[list[l
 def test_at_the_projection_all_views_coincide(view: str) -> None:
     features = torch.randn(4, 1, 5, generator=torch.Generator().manual_seed(0))
     layer = Layer("projection", 100.0, "head", tokens=1, channels=5)
-    assert torch.equal(view_of(features, layer, view, True), features)
+    assert torch.equal(select_view(features, layer, view, True), features)
 
 
 def test_a_tower_without_class_token_has_no_view_of_it(tiny_tower: Folders) -> None:

@@ -16,7 +16,7 @@ import alignbench
 from alignbench.models.cards import cards
 from alignbench.models.transformers_layouts import LAYOUTS
 from alignbench.study.comparison import compare
-from alignbench.study.factors import Factor, factors_of
+from alignbench.study.factors import Factor, compare_factors
 from alignbench.study.study import Study, read_study
 from studies import (
     BASE_16,
@@ -50,7 +50,7 @@ def study_of(root: Path, *runs: Made) -> Study:
 
 
 def by_name(study: Study) -> dict[str, Factor]:
-    factors = factors_of(study)
+    factors = compare_factors(study)
     assert len({factor.name for factor in factors}) == len(factors)
     return {factor.name: factor for factor in factors}
 
@@ -89,7 +89,7 @@ def test_the_reference_comes_first_and_options_are_named_by_what_they_are(grid: 
 
 def test_one_option_is_no_factor(tmp_path: Path) -> None:
     study = study_of(tmp_path, made(SIGLIP), made("ssim"), made("pixels"))
-    assert factors_of(study) == ()
+    assert compare_factors(study) == ()
 
 
 def test_only_trained_models_are_options_of_the_cards(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_only_trained_models_are_options_of_the_cards(tmp_path: Path) -> None:
         made(BASE_32, label=f"{BASE_32}@random-0"),
         made(SIGLIP, label=f"{SIGLIP}@mine", settings={"transform": "mine"}),
     )
-    assert factors_of(study) == ()
+    assert compare_factors(study) == ()
 
 
 def test_the_same_architecture_twice_is_told_apart(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_training_is_what_lies_between_a_model_and_its_untrained_twins(tmp_path:
 
 
 def test_notes_say_what_intervals_are_over_and_how_many_checkpoints_there_are(grid: Study) -> None:
-    for factor in factors_of(grid):
+    for factor in compare_factors(grid):
         assert any("over stimuli, not over trained models" in note for note in factor.notes)
         assert any("one checkpoint" in note for note in factor.notes)
         assert any(f"for the {len(factor.differences)} rows" in note for note in factor.notes)

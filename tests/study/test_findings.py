@@ -13,8 +13,8 @@ from scipy import stats
 import alignbench
 from alignbench.study import rules
 from alignbench.study.evidence import Comparison, outcome
-from alignbench.study.findings import Finding, findings_of
-from alignbench.study.levels import LevelPanel, Scored, panels_of, published_panels
+from alignbench.study.findings import Finding, judge_findings
+from alignbench.study.levels import LevelPanel, Scored, build_panels, published_panels
 from alignbench.study.rules import Outcome, dip, peak
 from alignbench.study.study import read_study
 from studies import (
@@ -507,7 +507,7 @@ def by_hand() -> list[bool]:
 
 def test_the_published_values_are_judged_by_the_same_rules(tmp_path: Path) -> None:
     study, _ = read_study([write_made(Made("ssim", "tid2013", 60, as_published), tmp_path)])
-    findings = findings_of(study)
+    findings = judge_findings(study)
     assert [finding.published for finding in findings] == ["borne out" if h else "not borne out" for h in by_hand()]
     assert {finding.published for finding in findings} == {"borne out"}, "the rules are to say what the paper says"
     assert {finding.verdict for finding in findings} == {"not testable"}
@@ -566,7 +566,7 @@ def study_in(root: Path, target: Callable[[str, str, str, str], float]) -> tuple
     sizes = {"low": 300, "middle": 600, "high": 800}
     write_study(root, (*others, "ssim", "perceptnet"), sizes=sizes, target=target, distances=(NORMALISED,))
     write_study(root, (BASE_16,), sizes=sizes, target=target)
-    return findings_of(read_study([root])[0])
+    return judge_findings(read_study([root])[0])
 
 
 def test_a_study_in_which_everything_holds(tmp_path: Path) -> None:
@@ -593,14 +593,14 @@ def test_a_study_of_the_packaged_world_is_judged_where_it_can_be(tmp_path: Path)
     write_study(tmp_path, ("shapes-clip", "ssim"), sets, target=target)
     write_study(tmp_path, ("shapes-clip",), sets, target=reverse_of(target), label="shapes-clip@random-0")
     study, _ = read_study([tmp_path])
-    found = by_claim(findings_of(study))
+    found = by_claim(judge_findings(study))
     assert {name for name, finding in found.items() if finding.verdict == "not testable"} == {
         *("base-32", "SigLIP", "BiomedCLIP", "PerceptNet beats")
     }
     assert found["falls"].verdict.startswith("borne out")
     assert found["falls"].why.startswith("(simulated observers) ")
     assert set(found["falls"].evidence["model"]) == {"shapes-clip"}, "untrained twins do not count"
-    assert {panel.dataset for panel in panels_of(study).values()} == set(sets)
+    assert {panel.dataset for panel in build_panels(study).values()} == set(sets)
 
 
 def reverse_of(target: Callable[[str, str, str, str], float]) -> Callable[[str, str, str, str], float]:
@@ -610,13 +610,13 @@ def reverse_of(target: Callable[[str, str, str, str], float]) -> Callable[[str, 
 def test_a_model_that_was_measured_twice_counts_once_for_a_protocol(tmp_path: Path) -> None:
     for size, protocol in ((200, "paper"), (200, "corrected"), (100, "corrected")):
         write_made(Made(BASE_16, "tid2013", size, clear, protocol=protocol, distances=(NORMALISED,)), tmp_path)
-    assert panels_of(read_study([tmp_path])[0])["low"].protocol == "paper"
+    assert build_panels(read_study([tmp_path])[0])["low"].protocol == "paper"
 
 
 def test_findings_are_of_one_protocol_the_one_of_most_models(tmp_path: Path) -> None:
     for model, protocol in ((BASE_16, "paper"), (BASE_16, "corrected"), (BASE_32, "corrected"), ("ssim", "corrected")):
         write_made(Made(model, "tid2013", 200, clear, protocol=protocol, distances=(NORMALISED,)), tmp_path)
-    found = by_claim(findings_of(read_study([tmp_path])[0]))["baselines"]
+    found = by_claim(judge_findings(read_study([tmp_path])[0]))["baselines"]
     assert found.verdict == "borne out"
     assert found.why == "(corrected protocol; on tid2013 alone) 2 of 2 comparisons are as stated, 2 of them separably."
     assert set(found.evidence["model"]) == {BASE_16, BASE_32}

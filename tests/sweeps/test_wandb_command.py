@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from alignbench.cli.commands.run import run
-from alignbench.cli.options import options_of
+from alignbench.cli.options import read_options
 from alignbench.models.cards import cards
 from alignbench.results.folders import is_complete
 from alignbench.sweeps import read_sweep
@@ -88,7 +88,7 @@ def client(server: SweepServer, output: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     home = tmp_path_factory.mktemp("home")
-    cells = read_sweep(FILE, options_of(run)).cells
+    cells = read_sweep(FILE, read_options(run)).cells
     server = SweepServer([cells.index(cell) for cell in WANTED])
     with pytest.MonkeyPatch.context() as patch, server.serving():
         isolate(patch, home)
@@ -108,7 +108,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
 
 
 def test_the_server_is_sent_the_sweep_of_the_file(swept: Swept) -> None:
-    sweep = read_sweep(FILE, options_of(run))
+    sweep = read_sweep(FILE, read_options(run))
     assert swept.server.grid == [dict(cell) for cell in sweep.cells]
     assert list(swept.server.runs.values()) == list(WANTED)
     assert f"wandb agent {ENTITY}/alignbench/{SWEEP}" in swept.said[0]
@@ -116,7 +116,7 @@ def test_the_server_is_sent_the_sweep_of_the_file(swept: Swept) -> None:
 
 
 def test_the_agent_runs_the_command_lines_that_are_expected(swept: Swept) -> None:
-    sweep = read_sweep(FILE, options_of(run))
+    sweep = read_sweep(FILE, read_options(run))
     lines = [sweep.command_line(cell) for cell in WANTED]
     started = re.findall(r"About to run command: (.*)", swept.said[1])
     assert started == [" ".join(line) for line in lines]

@@ -41,7 +41,7 @@ from wandb_runs import (
     isolate,
     logged_in,
     read_logged,
-    rows_of,
+    select_rows,
 )
 from wandb_server import RunServer
 
@@ -400,7 +400,7 @@ def check_uploaded(server: RunServer, folder: Path) -> None:
     """A server that stands in has the run, its scores and the files of its folder."""
     assert (server.run["project"], server.run["groupName"]) == ("alignbench", "shapes-low")
     (steps,) = [line for line in server.streamed["wandb-history.jsonl"] if "depth" in line]
-    rows = {f"align/{row['distance']}/{row['metric']}": row["value"] for row in rows_of(folder) if row["value"]}
+    rows = {f"align/{row['distance']}/{row['metric']}": row["value"] for row in select_rows(folder) if row["value"]}
     assert {name: steps[name] for name in rows} == pytest.approx({name: float(value) for name, value in rows.items()})
     assert folder.name in server.committed
     for name in ("curve.csv", "distances.safetensors", "run.json"):

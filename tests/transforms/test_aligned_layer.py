@@ -29,9 +29,9 @@ from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_for
 from alignbench.results.run_folder import run_hash
 from alignbench.results.stored_run import StoredRun
-from alignbench.study.alignment_factor import alignment_of
+from alignbench.study.alignment_factor import compare_alignment
 from alignbench.study.comparison import compare
-from alignbench.study.factors import factors_of
+from alignbench.study.factors import compare_factors
 from alignbench.study.levels import panels_of
 from alignbench.study.study import read_study
 from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
@@ -438,13 +438,13 @@ def test_a_study_takes_the_plain_layers_once(aligned: Aligned) -> None:
     for key in both[0]:
         np.testing.assert_array_equal(both[0][key].scores, both[1][key].scores)
         assert len(both[0][key].depths) == 5
-    distance = {factor.name: factor for factor in factors_of(alone)}["distance"]
+    distance = {factor.name: factor for factor in compare_factors(alone)}["distance"]
     assert not distance.differences[["first_layer", "second_layer"]].map(is_aligned).any(axis=None)
 
 
 def test_what_aligning_changes_is_a_paired_difference(aligned: Aligned, tmp_path: Path) -> None:
     study, _ = read_study([aligned.plain, aligned.turned])
-    factor = alignment_of(study)
+    factor = compare_alignment(study)
     assert factor is not None
     assert [option.label for option in factor.options] == ["clip@turned", "clip"]
     table = factor.differences.set_index("distance")
@@ -459,7 +459,7 @@ def test_what_aligning_changes_is_a_paired_difference(aligned: Aligned, tmp_path
     other = other[other["place"] == "projection"].set_index("distance")
     for column in ("difference", "ci_low", "ci_high", "p", "n", "n_clusters"):
         np.testing.assert_allclose(table.loc[list(NAMES), column], other.loc[list(NAMES), column], err_msg=column)
-    assert alignment_of(read_study([aligned.plain])[0]) is None
+    assert compare_alignment(read_study([aligned.plain])[0]) is None
 
 
 def test_the_report_shows_before_and_after(aligned: Aligned, tmp_path: Path) -> None:

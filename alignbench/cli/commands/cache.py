@@ -34,7 +34,7 @@ def cache(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from alignbench.extraction.pixel_cache import PixelCache
-    from alignbench.measurement.cache_pixels import check_room, fill, pictures_of, ways_of
+    from alignbench.measurement.cache_pixels import check_room, distinct_ways, fill, read_pictures
     from alignbench.measurement.cell import Cell
 
     models = names_in(model) or paper_models()
@@ -49,11 +49,11 @@ def cache(
         pixel_cache=pixel_cache or None,
         pixel_cache_size=parse_bytes(pixel_cache_size),
     ).checked()
-    ways = ways_of(cell, models)
+    ways = distinct_ways(cell, models)
     place = PixelCache.open(cell.pixel_cache, cell.pixel_cache_size)
     if place is None:
         raise UsageError("there is no pixel cache to fill: name a folder with --pixel-cache")
-    images = pictures_of(cell)
+    images = read_pictures(cell)
     check_room(place, images, ways)
     absent, columns = 0, (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     for way in ways:

@@ -53,7 +53,7 @@ def plan(
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.cost.estimate import Machines, estimate
     from alignbench.measurement.cost.rates import assumed_rates
-    from alignbench.measurement.cost.workload import rates_here, subject_of, work_of
+    from alignbench.measurement.cost.workload import rates_here, read_subject, read_work
 
     names, counts = data_sets_in(dataset, data_root), _numbers(devices)
     if images_per_second is not None and images_per_second <= 0:
@@ -77,9 +77,9 @@ def plan(
         for name in names
     ]
     assumed = assumed_rates(device or "cpu", precision)
-    subject = subject_of(cells[0])
+    subject = read_subject(cells[0])
     for cell in cells:
-        work, images = work_of(cell)
+        work, images = read_work(cell)
         rates = rates_here(cell, subject, images) if measure else assumed
         found: list[Estimate] = []
         misfits: list[UsageError] = []

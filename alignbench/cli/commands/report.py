@@ -48,9 +48,9 @@ def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] |
     """Write the page; returns a line for each folder that was left out, which is said."""
     from alignbench.report.page.page import study_page, write_page
     from alignbench.report.page.transforms import read_transforms
-    from alignbench.study.alignment_factor import alignment_of
-    from alignbench.study.factors import factors_of
-    from alignbench.study.findings import findings_of
+    from alignbench.study.alignment_factor import compare_alignment
+    from alignbench.study.factors import compare_factors
+    from alignbench.study.findings import judge_findings
 
     transforms, refused = read_transforms(places)
     study, skipped = _read_runs(places, needed=not transforms)
@@ -61,9 +61,9 @@ def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] |
     study = study if distances is None else _only(study, distances)
     for line in skipped:
         print_error(line)
-    alignment = alignment_of(study)
-    factors = (*factors_of(study), *([alignment] if alignment else []))
-    findings = findings_of(study) if study.runs else ()
+    alignment = compare_alignment(study)
+    factors = (*compare_factors(study), *([alignment] if alignment else []))
+    findings = judge_findings(study) if study.runs else ()
     write_page(study_page(study, factors, findings, skipped, transforms), output)
     return skipped
 

@@ -148,11 +148,11 @@ def run(
 def _follow(cells: list[Cell]) -> int:
     """Share the work of another process, which speaks and writes: an error of ours is said there too."""
     from alignbench.measurement.pipeline import measure_cell
-    from alignbench.measurement.sources import kind_of
+    from alignbench.measurement.sources import source_kind
 
     warnings.simplefilter("ignore")
     for cell in cells:
-        if kind_of(cell).processes(cell) == (1, 1):
+        if source_kind(cell).processes(cell) == (1, 1):
             continue  # the leading process does it alone
         try:
             measure_cell(cell)

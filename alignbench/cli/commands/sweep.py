@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from alignbench.cli.commands.run import run
-from alignbench.cli.options import options_of, print_error
+from alignbench.cli.options import print_error, read_options
 from alignbench.errors import AlignbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def sweep(
         raise UsageError(f"--workers {workers} is below 1")
     from alignbench.cli.progress import progress
     from alignbench.results.folders import check_writable
-    from alignbench.sweeps.cells import cells_of
+    from alignbench.sweeps.cells import list_cells
     from alignbench.sweeps.grid import read_sweep
     from alignbench.sweeps.queue import Queue
     from alignbench.sweeps.runner import Runner
 
-    found = read_sweep(file, options_of(run))
-    cells, name = cells_of(found), found.path.stem
+    found = read_sweep(file, read_options(run))
+    cells, name = list_cells(found), found.path.stem
     mode = _mode(wandb)
     check_writable(output)
     with _terminated_as_interrupted(), _usable(output):
@@ -56,7 +56,7 @@ def sweep(
         workers = max(1, min(workers, before.count(False)))
         queue.enrol()
         with progress(f"{name}: {len(cells)} cells", len(cells), sum(before), workers) as watcher:
-            Runner(queue, workers, start_of(queue, name, workers, mode), watcher).run()
+            Runner(queue, workers, make_start(queue, name, workers, mode), watcher).run()
     return _report(queue, before)
 
 
@@ -70,7 +70,7 @@ def _mode(wandb: str) -> str:
     return mode
 
 
-def start_of(queue: Queue, name: str, workers: int, mode: str) -> Start:
+def make_start(queue: Queue, name: str, workers: int, mode: str) -> Start:
     """How each cell is started: as the sweep file says, in its share of the machine."""
     from alignbench.extraction.host import usable_cores
     from alignbench.sweeps.runner import Start, divided

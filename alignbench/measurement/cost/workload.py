@@ -31,7 +31,7 @@ from alignbench.models.towers import check_view
 _TRIAL: Final = 16  # pictures of each format that a trial decodes
 
 
-def subject_of(cell: Cell) -> Subject:
+def read_subject(cell: Cell) -> Subject:
     """The model of a cell.
 
     Raises:
@@ -46,7 +46,7 @@ def subject_of(cell: Cell) -> Subject:
     return Subject(cell.label, tower.layers, cell.tokens, tower_cost(tower))
 
 
-def work_of(cell: Cell) -> tuple[Work, ImageSource | None]:
+def read_work(cell: Cell) -> tuple[Work, ImageSource | None]:
     """What the data set of a cell asks of a model, and its pictures if it is on disk or packaged.
 
     Pictures that are the same file twice count as two.

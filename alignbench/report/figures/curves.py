@@ -16,8 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from alignbench.models.layer_names import PROJECTION, is_block, is_plain, rows_of
-from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, aligned_by, is_baseline, panels_of
+from alignbench.models.layer_names import PROJECTION, is_block, is_plain, select_rows
+from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, aligned_by, is_baseline, lay_out_panels
 from alignbench.report.series import Key, Look, Names, looks
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
         distances: Only these distances of towers; all if none is given. Baselines, which have no layers, are always
             drawn, as horizontal lines.
     """
-    frame, panels = panels_of(curves, distances)
+    frame, panels = lay_out_panels(curves, distances)
     look, names = looks(frame), Names(frame)
     figure, axes = _canvas(len(panels))
     for axis, panel in zip(axes, panels, strict=True):
@@ -174,9 +174,11 @@ def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
         title: Name of the model and data set.
     """
     figure, axes = _canvas(2)
-    for quantity, rows in rows_of(frame, is_plain).sort_values("depth", kind="stable").groupby("quantity", sort=False):
+    for quantity, rows in (
+        select_rows(frame, is_plain).sort_values("depth", kind="stable").groupby("quantity", sort=False)
+    ):
         name, colour, marker = _QUANTITIES[quantity]
-        blocks = rows_of(rows, is_block)
+        blocks = select_rows(rows, is_block)
         strongest = blocks.loc[blocks["top_share"].idxmax(), "top_channel"]
         hollow = (rows["top_channel"] != strongest) | (rows["layer"] == PROJECTION)
         shown = {

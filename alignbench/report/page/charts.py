@@ -11,7 +11,7 @@ import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.layer_names import IMAGE
-from alignbench.report.panels import DEPTH, Panel, aligned_by, is_baseline, panels_of
+from alignbench.report.panels import DEPTH, Panel, aligned_by, is_baseline, lay_out_panels
 from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, model_looks
 from alignbench.results.layer_curve import LayerCurve
 
@@ -107,7 +107,7 @@ class Charts:
     """
 
     def __init__(self, curves: Sequence[LayerCurve]) -> None:
-        frame, self.panels = panels_of(curves, None)
+        frame, self.panels = lay_out_panels(curves, None)
         towers = frame[frame["layer"] != IMAGE]
         self.distances = tuple(dict.fromkeys(towers["distance"]))
         has_main = towers["distance"].eq(MAIN_DISTANCE).groupby(towers["line"]).any().all()

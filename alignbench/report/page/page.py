@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.provenance import provenance
-from alignbench.report.page.readouts import readouts_of
+from alignbench.report.page.readouts import collect_readouts
 from alignbench.report.page.tables import Best, Differences, Plain, best_rows, difference_tables, plain
-from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, costs_of
+from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, collect_costs
 from alignbench.report.panels import DEPTH, SIMULATED
 from alignbench.report.series import TWINS
 from alignbench.results.published import SOURCE
@@ -93,7 +93,7 @@ def study_page(
     charts = Charts([run.curve for run in study.runs]) if study.runs else None
     of_runs = _of_runs(charts, study, factors, findings) if charts else {"runs": 0, "factors": ()}
     drawn: dict[str, Any] = charts.data() if charts else {"depth": DEPTH, "curves": [], "charts": {}}
-    readouts = readouts_of(transforms.learned, len(drawn["curves"]))
+    readouts = collect_readouts(transforms.learned, len(drawn["curves"]))
     drawn |= {"curves": [*drawn["curves"], *readouts.curves], "charts": drawn["charts"] | readouts.charts}
     simulated = [panel.dataset for panel in charts.panels if panel.simulated] if charts else []
     environment = Environment(
@@ -109,7 +109,7 @@ def study_page(
         skipped=skipped,
         transforms=_told(transforms),
         readouts=readouts,
-        costs=costs_of(transforms.judged),
+        costs=collect_costs(transforms.judged),
         markers=_MARKERS,
         data=drawn,
         css=_asset("page.css"),

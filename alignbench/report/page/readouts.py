@@ -95,7 +95,7 @@ class Readouts:
     charts: dict[str, dict[str, Any]]
 
 
-def readouts_of(folders: Sequence[LearnedFolder], first: int = 0) -> Readouts:
+def collect_readouts(folders: Sequence[LearnedFolder], first: int = 0) -> Readouts:
     """The section of some folders.
 
     Args:

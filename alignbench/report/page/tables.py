@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from alignbench.distances.names import distance_name
-from alignbench.models.layer_names import PROJECTION, is_block, plain_name, rows_of
+from alignbench.models.layer_names import PROJECTION, is_block, plain_name, select_rows
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
 
@@ -116,7 +116,7 @@ def best_rows(charts: Charts, panel: Panel) -> list[Best]:
 def _best(charts: Charts, panel: Panel, key: Key) -> Best:
     """Of several twins, each has its best layer."""
     rows, tower = panel.lines[key], charts.is_tower(key)
-    last, blocks = rows[rows["layer"] == PROJECTION], rows_of(rows, is_block).dropna(subset="value")
+    last, blocks = rows[rows["layer"] == PROJECTION], select_rows(rows, is_block).dropna(subset="value")
     several = bool(rows["band"].iloc[0])
     tops = (
         blocks.loc[blocks.groupby("model")["value"].idxmax()]
@@ -158,7 +158,7 @@ def _published(rows: pd.DataFrame | None) -> tuple[str, str]:
     if rows is None:
         return "", ""
     last = rows.loc[rows["layer"] == PROJECTION, "value"]
-    return f"{rows_of(rows, is_block)['value'].max():.3f}", f"{last.iloc[0]:.3f}" if len(last) else ""
+    return f"{select_rows(rows, is_block)['value'].max():.3f}", f"{last.iloc[0]:.3f}" if len(last) else ""
 
 
 def _interval(low: float, high: float) -> str:

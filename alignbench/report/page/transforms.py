@@ -171,7 +171,7 @@ class Cost:
     picture: str
 
 
-def costs_of(folders: Sequence[JudgedFolder]) -> list[Cost]:
+def collect_costs(folders: Sequence[JudgedFolder]) -> list[Cost]:
     """The section of judged transforms."""
     return [_cost(folder) for folder in folders]
 

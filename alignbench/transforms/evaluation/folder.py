@@ -18,7 +18,7 @@ import pandas as pd
 from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.results.folders import holders_of
+from alignbench.results.folders import find_folders
 
 Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval
 RECORD: Final = "evaluated.json"
@@ -124,7 +124,7 @@ def write_evaluated(
 
 def find_evaluated(places: Sequence[Path]) -> list[Path]:
     """Folders of judged transforms among or directly below some places."""
-    return holders_of(RECORD, places)
+    return find_folders(RECORD, places)
 
 
 def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

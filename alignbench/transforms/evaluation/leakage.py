@@ -13,7 +13,7 @@ from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
-from alignbench.transforms.evaluation.odd_one_out import triplets_of
+from alignbench.transforms.evaluation.odd_one_out import to_triplets
 from alignbench.transforms.learning.inputs import digest_of_images
 from alignbench.transforms.named import NamedTransform
 
@@ -38,7 +38,7 @@ def judged_triplets(chosen: NamedTransform, dataset: str, judgments: Judgments, 
     Raises:
         DataError: If every triplet names an object that it was learned on.
     """
-    told, triplets = chosen.transform.provenance, triplets_of(judgments)
+    told, triplets = chosen.transform.provenance, to_triplets(judgments)
     learned_on = told.get("dataset", "things" if _is_published(chosen) else None)
     if learned_on is None:
         return triplets, UNKNOWN

@@ -44,7 +44,7 @@ class OddOneOut:
     entropy: float
 
 
-def triplets_of(judgments: Judgments) -> Indices:
+def to_triplets(judgments: Judgments) -> Indices:
     """Odd-one-out judgments as triplets of image numbers, (N, 3), the odd one last.
 
     Raises:

@@ -19,7 +19,7 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, extract_features
 from alignbench.models.towers import Layer, Tower
-from alignbench.results.folders import slug_of
+from alignbench.results.folders import slugify
 from alignbench.results.run_folder import run_hash
 from alignbench.transforms.evaluation.folder import Evaluated, Row, is_evaluated, write_evaluated
 from alignbench.transforms.evaluation.leakage import judged_triplets, sample_of_images, sample_of_matrix
@@ -28,8 +28,8 @@ from alignbench.transforms.evaluation.odd_one_out import (
     KINDS,
     judge_choices,
     softmax_entropy,
+    to_triplets,
     triplet_distances,
-    triplets_of,
 )
 from alignbench.transforms.evaluation.similarity import similarities
 from alignbench.transforms.learning.inputs import digest_of_images
@@ -91,7 +91,7 @@ class Evidence:
         if twice is not None:
             raise UsageError(f"the human matrix {twice} is named twice: name one folder of it")
         if self.judgments is not None:
-            triplets_of(self.judgments)
+            to_triplets(self.judgments)
 
     @property
     def pictures(self) -> list[ImageSource]:
@@ -226,7 +226,7 @@ def run_evaluation(
     evidence.check()
     digest = cast("Callable[[ImageSource], str]", cache(digest_of_images))
     settings = _settings(chosen, evidence, tower, label, layer, reading, seed, digest)
-    folder = output / f"{slug_of(f'{label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
+    folder = output / f"{slugify(f'{label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
     if is_evaluated(folder) and not overwrite:
         return folder, True
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.results.folders import holders_of, slug_of
+from alignbench.results.folders import find_folders, slugify
 from alignbench.results.run_folder import run_hash
 
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
@@ -37,7 +37,7 @@ CEILING_COLUMNS: Final = (
 
 def learned_name(label: str, dataset: str, settings: Mapping[str, Any]) -> str:
     """`<slug>__<dataset>__<objective>__<hash8>`."""
-    return f"{slug_of(label)}__{dataset}__{settings['recipe']['objective']}__{run_hash(dict(settings))}"
+    return f"{slugify(label)}__{dataset}__{settings['recipe']['objective']}__{run_hash(dict(settings))}"
 
 
 def is_learned(folder: Path) -> bool:
@@ -168,7 +168,7 @@ def _trials(tried: Mapping[str, Sequence[Trial]]) -> pd.DataFrame:
 
 def find_learned(places: Sequence[Path]) -> list[Path]:
     """Folders of learned transforms among or directly below some places."""
-    return holders_of(RECORD, places)
+    return find_folders(RECORD, places)
 
 
 def read_ceiling(folder: Path) -> pd.DataFrame:

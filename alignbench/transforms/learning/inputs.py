@@ -37,7 +37,7 @@ def local_pictures(given: str | None, data_set: DataSet) -> ImageSource:
     return image_folder(Path(given))
 
 
-def features_of(
+def embed_pictures(
     tower: Tower,
     reading: Reading,
     layers: Sequence[Layer],

@@ -24,10 +24,10 @@ from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import Reading, chosen_layers
 from alignbench.models.layer_names import counted_layers
 from alignbench.models.towers import Tower
-from alignbench.transforms.evaluation.odd_one_out import KINDS, triplets_of
+from alignbench.transforms.evaluation.odd_one_out import KINDS, to_triplets
 from alignbench.transforms.learning.folder import is_learned, learned_name, write_learned
 from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
-from alignbench.transforms.learning.inputs import digest_of_images, features_of, local_pictures, varying_layers
+from alignbench.transforms.learning.inputs import digest_of_images, embed_pictures, local_pictures, varying_layers
 from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
 from alignbench.transforms.learning.progress import LearningListener
 from alignbench.transforms.learning.recipe import Recipe
@@ -128,7 +128,7 @@ def learn_transforms(
     if reading.view == "all" and any(layer.tokens > 1 for layer in layers):
         raise UsageError("a transform takes one vector a picture: use --tokens cls or mean, or the projection alone")
     data_set, judgments = _judgments(job)
-    triplets, objects = triplets_of(judgments), len(judgments.images.names)
+    triplets, objects = to_triplets(judgments), len(judgments.images.names)
     folds = [
         split_triplets(triplets, objects, held, recipe.seed) for held in object_folds(objects, job.folds, recipe.seed)
     ]
@@ -142,7 +142,9 @@ def learn_transforms(
         return folder, True
     count = objects + (0 if local is None else len(local.names))
     listener.planned(f"{count:,} images, {counted_layers(len(layers))}, {reading.device}", count)
-    features, images = features_of(tower, reading, layers, judgments.images, local, job.pixel_cache, listener.embedded)
+    features, images = embed_pictures(
+        tower, reading, layers, judgments.images, local, job.pixel_cache, listener.embedded
+    )
     layers = varying_layers(layers, features, reading.view)
     told = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
     listener.learning(f"learning {recipe.objective}: {told}")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from alignbench.errors import AlignbenchError, UsageError
-from alignbench.extraction.distributed import interruptible, quietly, trainer_of
+from alignbench.extraction.distributed import interruptible, make_trainer, quietly
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.learning.folds import Fold
 from alignbench.transforms.learning.losses import (
@@ -97,7 +97,7 @@ def learn(
     module = TransformLearning(standard, fold, recipe, _local_features(features, images, recipe, mean, std))
     stopping = EarlyStopping("held_out_loss", patience=recipe.patience, check_finite=False)
     with quietly(), interruptible(), torch.random.fork_rng(devices=[]):
-        trainer = trainer_of(
+        trainer = make_trainer(
             accelerator,
             1,
             1,

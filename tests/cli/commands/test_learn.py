@@ -19,7 +19,7 @@ from alignbench.extraction.feature_files import read_features
 from alignbench.extraction.features import Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
 from alignbench.transforms import AffineTransform
-from alignbench.transforms.evaluation.odd_one_out import triplets_of
+from alignbench.transforms.evaluation.odd_one_out import to_triplets
 from alignbench.transforms.learning import inputs as job_pictures
 from alignbench.transforms.learning import run as job
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
@@ -79,7 +79,7 @@ def test_the_folder_holds_transforms_and_their_ceiling(learned: Path) -> None:
 
 def test_the_ceiling_is_the_accuracy_of_each_fold_on_what_it_held_out(learned: Path) -> None:
     judgments = DATASETS.load("shapes-high").read(None, ("test",)).limited(4000)
-    triplets, objects = triplets_of(judgments), judgments.images.names
+    triplets, objects = to_triplets(judgments), judgments.images.names
     tower = load_tower("shapes-clip", protocol="corrected")
     layers = chosen_layers(tower, ["projection", "layer_2"])
     features = extract_features(tower, judgments.images, layers, Reading(batch_size=16))
@@ -93,8 +93,8 @@ def test_the_ceiling_is_the_accuracy_of_each_fold_on_what_it_held_out(learned: P
             out = np.isin(objects, transform.provenance["held_out_objects"])
             judge = split_triplets(triplets, len(objects), np.flatnonzero(out)).judge
             y = (x - transform.mean) / transform.std @ transform.weights + transform.bias
-            for features_of, right in ((x, before), (y, after)):
-                unit = features_of / np.linalg.norm(features_of, axis=1, keepdims=True)
+            for embed_pictures, right in ((x, before), (y, after)):
+                unit = embed_pictures / np.linalg.norm(embed_pictures, axis=1, keepdims=True)
                 cosines = [(unit[judge[:, a]] * unit[judge[:, b]]).sum(axis=1) for a, b in ((0, 1), (0, 2), (1, 2))]
                 right.extend((cosines[0] > cosines[1]) & (cosines[0] > cosines[2]))
         assert row["n"] == len(before)

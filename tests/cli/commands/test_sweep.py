@@ -18,11 +18,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from alignbench.cli.commands.run import run
-from alignbench.cli.commands.sweep import start_of
+from alignbench.cli.commands.sweep import make_start
 from alignbench.cli.main import main
-from alignbench.cli.options import options_of
+from alignbench.cli.options import read_options
 from alignbench.sweeps import read_sweep
-from alignbench.sweeps.cells import SweepCell, cells_of
+from alignbench.sweeps.cells import SweepCell, list_cells
 from alignbench.sweeps.locks import is_gone
 from alignbench.sweeps.queue import Queue
 from documented import ROOT
@@ -174,7 +174,7 @@ def test_finished_sweep_is_recognised_without_anything_heavy(place: Path) -> Non
 
 
 def test_cells_are_known_by_what_they_run_and_named_by_what_varies(place: Path) -> None:
-    cells = cells_of(read_sweep("distance", options_of(run)))
+    cells = list_cells(read_sweep("distance", read_options(run)))
     first, second = cells[:2]
     assert first.arguments == (
         *("--dataset=tid2013", "--distance=normalized_euclidean", "--model=openai/clip-vit-base-patch16"),
@@ -184,14 +184,14 @@ def test_cells_are_known_by_what_they_run_and_named_by_what_varies(place: Path) 
     assert first.log == f"tid2013-distance-normalized_euclidean-{first.key}.log"
     assert len({cell.key for cell in cells}) == 9
     write_sweep(["pixels", "random:shapes-clip"], ["shapes-low"])
-    (_, clip) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    (_, clip) = list_cells(read_sweep("mine.yaml", read_options(run)))
     assert clip.name == "random:shapes-clip"
     assert clip.log == f"random-shapes-clip-{clip.key}.log"
     write_sweep(["pixels"], ["shapes-low"], ["alignbench", "run", "--precision=bf16", "${args}"])
-    (changed,) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    (changed,) = list_cells(read_sweep("mine.yaml", read_options(run)))
     assert changed.name == "pixels, shapes-low, limit 45"
     write_sweep(["pixels"], ["shapes-low"])
-    (plain,) = cells_of(read_sweep("mine.yaml", options_of(run)))
+    (plain,) = list_cells(read_sweep("mine.yaml", read_options(run)))
     assert plain.parameters == changed.parameters
     assert plain.key != changed.key
 
@@ -206,14 +206,14 @@ def test_workers_share_the_cores_and_the_group(
     monkeypatch.setattr("alignbench.extraction.host.usable_cores", lambda: cores)
     monkeypatch.delenv("OMP_NUM_THREADS")
     queue = Queue([make_cell(0)], place / "runs", "mine")
-    start = start_of(queue, "mine", workers, "offline")
+    start = make_start(queue, "mine", workers, "offline")
     assert list(start.options) == ["--output", str(place / "runs"), "--wandb", "offline", *extra]
     assert start.environment["OMP_NUM_THREADS"] == threads
     assert start.environment["WANDB_RUN_GROUP"] == "sweep-mine"
     monkeypatch.setenv("WANDB_RUN_GROUP", "mine")
-    assert start_of(queue, "mine", workers, "offline").environment["WANDB_RUN_GROUP"] == "mine"
+    assert make_start(queue, "mine", workers, "offline").environment["WANDB_RUN_GROUP"] == "mine"
     given = SweepCell({}, ("--model=pixels", "--loader-workers=5"), "one")
-    assert "--loader-workers" not in start_of(Queue([given], place, "x"), "x", workers, "off").options
+    assert "--loader-workers" not in make_start(Queue([given], place, "x"), "x", workers, "off").options
 
 
 # ----------------------------------------------------------------------------------------------------- bad input

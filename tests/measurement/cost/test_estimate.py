@@ -16,7 +16,7 @@ from alignbench.extraction.sharding import assign
 from alignbench.extraction.tower_distances import group_layers
 from alignbench.measurement.cost import estimate as planning
 from alignbench.measurement.cost.estimate import Machines, Work, estimate
-from alignbench.measurement.cost.workload import work_of
+from alignbench.measurement.cost.workload import read_work
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.families import load_tower
 from folders import Folders
@@ -29,7 +29,7 @@ from plans import MEMORY, SLOW, TOY, chain, planned
 def test_passes_are_those_of_a_run(things_root: Path, tiny_tower: Folders, layers_at_once: int) -> None:
     memory = layers_at_once * 10 * 17 * 32 * 4
     cell = Cell(model=str(tiny_tower("clip")), dataset="things", data_root=things_root, feature_memory=memory)
-    found, work = planned(cell), work_of(cell)[0]
+    found, work = planned(cell), read_work(cell)[0]
     assignment = assign(work.pairs, work.images, 16)
     assert found.passes == len(group_layers(load_tower(cell.model).layers, assignment, "all", memory)) > 0
     assert found.passes == {1: 5, 2: 3, 3: 2, 5: 1}[layers_at_once]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from alignbench import Cell
-from alignbench.measurement.cost.workload import work_of
+from alignbench.measurement.cost.workload import read_work
 from alignbench.measurement.pipeline import measure_cell
 from folders import Folders
 from plans import CARD, planned
@@ -32,5 +32,5 @@ def pictures(root: Path) -> list[Path]:
 
 def test_leaving_one_reference_out_goes_pair_by_pair(tid2013_root: Path, tiny_tower: Folders) -> None:
     cell = Cell(model=str(tiny_tower("clip")), dataset="tid2013", data_root=tid2013_root, protocol="corrected")
-    assert work_of(cell)[0].folds == 4
-    assert work_of(Cell(model=CARD, dataset="tid2013", protocol="corrected"))[0].folds == 25
+    assert read_work(cell)[0].folds == 4
+    assert read_work(Cell(model=CARD, dataset="tid2013", protocol="corrected"))[0].folds == 25

@@ -101,7 +101,7 @@ def parsed(text: str) -> Parsed:
     return Parsed(text)
 
 
-def rows_of(folders: list[Path], label: str, dataset: str, distance: str) -> list[dict[str, str]]:
+def select_rows(folders: list[Path], label: str, dataset: str, distance: str) -> list[dict[str, str]]:
     """The main rows of a run's `curve.csv`, in the order of depth."""
     [folder] = [path for path in folders if path.name.startswith(f"{label.replace('/', '--')}__{dataset}__")]
     with (folder / "curve.csv").open(newline="") as file:
@@ -137,7 +137,7 @@ def test_a_curve_goes_through_the_scores_of_its_run(
     for section in ("everything", "factor-architecture"):
         curves = lines_of(parsed, f"{section}-{index}", label, "tower")
         for curve, distance in zip(curves, (MAIN, COSINE), strict=True):
-            rows = rows_of(folders, label, dataset, distance)
+            rows = select_rows(folders, label, dataset, distance)
             assert curve["layers"] == [row["layer"] for row in rows]
             for column, shown in (("depth", "x"), ("value", "y"), ("ci_low", "low"), ("ci_high", "high")):
                 np.testing.assert_allclose(curve[shown], values_of(rows, column), rtol=5e-5)
@@ -153,7 +153,7 @@ def test_a_curve_is_in_the_page_once_whatever_the_number_of_charts(parsed: Parse
 
 
 def test_twins_are_a_band_around_their_mean(parsed: Parsed, folders: list[Path]) -> None:
-    twins = np.array([values_of(rows_of(folders, twin, "nights", MAIN)) for twin in TWINS])
+    twins = np.array([values_of(select_rows(folders, twin, "nights", MAIN)) for twin in TWINS])
     curve = lines_of(parsed, "everything-1", f"{BASE_32}, 2 untrained twins", "twins")[0]
     for shown, expected in (("y", twins.mean(axis=0)), ("low", twins.min(axis=0)), ("high", twins.max(axis=0))):
         np.testing.assert_allclose(curve[shown], expected, rtol=5e-5)
@@ -211,7 +211,7 @@ def test_best_layers_are_those_of_the_curves(parsed: Parsed, folders: list[Path]
     table = [found for found in parsed.tables if "depth of peak (%)" in found[0]][list(DATASETS).index(dataset)]
     found = {(row[0], row[-2]): row for row in table[1:]}
     for distance, spoken in ((MAIN, "normalised Euclidean"), (COSINE, "cosine")):
-        *blocks, projection = rows_of(folders, BASE_32, dataset, distance)
+        *blocks, projection = select_rows(folders, BASE_32, dataset, distance)
         best = max(blocks, key=lambda row: float(row["value"]))
         row = found[BASE_32, spoken]
         assert row[2:4] == [best["layer"], f"{float(best['depth']):.1f}"]
@@ -219,7 +219,7 @@ def test_best_layers_are_those_of_the_curves(parsed: Parsed, folders: list[Path]
             low, high = float(expected["ci_low"]), float(expected["ci_high"])
             assert cell == f"{float(expected['value']):.3f} ({low:.3f} .. {high:.3f})"
     assert found["pixels", "euclidean"][2:4] == ["", ""], "a baseline has no layers"
-    tops = [max(values_of(rows_of(folders, twin, dataset, COSINE)[:-1])) for twin in TWINS]
+    tops = [max(values_of(select_rows(folders, twin, dataset, COSINE)[:-1])) for twin in TWINS]
     twins = found[f"{BASE_32}, 2 untrained twins", "cosine"]
     assert twins[1] == f"{np.mean(tops):.3f} ({min(tops):.3f} .. {max(tops):.3f})"
 
@@ -438,7 +438,7 @@ def test_hovering_tells_layer_value_and_interval(browser: Any, page_file: Path, 
     for name in (BASE_32, f"{BASE_32}, 2 untrained twins", "pixels", "ssim"):
         opened.tab.locator(f"#everything input[data-key='model:{name}']").uncheck()
     opened.tab.locator("#everything input[data-key='part:published']").uncheck()
-    row = rows_of(folders, BASE_16, "nights", MAIN)[5]
+    row = select_rows(folders, BASE_16, "nights", MAIN)[5]
     chart = opened.tab.locator("[data-chart='everything-1']")
     chart.scroll_into_view_if_needed()
     chart.locator(".scatterlayer .points path").nth(5).hover(force=True)

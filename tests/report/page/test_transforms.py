@@ -18,7 +18,7 @@ from PIL import Image
 
 from alignbench.cli.main import main
 from alignbench.report.figures.readout import ceiling_figure
-from alignbench.report.page.readouts import readouts_of
+from alignbench.report.page.readouts import collect_readouts
 from alignbench.report.page.transforms import read_transforms
 from alignbench.transforms.evaluation.folder import Evaluated, Row, write_evaluated
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
@@ -168,7 +168,7 @@ def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for key in ("aaaaaaaa", "bbbbbbbb"):
         write_learned(tmp_path, key=key)
     write_learned(tmp_path, objective="naive")
-    titles = [panel.title for panel in readouts_of(read_transforms([tmp_path])[0].learned).panels]
+    titles = [panel.title for panel in collect_readouts(read_transforms([tmp_path])[0].learned).panels]
     named = "clip on things, trainset: global"
     assert titles == [f"{named} (aaaaaaaa)", f"{named} (bbbbbbbb)", "clip on things, trainset: naive"]
 

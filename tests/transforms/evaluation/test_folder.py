@@ -28,7 +28,7 @@ from alignbench.transforms.evaluation.folder import (
 )
 from alignbench.transforms.evaluation.run import Evidence, evaluate, run_evaluation
 from alignbench.transforms.named import NamedTransform
-from judged_transforms import features_of, matrix_of, transform
+from judged_transforms import embed_pictures, matrix_of, transform
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def judge(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
     def extract(tower: object, images: ImageSource, layers: list[Any], *_: object, **__: object) -> dict[str, Floats]:
         judged.passes += 1
-        return {layers[0].name: features_of(images).astype(np.float32)}
+        return {layers[0].name: embed_pictures(images).astype(np.float32)}
 
     def draw(found: Evaluated, folder: Path) -> None:
         for suffix in ("png", "svg"):
@@ -103,7 +103,7 @@ def test_it_is_read_back_as_it_was(judge: Any, pictures: Path) -> None:
     found = evaluate(
         chosen,
         Evidence(local=("pictures", image_folder(pictures))),
-        lambda images: features_of(images).astype(np.float32).astype(np.float64),
+        lambda images: embed_pictures(images).astype(np.float32).astype(np.float64),
     )
     expected = evaluation_frame(found.rows)
     assert frame.columns.tolist() == expected.columns.tolist()

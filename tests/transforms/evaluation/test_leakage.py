@@ -13,13 +13,13 @@ from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.transforms.evaluation.leakage import judged_triplets, sample_of_images, sample_of_matrix
-from alignbench.transforms.evaluation.odd_one_out import triplets_of
+from alignbench.transforms.evaluation.odd_one_out import to_triplets
 from alignbench.transforms.learning.run import digest_of_images
 from judged_transforms import matrix_of, told, transform
 
 
 def test_only_triplets_of_unseen_objects_are_judged(triplets: Judgments) -> None:
-    every, count = triplets_of(triplets), len(triplets.images.names)
+    every, count = to_triplets(triplets), len(triplets.images.names)
     half = count // 2
     chosen = transform(**told(triplets, slice(0, half), slice(half, count)))
     kept, sample = judged_triplets(chosen, "shapes-high", triplets, False)
@@ -30,7 +30,7 @@ def test_only_triplets_of_unseen_objects_are_judged(triplets: Judgments) -> None
 
 
 def test_new_objects_are_not_seen_and_held_out_ones_are_said(triplets: Judgments) -> None:
-    every = triplets_of(triplets)
+    every = to_triplets(triplets)
     for provenance, sample in (
         ({"dataset": "shapes-high", "learned_objects": ["another"], "held_out_objects": ["a third"]}, "not seen"),
         (told(triplets, slice(0, 0), slice(0, 5)), "held-out objects"),

@@ -16,8 +16,8 @@ from alignbench.transforms.evaluation.odd_one_out import (
     judge_choices,
     noise_ceiling,
     softmax_entropy,
+    to_triplets,
     triplet_distances,
-    triplets_of,
 )
 
 RNG = np.random.default_rng(0)
@@ -63,7 +63,7 @@ def test_the_ceiling_is_the_largest_share_of_repeated_triplets() -> None:
 
 def test_the_ceiling_is_the_one_that_runs_report() -> None:
     judgments = DATASETS.load("shapes-high").read(None, ("test",))
-    triplets = triplets_of(judgments)
+    triplets = to_triplets(judgments)
     above, below = repeat_ceilings(judgments.judged, judgments.human.astype(np.int64))["ceiling_max_share"]
     found = noise_ceiling(triplets, None)
     assert found == pytest.approx(above.sum() / below.sum(), rel=1e-12)
@@ -84,15 +84,15 @@ def test_entropy_is_scipys() -> None:
 
 def test_triplets_are_those_of_the_judgments() -> None:
     judgments = DATASETS.load("shapes-high").read(None, ("trainset",))
-    triplets = triplets_of(judgments)
+    triplets = to_triplets(judgments)
     options = judgments.pairs[judgments.judged]
     for row in range(0, len(triplets), 500):
         i, j, k = triplets[row]
         assert {i, j} == set(options[row, 0])
         assert {frozenset((i, k)), frozenset((j, k))} == {frozenset(pair) for pair in options[row, 1:].tolist()}
     turned = replace(judgments, human=np.arange(len(triplets)) % 3)  # another pair is kept
-    for row, (i, j, k) in enumerate(triplets_of(turned)[:9]):
+    for row, (i, j, k) in enumerate(to_triplets(turned)[:9]):
         assert {i, j} == set(options[row, row % 3])
         assert {i, j, k} == set(options[row].flatten())
     with pytest.raises(UsageError, match="no odd-one-out"):
-        triplets_of(DATASETS.load("shapes-middle").read(None, ("test",)))
+        to_triplets(DATASETS.load("shapes-middle").read(None, ("test",)))

@@ -20,7 +20,7 @@ from alignbench.transforms.evaluation import downstream
 from alignbench.transforms.evaluation import measures as evaluation
 from alignbench.transforms.evaluation.leakage import judged_triplets
 from alignbench.transforms.evaluation.run import Evidence, Labelled, evaluate
-from judged_transforms import features_of, matrix_of, told, transform
+from judged_transforms import embed_pictures, matrix_of, told, transform
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def all_evidence(triplets: Judgments, pictures: Path) -> Evidence:
 
 def test_everything_there_is_makes_one_table(triplets: Judgments, pictures: Path) -> None:
     evidence = all_evidence(triplets, pictures)
-    found = evaluate(transform(dataset="things", local_images=None), evidence, features_of)
+    found = evaluate(transform(dataset="things", local_images=None), evidence, embed_pictures)
     counts = {"rsa": 4, "odd-one-out": 2, "local structure": 6, "few-shot": 1, "anomaly": 1}
     assert [row.task for row in found.rows] == [task for task, count in counts.items() for _ in range(count)]
     assert {row.sample for row in found.rows} == {"not seen"}
@@ -67,35 +67,35 @@ def test_similarities_are_those_of_the_first_evidence(triplets: Judgments, pictu
     def after(x: Floats) -> Floats:
         return np.asarray((x - 0.1) / 1.2 @ chosen.transform.weights + 0.3)
 
-    people = evaluate(chosen, evidence, features_of)
-    x = features_of(evidence.matrices[0].images)
+    people = evaluate(chosen, evidence, embed_pictures)
+    x = embed_pictures(evidence.matrices[0].images)
     np.testing.assert_allclose(people.matrices["before"], cosine(x), atol=1e-12)
     np.testing.assert_allclose(people.matrices["after"], cosine(after(x)), atol=1e-12)
     said = people.matrices["people"]
     assert said[3, 1] == said[1, 3] == -evidence.matrices[0].values[23 + 1]  # pairs of 0 come first, then (1, 2)
     assert np.isnan(np.diagonal(said)).all()
     learned = transform(**told(triplets, slice(0, 20)))
-    choices = evaluate(learned, replace(evidence, matrices=()), features_of)
+    choices = evaluate(learned, replace(evidence, matrices=()), embed_pictures)
     assert choices.title == "shapes-high, not seen"
     kept = np.unique(judged_triplets(learned, "shapes-high", triplets, False)[0])
-    np.testing.assert_allclose(choices.matrices["before"], cosine(features_of(triplets.images)[kept]), atol=1e-12)
+    np.testing.assert_allclose(choices.matrices["before"], cosine(embed_pictures(triplets.images)[kept]), atol=1e-12)
     shuffled = evidence.labelled
     assert shuffled is not None
     labels = np.tile([1, 0], 12)
-    classes = evaluate(chosen, Evidence(labelled=replace(shuffled, labels=labels)), features_of)
-    by_class = features_of(shuffled.images)[np.argsort(labels, kind="stable")]
+    classes = evaluate(chosen, Evidence(labelled=replace(shuffled, labels=labels)), embed_pictures)
+    by_class = embed_pictures(shuffled.images)[np.argsort(labels, kind="stable")]
     np.testing.assert_allclose(classes.matrices["before"], cosine(by_class), atol=1e-12)
 
 
 def test_evidence_that_cannot_be_used_is_refused(triplets: Judgments, pictures: Path) -> None:
     with pytest.raises(UsageError, match="nothing to judge the transform on: name triplets, matrices, or folders"):
-        evaluate(transform(), Evidence(), features_of)
+        evaluate(transform(), Evidence(), embed_pictures)
     with pytest.raises(UsageError, match="unknown similarity 'cosin': did you mean cosine"):
-        evaluate(transform(), Evidence("shapes-high", triplets, similarity="cosin"), features_of)
+        evaluate(transform(), Evidence("shapes-high", triplets, similarity="cosin"), embed_pictures)
     with pytest.raises(UsageError, match="shapes-low has no odd-one-out triplets"):
-        evaluate(transform(), Evidence("shapes-low", shapes.read("low", None, ("test",)).limited(4)), features_of)
+        evaluate(transform(), Evidence("shapes-low", shapes.read("low", None, ("test",)).limited(4)), embed_pictures)
     with pytest.raises(UsageError, match="the human matrix people is named twice: name one folder of it"):
-        evaluate(transform(), Evidence(matrices=(matrix_of(pictures),) * 2), features_of)
+        evaluate(transform(), Evidence(matrices=(matrix_of(pictures),) * 2), embed_pictures)
 
 
 # --------------------------------------------------------------------------------------------- the figure
