@@ -99,11 +99,10 @@ class _Towers:
         if cell.resize == "squash":
             tower.prepare = squash(tower.prepare)
         if transform is not None:
-            from alignbench.transforms.aligned_layer import add_aligned_layer
+            from alignbench.transforms.aligned_layer import Use, add_aligned_layer
 
-            add_aligned_layer(
-                tower, transform, cell.model, cell.tokens, random_init=cell.random_init, force=cell.force_transform
-            )
+            use = Use(cell.model, cell.tokens, cell.random_init, cell.force_transform)
+            add_aligned_layer(tower, transform, use)
         return TowerSource(tower)
 
     def checks_precision(self, cell: Cell) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -51,9 +51,24 @@ class AffineReadout:
         return found if bias is None else found + bias
 
 
-def add_aligned_layer(
-    tower: Tower, chosen: NamedTransform, model: str, view: str, *, random_init: bool = False, force: bool = False
-) -> None:
+@dataclass(frozen=True)
+class Use:
+    """What a transform is to be applied to.
+
+    Attributes:
+        model: Name of the model.
+        view: Token view in which it is read.
+        random_init: Whether its weights are random.
+        force: Whether a transform of another model is taken too.
+    """
+
+    model: str
+    view: str
+    random_init: bool = False
+    force: bool = False
+
+
+def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
     """Give a tower a further layer, directly after the one that a transform is for: that layer's features transformed.
 
     A projection is transformed as it is, even where its plain layer is divided by its norm.
@@ -61,29 +76,24 @@ def add_aligned_layer(
     Args:
         tower: The tower, whose `layers` are replaced.
         chosen: The transform.
-        model: The model's name.
-        view: Token view of the run.
-        random_init: Whether the tower has random weights.
-        force: Whether to take a transform of another model.
+        use: What it is applied to.
 
     Raises:
         UsageError: If the transform belongs to another model (unless forced), layer, width or token view.
     """
-    layer = transformed_layer(tower, chosen, model, view, random_init=random_init, force=force)
+    layer = transformed_layer(tower, chosen, use)
     readout = AffineReadout(chosen.transform)
     aligned = replace(layer, name=aligned_name(layer.name), channels=readout.channels, unit_norm=False, readout=readout)
     place = tower.layers.index(layer) + 1
     tower.layers = (*tower.layers[:place], aligned, *tower.layers[place:])
 
 
-def transformed_layer(
-    tower: Tower, chosen: NamedTransform, model: str, view: str, *, random_init: bool = False, force: bool = False
-) -> Layer:
+def transformed_layer(tower: Tower, chosen: NamedTransform, use: Use) -> Layer:
     """The layer whose features a transform takes; arguments and errors as for `add_aligned_layer`."""
-    layer = _layer_of(tower, chosen, model)
-    _check_view(chosen, view)
-    if not force:
-        _check_model(tower, chosen, model, random_init)
+    layer = _layer_of(tower, chosen, use.model)
+    _check_view(chosen, use.view)
+    if not use.force:
+        _check_model(tower, chosen, use.model, use.random_init)
     return layer
 
 

@@ -36,7 +36,7 @@ from alignbench.study.levels import panels_of
 from alignbench.study.study import read_study
 from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
 from alignbench.transforms import AffineTransform
-from alignbench.transforms.aligned_layer import AffineReadout, add_aligned_layer
+from alignbench.transforms.aligned_layer import AffineReadout, Use, add_aligned_layer
 from alignbench.transforms.named import resolve
 from folders import Folders
 from random_transforms import Capture, transform
@@ -188,7 +188,7 @@ def test_a_readout_is_the_transform(bias: bool) -> None:
 def test_an_aligned_layer_counts_what_comes_out(tiny_tower: Folders, tmp_path: Path) -> None:
     tower = load_tower(str(tiny_tower("clip")))
     by = transform(24, 10, model_fingerprint=tower.fingerprint).save(tmp_path / "narrow.safetensors")
-    add_aligned_layer(tower, resolve(by), "clip", "all")
+    add_aligned_layer(tower, resolve(by), Use("clip", "all"))
     *_, plain, aligned = tower.layers
     assert (aligned.width, aligned.channels, layer_bytes(aligned, "all")) == (24, 10, 4 * 10)
     assert (plain.width, plain.channels) == (24, 24)

@@ -107,7 +107,7 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
     from alignbench.datasets import DATASETS
     from alignbench.datasets.shapes import labelled_scenes
     from alignbench.report.figures.similarity import draw_similarities
-    from alignbench.transforms.aligned_layer import transformed_layer
+    from alignbench.transforms.aligned_layer import Use, transformed_layer
     from alignbench.transforms.evaluation.run import Evidence, Labelled, run_evaluation
     from alignbench.transforms.named import resolve
 
@@ -118,7 +118,7 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
         labelled=Labelled("shapes", *labelled_scenes()),
     )
     choice = resolve(transform)
-    layer = transformed_layer(ready.tower, choice, _MODEL, ready.reading.view)
+    layer = transformed_layer(ready.tower, choice, Use(_MODEL, ready.reading.view))
     with LearningProgress() as listener:
         return run_evaluation(
             choice,

@@ -76,7 +76,7 @@ def evaluate(
     from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
     from alignbench.results.layer_curve import is_simulated
-    from alignbench.transforms.aligned_layer import transformed_layer
+    from alignbench.transforms.aligned_layer import Use, transformed_layer
     from alignbench.transforms.evaluation.folder import read_evaluation
     from alignbench.transforms.evaluation.run import Evidence, run_evaluation
     from alignbench.transforms.named import resolve
@@ -104,7 +104,7 @@ def evaluate(
         workers=loader_workers,
         notice=print_status,
     )
-    layer = transformed_layer(ready.tower, choice, model, view, random_init=random_init, force=force)
+    layer = transformed_layer(ready.tower, choice, Use(model, view, random_init, force))
     with LearningProgress() as listener:
         folder, there = run_evaluation(
             choice,
