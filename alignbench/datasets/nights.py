@@ -53,7 +53,7 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     pairs, judged = unique_pairs(np.stack([triplets[:, [0, 1]], triplets[:, [0, 2]]], axis=1))
     chosen = []
     for subset in subsets:
-        kept = _calibration(rows) if subset == "calibration" else _rows_of(subset, rows)
+        kept = _calibration(rows) if subset == "calibration" else _select_rows(subset, rows)
         if not len(kept) and subset == "calibration":
             raise DataError(
                 f"{folder / 'data.csv'} has no triplet of the train split with {_FEWEST_VOTES} votes or more, on which "
@@ -80,12 +80,12 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
 
 def _calibration(rows: list[_Row]) -> Indices:
-    trusted = np.array([i for i in _rows_of("train", rows) if rows[i].votes >= _FEWEST_VOTES], dtype=np.int64)
+    trusted = np.array([i for i in _select_rows("train", rows) if rows[i].votes >= _FEWEST_VOTES], dtype=np.int64)
     count = min(_CALIBRATION, len(trusted))
     return np.sort(np.random.default_rng(0).choice(trusted, count, replace=False))
 
 
-def _rows_of(subset: str, rows: list[_Row]) -> Indices:
+def _select_rows(subset: str, rows: list[_Row]) -> Indices:
     split, _, half = subset.partition("-")
     kept = [
         index

@@ -40,7 +40,7 @@ def read_triplets(path: Path, objects: int) -> Indices:
         rows = _read_by_line(path)
     if rows.shape[1] != 3:
         rows = _read_by_line(path)
-    return _checked(rows, objects, 0, lambda row: f"{path}, line {_line_of(path, row)}")
+    return _checked(rows, objects, 0, lambda row: f"{path}, line {_find_line(path, row)}")
 
 
 def _lines(path: Path) -> list[str]:
@@ -62,7 +62,7 @@ def _read_by_line(path: Path) -> Indices:
     return np.array(numbers, dtype=np.int64).reshape(-1, 3)
 
 
-def _line_of(path: Path, row: int) -> int:
+def _find_line(path: Path, row: int) -> int:
     filled = (line for line, text in enumerate(_lines(path), start=1) if text.strip())
     return next(itertools.islice(filled, row, None))
 

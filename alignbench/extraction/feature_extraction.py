@@ -17,7 +17,7 @@ import numpy as np
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import unwritable
 from alignbench.extraction.feature_files import FeatureFile, check_form, write_features
-from alignbench.extraction.features import Reading, Rows, extract_features, feature_shape
+from alignbench.extraction.features import Reading, ReadyTower, Rows, extract_features, feature_shape
 from alignbench.files import write_whole
 from alignbench.models.towers import Layer, Tower
 
@@ -26,11 +26,9 @@ _SECONDS: Final = 10.0  # of work that a stop may lose
 
 def features_into(
     path: Path,
-    tower: Tower,
-    label: str,
+    ready: ReadyTower,
     images: ImageSource,
     layers: Sequence[Layer],
-    reading: Reading,
     started: Callable[[int], None] = lambda images: None,
     advanced: Callable[[int], None] = lambda images: None,
 ) -> int:
@@ -38,11 +36,9 @@ def features_into(
 
     Args:
         path: `.safetensors`, `.npz`, or for one layer `.npy`.
-        tower: The model.
-        label: What it is called.
+        ready: The model, and how it is read.
         images: The pictures; their names go into the file.
         layers: Some of its layers.
-        reading: How.
         started: Hears how many pictures are about to be embedded.
         advanced: Hears of every batch.
 
@@ -54,8 +50,9 @@ def features_into(
         AlignbenchError: See `extract_features`; or if there is no room.
     """
     check_form(path, len(layers))
+    tower, reading = ready.tower, ready.reading
     origin = {
-        "model": label,
+        "model": ready.label,
         "model_fingerprint": tower.fingerprint,
         "tokens": reading.view,
         "precision": reading.precision,

@@ -42,6 +42,21 @@ class Reading:
     workers: int | None = None
 
 
+@dataclass(frozen=True)
+class ReadyTower:
+    """A model that can embed pictures.
+
+    Attributes:
+        tower: The model; for un-normalised projections loaded under the `corrected` protocol.
+        label: What it is called.
+        reading: How its features are read.
+    """
+
+    tower: Tower
+    label: str
+    reading: Reading
+
+
 def chosen_layers(tower: Tower, names: Sequence[str]) -> list[Layer]:
     """Layers of a tower by name, in its order; `all` for every one.
 

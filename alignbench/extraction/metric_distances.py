@@ -93,13 +93,13 @@ class MetricSource:
                 slots[slot] = pixels
             for rows, differ in _alike(step, slots):
                 chosen = step.pairs[rows]
-                name_of = partial(_name_of, workload.images, workload.pairs[chosen])
+                name_pair = partial(_name_pair, workload.images, workload.pairs[chosen])
                 if differ:
-                    _check_common_side(self.metric, name_of(0))
+                    _check_common_side(self.metric, name_pair(0))
                     resized += len(chosen)
                 ends = ([slots[slot] for slot in end[rows].tolist()] for end in (step.first, step.second))
                 first, second = (_stacked(some, differ, device) for some in ends)
-                found[chosen] = _distances(self.metric, first, second, name_of)
+                found[chosen] = _distances(self.metric, first, second, name_pair)
             listener.advanced(len(batch))
         return SourceDistances(self.layers, self.depths, {self.metric.distance: found[None]}, device, resized=resized)
 
@@ -138,17 +138,19 @@ def _stacked(pictures: list[Tensor], resize: bool, device: str) -> Tensor:
     return torch.stack(pictures).to(device).float() / 255.0
 
 
-def _name_of(images: ImageSource, pairs: NDArray[np.int64], pair: int) -> str:
+def _name_pair(images: ImageSource, pairs: NDArray[np.int64], pair: int) -> str:
     """Of one of the pairs."""
     return " and ".join(images.names[int(image)] for image in pairs[pair])
 
 
-def _distances(metric: PairMetric, first: Tensor, second: Tensor, name_of: Callable[[int], str]) -> NDArray[np.float64]:
+def _distances(
+    metric: PairMetric, first: Tensor, second: Tensor, name_pair: Callable[[int], str]
+) -> NDArray[np.float64]:
     # a GPU's TF32 would leave convolutions three decimal places, and the variances of SSIM fewer
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         distances = metric(first, second).double().cpu().numpy()
     if not np.isfinite(distances).all():
         raise AlignbenchError(
-            f"{metric.name} gave no finite number for {name_of(int(np.argmin(np.isfinite(distances))))}"
+            f"{metric.name} gave no finite number for {name_pair(int(np.argmin(np.isfinite(distances))))}"
         )
     return np.asarray(distances)

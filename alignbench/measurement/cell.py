@@ -163,6 +163,6 @@ class Cell:
         name = f"{name}@random-{self.seed}" if self.random_init else name
         if self.transform is None:
             return name
-        from alignbench.transforms.named import name_of
+        from alignbench.transforms.named import transform_name
 
-        return f"{name}@{name_of(self.transform)}"
+        return f"{name}@{transform_name(self.transform)}"

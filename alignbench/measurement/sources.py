@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from alignbench.extraction.features import Reading
+    from alignbench.extraction.features import ReadyTower
     from alignbench.extraction.source import Source
     from alignbench.models.towers import Tower
     from alignbench.transforms.named import NamedTransform
@@ -192,71 +192,64 @@ def load_cell_tower(cell: Cell, protocol: str, notice: Callable[[str], None]) ->
 
 
 @dataclass(frozen=True)
-class ReadyTower:
-    """A model that can embed pictures.
+class TowerRequest:
+    """A model that a command reads features of; options as for `alignbench run`.
 
     Attributes:
-        tower: The model.
-        label: What it is called.
-        reading: How it is read.
-    """
-
-    tower: Tower
-    label: str
-    reading: Reading
-
-
-def ready_tower(
-    model: str,
-    *,
-    view: str,
-    random_init: bool = False,
-    seed: int = 0,
-    protocol: str = "corrected",
-    precision: str = "fp32",
-    accelerator: str = "auto",
-    batch_size: int | Literal["auto"] = 16,
-    workers: int | None = None,
-    notice: Callable[[str], None] = lambda text: None,
-) -> ReadyTower:
-    """Load a model for a command; options as for `alignbench run`.
-
-    Args:
         model: Name of a tower.
         view: Token view.
         random_init: Random weights.
         seed: Seed of these.
-        protocol: `corrected` for un-normalised projections.
         precision: Precision of the tower.
         accelerator: `auto`, `cpu` or `cuda`.
         batch_size: Images a batch, or `auto`.
         workers: Loader processes.
+    """
+
+    model: str
+    view: str
+    random_init: bool = False
+    seed: int = 0
+    precision: str = "fp32"
+    accelerator: str = "auto"
+    batch_size: int | Literal["auto"] = 16
+    workers: int | None = None
+
+
+def load_ready_tower(
+    request: TowerRequest, protocol: str = "corrected", notice: Callable[[str], None] = lambda text: None
+) -> ReadyTower:
+    """Load a model for a command.
+
+    Args:
+        request: Which, and how it is read.
+        protocol: `corrected` for un-normalised projections.
         notice: Hears of a download.
 
     Raises:
         AlignbenchError: If an option is wrong or the model cannot be had.
     """
     cell = Cell(
-        model=model,
+        model=request.model,
         dataset="",
-        tokens=view,
-        precision=precision,
-        accelerator=accelerator,
-        batch_size=batch_size,
-        workers=workers,
-        random_init=random_init,
-        seed=seed,
+        tokens=request.view,
+        precision=request.precision,
+        accelerator=request.accelerator,
+        batch_size=request.batch_size,
+        workers=request.workers,
+        random_init=request.random_init,
+        seed=request.seed,
     ).checked()
     if cell.is_metric:
-        raise UsageError(f"{model} compares pictures and has no features: name a model (see `alignbench models`)")
+        raise UsageError(f"{cell.model} compares pictures and has no features: name a model (see `alignbench models`)")
     check_name(cell.model)
     import torch
 
     from alignbench.extraction.execution import fastest_batch
-    from alignbench.extraction.features import Reading
+    from alignbench.extraction.features import Reading, ReadyTower
 
     tower = load_cell_tower(cell, protocol, notice)
     size = cell.batch_size
     if size == "auto":
         size = fastest_batch(tower, torch.device(cell.device), cell.precision)
-    return ReadyTower(tower, cell.label, Reading(view, cell.precision, cell.device, size, cell.workers))
+    return ReadyTower(tower, cell.label, Reading(request.view, cell.precision, cell.device, size, cell.workers))

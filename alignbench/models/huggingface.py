@@ -212,7 +212,7 @@ def _config(folder: Path, name: str) -> PretrainedConfig:
         raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
 
 
-def _layout_of(config: PretrainedConfig) -> tuple[Layout, bool]:
+def _find_layout(config: PretrainedConfig) -> tuple[Layout, bool]:
     """The layout, and whether the configuration is that of a whole checkpoint with a text tower."""
     for layout in LAYOUTS.values():
         if config.model_type in (layout.full, layout.vision):
@@ -222,7 +222,7 @@ def _layout_of(config: PretrainedConfig) -> tuple[Layout, bool]:
 
 def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int | None]:
     """The class that holds the tower, the configuration it is built from, and the width of its projection."""
-    layout, whole = _layout_of(config)
+    layout, whole = _find_layout(config)
     vision = config.vision_config if whole else config
     alone = (config.architectures or [""])[0] if not whole else ""
     if layout.full == "siglip":
@@ -241,7 +241,7 @@ def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int |
 def _tower(
     model: nn.Module, config: PretrainedConfig, width: int | None, processor: Any, fingerprint: str
 ) -> HuggingFaceTower:
-    layout, whole = _layout_of(config)
+    layout, whole = _find_layout(config)
     if layout.full == "chinese_clip" and width is not None:
         model = _ChineseVision(model)
     if width is None:

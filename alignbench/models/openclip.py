@@ -26,7 +26,7 @@ from alignbench.models.cards import cards
 from alignbench.models.normalisation import Normalise
 from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
 from alignbench.models.openclip_names import OpenClipSource, is_remote, needs_download, resolve
-from alignbench.models.openclip_preparation import OpenClipPreparation, preparation_of
+from alignbench.models.openclip_preparation import OpenClipPreparation, read_preparation
 from alignbench.models.openclip_weights import VisualWeights, read_visual
 from alignbench.models.towers import Layer, Tower
 
@@ -86,12 +86,12 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
     weights = None
     if source.guess:  # a local file, which may say its activation itself
         weights = read_visual(name, source.weights())
-        source = _with_activation_of(source, weights)
+        source = _match_activation(source, weights)
     with torch.device("meta"):
         skeleton = _built(source)
     bare = _is_fed_bare(name, source, protocol)
     layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
-    preparation, described = preparation_of(source, skeleton.image_size)
+    preparation, described = read_preparation(source, skeleton.image_size)
     settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
     digest = hashlib.sha256(json.dumps(settled, sort_keys=True).encode())
     if random_init:
@@ -120,7 +120,7 @@ def preparation(name: str) -> OpenClipPreparation:
     """
     source = resolve(name, random_init=needs_download(name, random_init=False))
     with torch.device("meta"):
-        return preparation_of(source, _built(source).image_size)[0]
+        return read_preparation(source, _built(source).image_size)[0]
 
 
 def skeleton(name: str, *, protocol: str) -> OpenClipTower:
@@ -145,7 +145,7 @@ def skeleton(name: str, *, protocol: str) -> OpenClipTower:
     bare = _is_fed_bare(name, source, protocol)
     layers, class_token = find_layers(name, visual, source.model["embed_dim"], bare)
     model = BareFeed(visual) if bare else visual
-    return OpenClipTower(model, layers, class_token, preparation_of(source, visual.image_size)[0], "")
+    return OpenClipTower(model, layers, class_token, read_preparation(source, visual.image_size)[0], "")
 
 
 def check(name: str) -> None:
@@ -160,7 +160,7 @@ def check(name: str) -> None:
             _built(resolve(name))
 
 
-def _with_activation_of(source: OpenClipSource, weights: VisualWeights) -> OpenClipSource:
+def _match_activation(source: OpenClipSource, weights: VisualWeights) -> OpenClipSource:
     if weights.quick_gelu is None:
         warnings.warn(source.guess, AlignbenchWarning, stacklevel=5)
         return source

@@ -46,7 +46,7 @@ class OpenClipPreparation:
         return table.reshape(3, 256)
 
 
-def preparation_of(source: OpenClipSource, size: tuple[int, int]) -> tuple[OpenClipPreparation, str]:
+def read_preparation(source: OpenClipSource, size: tuple[int, int]) -> tuple[OpenClipPreparation, str]:
     """How pictures are prepared for a model, and the same as text.
 
     Args:

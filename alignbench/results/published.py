@@ -106,7 +106,7 @@ def obstacle(curve: LayerCurve) -> str:
         return f"it is of the {views[0]} tokens, the published numbers of all"
     if PAPER_SUBSETS[dataset] not in set(frame["subset"]):
         return f"it lacks subset {PAPER_SUBSETS[dataset]}, which the published numbers are of"
-    theirs = _rows_of(name, dataset)
+    theirs = _published_rows(name, dataset)
     if set(filter(is_plain, frame["layer"])) != set(theirs["layer"]):
         return f"its layers are not those of {name}: it is another network of that name"
     if not _is_baseline(theirs) and not set(frame["distance"]) & set(theirs["distance"]):
@@ -121,7 +121,7 @@ def published_for(curve: LayerCurve) -> pd.DataFrame:
     is called as in the curve. A curve with an aligned layer is matched by its plain ones.
     """
     dataset = curve.dataset
-    theirs = _rows_of(published_name(curve.model) or "", dataset).assign(subset=PAPER_SUBSETS.get(dataset, ""))
+    theirs = _published_rows(published_name(curve.model) or "", dataset).assign(subset=PAPER_SUBSETS.get(dataset, ""))
     if obstacle(curve):
         return theirs.iloc[:0]
     if _is_baseline(theirs):
@@ -135,7 +135,7 @@ def oddity(model: str, dataset: str, layer: str) -> str:
     return "; ".join(odd.text for odd in ODDITIES if (odd.model, odd.dataset, odd.layer) == where)
 
 
-def _rows_of(model: str, dataset: str) -> pd.DataFrame:
+def _published_rows(model: str, dataset: str) -> pd.DataFrame:
     return _table()[(_table()["model"] == model) & (_table()["dataset"] == dataset)]
 
 

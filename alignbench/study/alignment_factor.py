@@ -40,7 +40,7 @@ def _rows(run: StudyRun, subset: str) -> Iterator[dict[str, object]]:
     plain = plain_name(aligned)
     judgments = run.judgments[subset]
     judged = Judged(
-        run.distances_of(run.distances, (plain, aligned)),
+        run.load_distances(run.distances, (plain, aligned)),
         judgments.options,
         run.record.kind,
         run.protocol == "corrected",

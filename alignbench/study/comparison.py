@@ -135,7 +135,7 @@ def _check_comparable(first: _Side, second: _Side) -> None:
     one, other = first.settings, second.settings
     if one.dataset != other.dataset:
         raise DataError(f"the runs are on {one.dataset} and {other.dataset}, and share no judgments")
-    if one.protocol != other.protocol and _model_of(first) != _model_of(second):
+    if one.protocol != other.protocol and _identify_model(first) != _identify_model(second):
         raise UsageError(
             f"the runs differ in both model ({first.label}, {second.label}) and protocol ({one.protocol}, "
             f"{other.protocol}), so that a difference could be of either: measure both by one protocol"
@@ -149,7 +149,7 @@ def _check_comparable(first: _Side, second: _Side) -> None:
         )
 
 
-def _model_of(run: _Side) -> tuple[Any, ...]:
+def _identify_model(run: _Side) -> tuple[Any, ...]:
     settings = run.settings
     model, _ = split_label(settings.model, run.layers)
     return model, settings.random_init, settings.seed if settings.random_init else None

@@ -167,7 +167,7 @@ class Group:
 
     def _judged(self, run: StudyRun, names: Sequence[str]) -> Judged:
         options = run.judgments[self.subset].options
-        return Judged(run.distances_of(names), options, run.record.kind, run.protocol == "corrected")
+        return Judged(run.load_distances(names), options, run.record.kind, run.protocol == "corrected")
 
 
 def group_runs(runs: Iterable[StudyRun]) -> tuple[Group, ...]:

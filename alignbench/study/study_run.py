@@ -128,7 +128,7 @@ class StudyRun:
         """The factors of the model's card; empty without one."""
         return dict(self.record.factors or (self.card.factors if self.card else {}))
 
-    def distances_of(self, names: Sequence[str], layers: Sequence[str] = ()) -> Floats:
+    def load_distances(self, names: Sequence[str], layers: Sequence[str] = ()) -> Floats:
         """Distances of some names, one after another, (names x layers, pairs), read from its folder.
 
         Args:

@@ -90,14 +90,14 @@ def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
 
 def transformed_layer(tower: Tower, chosen: NamedTransform, use: Use) -> Layer:
     """The layer whose features a transform takes; arguments and errors as for `add_aligned_layer`."""
-    layer = _layer_of(tower, chosen, use.model)
+    layer = _find_layer(tower, chosen, use.model)
     _check_view(chosen, use.view)
     if not use.force:
         _check_model(tower, chosen, use.model, use.random_init)
     return layer
 
 
-def _layer_of(tower: Tower, chosen: NamedTransform, model: str) -> Layer:
+def _find_layer(tower: Tower, chosen: NamedTransform, model: str) -> Layer:
     layer = next((layer for layer in tower.layers if layer.name == chosen.layer), None)
     if layer is None:
         there = ", ".join(layer.name for layer in tower.layers)

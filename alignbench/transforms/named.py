@@ -71,7 +71,7 @@ def resolve(text: str | Path, *, mean: float | None = None, std: float | None = 
         DataError: If the file cannot be read.
         AlignbenchError: If it cannot be downloaded.
     """
-    name = name_of(text)
+    name = transform_name(text)
     if not _is_file(text):
         if not (mean is None and std is None):
             raise UsageError(f"the published transform {text} has a mean and std of its own: leave out those given")
@@ -87,7 +87,7 @@ def resolve(text: str | Path, *, mean: float | None = None, std: float | None = 
     return NamedTransform(name, AffineTransform.load(path, mean=mean, std=std))
 
 
-def name_of(text: str | Path) -> str:
+def transform_name(text: str | Path) -> str:
     """What results call a transform; nothing is read.
 
     A file gives its name, without the ending. `transform.npz` is called after its folder, and so is what

@@ -61,7 +61,7 @@ def curve_like(
     return LayerCurve(edit(frame) if edit else frame)
 
 
-def collect_settings(**settings: object) -> RunSettings:
+def settings_like(**settings: object) -> RunSettings:
     return RunSettings.from_json(settings)
 
 
@@ -174,13 +174,13 @@ def test_what_cannot_be_compared_is_not(label: str, edit: Edit | None, reason: s
     curve = curve_like(BASE_32, "nights", label=label, edit=edit)
     assert reason in obstacle(curve)
     assert published_for(curve).empty
-    assert compare_with_published(curve, collect_settings()).empty
+    assert compare_with_published(curve, settings_like()).empty
 
 
 @pytest.mark.parametrize("dataset", MAIN)
 def test_what_can_be_compared_is(dataset: str) -> None:
     assert obstacle(curve_like(BASE_32, dataset)) == ""
-    assert len(compare_with_published(curve_like(BASE_32, dataset), collect_settings())) == 14
+    assert len(compare_with_published(curve_like(BASE_32, dataset), settings_like())) == 14
 
 
 def test_things_needs_the_subset_of_the_paper() -> None:
@@ -200,7 +200,7 @@ def test_ours_and_theirs_stand_side_by_side() -> None:
         frame.loc["layer_3", ["ci_low", "ci_high"]] = np.nan
         return frame.reset_index(drop=True)
 
-    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), collect_settings()).set_index("layer")
+    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), settings_like()).set_index("layer")
     first, last = table.loc["layer_0"], table.loc["projection"]
     assert (first["ours"], first["published"]) == (0.57, 0.54903)
     assert first["difference"] == pytest.approx(0.02097)
@@ -215,7 +215,7 @@ def test_ours_and_theirs_stand_side_by_side() -> None:
 @pytest.mark.parametrize(("low", "high", "inside"), [(0.681, 0.7, True), (0.6, 0.681, True), (0.6811, 0.7, False)])
 def test_the_ends_of_an_interval_are_inside(low: float, high: float, inside: bool) -> None:
     curve = curve_like("lpips", "nights", label="lpips-alex", edit=lambda f: f.assign(ci_low=low, ci_high=high))
-    assert compare_with_published(curve, collect_settings())["inside"].tolist() == [inside]
+    assert compare_with_published(curve, settings_like())["inside"].tolist() == [inside]
 
 
 def test_every_metric_and_distance_that_both_have_is_compared_and_no_other() -> None:
@@ -223,7 +223,7 @@ def test_every_metric_and_distance_that_both_have_is_compared_and_no_other() -> 
         parts = [frame, frame.assign(metric="kendall"), frame.assign(subset="distortion_07", value=0.9)]
         return pd.concat(parts, ignore_index=True)
 
-    table = compare_with_published(curve_like(BASE_16, "tid2013", 0.002, edit=measured), collect_settings())
+    table = compare_with_published(curve_like(BASE_16, "tid2013", 0.002, edit=measured), settings_like())
     assert table.groupby(["distance", "metric"]).size().to_dict() == {
         **{(distance, metric): 14 for distance in ("cosine", "euclidean") for metric in ("pearson", "spearman")},
         ("normalized_euclidean", "spearman"): 14,
@@ -236,7 +236,7 @@ def test_scores_that_are_missing_give_no_difference() -> None:
     def measured(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(**{name: frame[name].where(frame["layer"] != "layer_2") for name in ("value", "ci_low")})
 
-    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), collect_settings()).set_index("layer")
+    table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), settings_like()).set_index("layer")
     assert np.isnan(table.loc["layer_2", "difference"])
     assert pd.isna(table.loc["layer_2", "inside"])
     assert table["difference"].count() == 13
@@ -279,18 +279,18 @@ def test_nothing_else_is_odd() -> None:
 
 
 def test_the_note_of_a_row_holds_its_oddity() -> None:
-    table = compare_with_published(curve_like(BIOMED, "things"), collect_settings()).set_index("layer")
+    table = compare_with_published(curve_like(BIOMED, "things"), settings_like()).set_index("layer")
     assert "cannot come from the released script" in table.loc["projection", "note"]
     assert "released script" not in table.loc["layer_12", "note"]
     vgg = curve_like("lpips", "tid2013", label="lpips-vgg")
-    assert "0.6696" in compare_with_published(vgg, collect_settings())["note"].iloc[0]
+    assert "0.6696" in compare_with_published(vgg, settings_like())["note"].iloc[0]
 
 
 def test_a_whole_run_of_the_paper_needs_no_note() -> None:
-    settings = collect_settings(precision="fp32", resize="checkpoint", limit=None)
+    settings = settings_like(precision="fp32", resize="checkpoint", limit=None)
     for dataset in ("tid2013", "nights"):
         assert caveats(curve_like(BASE_32, dataset), settings) == []
-    assert caveats(curve_like("pixels", "nights"), collect_settings(precision="fp32", resize=224)) == []
+    assert caveats(curve_like("pixels", "nights"), settings_like(precision="fp32", resize=224)) == []
 
 
 @pytest.mark.parametrize(
@@ -304,13 +304,13 @@ def test_a_whole_run_of_the_paper_needs_no_note() -> None:
 )
 def test_what_else_differs_is_said(label: str, edit: Edit | None, settings: dict[str, object], words: str) -> None:
     curve = curve_like(BASE_32, "nights", label=label, edit=edit)
-    [note] = caveats(curve, collect_settings(**settings))
+    [note] = caveats(curve, settings_like(**settings))
     assert words in note
-    assert compare_with_published(curve, collect_settings(**settings))["note"].tolist() == [note] * 14
+    assert compare_with_published(curve, settings_like(**settings))["note"].tolist() == [note] * 14
 
 
 def test_things_is_said_to_need_a_paired_comparison() -> None:
-    [note] = caveats(curve_like(BASE_32, "things"), collect_settings())
+    [note] = caveats(curve_like(BASE_32, "things"), settings_like())
     assert "1 to 2 points" in note
 
 
@@ -319,9 +319,9 @@ def test_channel_means_fitted_on_more_than_testset1_are_said() -> None:
         return pd.concat([frame, frame.assign(subset="validationset", n=453_642)], ignore_index=True)
 
     curve = curve_like(BASE_32, "things", edit=both)
-    notes = caveats(curve, collect_settings())
+    notes = caveats(curve, settings_like())
     assert "channel means are fitted on testset1 and validationset together, theirs on testset1" in notes
-    assert set(compare_with_published(curve, collect_settings())["n"]) == {15_640}
+    assert set(compare_with_published(curve, settings_like())["n"]) == {15_640}
 
 
 # --- The command ----------------------------------------------------------------------------------------------------

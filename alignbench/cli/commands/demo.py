@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from alignbench.measurement.sources import ReadyTower
+    from alignbench.extraction.features import ReadyTower
 
 _MODEL: Final = "shapes-clip"
 _LEVEL: Final = "shapes-high"
@@ -65,14 +65,14 @@ def _transforms(output: Path) -> None:
     from alignbench.cli.progress import ConsoleListener
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.run import run_cell
-    from alignbench.measurement.sources import ready_tower
+    from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
     from alignbench.transforms.evaluation.folder import read_evaluation
     from alignbench.transforms.learning.folder import read_ceiling
 
     check_writable(output)
-    ready = ready_tower(_MODEL, view="cls", batch_size=_BATCH)
+    ready = load_ready_tower(TowerRequest(_MODEL, "cls", batch_size=_BATCH))
     ceiling = _learn(ready, output, "global", ("all",))
     aligned = _learn(ready, output, "glocal", ("projection",)) / "projection.safetensors"
     judged = _judge(ready, output, aligned)
@@ -96,9 +96,7 @@ def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, .
     recipe = Recipe(objective, triplets=1024, images=256, learning_rate=5e-3, epochs=40, fewest_epochs=10, patience=8)
     job = LearningConfig(_LEVEL, subsets=("test",), layers=layers, recipe=recipe)
     with LearningProgress() as listener:
-        return learn_transforms(
-            job, ready.tower, ready.label, ready.reading, output, draw=draw_ceiling, listener=listener
-        )[0]
+        return learn_transforms(job, ready, output, draw=draw_ceiling, listener=listener)[0]
 
 
 def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
@@ -123,10 +121,8 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
         return run_evaluation(
             choice,
             evidence,
-            ready.tower,
-            ready.label,
+            ready,
             layer,
-            ready.reading,
             output,
             draw=draw_similarities,
             listener=listener,

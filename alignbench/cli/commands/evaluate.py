@@ -71,7 +71,7 @@ def evaluate(
     """
     from alignbench.cli.console import print_status, print_table
     from alignbench.cli.progress import LearningProgress
-    from alignbench.measurement.sources import ready_tower
+    from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.report.figures.similarity import draw_similarities
     from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
@@ -93,26 +93,24 @@ def evaluate(
     evidence = evidence if dataset == _NONE else _with_triplets(evidence, dataset, data_root, names_in(subset), limit)
     evidence.check()
     check_writable(output)
-    ready = ready_tower(
+    request = TowerRequest(
         model,
-        view=view,
-        random_init=random_init,
-        seed=seed,
-        precision=precision,
-        accelerator=accelerator,
-        batch_size=parse_batch_size(batch_size),
-        workers=loader_workers,
-        notice=print_status,
+        view,
+        random_init,
+        seed,
+        precision,
+        accelerator,
+        parse_batch_size(batch_size),
+        loader_workers,
     )
+    ready = load_ready_tower(request, notice=print_status)
     layer = transformed_layer(ready.tower, choice, Use(model, view, random_init, force))
     with LearningProgress() as listener:
         folder, there = run_evaluation(
             choice,
             evidence,
-            ready.tower,
-            ready.label,
+            ready,
             layer,
-            ready.reading,
             output,
             draw=draw_similarities,
             seed=seed,

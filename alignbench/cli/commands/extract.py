@@ -50,31 +50,28 @@ def extract(
     from alignbench.cli.progress import ImageProgress
     from alignbench.extraction.feature_extraction import features_into
     from alignbench.extraction.features import chosen_layers
-    from alignbench.measurement.sources import ready_tower
+    from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.models.layer_names import counted_layers
 
     parse_batch_size(batch_size)
-    ready = ready_tower(
+    request = TowerRequest(
         model,
-        random_init=random_init,
-        seed=seed,
-        protocol="paper" if normalize else "corrected",
-        view=tokens,
-        precision=precision,
-        accelerator=accelerator,
-        batch_size=parse_batch_size(batch_size),
-        workers=loader_workers,
-        notice=print_status,
+        tokens,
+        random_init,
+        seed,
+        precision,
+        accelerator,
+        parse_batch_size(batch_size),
+        loader_workers,
     )
+    ready = load_ready_tower(request, "paper" if normalize else "corrected", notice=print_status)
     chosen = chosen_layers(ready.tower, names_in(layers))
     progress = ImageProgress()
     print_status(
         f"{ready.label}: {len(pictures.names):,} images, {counted_layers(len(chosen))}, {ready.reading.device}"
     )
     try:
-        there = features_into(
-            output, ready.tower, ready.label, pictures, chosen, ready.reading, progress.started, progress.advanced
-        )
+        there = features_into(output, ready, pictures, chosen, progress.started, progress.advanced)
     finally:
         progress.finished()
     if there:

@@ -73,7 +73,7 @@ def learn(
     """
     from alignbench.cli.console import print_status, print_table
     from alignbench.cli.progress import LearningProgress
-    from alignbench.measurement.sources import ready_tower
+    from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.results.folders import check_writable
     from alignbench.transforms.learning.folder import read_ceiling
@@ -114,23 +114,21 @@ def learn(
 
     tracker = tracker_for(wandb)
     check_writable(output)
-    ready = ready_tower(
+    request = TowerRequest(
         model,
-        view=tokens,
-        random_init=random_init,
-        seed=seed,
-        precision=precision,
-        accelerator=accelerator,
-        batch_size=parse_batch_size(batch_size),
-        workers=loader_workers,
-        notice=print_status,
+        tokens,
+        random_init,
+        seed,
+        precision,
+        accelerator,
+        parse_batch_size(batch_size),
+        loader_workers,
     )
+    ready = load_ready_tower(request, notice=print_status)
     with LearningProgress() as listener:
         folder, there = learn_transforms(
             job,
-            ready.tower,
-            ready.label,
-            ready.reading,
+            ready,
             output,
             draw=draw_ceiling,
             overwrite=overwrite,

@@ -184,7 +184,7 @@ class Charts:
             for kind, rows in drawn:
                 if key in rows:
                     name = f"{common['name']}, {aligned_by(rows[key])}" if kind == "aligned" else common["name"]
-                    swatch = swatch_of(look[key], kind)
+                    swatch = draw_swatch(look[key], kind)
                     place = self._place(panel, key, kind, rows[key])
                     lines.append(common | {"name": name, "curve": place, "look": asdict(swatch)})
         ceiling = asdict(panel.ceiling) if panel.ceiling else None
@@ -211,7 +211,7 @@ class Charts:
         for panel in panels:
             for key in panel.lines:
                 found = groups["Models" if self.is_tower(key) else "Baselines"]
-                swatch = swatch_of(look[key], self._kinds[key])
+                swatch = draw_swatch(look[key], self._kinds[key])
                 apart = bool(group) and self.is_tower(key)
                 toggle = Toggle(
                     self.keys(panel, key, group)[0],
@@ -229,7 +229,7 @@ class Charts:
             for key in panel.lines:
                 if not self.is_tower(key) or key.distance in toggles:
                     continue
-                swatch = replace(swatch_of(look[key], "tower"), symbol="")
+                swatch = replace(draw_swatch(look[key], "tower"), symbol="")
                 on = bool(group) or key.distance in self.at_first
                 toggles[key.distance] = Toggle(
                     self.keys(panel, key, group)[1],
@@ -246,7 +246,7 @@ class Charts:
             yield from (kind for kind, what in there.items() if what)
 
 
-def swatch_of(look: Look, kind: str) -> Swatch:
+def draw_swatch(look: Look, kind: str) -> Swatch:
     """A line's look in the terms of the page; plain dashes are those of published curves."""
     dash = _PUBLISHED if kind == "published" else _DASHES.get(str(look.dashes), _OTHER_DASHES)
     symbol = {"tower": _SYMBOLS[look.marker], "aligned": "star"}.get(kind, "")

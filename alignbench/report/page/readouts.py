@@ -12,7 +12,7 @@ import pandas as pd
 
 from alignbench.models.layer_names import IMAGE, PROJECTION
 from alignbench.report.page.charts import Section, Swatch, Toggle, points
-from alignbench.report.page.tables import NONE, Score, number, score_of
+from alignbench.report.page.tables import NONE, Score, number, read_score
 from alignbench.report.page.transforms import LearnedFolder
 from alignbench.results.layer_curve import is_simulated
 
@@ -162,8 +162,8 @@ def _row(folder: LearnedFolder) -> ReadoutRow:
         f"{best['depth']:.1f}",
         number(best["before"]),
         number(best["after"]),
-        score_of(best, "difference", "+"),
-        (score_of(last.iloc[0], "before"), score_of(last.iloc[0], "after")) if len(last) else (nothing, nothing),
+        read_score(best, "difference", "+"),
+        (read_score(last.iloc[0], "before"), read_score(last.iloc[0], "after")) if len(last) else (nothing, nothing),
         number(frame["noise_ceiling"].max()),
         f"{int(frame['n'].max()):,}",
     )

@@ -232,7 +232,7 @@ def number(value: float, sign: str = "") -> str:
     return f"{value:{sign}.3f}" if math.isfinite(value) else NONE
 
 
-def score_of(row: pd.Series, name: str, sign: str = "") -> Score:
+def read_score(row: pd.Series, name: str, sign: str = "") -> Score:
     """A number and its interval, from the columns NAME, NAME_low and NAME_high of a row."""
     value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
     ends = f"{low:{sign}.3f} .. {high:{sign}.3f}" if math.isfinite(low) and math.isfinite(high) else ""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.models.layer_names import PROJECTION
-from alignbench.report.page.tables import Score, score_of
+from alignbench.report.page.tables import Score, read_score
 from alignbench.results.layer_curve import is_simulated
 from alignbench.transforms.evaluation.folder import FIGURE, find_evaluated, read_evaluation
 from alignbench.transforms.learning.folder import find_learned, read_ceiling, read_record
@@ -204,9 +204,9 @@ def _cost_row(row: pd.Series) -> CostRow:
         row["task"] == _CHOICES and is_simulated(row["data"]),
         row["measure"],
         row["better"],
-        score_of(row, "before"),
-        score_of(row, "after"),
-        score_of(row, "difference", "+"),
+        read_score(row, "before"),
+        read_score(row, "after"),
+        read_score(row, "difference", "+"),
         row["reference"],
         f"{int(row['n']):,}",
         row["sample"],

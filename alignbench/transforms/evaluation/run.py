@@ -17,8 +17,8 @@ from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
-from alignbench.extraction.features import Reading, extract_features
-from alignbench.models.towers import Layer, Tower
+from alignbench.extraction.features import ReadyTower, extract_features
+from alignbench.models.towers import Layer
 from alignbench.results.folders import slugify
 from alignbench.results.run_folder import run_hash
 from alignbench.transforms.evaluation.folder import Evaluated, Row, is_evaluated, write_evaluated
@@ -191,10 +191,8 @@ def _matrices(before: Floats, after: Floats) -> dict[str, Floats]:
 def run_evaluation(
     chosen: NamedTransform,
     evidence: Evidence,
-    tower: Tower,
-    label: str,
+    ready: ReadyTower,
     layer: Layer,
-    reading: Reading,
     output: Path,
     *,
     draw: Callable[[Evaluated, Path], None],
@@ -207,10 +205,8 @@ def run_evaluation(
     Args:
         chosen: The transform.
         evidence: What to judge it on.
-        tower: The model, loaded under the `corrected` protocol.
-        label: What it is called.
+        ready: The model, and how it is read.
         layer: Whose features the transform takes.
-        reading: How they are read.
         output: Folder of such folders.
         draw: Writes the figure of similarities into a folder.
         seed: Seed of resampling.
@@ -225,17 +221,17 @@ def run_evaluation(
     """
     evidence.check()
     digest = cast("Callable[[ImageSource], str]", cache(digest_of_images))
-    settings = _settings(chosen, evidence, tower, label, layer, reading, seed, digest)
-    folder = output / f"{slugify(f'{label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
+    settings = _settings(chosen, evidence, ready, layer, digest) | {"seed": seed}
+    folder = output / f"{slugify(f'{ready.label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
     if is_evaluated(folder) and not overwrite:
         return folder, True
 
     heard = listener or LearningListener()
     count = sum(len(images.names) for images in evidence.pictures)
-    heard.planned(f"{count:,} images, {layer.name}, {reading.device}", count)
+    heard.planned(f"{count:,} images, {layer.name}, {ready.reading.device}", count)
 
     def features(images: ImageSource) -> Floats:
-        found = extract_features(tower, images, [layer], reading, advanced=heard.embedded)
+        found = extract_features(ready.tower, images, [layer], ready.reading, advanced=heard.embedded)
         return found[layer.name].astype(np.float64)
 
     found = evaluate(chosen, evidence, features, seed, digest)
@@ -247,22 +243,19 @@ def run_evaluation(
 def _settings(
     chosen: NamedTransform,
     evidence: Evidence,
-    tower: Tower,
-    label: str,
+    ready: ReadyTower,
     layer: Layer,
-    reading: Reading,
-    seed: int,
     digest: Callable[[ImageSource], str],
 ) -> dict[str, Any]:
     """Everything that can change a number."""
     judgments, labelled = evidence.judgments, evidence.labelled
     return {
-        "model": label,
-        "model_fingerprint": tower.fingerprint,
+        "model": ready.label,
+        "model_fingerprint": ready.tower.fingerprint,
         "transform": chosen.settings() | {"provenance": _digest(json.dumps(dict(chosen.transform.provenance)))},
         "layer": layer.name,
-        "tokens": reading.view,
-        "precision": reading.precision,
+        "tokens": ready.reading.view,
+        "precision": ready.reading.precision,
         "dataset": evidence.dataset,
         "data_fingerprint": None if judgments is None else judgments.fingerprint(judgments.images.identities()),
         "similarity": evidence.similarity,
@@ -273,7 +266,6 @@ def _settings(
         ],
         "local": None if evidence.local is None else digest(evidence.local[1]),
         "labelled": None if labelled is None else [digest(labelled.images), labelled.labels.tolist()],
-        "seed": seed,
     }
 
 

@@ -21,9 +21,8 @@ from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
-from alignbench.extraction.features import Reading, chosen_layers
+from alignbench.extraction.features import Reading, ReadyTower, chosen_layers
 from alignbench.models.layer_names import counted_layers
-from alignbench.models.towers import Tower
 from alignbench.transforms.evaluation.odd_one_out import KINDS, to_triplets
 from alignbench.transforms.learning.folder import is_learned, learned_name, write_learned
 from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
@@ -92,9 +91,7 @@ class LearningConfig:
 
 def learn_transforms(
     job: LearningConfig,
-    tower: Tower,
-    label: str,
-    reading: Reading,
+    ready: ReadyTower,
     output: Path,
     *,
     draw: Callable[[pd.DataFrame, Path], None],
@@ -105,9 +102,7 @@ def learn_transforms(
 
     Args:
         job: What.
-        tower: The model, loaded under the `corrected` protocol.
-        label: What it is called.
-        reading: How its features are read; one token must be left (`cls` or `mean`, or the projection alone).
+        ready: The model; of its view one token must be left (`cls` or `mean`, or the projection alone).
         output: Folder of such folders.
         draw: Writes the figure of the ceiling into a folder.
         overwrite: Whether to do it again.
@@ -123,7 +118,7 @@ def learn_transforms(
     """
     listener, start = listener or LearningListener(), time.perf_counter()
     job = job.checked()
-    recipe = job.recipe
+    recipe, tower, reading = job.recipe, ready.tower, ready.reading
     layers = chosen_layers(tower, job.layers)
     if reading.view == "all" and any(layer.tokens > 1 for layer in layers):
         raise UsageError("a transform takes one vector a picture: use --tokens cls or mean, or the projection alone")
@@ -136,8 +131,8 @@ def learn_transforms(
     if local is not None:
         check_images(len(local.names))
     identities = judgments.images.identities()
-    settings = _settings(job, recipe, label, tower, reading, judgments, identities, local)
-    folder = output / learned_name(label, job.dataset, settings)
+    settings = _settings(job, ready, judgments, identities, local)
+    folder = output / learned_name(ready.label, job.dataset, settings)
     if is_learned(folder) and not overwrite:
         return folder, True
     count = objects + (0 if local is None else len(local.names))
@@ -205,26 +200,23 @@ def _judgments(job: LearningConfig) -> tuple[DataSet, Judgments]:
 
 def _settings(
     job: LearningConfig,
-    recipe: Recipe,
-    label: str,
-    tower: Tower,
-    reading: Reading,
+    ready: ReadyTower,
     judgments: Judgments,
     identities: Sequence[str],
     local: ImageSource | None,
 ) -> dict[str, Any]:
     """Everything that can change a number."""
     return {
-        "model": label,
-        "model_fingerprint": tower.fingerprint,
+        "model": ready.label,
+        "model_fingerprint": ready.tower.fingerprint,
         "dataset": job.dataset,
         "subset": [subset.name for subset in judgments.subsets],
         "limit": job.limit,
         "data_fingerprint": judgments.fingerprint(identities),
-        "layers": [layer.name for layer in chosen_layers(tower, job.layers)],
-        "tokens": reading.view,
-        "precision": reading.precision,
-        "recipe": asdict(recipe),
+        "layers": [layer.name for layer in chosen_layers(ready.tower, job.layers)],
+        "tokens": ready.reading.view,
+        "precision": ready.reading.precision,
+        "recipe": asdict(job.recipe),
         "folds": job.folds,
         "local_images": None if local is None else digest_of_images(local),
         "similarity": job.similarity,

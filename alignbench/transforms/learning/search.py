@@ -85,7 +85,7 @@ def search(
     while len(tried := _ended(study)) < trials:
         study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(tried))
         if not tried and not study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.WAITING]):
-            study.enqueue_trial(_of(base))
+            study.enqueue_trial(_to_parameters(base))
         study.optimize(objective, n_trials=1, catch=(AlignbenchError,), callbacks=[heard])
     if not any(one.loss is not None for one in tried):
         raise AlignbenchError(
@@ -133,7 +133,7 @@ def _proposed(trial: OptunaTrial, objective: str) -> dict[str, Any]:
     return found
 
 
-def _of(recipe: Recipe) -> dict[str, Any]:
+def _to_parameters(recipe: Recipe) -> dict[str, Any]:
     found: dict[str, Any] = {
         "lam": min(max(recipe.lam, 1e-5), 10.0),
         "learning_rate": min(max(recipe.learning_rate, 1e-4), 1e-2),

@@ -16,7 +16,7 @@ from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError
-from alignbench.extraction.features import Reading
+from alignbench.extraction.features import Reading, ReadyTower
 from alignbench.transforms.evaluation import run as evaluation_job
 from alignbench.transforms.evaluation.folder import (
     Evaluated,
@@ -48,10 +48,8 @@ def judge(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         tower: Any = SimpleNamespace(fingerprint="f")
         layer: Any = SimpleNamespace(name="projection")
         options = {"draw": draw} | options
-        reading = Reading("cls", "fp32", "cpu", 16, 0)
-        return run_evaluation(
-            chosen or transform(), evidence, tower, "hub:my/clip", layer, reading, tmp_path / "judged", **options
-        )
+        ready = ReadyTower(tower, "hub:my/clip", Reading("cls", "fp32", "cpu", 16, 0))
+        return run_evaluation(chosen or transform(), evidence, ready, layer, tmp_path / "judged", **options)
 
     judged.passes = 0  # type: ignore[attr-defined]
     monkeypatch.setattr(evaluation_job, "extract_features", extract)
