@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
             run = measured(model, "things", things, cache, given, Watch(), subsets=("all",))
             path = "matrix products" if run.record.execution["matrix_products"] else "pair by pair"
             extract, bare_seconds = run.record.timing["extract"], run.record.images / rates[model]
-            print(f"| {model} | {run.details['pairs']:,} | {path} | {extract:.1f} | {bare_seconds:.1f} |", flush=True)
+            print(f"| {model} | {run.record.pairs:,} | {path} | {extract:.1f} | {bare_seconds:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

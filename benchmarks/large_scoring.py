@@ -119,7 +119,8 @@ def main() -> None:
         del judgments, stimuli
         other = replace(run, distances={name: values[:, ::-1] for name, values in distances.items()})
         if given.compare:
-            second = write_run(replace(other, settings=settings | {"limit": 0}), folder.parent, lambda *_: None)
+            record = RunRecord.from_json(told | {"settings": settings | {"limit": 0}})
+            second = write_run(replace(other, record=record), folder.parent, lambda *_: None)
         del run, other, distances
         with stage("reading back"):
             stored = StoredRun(folder)

@@ -265,7 +265,7 @@ def test_a_failure_while_overwriting_leaves_the_old_run(runs: dict[str, Run], tm
 def test_a_finished_run_is_left_as_it_is(runs: dict[str, Run], tmp_path: Path) -> None:
     folder = write_run(runs["pixels"], tmp_path, draw_nothing)
     before = contents(folder)
-    other = replace(runs["pixels"], details=runs["pixels"].details | {"note": "later"})
+    other = replace(runs["pixels"], record=replace(runs["pixels"].record, observers="later"))
     assert write_run(other, tmp_path, draw_nothing) == folder
     assert contents(folder) == before
 
@@ -273,11 +273,11 @@ def test_a_finished_run_is_left_as_it_is(runs: dict[str, Run], tmp_path: Path) -
 def test_overwrite_replaces_a_finished_run(runs: dict[str, Run], tmp_path: Path) -> None:
     folder = write_run(runs["pixels"], tmp_path, draw_nothing)
     (folder / "left over.txt").write_text("from before")
-    other = replace(runs["pixels"], details=runs["pixels"].details | {"note": "later"})
+    other = replace(runs["pixels"], record=replace(runs["pixels"].record, observers="later"))
     assert write_run(other, tmp_path, draw_nothing, overwrite=True) == folder
     assert list(tmp_path.iterdir()) == [folder]
     assert set(contents(folder)) == FILES
-    assert json.loads((folder / "run.json").read_text())["note"] == "later"
+    assert json.loads((folder / "run.json").read_text())["observers"] == "later"
 
 
 # --- Reading --------------------------------------------------------------------------------------------------------

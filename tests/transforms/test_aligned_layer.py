@@ -32,7 +32,7 @@ from alignbench.results.stored_run import StoredRun
 from alignbench.study.alignment_factor import compare_alignment
 from alignbench.study.comparison import compare
 from alignbench.study.factors import compare_factors
-from alignbench.study.levels import panels_of
+from alignbench.study.levels import build_panels
 from alignbench.study.study import read_study
 from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
 from alignbench.transforms import AffineTransform
@@ -433,7 +433,7 @@ def test_a_study_takes_the_plain_layers_once(aligned: Aligned) -> None:
     assert {group.labels()[0] for group in study.groups} == {"clip"}
     alone, _ = read_study([aligned.turned])
     assert [run.trained for run in alone.runs] == [True], "there is no other run of the plain layers"
-    both = [panels_of(one)["low"].curves for one in (study, alone)]
+    both = [build_panels(one)["low"].curves for one in (study, alone)]
     assert both[0].keys() == both[1].keys() == {("clip", name) for name in NAMES}
     for key in both[0]:
         np.testing.assert_array_equal(both[0][key].scores, both[1][key].scores)

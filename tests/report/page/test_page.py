@@ -20,7 +20,7 @@ from alignbench.cli.main import main
 from alignbench.errors import AlignbenchError
 from alignbench.report.page.page import study_page, write_page
 from alignbench.results.stored_run import StoredRun
-from alignbench.study.factors import Factor, Option
+from alignbench.study.factors import Factor, FactorOption
 from alignbench.study.findings import Finding
 from alignbench.study.study import Study, read_study
 from pages import Opened, Parsed, chromium, words
@@ -74,7 +74,7 @@ def architecture() -> Factor:
     return Factor(
         "architecture",
         "Does alignment change with the size of the patches?",
-        (Option(BASE_16, "base-16"), Option(BASE_32, "base-32")),
+        (FactorOption(BASE_16, "base-16"), FactorOption(BASE_32, "base-32")),
         pd.DataFrame({"factor": ["patch size"], "base-16": ["16 px"], "base-32": ["32 px"]}),
         pd.DataFrame(differences),
         ("Intervals are over stimuli, not trained models.", "There is one checkpoint for each option."),
@@ -178,7 +178,7 @@ def test_a_factor_shows_its_options_their_twins_and_all_baselines(study: Study) 
 
 
 def test_distances_that_are_compared_have_boxes_of_their_own(study: Study) -> None:
-    options = tuple(Option(name, name) for name in (MAIN, COSINE))
+    options = tuple(FactorOption(name, name) for name in (MAIN, COSINE))
     rows = [
         difference("nights", "projection", 0.1, 0.05, 0.15)
         | {"first": f"{label}, {MAIN}", "second": f"{label}, {COSINE}", "distance": f"{MAIN} / {COSINE}"}

@@ -14,7 +14,7 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.transforms.evaluation.leakage import judged_triplets, sample_of_images, sample_of_matrix
 from alignbench.transforms.evaluation.odd_one_out import to_triplets
-from alignbench.transforms.learning.run import digest_of_images
+from alignbench.transforms.learning.inputs import digest_of_images
 from judged_transforms import matrix_of, told, transform
 
 
