@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,16 +148,25 @@ def test_a_module_is_small_and_says_what_it_is_for(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= MOST_LINES, "two subjects in one file?"
     assert ast.get_docstring(tree_of(path)), "it does not say what it is for"
-    for node in ast.walk(tree_of(path)):
-        is_definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if is_definition and node in tree_of_public(tree_of(path), node):
-            assert ast.get_docstring(node), f"{node.name} has no docstring"
+    for node in public_definitions(tree_of(path)):
+        assert ast.get_docstring(node), f"{node.name} has no docstring"
 
 
-def tree_of_public(module: ast.Module, node: ast.AST) -> list[ast.AST]:
-    """The node, if it is a public definition at the top of its module."""
-    names = {each.name for each in module.body if isinstance(each, ast.FunctionDef | ast.ClassDef)}
-    return [node] if getattr(node, "name", "_").strip("_") in names and not node.name.startswith("_") else []  # type: ignore[attr-defined]
+def public_definitions(node: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    """Public functions and classes of a module, and public methods of these; `Attributes` tells of a protocol's."""
+    for each in node.body:
+        is_definition = isinstance(each, ast.FunctionDef | ast.ClassDef) and not each.name.startswith("_")
+        if is_definition and ast.unparse(each.body[-1]) != "...":
+            yield each
+            if isinstance(each, ast.ClassDef):
+                yield from public_definitions(each)
+
+
+def test_no_two_classes_have_one_name() -> None:
+    names = Counter(
+        each.name.lstrip("_") for path in MODULES for each in tree_of(path).body if isinstance(each, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_every_module_has_its_test_file_or_a_reason() -> None:

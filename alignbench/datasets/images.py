@@ -131,14 +131,14 @@ class FileImages:
         with _threads() as pool:
             return self._broken(list(pool.map(self._look, self.names)))
 
-    def _broken(self, looks: list[_Look]) -> list[str]:
+    def _broken(self, looks: list[_CheckedImage]) -> list[str]:
         return [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
 
-    def _full_identity(self, name: str, look: _Look) -> str:
+    def _full_identity(self, name: str, look: _CheckedImage) -> str:
         with open(self.root / name, "rb") as file:
             return f"{look.identity}/{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
-    def _look(self, name: str) -> _Look:
+    def _look(self, name: str) -> _CheckedImage:
         path = self.root / name
         try:
             with open(path, "rb") as file:
@@ -146,14 +146,14 @@ class FileImages:
                 file.seek(0)
                 fault = _fault(file)
         except FileNotFoundError:
-            return _Look("", "missing")
+            return _CheckedImage("", "missing")
         except OSError as error:
-            return _Look("", error.strerror or "unreadable")
-        return _Look(identity, fault)
+            return _CheckedImage("", error.strerror or "unreadable")
+        return _CheckedImage(identity, fault)
 
 
 @dataclass(frozen=True)
-class _Look:
+class _CheckedImage:
     identity: str
     fault: str
 

@@ -26,7 +26,7 @@ _TRUE, _FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 
 
 @dataclass(frozen=True)
-class _Row:
+class _TripletRow:
     id: str
     paths: tuple[str, str, str]  # reference, left, right
     right: bool
@@ -79,13 +79,13 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     ).used()
 
 
-def _calibration(rows: list[_Row]) -> Indices:
+def _calibration(rows: list[_TripletRow]) -> Indices:
     trusted = np.array([i for i in _select_rows("train", rows) if rows[i].votes >= _FEWEST_VOTES], dtype=np.int64)
     count = min(_CALIBRATION, len(trusted))
     return np.sort(np.random.default_rng(0).choice(trusted, count, replace=False))
 
 
-def _select_rows(subset: str, rows: list[_Row]) -> Indices:
+def _select_rows(subset: str, rows: list[_TripletRow]) -> Indices:
     split, _, half = subset.partition("-")
     kept = [
         index
@@ -95,7 +95,7 @@ def _select_rows(subset: str, rows: list[_Row]) -> Indices:
     return np.array(kept, dtype=np.int64)
 
 
-def _read_rows(path: Path) -> list[_Row]:
+def _read_rows(path: Path) -> list[_TripletRow]:
     if not path.is_file():
         raise DataError(f"{path} is missing: --data-root must name the folder that holds it")
     try:
@@ -112,7 +112,7 @@ def _read_rows(path: Path) -> list[_Row]:
     return rows
 
 
-def _parse(values: dict[str, str | None], where: str) -> _Row:
+def _parse(values: dict[str, str | None], where: str) -> _TripletRow:
     fields = {name: (values[name] or "").strip() for name in _COLUMNS}
     empty = [name for name in _COLUMNS if not fields[name]]
     if empty:
@@ -126,7 +126,7 @@ def _parse(values: dict[str, str | None], where: str) -> _Row:
     paths = (fields["ref_path"], fields["left_path"], fields["right_path"])
     if len(set(paths)) < 3:
         raise DataError(f"{where}: the triplet names an image twice: download it again")
-    return _Row(fields["id"], paths, flags["right_vote"], votes, fields["split"], flags["is_imagenet"])
+    return _TripletRow(fields["id"], paths, flags["right_vote"], votes, fields["split"], flags["is_imagenet"])
 
 
 def _flag(text: str, where: str) -> bool:

@@ -13,7 +13,7 @@ from alignbench import AlignbenchError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from baselines.perceptnet.training import Epoch, Training
+    from baselines.perceptnet.training import PerceptNetEpoch, Training
 
 _INTERRUPTED = 130
 app = typer.Typer(name="perceptnet", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -48,9 +48,9 @@ def train(
     from rich.console import Console
 
     from baselines.perceptnet.ratings import read_ratings, split_by_reference
-    from baselines.perceptnet.training import Recipe, Training
+    from baselines.perceptnet.training import PerceptNetRecipe, Training
 
-    recipe = Recipe(epochs, batch_size, lr, seed, holdout).checked()
+    recipe = PerceptNetRecipe(epochs, batch_size, lr, seed, holdout).checked()
     device = _device(accelerator)
     file = output or Path(f"perceptnet-{dataset}.safetensors")
     checkpoint = file.with_name(f"{file.name}.checkpoint")
@@ -116,7 +116,7 @@ def _follow(course: Training, checkpoint: Path, console: Console) -> None:
             bar.console.print(_told(epoch))
 
 
-def _told(epoch: Epoch) -> str:
+def _told(epoch: PerceptNetEpoch) -> str:
     if epoch.training is None:
         return f"untrained: held-out Pearson {epoch.held_out:.3f}"
     return f"epoch {epoch.number}: training {epoch.training:.3f}, held-out Pearson {epoch.held_out:.3f}"

@@ -32,7 +32,7 @@ _EVALUATED: Final = 16  # pairs at once where nothing is learned
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PerceptNetRecipe:
     """What settles the weights, beside the pairs.
 
     Attributes:
@@ -49,7 +49,7 @@ class Recipe:
     seed: int
     holdout: float
 
-    def checked(self) -> Recipe:
+    def checked(self) -> PerceptNetRecipe:
         """The recipe, if every number is in range.
 
         Raises:
@@ -69,7 +69,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class PerceptNetEpoch:
     """How well one epoch went.
 
     Attributes:
@@ -100,17 +100,17 @@ class Training:
     """
 
     def __init__(
-        self, recipe: Recipe, training: RatedPairs, held_out: RatedPairs, device: str, data: dict[str, str]
+        self, recipe: PerceptNetRecipe, training: RatedPairs, held_out: RatedPairs, device: str, data: dict[str, str]
     ) -> None:
         self.recipe, self.training, self.held_out, self.device, self.data = recipe, training, held_out, device, data
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.network = PerceptNet().to(device)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=recipe.rate)
-        self.history: list[Epoch] = []
+        self.history: list[PerceptNetEpoch] = []
         self.best: dict[str, Tensor] = {}
 
-    def run(self, checkpoint: Path, advanced: Callable[[int], None]) -> Iterator[Epoch]:
+    def run(self, checkpoint: Path, advanced: Callable[[int], None]) -> Iterator[PerceptNetEpoch]:
         """Train the epochs that are still to do, and hand out each one's record when its checkpoint is written.
 
         Args:
@@ -123,7 +123,7 @@ class Training:
         """
         for number in range(len(self.history), self.recipe.epochs + 1):
             learned = self._learn(number, advanced) if number else None
-            epoch = Epoch(number, learned, self._watch(number))
+            epoch = PerceptNetEpoch(number, learned, self._watch(number))
             if not self.history or epoch.held_out > self.best_epoch.held_out:
                 self.best = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
             self.history.append(epoch)
@@ -137,7 +137,7 @@ class Training:
         return (self.recipe.epochs - max(0, len(self.history) - 1)) * (len(self.training) // size * size)
 
     @property
-    def best_epoch(self) -> Epoch:
+    def best_epoch(self) -> PerceptNetEpoch:
         """The first epoch with the best held-out correlation."""
         return max(self.history, key=lambda epoch: epoch.held_out)
 
@@ -192,7 +192,7 @@ class Training:
         remedy = "delete it and start without --resume"
         try:
             state: dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
-            settings, history = state["settings"], [Epoch(**epoch) for epoch in state["history"]]
+            settings, history = state["settings"], [PerceptNetEpoch(**epoch) for epoch in state["history"]]
             for name, value in self._settings().items():
                 if settings[name] != value:
                     raise UsageError(f"{checkpoint} was made with {name} {settings[name]}, not {value}: {remedy}")

@@ -16,7 +16,7 @@ from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.provenance import provenance
 from alignbench.report.page.readouts import collect_readouts
-from alignbench.report.page.tables import Best, Differences, Plain, best_rows, difference_tables, plain
+from alignbench.report.page.tables import BestLayer, Differences, Plain, best_rows, difference_tables, plain
 from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, collect_costs
 from alignbench.report.panels import DEPTH, SIMULATED
 from alignbench.report.series import TWINS
@@ -47,7 +47,7 @@ class _BestTable:
     simulated: bool
     aligned: bool
     published: bool
-    rows: list[Best]
+    rows: list[BestLayer]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Aligned:
 
 
 @dataclass(frozen=True)
-class Best:
+class BestLayer:
     """A row of the table of best layers.
 
     Attributes:
@@ -108,12 +108,12 @@ class Differences:
 # ---------------------------------------------------------------------------------------------- best layers
 
 
-def best_rows(charts: Charts, panel: Panel) -> list[Best]:
+def best_rows(charts: Charts, panel: Panel) -> list[BestLayer]:
     """Best layer, its depth and the projection of each line of a panel."""
     return [_best(charts, panel, key) for key in panel.lines]
 
 
-def _best(charts: Charts, panel: Panel, key: Key) -> Best:
+def _best(charts: Charts, panel: Panel, key: Key) -> BestLayer:
     """Of several twins, each has its best layer."""
     rows, tower = panel.lines[key], charts.is_tower(key)
     last, blocks = rows[rows["layer"] == PROJECTION], select_rows(rows, is_block).dropna(subset="value")
@@ -123,7 +123,7 @@ def _best(charts: Charts, panel: Panel, key: Key) -> Best:
         if several
         else blocks.sort_values("value", kind="stable", ascending=False)[:1]
     )
-    return Best(
+    return BestLayer(
         charts.keys(panel, key),
         charts.name(panel, key),
         distance_name(key.distance) if tower else key.distance,

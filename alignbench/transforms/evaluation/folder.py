@@ -28,7 +28,7 @@ _TEXTS: Final = ("task", "data", "measure", "better", "reference", "sample")
 
 
 @dataclass(frozen=True)
-class Row:
+class EvaluationRow:
     """One measure, before and after.
 
     Attributes:
@@ -60,12 +60,12 @@ class Row:
 _ENDS: Final = ("before", "after", "difference")
 EVALUATION_COLUMNS: Final = tuple(
     name
-    for field in fields(Row)
+    for field in fields(EvaluationRow)
     for name in ((field.name, f"{field.name}_low", f"{field.name}_high") if field.name in _ENDS else (field.name,))
 )
 
 
-def evaluation_frame(rows: Sequence[Row]) -> pd.DataFrame:
+def evaluation_frame(rows: Sequence[EvaluationRow]) -> pd.DataFrame:
     """The rows of `evaluation.csv`."""
     table = []
     for row in rows:
@@ -90,7 +90,7 @@ class Evaluated:
         matrices: Cosine similarities of the same pictures, (n, n), by name: `before`, `after`, perhaps `people`.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[EvaluationRow, ...]
     title: str
     matrices: Mapping[str, Floats]
 

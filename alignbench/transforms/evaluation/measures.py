@@ -14,7 +14,7 @@ from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.statistics.bootstrap import CONFIDENCE, RESAMPLES, interval
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.evaluation.downstream import anomaly, few_shot
-from alignbench.transforms.evaluation.folder import Ends, Row
+from alignbench.transforms.evaluation.folder import Ends, EvaluationRow
 from alignbench.transforms.evaluation.odd_one_out import OddOneOut
 from alignbench.transforms.evaluation.similarity import (
     KERNELS,
@@ -39,26 +39,28 @@ def _single(value: float) -> Ends:
     return (value, _NAN, _NAN)
 
 
-def odd_one_out_rows(judged: OddOneOut, data: str, similarity: str, sample: str, entropy_before: float) -> list[Row]:
+def odd_one_out_rows(
+    judged: OddOneOut, data: str, similarity: str, sample: str, entropy_before: float
+) -> list[EvaluationRow]:
     """Choices, and how sure they are: the entropy of the softmax of dot products, in nats."""
     ceiling = "" if np.isnan(judged.ceiling) else f"noise ceiling {judged.ceiling:.4f}, "
     task, chance, n = "odd-one-out", f"{ceiling}chance 0.3333", judged.n
     accuracies = (judged.before, judged.after, judged.difference)
     entropies = (_single(entropy_before), _single(judged.entropy), _single(judged.entropy - entropy_before))
     return [
-        Row(task, data, f"accuracy ({similarity})", "higher", *accuracies, n, chance, sample),
-        Row(task, data, "entropy of the softmax", "", *entropies, n, "uniform 1.0986", sample),
+        EvaluationRow(task, data, f"accuracy ({similarity})", "higher", *accuracies, n, chance, sample),
+        EvaluationRow(task, data, "entropy of the softmax", "", *entropies, n, "uniform 1.0986", sample),
     ]
 
 
-def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, seed: int = 0) -> list[Row]:
+def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, seed: int = 0) -> list[EvaluationRow]:
     """Agreement with a human matrix, with intervals from resampled pictures (pairs of one picture left out).
 
     Args:
         matrix: What people said.
         before: Features of its pictures, (n, d).
         after: Likewise, (n, k).
-        sample: See `Row`.
+        sample: See `EvaluationRow`.
         seed: Seed of the bootstrap.
     """
     rows = []
@@ -72,7 +74,11 @@ def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, se
             values.append(values[1] - values[0])
             drawn = [resampled[:, place, 0], resampled[:, place, 1], resampled[:, place, 1] - resampled[:, place, 0]]
             one, two, gain = (_percentile(value, each) for value, each in zip(values, drawn, strict=True))
-            rows.append(Row("rsa", matrix.name, f"{name} ({kernel})", "higher", one, two, gain, len(human), "", sample))
+            rows.append(
+                EvaluationRow(
+                    "rsa", matrix.name, f"{name} ({kernel})", "higher", one, two, gain, len(human), "", sample
+                )
+            )
     return rows
 
 
@@ -100,14 +106,16 @@ def _percentile(value: float, drawn: Floats) -> Ends:
     return (value, float(low[0]), float(high[0]))
 
 
-def local_rows(transform: AffineTransform, features: Floats, data: str, sample: str, seed: int = 0) -> list[Row]:
+def local_rows(
+    transform: AffineTransform, features: Floats, data: str, sample: str, seed: int = 0
+) -> list[EvaluationRow]:
     """How far the neighbourhoods of pictures are kept.
 
     Args:
         transform: The transform.
         features: Features of the pictures, (m, d), as the model gives them.
         data: Their name.
-        sample: See `Row`.
+        sample: See `EvaluationRow`.
         seed: Draws the pictures of the divergence where there are many.
     """
     after = applied(transform, features)
@@ -129,11 +137,11 @@ def local_rows(transform: AffineTransform, features: Floats, data: str, sample: 
     rows = []
     for name, better, one, two, n in found:
         ends = (_single(one), _single(two), _single(two - one))
-        rows.append(Row("local structure", data, name, better, *ends, n, "before: unchanged", sample))
+        rows.append(EvaluationRow("local structure", data, name, better, *ends, n, "before: unchanged", sample))
     return rows
 
 
-def downstream_rows(before: Floats, after: Floats, labels: Indices, data: str, sample: str) -> list[Row]:
+def downstream_rows(before: Floats, after: Floats, labels: Indices, data: str, sample: str) -> list[EvaluationRow]:
     """Few-shot classification, with intervals over draws of the shots, and anomaly detection, over classes.
 
     Args:
@@ -141,7 +149,7 @@ def downstream_rows(before: Floats, after: Floats, labels: Indices, data: str, s
         after: Likewise, (n, k).
         labels: The class of each, (n,).
         data: Their name.
-        sample: See `Row`.
+        sample: See `EvaluationRow`.
     """
     shots = [few_shot(features, labels) for features in (before, after)]
     found = [anomaly(features, labels) for features in (before, after)]
@@ -154,7 +162,7 @@ def downstream_rows(before: Floats, after: Floats, labels: Indices, data: str, s
     rows = []
     for task, measure, (one, two), reference in told:
         ends = (_student(one), _student(two), _student(two - one))
-        rows.append(Row(task, data, measure, "higher", *ends, len(labels), reference, sample))
+        rows.append(EvaluationRow(task, data, measure, "higher", *ends, len(labels), reference, sample))
     return rows
 
 

@@ -21,7 +21,7 @@ from alignbench.extraction.features import ReadyTower, extract_features
 from alignbench.models.towers import Layer
 from alignbench.results.folders import slugify
 from alignbench.results.run_folder import run_hash
-from alignbench.transforms.evaluation.folder import Evaluated, Row, is_evaluated, write_evaluated
+from alignbench.transforms.evaluation.folder import Evaluated, EvaluationRow, is_evaluated, write_evaluated
 from alignbench.transforms.evaluation.leakage import judged_triplets, sample_of_images, sample_of_matrix
 from alignbench.transforms.evaluation.measures import applied, downstream_rows, local_rows, odd_one_out_rows, rsa_rows
 from alignbench.transforms.evaluation.odd_one_out import (
@@ -103,7 +103,7 @@ class Evidence:
 
 
 # Rows of the table; and whose similarities a figure may show, and these by name.
-_Part = tuple[list[Row], str, dict[str, Floats]]
+_Part = tuple[list[EvaluationRow], str, dict[str, Floats]]
 
 
 def evaluate(

@@ -101,7 +101,7 @@ def learn(
             accelerator,
             1,
             1,
-            [stopping, _Best()],
+            [stopping, _KeepBest()],
             max_epochs=recipe.epochs,
             min_epochs=min(recipe.fewest_epochs, recipe.epochs),
             gradient_clip_val=recipe.clip,
@@ -265,7 +265,7 @@ class TransformLearning(lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=self.recipe.learning_rate, momentum=_MOMENTUM)
 
 
-class _Best(Callback):
+class _KeepBest(Callback):
     """Keeps the weights of the epoch with the lowest held-out loss; the released code keeps the last."""
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:

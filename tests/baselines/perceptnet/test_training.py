@@ -18,7 +18,7 @@ from alignbench import ModelError
 from baselines.perceptnet.__main__ import main as perceptnet
 from baselines.perceptnet.network import PerceptNet
 from baselines.perceptnet.ratings import read_ratings, split_by_reference
-from baselines.perceptnet.training import Recipe, Training, correlation, write_whole
+from baselines.perceptnet.training import PerceptNetRecipe, Training, correlation, write_whole
 from perceptnet_weights import SHAPES, RunsCode, distance, loaded, photograph, refused, tensor, train
 
 # ------------------------------------------------------------------------------------------------ training
@@ -127,7 +127,7 @@ def test_the_best_epoch_is_kept(ratings_root: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Training, "_watch", lambda self, number: (0.1, 0.3, 0.7, 0.5, 0.7)[number])
     pairs, _ = read_ratings("tid2013", None, ratings_root)
     training, held_out = split_by_reference(pairs, 0.25, 0)
-    course = Training(Recipe(4, 6, 1e-3, 0, 0.25), training, held_out, "cpu", {})
+    course = Training(PerceptNetRecipe(4, 6, 1e-3, 0, 0.25), training, held_out, "cpu", {})
     states = [
         {name: value.clone() for name, value in course.network.state_dict().items()}
         for _ in course.run(tmp_path / "checkpoint", lambda pairs: None)

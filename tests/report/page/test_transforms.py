@@ -20,7 +20,7 @@ from alignbench.cli.main import main
 from alignbench.report.figures.readout import ceiling_figure
 from alignbench.report.page.readouts import collect_readouts
 from alignbench.report.page.transforms import read_transforms
-from alignbench.transforms.evaluation.folder import Evaluated, Row, write_evaluated
+from alignbench.transforms.evaluation.folder import Evaluated, EvaluationRow, write_evaluated
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
 from pages import Opened, Parsed, chromium, words
 from studies import Made, write_made
@@ -59,9 +59,11 @@ def write_learned(
     return folder
 
 
-def row(task: str, data: str, measure: str, sample: str, better: str = "higher", after: float = 0.6) -> Row:
+def row(task: str, data: str, measure: str, sample: str, better: str = "higher", after: float = 0.6) -> EvaluationRow:
     difference = (after - 0.5, after - 0.55, after - 0.45)
-    return Row(task, data, measure, better, (0.5, 0.45, 0.55), (after, NAN, NAN), difference, 1234, "chance", sample)
+    return EvaluationRow(
+        task, data, measure, better, (0.5, 0.45, 0.55), (after, NAN, NAN), difference, 1234, "chance", sample
+    )
 
 
 ROWS = (

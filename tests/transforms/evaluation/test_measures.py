@@ -18,7 +18,7 @@ from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation import downstream
 from alignbench.transforms.evaluation import measures as evaluation
 from alignbench.transforms.evaluation.downstream import anomaly, few_shot
-from alignbench.transforms.evaluation.folder import EVALUATION_COLUMNS, Row, evaluation_frame
+from alignbench.transforms.evaluation.folder import EVALUATION_COLUMNS, EvaluationRow, evaluation_frame
 from alignbench.transforms.evaluation.measures import applied, downstream_rows, local_rows, odd_one_out_rows, rsa_rows
 from alignbench.transforms.evaluation.odd_one_out import OddOneOut
 from alignbench.transforms.evaluation.similarity import (
@@ -45,7 +45,7 @@ def two_representations() -> tuple[Floats, Floats]:
     return x, x @ rng.normal(size=(16, 24)) + 0.5 * rng.normal(size=(40, 24))
 
 
-def by_measure(rows: list[Row]) -> dict[str, Row]:
+def by_measure(rows: list[EvaluationRow]) -> dict[str, EvaluationRow]:
     return {row.measure: row for row in rows}
 
 
@@ -229,7 +229,7 @@ def test_choices_are_held_against_the_ceiling_and_chance() -> None:
 
 
 def test_a_row_has_its_intervals_beside_it() -> None:
-    row = Row("rsa", "people", "pearson", "higher", (1, 2, 3), (4, 5, 6), (7, 8, 9), 10, "chance", "not seen")
+    row = EvaluationRow("rsa", "people", "pearson", "higher", (1, 2, 3), (4, 5, 6), (7, 8, 9), 10, "chance", "not seen")
     frame = evaluation_frame([row])
     assert tuple(frame.columns) == EVALUATION_COLUMNS
     names = [f"{name}{end}" for name in ("before", "after", "difference") for end in ("", "_low", "_high")]
