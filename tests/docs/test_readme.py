@@ -53,6 +53,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return places | dict.fromkeys((MODEL, "/models/my-clip"), "clip")
 
 
+@pytest.mark.slow
 def test_commands_run_in_order(
     world: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

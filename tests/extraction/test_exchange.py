@@ -31,7 +31,7 @@ def share_distances(rank: int, ranks: int, folder: Path, tower_folder: Path, gra
     save(folder, rank, found)
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_distances_do_not_depend_on_the_number_of_ranks(tmp_path: Path, tiny_tower: Folders, ranks: int) -> None:
     tower = tiny_tower("clip")
     graphs = GRAPHS | {f"random {seed}": random_graph(seed) for seed in range(2)} | {"several passes": EVERY_PAIR}
