@@ -93,7 +93,13 @@ class StoredRun:
         try:
             if not (self.folder / "run.json").is_file() or not path.is_file():
                 raise DataError(f"{self.folder} is not a whole run folder (run.json and curve.csv): measure it again")
-            frame = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=dict.fromkeys(_TEXT, str))
+            frame = pd.read_csv(
+                path,
+                keep_default_na=False,
+                na_values=missing,
+                float_precision="round_trip",
+                dtype=dict.fromkeys(_TEXT, str),
+            )
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
         if tuple(frame.columns) != CURVE_COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):

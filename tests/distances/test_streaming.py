@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributed import destroy_process_group, init_process_group
-from torch.multiprocessing import start_processes
 
 from alignbench.distances.functional import ChannelFit
 from alignbench.distances.names import DISTANCES
 from alignbench.distances.streaming import LayerDistances
 from features import features
+from rank_processes import on_ranks
 from streamed_distances import ends_of, fitted_on, reference, shapes, streamed
 
 
@@ -143,10 +143,7 @@ def reduce_share(rank: int, ranks: int, folder: Path, first: Tensor, second: Ten
 def test_two_ranks_agree_on_the_sums_and_together_have_all_distances(tmp_path: Path) -> None:
     first, second = features(9, 6, 5, seed=0), features(9, 6, 5, seed=1)
     weights = [1, 2, 3, 4, 5, 6, 7, 8, 9]
-    given_to_ranks = (2, tmp_path, first, second, torch.tensor(weights, dtype=torch.float64))
-    ranks = start_processes(reduce_share, given_to_ranks, nprocs=2, join=False, daemon=True, start_method="fork")
-    assert ranks is not None
-    assert any(ranks.join(timeout=30) for _ in range(2)), "the ranks wait for each other"
+    on_ranks(2, reduce_share, 2, tmp_path, first, second, torch.tensor(weights, dtype=torch.float64))
     squared = (first.numpy().astype(np.float64) - second.numpy().astype(np.float64)) ** 2
     channel_sum = (squared.mean(axis=1) * np.array(weights)[:, None]).sum(axis=0)
     expected = reference(first, second, weights)

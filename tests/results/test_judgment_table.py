@@ -87,8 +87,11 @@ def test_the_types_are_those_that_pandas_writes(tmp_path: Path) -> None:
     write_judgments(judgments, texts, tmp_path / "ours.parquet")
     row_by_row(judgments, texts).to_parquet(tmp_path / "theirs.parquet", index=False)
     ours, theirs = (parquet.ParquetFile(tmp_path / f"{name}.parquet") for name in ("ours", "theirs"))
-    assert ours.schema_arrow.equals(theirs.schema_arrow, check_metadata=False)
     assert ours.schema.equals(theirs.schema)
+    assert str(ours.schema_arrow.remove_metadata()) == str(theirs.schema_arrow.remove_metadata()).replace(
+        ": string",
+        ": large_string",  # as pandas 3 calls the same column
+    )
     pd.testing.assert_frame_equal(read_table(tmp_path / "ours.parquet"), read_table(tmp_path / "theirs.parquet"))
 
 

@@ -135,7 +135,12 @@ def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     again = "judge the transform again"
     try:
-        frame = pd.read_csv(folder / "evaluation.csv", keep_default_na=False, dtype=dict.fromkeys(_TEXTS, str))
+        frame = pd.read_csv(
+            folder / "evaluation.csv",
+            float_precision="round_trip",
+            keep_default_na=False,
+            dtype=dict.fromkeys(_TEXTS, str),
+        )
         record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} does not hold a judged transform that can be read: {again}") from error

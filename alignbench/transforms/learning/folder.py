@@ -182,6 +182,7 @@ def read_ceiling(folder: Path) -> pd.DataFrame:
         frame = pd.read_csv(
             folder / "ceiling.csv",
             keep_default_na=False,
+            float_precision="round_trip",
             na_values={name: "" for name in CEILING_COLUMNS if name not in texts},
             dtype=dict.fromkeys(texts, str),
         )
