@@ -105,6 +105,8 @@ def variables(path: Path) -> dict[str, Any]:
         found: dict[str, Any] = loadmat(BytesIO(content))
     except Exception as error:  # of a damaged file scipy raises almost anything, a NameError among others
         raise DataError(f"{path} is no whole MATLAB file ({one_line(error)}): take the published file") from error
+    if "" in found:  # what some versions of scipy read from zeros
+        raise DataError(f"{path} is no whole MATLAB file (a variable has no name): take the published file")
     return {name: value for name, value in found.items() if not name.startswith("__")}
 
 
