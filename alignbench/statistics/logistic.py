@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from alignbench.arrays import Floats
 
@@ -34,7 +35,9 @@ def logistic_closeness(closeness: Floats, ratings: Floats) -> Floats:
     Returns:
         (curves, n); zero for a curve that is constant.
     """
-    return np.stack([_fitted(row, ratings) for row in closeness])
+    # BLAS on several threads adds in another order, and is 3 to 20 times slower on the few numbers of a step
+    with threadpool_limits(1, user_api="blas"):
+        return np.stack([_fitted(row, ratings) for row in closeness])
 
 
 def _fitted(values: Floats, ratings: Floats) -> Floats:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from alignbench.statistics.logistic import logistic_closeness
 from alignbench.statistics.scores import Scores, score_ratings
@@ -53,6 +54,17 @@ def test_weak_correlations_are_fitted_no_worse_than_by_scipy(correlation: float)
         best = pearson(logistic_fit(closeness, ratings), ratings)
         found = scored(-closeness, ratings, np.arange(60) % 6).value[0]
         assert found >= best - 1e-3, "noise has many summits of nearly the same height"
+
+
+def test_the_fit_does_not_depend_on_the_number_of_threads() -> None:
+    rng = np.random.default_rng(0)
+    ratings = rng.random(20_000)  # BLAS shares sums of more than 10,000 among threads
+    closeness = ratings + rng.normal(size=20_000)
+    fits = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            fits.append(logistic_closeness(closeness[None], ratings))
+    assert np.array_equal(*fits)
 
 
 def test_a_sigmoid_without_noise_is_fitted_exactly() -> None:
