@@ -25,6 +25,9 @@ lint: .venv/dev.stamp
 types: .venv/dev.stamp
 	$(BIN)/mypy
 
+# tests start hundreds of processes: what these import is compiled once, wherever the shell forbids to keep that
+unexport PYTHONDONTWRITEBYTECODE
+
 RUN := -m pytest -n auto --dist loadfile --no-loadscope-reorder
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python $(RUN)
 

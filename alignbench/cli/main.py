@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
+from functools import cache as cached
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from alignbench.cli.commands import (
     cache,
@@ -54,11 +57,18 @@ def _options(
 _INTERRUPTED = 130
 
 
+@cached
+def _read_app() -> Callable[..., int | None]:
+    """Read the signatures of all commands, once for a process that runs several command lines."""
+    command: Callable[..., int | None] = get_command(app)
+    return command
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: Without the program's name; those of the process if none are given.
+        arguments: Arguments without the program's name; those of the process if none are given.
 
     Returns:
         The exit code: 0, 1 for a failure while running, 2 for wrong use, 130 when interrupted.
@@ -72,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         warnings.simplefilter("always", AlignbenchWarning)
         warnings.showwarning = _show_warning
         try:
-            code = int(app(args=given, prog_name="alignbench", standalone_mode=False) or 0)
+            code = int(_read_app()(args=given, prog_name="alignbench", standalone_mode=False) or 0)
         except KeyboardInterrupt:
             code = _INTERRUPTED
         except Exception as error:
@@ -101,4 +111,5 @@ def _explain(error: Exception) -> int:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Print a warning in a line, without the place in the code; replaces `warnings.showwarning`."""
     print_error(f"{'warning: ' if issubclass(category, AlignbenchWarning) else category.__name__ + ': '}{message}")
