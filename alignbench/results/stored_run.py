@@ -23,6 +23,7 @@ import pandas as pd
 from alignbench.arrays import Floats
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import DataError
+from alignbench.results.csv_table import read_csv_table
 from alignbench.results.judgment_table import COLUMNS, SubsetJudgments, read_subsets, read_table
 from alignbench.results.layer_curve import _TEXT, LayerCurve, is_part
 from alignbench.results.layer_curve import COLUMNS as CURVE_COLUMNS
@@ -89,20 +90,13 @@ class StoredRun:
             DataError: If it is no run folder.
         """
         path = self.folder / "curve.csv"
-        missing = {"value": "", "ci_low": "", "ci_high": ""}
         try:
             if not (self.folder / "run.json").is_file() or not path.is_file():
                 raise DataError(f"{self.folder} is not a whole run folder (run.json and curve.csv): measure it again")
-            frame = pd.read_csv(
-                path,
-                keep_default_na=False,
-                na_values=missing,
-                float_precision="round_trip",
-                dtype=dict.fromkeys(_TEXT, str),
-            )
+            frame = read_csv_table(path, _TEXT, gaps=("value", "ci_low", "ci_high"))
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
-        if tuple(frame.columns) != CURVE_COLUMNS or frame.empty or not np.issubdtype(frame["value"].dtype, np.floating):
+        if tuple(frame.columns) != CURVE_COLUMNS or frame.empty:
             raise DataError(f"{path} does not hold the columns of a curve: {_AGAIN}")
         return LayerCurve(frame)
 

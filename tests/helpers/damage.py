@@ -48,6 +48,12 @@ def with_other_layers(path: Path) -> None:
     save_file(arrays, path, metadata={"layers": '["layer_0", "projection"]'})
 
 
+def with_a_word_for_a_score(path: Path) -> None:
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.loc[0, "value"] = "high"
+    frame.to_csv(path, index=False)
+
+
 DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "no run.json": ("run.json", Path.unlink),
     "no curve": ("curve.csv", Path.unlink),
@@ -57,6 +63,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "cut distances": ("distances.safetensors", cut),
     "cut judgments": ("judgments.parquet", cut),
     "cut curve": ("curve.csv", cut),
+    "word for a score": ("curve.csv", with_a_word_for_a_score),
     "list for run.json": ("run.json", lambda path: path.write_text("[1, 2]") and None),
     "settings without entries": ("run.json", without_settings),
     "fewer pairs": ("distances.safetensors", fewer_pairs),

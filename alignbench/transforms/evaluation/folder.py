@@ -18,6 +18,7 @@ import pandas as pd
 from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
+from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import find_folders
 
 Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval
@@ -33,13 +34,13 @@ class EvaluationRow:
 
     Attributes:
         task: `odd-one-out`, `rsa`, `local structure`, `few-shot` or `anomaly`.
-        data: On which data.
-        measure: e.g. `accuracy`.
+        data: Name of the data.
+        measure: Name of the measure, e.g. `accuracy`.
         better: `higher` or `lower`; empty where neither is.
-        before: Value with its interval, which is not a number where there is none.
-        after: After, likewise.
+        before: Value before, with its interval, whose ends are not numbers where there is none.
+        after: Value after, likewise.
         difference: After minus before.
-        n: Judgments, pairs or pictures.
+        n: Number of judgments, pairs or pictures.
         reference: What it can be held against: the noise ceiling, or chance.
         sample: Whether the transform had seen these data: `not seen`, `held-out objects`, `in-sample`,
             `may be in-sample` or `unknown`.
@@ -69,14 +70,14 @@ def evaluation_frame(rows: Sequence[EvaluationRow]) -> pd.DataFrame:
     """The rows of `evaluation.csv`."""
     table = []
     for row in rows:
-        found: dict[str, Any] = {}
+        cells: dict[str, Any] = {}
         for field in fields(row):
             value = getattr(row, field.name)
             if field.name in _ENDS:
-                found |= dict(zip((field.name, f"{field.name}_low", f"{field.name}_high"), value, strict=True))
+                cells |= dict(zip((field.name, f"{field.name}_low", f"{field.name}_high"), value, strict=True))
             else:
-                found[field.name] = value
-        table.append(found)
+                cells[field.name] = value
+        table.append(cells)
     return pd.DataFrame(table, columns=list(EVALUATION_COLUMNS))
 
 
@@ -86,7 +87,7 @@ class Evaluated:
 
     Attributes:
         rows: Rows of the table.
-        title: Whose similarities the matrices are.
+        title: Name of the pictures whose similarities the matrices are.
         matrices: Cosine similarities of the same pictures, (n, n), by name: `before`, `after`, perhaps `people`.
     """
 
@@ -108,7 +109,7 @@ def write_evaluated(
     Args:
         folder: Its place; what is there is replaced.
         found: What judging gave.
-        record: What `evaluated.json` says.
+        record: Content of `evaluated.json`.
         draw: Writes the figure of similarities into a folder.
 
     Raises:
@@ -135,12 +136,7 @@ def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     again = "judge the transform again"
     try:
-        frame = pd.read_csv(
-            folder / "evaluation.csv",
-            float_precision="round_trip",
-            keep_default_na=False,
-            dtype=dict.fromkeys(_TEXTS, str),
-        )
+        frame = read_csv_table(folder / "evaluation.csv", _TEXTS, gaps=set(EVALUATION_COLUMNS) - set(_TEXTS))
         record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} does not hold a judged transform that can be read: {again}") from error
@@ -148,6 +144,4 @@ def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         raise DataError(f"{folder / 'evaluation.csv'} does not hold the columns of a judged transform: {again}")
     if not isinstance(record, dict) or not isinstance(record.get("settings"), dict) or "title" not in record:
         raise DataError(f"{folder / RECORD} lacks what a judged transform says of itself: {again}")
-    numbers = [name for name in frame.columns if name not in _TEXTS]
-    frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")
     return frame, record

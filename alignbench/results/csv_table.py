@@ -1,0 +1,35 @@
+"""Reads a table that we wrote as CSV: every number to its last digit, and every text as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+_VERSION: Final = tuple(int(part) for part in pd.__version__.split(".")[:2])
+# before 3.1 pandas rounds the last digit unless it is told not to; since then it never does, and warns of being told
+_EXACTLY: Final[dict[str, Any]] = {"float_precision": "round_trip"} if _VERSION < (3, 1) else {}
+
+
+def read_csv_table(path: Path, texts: Collection[str], gaps: Collection[str] = ()) -> pd.DataFrame:
+    """Read a table.
+
+    Args:
+        path: The CSV file.
+        texts: Columns of text. They stay as they are, also where they look like numbers or like a missing value; all
+            others are numbers.
+        gaps: Columns of numbers in which an empty field means that there is none (NaN).
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If it is no table, or if something else stands where a number belongs; names the column.
+    """
+    missing, types = dict.fromkeys(gaps, ""), dict.fromkeys(texts, str)
+    frame = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=types, **_EXACTLY)
+    for name, column in frame.items():
+        if not (name in texts or frame.empty or is_numeric_dtype(column)):
+            raise ValueError(f"column '{name}' holds what is no number")
+    return frame
