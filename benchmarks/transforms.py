@@ -17,13 +17,13 @@ import numpy as np
 from scipy import stats
 
 from alignbench.datasets import DATASETS
-from alignbench.extraction.features import Reading, chosen_layers, extract_features
+from alignbench.extraction.features import FeatureExtractor, Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
 from alignbench.transforms.evaluation.measures import applied
 from alignbench.transforms.evaluation.odd_one_out import judge_choices, to_triplets, triplet_distances
 from alignbench.transforms.evaluation.similarity import linear_cka, neighbour_overlap
 from alignbench.transforms.learning.folds import object_folds, split_triplets
-from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
+from alignbench.transforms.learning.layers import LayerFeatures, LearnedLayer, learn_layer
 from alignbench.transforms.learning.recipe import OBJECTIVES, Recipe
 
 # larger batches and steps than the authors', whose data are larger too
@@ -42,11 +42,13 @@ class World:
         self.layer = chosen_layers(tower, [layer])[0]
         judged, new = (DATASETS.load("shapes-high").read(None, (subset,)) for subset in ("test", "trainset"))
         pictures = [DATASETS.load("shapes-middle").read(None, (subset,)).images for subset in ("trainset", "test")]
+        extractor = FeatureExtractor(tower, [self.layer], Reading(batch_size=64))
         found = [
-            extract_features(tower, images, [self.layer], Reading(batch_size=64))[layer].astype(np.float64)
+            extract_features(extractor, images)[layer].astype(np.float64)
             for images in (judged.images, new.images, *pictures)
         ]
-        self.objects, self.new_objects, self.local, self.other_pictures = found
+        self.objects, self.new_objects, local, self.other_pictures = found
+        self.features = LayerFeatures(layer, self.layer.depth, self.objects, local)
         self.triplets, self.new_triplets = to_triplets(judged), to_triplets(new)
 
     def learn(self, objective: str, seed: int, triplets: np.ndarray | None = None) -> LearnedLayer:
@@ -55,13 +57,13 @@ class World:
         held_out = object_folds(len(self.objects), 3, seed)
         folds = [split_triplets(triplets, len(self.objects), held, seed) for held in held_out]
         recipe = Recipe(objective, seed=seed, **RECIPE)
-        return learn_layer(self.layer.name, self.layer.depth, self.objects, folds, recipe, self.local)
+        return learn_layer(self.features, folds, recipe)
 
     def on_new(self, found: LearnedLayer) -> tuple[float, float, float]:
         """Gain on concepts that no fold has seen, with its interval."""
         after = applied(found.transform, self.new_objects)
         distances = [triplet_distances(features, self.new_triplets) for features in (self.new_objects, after)]
-        return judge_choices(*distances, self.new_triplets, 0.0, None).difference
+        return judge_choices(*distances, self.new_triplets, None).difference
 
     def kept(self, found: LearnedLayer) -> tuple[float, float]:
         """Overlap of 10 nearest neighbours, and CKA, of pictures before and after."""

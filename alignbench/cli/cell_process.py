@@ -1,6 +1,7 @@
 """`python -m alignbench.cli.cell_process ...`: alignbench in a process that ends with the one that started it.
 
-Its standard input is a pipe that the other process holds and never writes to. However the other ends, the pipe does.
+Its standard input is a pipe that the starter holds and never writes to. However the starter ends, the pipe ends too,
+and this process with it.
 """
 
 from __future__ import annotations
@@ -20,21 +21,22 @@ def _end_with(pipe: int) -> None:
 
 
 def main() -> int:
-    """Run the command line of this process; nothing else that it starts reads the pipe.
+    """Run the command line and return its exit code, but end at once when the starter has ended.
 
-    A further process of the same run is started by this one with the same command, and has nothing to read there.
+    A run with several ranks starts this command again for each of the others. They have no pipe to watch.
     """
     if "LOCAL_RANK" not in os.environ:
-        _hold_the_pipe()
+        _watch_pipe()
     from alignbench.cli.main import main as run
 
     return run()
 
 
-def _hold_the_pipe() -> None:
-    pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+def _watch_pipe() -> None:
+    """Watch the pipe from a thread; what this process starts gets an empty standard input instead."""
+    pipe, null = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     Thread(target=_end_with, args=(pipe,), daemon=True).start()
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_status(text: str) -> None:
-    """Say something on stderr."""
+    """Print a line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -30,81 +30,100 @@ def print_table(table: Table) -> None:
 
 
 def score_table(curves: list[LayerCurve], title: str) -> Table:
-    """Best layer and projection of each curve and distance, and the aligned layer of curves that have one."""
+    """Make a table of scores: a row for each curve, subset and distance.
+
+    Args:
+        curves: Curves of models on data sets.
+        title: Title of the table.
+
+    Returns:
+        Best layer and projection, each with its interval; also the aligned layer, if any curve has one.
+    """
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance", "best layer"):
         table.add_column(name, overflow="fold")
-    after = any(curve.transform for curve in curves)
-    for name in ("best", "projection", *(["aligned"] if after else [])):
+    has_aligned = any(curve.transform for curve in curves)
+    for name in ("best", "projection", *(["aligned"] if has_aligned else [])):
         table.add_column(name, justify="right")
         table.add_column("95 % interval", justify="right")
     for curve in curves:
         rows = curve.primary()
         for subset in dict.fromkeys(rows["subset"]):
             for distance in dict.fromkeys(rows["distance"]):
-                _add_row(table, curve, subset, distance, after)
+                _add_row(table, curve, subset, distance, has_aligned)
     return table
 
 
 def twin_table(curves: list[LayerCurve], title: str) -> Table:
-    """The band of untrained twins: mean and range over seeds of best layer and projection, a row a distance."""
+    """Make a table of untrained twins: mean and range over seeds, a row for each subset and distance.
+
+    Args:
+        curves: Curves of one model on one data set, each with random weights of its own seed.
+        title: Title of the table.
+
+    Returns:
+        Best layer and projection; also the aligned layer, if the curves have one.
+    """
     import pandas as pd
 
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance"):
         table.add_column(name, overflow="fold")
-    after = [f"aligned by {curves[0].transform}"] if curves[0].transform else []
-    for name in ("best layer", "projection", *after):
+    aligned = [f"aligned by {curves[0].transform}"] if curves[0].transform else []
+    for name in ("best layer", "projection", *aligned):
         table.add_column(f"{name}, mean", justify="right")
         table.add_column("min .. max", justify="right")
     name = f"{curves[0].model.rpartition('@')[0]}, {len(curves)} untrained twins"
     rows = pd.concat([curve.primary() for curve in curves], ignore_index=True)
-    for (subset, distance), some in rows.groupby(["subset", "distance"], sort=False):
-        last, best = some[some["layer"] == PROJECTION], select_rows(some, is_block).groupby("model")["value"].max()
+    for (subset, distance), group in rows.groupby(["subset", "distance"], sort=False):
+        last, best = group[group["layer"] == PROJECTION], select_rows(group, is_block).groupby("model")["value"].max()
         table.add_row(
             name,
-            _place(some.iloc[0], str(subset)),
-            some.iloc[0]["metric"],
+            _name_data(group.iloc[0], str(subset)),
+            group.iloc[0]["metric"],
             distance,
-            *_band(best),
-            *_band(last["value"]),
-            *(_band(select_rows(some, is_aligned)["value"]) if after else ()),
+            *_format_band(best),
+            *_format_band(last["value"]),
+            *(_format_band(select_rows(group, is_aligned)["value"]) if aligned else ()),
         )
     return table
 
 
-def _band(values: pd.Series) -> tuple[str, str]:
+def _format_band(values: pd.Series) -> tuple[str, str]:
+    """Write the mean of some values, and their range."""
     if values.empty:
         return "", ""
     return f"{values.mean():.3f}", f"{values.min():.3f} .. {values.max():.3f}"
 
 
-def _place(row: pd.Series, subset: str) -> str:
+def _name_data(row: pd.Series, subset: str) -> str:
+    """Name the data set of a row, and its subset where that is not the usual one."""
     return str(row["dataset"]) if subset in ("all", "test", "testset1") else f"{row['dataset']} {subset}"
 
 
-def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str, after: bool) -> None:
+def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str, has_aligned: bool) -> None:
     rows = curve.primary()
     rows = rows[(rows["subset"] == subset) & (rows["distance"] == distance)]
     first = rows.iloc[0]
-    dataset = _place(first, subset)
+    dataset = _name_data(first, subset)
     try:
         best = curve.best(distance, subset=subset)
-        cells = [str(best["layer"]), f"{best['value']:.3f}", _interval(best["ci_low"], best["ci_high"])]
+        cells = [str(best["layer"]), f"{best['value']:.3f}", _format_interval(best["ci_low"], best["ci_high"])]
     except KeyError:
         cells = ["-", "-", "-"]
-    cells += _scored(rows[rows["layer"] == PROJECTION])
-    cells += _scored(select_rows(rows, is_aligned)) if after else []
+    cells += _format_score(rows[rows["layer"] == PROJECTION])
+    cells += _format_score(select_rows(rows, is_aligned)) if has_aligned else []
     table.add_row(curve.label, dataset, first["metric"], distance, *cells)
 
 
-def _scored(rows: pd.DataFrame) -> list[str]:
-    """Score and interval of a row, if there is one."""
+def _format_score(rows: pd.DataFrame) -> list[str]:
+    """Write score and interval of the one row, if there is one."""
     if rows.empty:
         return ["", ""]
     row = rows.iloc[0]
-    return [f"{row['value']:.3f}", _interval(row["ci_low"], row["ci_high"])]
+    return [f"{row['value']:.3f}", _format_interval(row["ci_low"], row["ci_high"])]
 
 
-def _interval(low: float, high: float) -> str:
+def _format_interval(low: float, high: float) -> str:
+    """Write an interval, or a dash where there is none (NaN)."""
     return f"{low:.3f} .. {high:.3f}" if low == low else "-"

@@ -1,4 +1,4 @@
-"""What several commands read from their options, and how they complain."""
+"""Options that several commands share, how their texts are read, and how commands complain."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ Limit = Annotated[int | None, typer.Option(help="Only the first N judgments of e
 
 
 def print_error(text: str) -> None:
-    """Say something on stderr, in a line of ours."""
+    """Print a line on stderr that begins with the program's name."""
     print(f"alignbench: {text}", file=sys.stderr, flush=True)
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """Comma-separated names, each once."""
+    """Split comma-separated names; a name that is there twice counts once."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def data_sets_in(text: str, data_root: Path | None) -> tuple[str, ...]:
-    """Comma-separated data sets, one at least; a folder goes with one only.
+    """Split comma-separated names of data sets.
 
     Raises:
-        UsageError: If that is not so.
+        UsageError: If there is no name, or a folder is given for several.
     """
     names = names_in(text)
     if not names:
@@ -54,7 +54,11 @@ def data_sets_in(text: str, data_root: Path | None) -> tuple[str, ...]:
 
 
 def parse_bytes(text: str) -> int:
-    """A size such as `4GB`, `500MB` or `2GiB` in bytes."""
+    """Read a size such as `4GB`, `500MB` or `2GiB` as a number of bytes.
+
+    Raises:
+        UsageError: If it is no size.
+    """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)
     if match is None:
         raise UsageError(f"'{text}' is not a size: write for instance 4GB or 500MB")
@@ -63,7 +67,11 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_batch_size(text: str) -> int | Literal["auto"]:
-    """A number of images, or `auto`."""
+    """Read a batch size: a number of images, or `auto`.
+
+    Raises:
+        UsageError: If it is neither; whether the number is possible is checked with the cell.
+    """
     if text == "auto":
         return "auto"
     try:
@@ -73,7 +81,7 @@ def parse_batch_size(text: str) -> int | Literal["auto"]:
 
 
 def default_root(name: str) -> Path | None:
-    """`$ALIGNBENCH_DATA/<dataset>` for a set that has files."""
+    """The usual folder of a data set, `$ALIGNBENCH_DATA/NAME`; none without that variable, or for packaged sets."""
     from alignbench.datasets import DATASETS
 
     base = os.environ.get("ALIGNBENCH_DATA")
@@ -81,12 +89,12 @@ def default_root(name: str) -> Path | None:
 
 
 def read_options(command: Callable[..., Any]) -> dict[str, Option]:
-    """The options of a command by their names, without the leading hyphens.
+    """Read the options of a command from its annotations, by their names without the leading hyphens.
 
     Args:
         command: The function of the command, with annotations such as `Annotated[int, typer.Option(...)]`.
     """
-    found = {}
+    options = {}
     for parameter, annotation in get_type_hints(command, include_extras=True).items():
         if parameter == "return":
             continue
@@ -95,5 +103,5 @@ def read_options(command: Callable[..., Any]) -> dict[str, Option]:
         named = [word for extra in extras for word in getattr(extra, "param_decls", None) or ()]
         name = next((word[2:] for word in named if word.startswith("--")), parameter.replace("_", "-"))
         kinds = {kind, *get_args(kind)}
-        found[name] = Option(name, "flag" if bool in kinds else "number" if int in kinds else "text")
-    return found
+        options[name] = Option(name, "flag" if bool in kinds else "number" if int in kinds else "text")
+    return options

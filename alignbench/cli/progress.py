@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.text import Text
 
 from alignbench.cli.console import print_status
-from alignbench.extraction.progress import ProgressListener, RunSummary
+from alignbench.extraction.progress import EmbeddingListener, ProgressListener, RunSummary
 from alignbench.models.layer_names import counted_layers
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.process import last_line
@@ -45,7 +45,7 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.0f} images/s" if task.speed else "")
 
 
-class ImageProgress:
+class ImageProgress(EmbeddingListener):
     """How many images went through: a bar on a terminal, elsewhere one line with the time to go."""
 
     def __init__(self) -> None:
@@ -180,30 +180,30 @@ def progress(title: str, cells: int, finished: int, workers: int) -> Iterator[Wa
 
 
 class Lines(Watcher):
-    """A line for each start and end."""
+    """Prints a line for each start and end of a cell."""
 
     def __init__(self, title: str, cells: int, finished: int, workers: int) -> None:
         self._cells, self._done, self._waits, self._lock = cells, finished, 0, Lock()
         self._say(f"{title}, {finished} finished before" + (f"; {workers} at a time" if finished < cells else ""))
 
     def started(self, worker: int, cell: SweepCell, log: Path) -> None:
-        """Say so."""
+        """Say which cell was started."""
         self._say(f"started: {cell.name}")
 
     def finished(self, worker: int, cell: SweepCell, seconds: float) -> None:
-        """Say so, and how many are done."""
+        """Say which cell has finished, and how many are done."""
         self._say(f"finished: {cell.name}, {seconds:.0f} s ({self._done} of {self._cells})")
 
     def failed(self, worker: int, cell: SweepCell, error: str, log: Path) -> None:
-        """Say why, and where to read more."""
+        """Say why a cell failed, and where to read more."""
         self._say(_failed(cell, error, log))
 
     def settled(self, cells: int) -> None:
-        """Remember it."""
+        """Remember how many cells are settled."""
         self._done = cells
 
     def waits(self, cells: int) -> None:
-        """Say so whenever their number changes."""
+        """Say how many cells run elsewhere, whenever that number changes."""
         with self._lock:
             if cells != self._waits:
                 self._waits = cells
@@ -215,7 +215,7 @@ class Lines(Watcher):
 
 
 class Display(Watcher):
-    """A bar over all cells, and below it each worker's cell with its time and what its process said last."""
+    """Shows a bar over all cells, and below it each worker's cell with its time and what its process said last."""
 
     def __init__(self, console: Console, title: str, cells: int, finished: int) -> None:
         self._console, self._title = console, title
@@ -227,12 +227,12 @@ class Display(Watcher):
         self.shown = Group(self._all, self._each)
 
     def started(self, worker: int, cell: SweepCell, log: Path) -> None:
-        """Add a line."""
+        """Add a line for the cell."""
         self._tasks[worker] = self._each.add_task(f"  {cell.name}", total=None, log=log)
         self._all.update(self._bar, description=self._title)
 
     def finished(self, worker: int, cell: SweepCell, seconds: float) -> None:
-        """Take the line away."""
+        """Take the cell's line away."""
         self.put_back(worker, cell)
 
     def failed(self, worker: int, cell: SweepCell, error: str, log: Path) -> None:
@@ -250,7 +250,7 @@ class Display(Watcher):
         self._all.update(self._bar, completed=cells)
 
     def waits(self, cells: int) -> None:
-        """Say so beside the bar."""
+        """Say beside the bar how many cells run elsewhere."""
         self._all.update(self._bar, description=f"{self._title}, {_waiting(cells)}")
 
 

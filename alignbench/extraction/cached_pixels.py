@@ -111,39 +111,44 @@ def probe(prepare: Callable[[Image.Image], Tensor]) -> Probe | None:
     return Probe((3, made[0].shape[1], made[0].shape[2]), digest.hexdigest())
 
 
+@dataclass(frozen=True)
+class SettledPreparation:
+    """A preparation whose recipe is known, so that the pixels it makes can be kept.
+
+    Attributes:
+        prepare: What is done to each picture.
+        recipe: What settles the pixels that it makes.
+        tried: What it makes of two pictures of noise.
+    """
+
+    prepare: Callable[[Image.Image], Tensor]
+    recipe: PixelRecipe
+    tried: Probe
+
+
 class CachedPixels:
     """Prepared pictures by index: from the cache, or else from their files, and then also into the cache.
 
-    It goes to the loader's processes. One that cannot write tries no further: what it decodes is as good.
+    It goes to the loader's processes. A process that cannot write stops trying; what it decodes is as good.
 
     Args:
         directory: Directory of the cache.
         images: The pictures.
-        prepare: What is done to each.
-        recipe: What settles the pixels that it makes.
-        tried: What it makes.
-        kept: The cache has room for so many of the pictures: the first.
+        preparation: What is done to each picture.
+        kept: Number of pictures, counted from the first, for which the cache has room.
 
     Attributes:
         shape: Shape of a prepared picture.
         writes: Whether this process still leaves what it decodes.
     """
 
-    def __init__(
-        self,
-        directory: str,
-        images: ImageFiles,
-        prepare: Callable[[Image.Image], Tensor],
-        recipe: PixelRecipe,
-        tried: Probe,
-        kept: int,
-    ) -> None:
-        self.directory, self.images, self.prepare, self.recipe = directory, images, prepare, recipe
-        self.shape, self.kept, self.writes = tried.shape, kept, True
+    def __init__(self, directory: str, images: ImageFiles, preparation: SettledPreparation, kept: int) -> None:
+        self.directory, self.images, self.kept, self.writes = directory, images, kept, True
+        self.prepare, self.recipe, self.shape = preparation.prepare, preparation.recipe, preparation.tried.shape
         decoder = f"Pillow {PIL.__version__}, JPEG {features.version_codec('jpg')}"
         source = f"{type(images).__module__}.{type(images).__qualname__}"
-        head = "\0".join([_MAGIC.decode(), decoder, source, tried.digest])
-        self._recipes = [hashlib.sha256(f"{head}\0{text}".encode()).hexdigest() for text in recipe.texts]
+        head = "\0".join([_MAGIC.decode(), decoder, source, preparation.tried.digest])
+        self._recipes = [hashlib.sha256(f"{head}\0{text}".encode()).hexdigest() for text in self.recipe.texts]
 
     def __call__(self, index: int) -> Tensor:
         """A prepared picture, (3, H, W) uint8.
@@ -155,9 +160,9 @@ class CachedPixels:
         if state is None:
             return self.prepare(self.images.open(index))  # which says what is wrong with the file
         for recipe in self._recipes:
-            found = read_entry(self._entry(recipe, state), self.shape)
-            if found is not None:
-                return found
+            pixels = read_entry(self._entry(recipe, state), self.shape)
+            if pixels is not None:
+                return pixels
         image = self.images.open(index)
         pixels = self.prepare(image)
         if self.writes and index < self.kept and self._state(index) == state:
@@ -189,7 +194,7 @@ class CachedPixels:
         """What tells whether a picture's file is still the same; none if it is not there."""
         path = os.path.abspath(self.images.picture_file(index))
         try:
-            found = os.stat(path)
+            state = os.stat(path)
         except OSError:
             return None
-        return os.fsencode(path), found.st_size, found.st_mtime_ns
+        return os.fsencode(path), state.st_size, state.st_mtime_ns

@@ -18,8 +18,8 @@ class ChannelUse:
         layer: Name of the layer.
         depth: Percent of the network.
         quantity: `mean_square`, the mean squared activation, or `mean_difference`, m[c] (averaged over folds).
-        top_channel: The channel with the largest shard.
-        top_share: That share of the sum over channels.
+        top_channel: The channel with the largest share; of equal ones the first.
+        top_share: Its share of the sum over channels; 0 where all are zero.
         participation_ratio: (sum v)^2 / sum v^2: 1 if one channel has it all, their number if all have the same.
         channels: Number of channels.
     """
@@ -34,7 +34,13 @@ class ChannelUse:
 
 
 def channel_use(layer: Layer, quantity: str, values: Tensor) -> ChannelUse:
-    """See `ChannelUse`; `values` is (channels,), non-negative."""
+    """Tell how evenly the channels of a layer share a quantity.
+
+    Args:
+        layer: The layer.
+        quantity: Name of the quantity, see `ChannelUse`.
+        values: The quantity of each channel, (channels,), non-negative.
+    """
     top, total = int(values.argmax()), float(values.double().sum())
-    shard = float(values[top]) / total if total else 0.0
-    return ChannelUse(layer.name, layer.depth, quantity, top, shard, participation_ratio(values), len(values))
+    share = float(values[top]) / total if total else 0.0
+    return ChannelUse(layer.name, layer.depth, quantity, top, share, participation_ratio(values), len(values))

@@ -42,8 +42,8 @@ class Ranks:
 
     Attributes:
         number: Its rank, from 0.
-        count: How many there are.
-        device: Where it computes.
+        count: Number of processes.
+        device: Device on which it computes.
         devices: Processes on each machine.
         nodes: Machines.
     """
@@ -65,7 +65,7 @@ class Ranks:
         return self.number % self.devices == 0
 
     def decide(self, value: T) -> T:
-        """What the leading rank says; it travels to all others."""
+        """Give all ranks the value of the leading one."""
         if self.count == 1:
             return value
         said = [value]
@@ -75,7 +75,7 @@ class Ranks:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Do something without meeting; an error of ours on one rank becomes that of all when they have done it."""
+        """Let every rank work by itself, then raise on all of them the first error of this package that any has met."""
         error: AlignbenchError | None = None
         try:
             yield
@@ -178,7 +178,7 @@ def make_trainer(
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Lightning's advice on devices and workers, which is ours to take, not the user's."""
+    """Silence Lightning's advice on devices and workers, which is for this package to take, not for its user."""
     import lightning  # noqa: F401  it sets the levels as it is loaded
 
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
@@ -197,7 +197,7 @@ def quietly() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Keep an interruption of Lightning's loop one, although Lightning makes it an exit and turns Ctrl-C off."""
+    """Raise KeyboardInterrupt for Ctrl-C in Lightning's loop, where Lightning exits, and leave Ctrl-C working."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -250,10 +250,12 @@ def _speak_of_losses() -> None:
 
 @contextmanager
 def noticing_losses() -> Iterator[None]:
-    """Make an error of ours of what a meeting says when one of the ranks is gone, Lightning's meetings included.
+    """Turn what collective operations raise when a rank is gone into an error of this package.
+
+    Lightning has such operations too.
 
     Raises:
-        LostRankError: If one is.
+        LostRankError: If a rank is gone.
     """
     try:
         yield

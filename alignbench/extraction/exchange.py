@@ -34,7 +34,7 @@ def finish_pairs(state: LayerState, shard: Shard, pairs: Indices, images: int, r
 
     Args:
         state: State of the layer.
-        shard: What this rank does.
+        shard: The work of this rank.
         pairs: Image indices of all pairs, (P, 2).
         images: Number of all images.
         ranks: Who takes part.
@@ -102,14 +102,14 @@ def _travel(state: LayerState, shard: Shard, ranks: Ranks) -> Iterator[tuple[int
         to, back = (ranks.number + distance) % ranks.count, (ranks.number - distance) % ranks.count
         leaving, arriving = _images(shard.sends.get(to)), _images(shard.receives.get(back))
         for start in range(0, max(len(leaving), len(arriving)), at_once):
-            out, come = leaving[start : start + at_once], arriving[start : start + at_once]
+            sent, received = leaving[start : start + at_once], arriving[start : start + at_once]
             outgoing = (
-                state.kept[torch.from_numpy(shard.schedule.places[out]).to(state.kept.device)] if len(out) else None
+                state.kept[torch.from_numpy(shard.schedule.places[sent]).to(state.kept.device)] if len(sent) else None
             )
-            incoming = state.kept.new_empty(len(come), *state.kept.shape[1:]) if len(come) else None
+            incoming = state.kept.new_empty(len(received), *state.kept.shape[1:]) if len(received) else None
             ranks.swap(outgoing, to, incoming, back)
             if incoming is not None:
-                yield back, come, incoming
+                yield back, received, incoming
 
 
 def _images(block: Block | None) -> Indices:
@@ -123,7 +123,7 @@ def layer_results(
 
     Args:
         state: State of the layer.
-        shard: What this rank has done.
+        shard: The work that this rank has done.
         held_out: Whether m[c] was fitted on other pairs.
         total: Number of all pairs.
         ranks: Who takes part.

@@ -81,7 +81,7 @@ def fastest_batch(tower: Tower, device: torch.device, precision: str) -> int:
 
     Args:
         tower: The model; left where it is, a copy of its place is restored.
-        device: Where it is to run.
+        device: Device on which it is to run.
         precision: `fp32`, `bf16` or `fp16`.
     """
     side = int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1])

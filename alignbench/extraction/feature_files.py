@@ -8,16 +8,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file
-
-if TYPE_CHECKING:
-    pass
 
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
 Features = NDArray[np.floating[Any]]
@@ -28,8 +25,8 @@ class FeatureFile:
     """Features of pictures.
 
     Attributes:
-        arrays: By layer, (n, ..., d); of a `.npy` the one is called `features`.
-        names: Names of the rows, or none.
+        arrays: Features by layer, (n, ..., d); the only layer of a `.npy` is called `features`.
+        names: Name of the picture of each row, or none.
         others: What else the file holds, which is carried along.
         origin: What is known of where they come from: `model`, `tokens`, `model_fingerprint`, whether the projection is
             `normalized`, and in `transforms` what has been applied to which layer.
@@ -46,15 +43,15 @@ class FeatureFile:
         Raises:
             UsageError: If there is none of that name, or none is named and there are several.
         """
-        there = ", ".join(self.arrays)
+        layers = ", ".join(self.arrays)
         if name is None and len(self.arrays) > 1:
-            raise UsageError(f"the file holds features of several layers ({there}): name one with --layer")
+            raise UsageError(f"the file holds features of several layers ({layers}): name one with --layer")
         if name is not None and name not in self.arrays:
-            raise UsageError(f"the file holds no layer {name}: it holds {there}")
+            raise UsageError(f"the file holds no layer {name}: it holds {layers}")
         return name if name is not None else next(iter(self.arrays))
 
     def with_transformed(self, name: str, features: Features, transform: str) -> FeatureFile:
-        """The same with other features at one layer, to which a transform has been applied."""
+        """The file with the features of one layer replaced by those after a transform."""
         applied = {**self.origin.get("transforms", {}), name: transform}
         return replace(self, arrays={**self.arrays, name: features}, origin={**self.origin, "transforms": applied})
 

@@ -48,7 +48,7 @@ class ReadyTower:
 
     Attributes:
         tower: The model; for un-normalised projections loaded under the `corrected` protocol.
-        label: What it is called.
+        label: Name of the model in files and tables.
         reading: How its features are read.
     """
 
@@ -63,13 +63,14 @@ def chosen_layers(tower: Tower, names: Sequence[str]) -> list[Layer]:
     Raises:
         UsageError: If there is no such layer, or none is named.
     """
-    there = {layer.name: layer for layer in tower.layers}
+    layers = {layer.name: layer for layer in tower.layers}
     if not names:
-        raise UsageError(f"no layer is named: there are {', '.join(there)}")
+        raise UsageError(f"no layer is named: there are {', '.join(layers)}")
     for name in names:
-        if name != "all" and name not in there:
-            raise UsageError(f"unknown layer '{name}': {did_you_mean(name, there) or 'there are ' + ', '.join(there)}")
-    return [layer for name, layer in there.items() if name in names or "all" in names]
+        if name != "all" and name not in layers:
+            remedy = did_you_mean(name, layers) or f"there are {', '.join(layers)}"
+            raise UsageError(f"unknown layer '{name}': {remedy}")
+    return [layer for name, layer in layers.items() if name in names or "all" in names]
 
 
 def feature_shape(layer: Layer, view: str) -> tuple[int, ...]:
@@ -78,26 +79,48 @@ def feature_shape(layer: Layer, view: str) -> tuple[int, ...]:
     return (layer.channels,) if tokens == 1 else (tokens, layer.channels)
 
 
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """Some layers of a tower, and how their features are read.
+
+    Attributes:
+        tower: The model; for un-normalised projections loaded under the `corrected` protocol.
+        layers: Some of its layers.
+        reading: How they are read.
+    """
+
+    tower: Tower
+    layers: Sequence[Layer]
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Features of pictures, a row a picture, of which the first may be there already.
+
+    Attributes:
+        arrays: By layer, (n, *feature_shape), for instance in a file.
+        done: How many of the rows are there; they stay as they are.
+    """
+
+    arrays: Mapping[str, Rows]
+    done: int = 0
+
+
 def extract_features(
-    tower: Tower,
+    extractor: FeatureExtractor,
     images: ImageSource,
-    layers: Sequence[Layer],
-    reading: Reading,
+    rows: FeatureRows | None = None,
     *,
-    into: Mapping[str, Rows] | None = None,
-    start: int = 0,
     cached: CachedPixels | None = None,
     advanced: Callable[[int], None] = lambda images: None,
 ) -> dict[str, Rows]:
     """Embed every picture once, and keep its features at all layers asked for.
 
     Args:
-        tower: The model; for un-normalised projections loaded under the `corrected` protocol.
+        extractor: The model, its layers, and how they are read.
         images: The pictures.
-        layers: Some of its layers.
-        reading: How.
-        into: By layer, arrays of (n, *feature_shape) to write to, for instance in a file; new ones if there are none.
-        start: The first picture; rows before it stay as they are.
+        rows: What is written to, with an array for each layer; new arrays if nothing is given.
         cached: Reads prepared pixels, where they are kept.
         advanced: Hears of every batch, after its rows are written.
 
@@ -109,32 +132,30 @@ def extract_features(
         DataError: If a picture turns out to be damaged.
         AlignbenchError: If features are not finite.
     """
+    tower, reading, count = extractor.tower, extractor.reading, len(images.names)
     check_view(tower, reading.view)
-    count = len(images.names)
-    arrays = dict(into or {})
-    for layer in layers:
-        if layer.name not in arrays:
-            arrays[layer.name] = np.empty((count, *feature_shape(layer, reading.view)), dtype=np.float32)
-    pictures = OrderedImages(images, np.arange(start, count), tower.prepare, cached)
+    rows = _new_rows(extractor, count) if rows is None else rows
+    pictures = OrderedImages(images, np.arange(rows.done, count), tower.prepare, cached)
     loading = Loading(reading.batch_size, reading.workers, pin_memory=reading.device == "cuda")
     loader = ordered_loader(pictures, stack, loading)
-    module = _FeatureExtraction(tower, layers, reading, arrays, images.names)
+    module = _FeatureLoop(extractor, rows.arrays, images.names)
     with quietly(), memory_kept(), lowered(tower, reading.precision), interruptible():
         make_trainer(reading.device, 1, 1, [Feed(advanced)]).predict(module, loader, return_predictions=False)
-    return arrays
+    return dict(rows.arrays)
 
 
-class _FeatureExtraction(PixelLoop):
-    def __init__(
-        self,
-        tower: Tower,
-        layers: Sequence[Layer],
-        reading: Reading,
-        arrays: Mapping[str, Rows],
-        names: Sequence[str],
-    ) -> None:
-        super().__init__(reading.precision)
-        self.tower, self.layers, self.reading, self.arrays, self.names = tower, tuple(layers), reading, arrays, names
+def _new_rows(extractor: FeatureExtractor, count: int) -> FeatureRows:
+    shapes = {layer.name: (count, *feature_shape(layer, extractor.reading.view)) for layer in extractor.layers}
+    return FeatureRows({name: np.empty(shape, dtype=np.float32) for name, shape in shapes.items()})
+
+
+class _FeatureLoop(PixelLoop):
+    """The predict loop that writes features to their rows."""
+
+    def __init__(self, extractor: FeatureExtractor, arrays: Mapping[str, Rows], names: Sequence[str]) -> None:
+        super().__init__(extractor.reading.precision)
+        self.tower, self.layers, self.reading = extractor.tower, tuple(extractor.layers), extractor.reading
+        self.arrays, self.names = arrays, names
         self.rows: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def predict_step(self, batch: Batch | DataError, batch_idx: int) -> None:

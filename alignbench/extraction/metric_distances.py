@@ -69,7 +69,7 @@ class MetricSource:
         picture may be smaller than the metric's `min_side`, not even one of those.
 
         Args:
-            workload: What is asked.
+            workload: The distances that are asked for.
             execution: Where and with how many loaders; a metric without `to` takes its pictures on the CPU.
             listener: Hears of every batch.
 
@@ -139,7 +139,7 @@ def _stacked(pictures: list[Tensor], resize: bool, device: str) -> Tensor:
 
 
 def _name_pair(images: ImageSource, pairs: NDArray[np.int64], pair: int) -> str:
-    """Of one of the pairs."""
+    """Name the two pictures of one of the pairs."""
     return " and ".join(images.names[int(image)] for image in pairs[pair])
 
 

@@ -29,7 +29,7 @@ class LayerState:
     """What a rank holds of one layer while its images flow by.
 
     Attributes:
-        layer: Which layer.
+        layer: The layer.
         kept: Features by slot, (slots, tokens, channels), float32.
         norms: Norms of the flattened features by slot, (slots,), float64.
         lengths: The same by image in the order of their embedding, (images,): what is looked at for faults.
@@ -53,7 +53,7 @@ class PairExtraction(PixelLoop):
     Args:
         tower: The model.
         states: The layers of this pass.
-        workload: What is asked; a zero feature vector is an error where a cosine is.
+        workload: The distances that are asked for; where a cosine is, a zero feature vector is an error.
         execution: How to run.
     """
 

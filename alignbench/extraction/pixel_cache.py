@@ -24,7 +24,14 @@ from torch import Tensor
 
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.errors import AlignbenchWarning, UsageError
-from alignbench.extraction.cached_pixels import SCRATCH, CachedPixels, entry_bytes, probe, write_entry
+from alignbench.extraction.cached_pixels import (
+    SCRATCH,
+    CachedPixels,
+    SettledPreparation,
+    entry_bytes,
+    probe,
+    write_entry,
+)
 from alignbench.files import cache_folder
 from alignbench.models.preparation import Described
 
@@ -37,10 +44,10 @@ _ABANDONED: Final = 3600.0  # seconds after which nobody is still writing an ent
 
 @dataclass(frozen=True)
 class Stock:
-    """What there is of some pictures before a run.
+    """Some pictures before a run, and which of them the cache lacks.
 
     Attributes:
-        pixels: Reads them.
+        pixels: Reads the pictures.
         missing: Indices of those that have to be decoded.
     """
 
@@ -58,7 +65,7 @@ class PixelCache:
     """A directory of prepared pictures.
 
     Attributes:
-        directory: Where they are.
+        directory: Where the pictures are.
         size: Bytes that they may take; runs at the same time may exceed it until one of them ends.
     """
 
@@ -98,7 +105,7 @@ class PixelCache:
 
         Args:
             images: The pictures.
-            prepare: What is done to each; see `alignbench.models.families.preparation.Described`.
+            prepare: What is done to each; see `alignbench.models.preparation.Described`.
         """
         if not isinstance(images, ImageFiles) or not isinstance(prepare, Described) or prepare.recipe is None:
             return None
@@ -106,14 +113,14 @@ class PixelCache:
         if tried is None:
             return None
         kept = min(len(images.names), self.size // entry_bytes(tried.shape))
-        return CachedPixels(str(self.directory), images, prepare, prepare.recipe, tried, kept)
+        return CachedPixels(str(self.directory), images, SettledPreparation(prepare, prepare.recipe, tried), kept)
 
     def stock(self, images: ImageSource, prepare: Callable[[Image.Image], Tensor], leads: bool = True) -> Stock | None:
-        """What there is of some pictures; none where there are no `pixels`.
+        """Find out which of some pictures are in the cache; none where there are no `pixels`.
 
         Args:
             images: The pictures.
-            prepare: What is done to each.
+            prepare: What is done to each picture.
             leads: Whether this is the first process of the run, which looks after the cache (`make_room`, `finish`).
         """
         pixels = self.pixels(images, prepare)
@@ -147,7 +154,7 @@ class PixelCache:
         return stock
 
     def finish(self, stock: Stock) -> int:
-        """See to the size again; for the first process of a run, after the last picture was read.
+        """Trim the cache to its size again; for the first process of a run, after the last picture was read.
 
         Returns:
             How many pictures did not come to the cache although it has room for them. A warning says why.

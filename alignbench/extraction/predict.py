@@ -1,4 +1,4 @@
-"""What predict loops over pictures do alike: pixels go to the device, a damaged picture ends it, progress is heard."""
+"""What predict loops over pictures share: pixels go to the device, a damaged picture ends it, progress is told."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PixelLoop(lightning.LightningModule):
         return batch[0].to(device, non_blocking=True), batch[1]
 
     def autocast(self) -> torch.autocast:
-        """The tower's own precision; what comes out of it is float32 again."""
+        """Run the tower in its precision; whoever takes its features makes them float32 again."""
         low = LOW_PRECISION.get(self.precision)
         return torch.autocast(self.device.type, low, enabled=low is not None)
 
@@ -53,7 +53,7 @@ class Feed(Callback):
     """Tells of every batch that went through how many pictures it had.
 
     Args:
-        advanced: Is told.
+        advanced: Called after each batch with its number of pictures.
     """
 
     def __init__(self, advanced: Callable[[int], None]) -> None:

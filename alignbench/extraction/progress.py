@@ -34,6 +34,16 @@ class RunSummary:
     one_pass: int = 0
 
 
+class EmbeddingListener:
+    """Hears how far the embedding of pictures is; this one ignores it all."""
+
+    def started(self, total: int) -> None:
+        """So many pictures are about to be embedded."""
+
+    def advanced(self, images: int) -> None:
+        """Some more have been embedded."""
+
+
 class ProgressListener:
     """Hears of a run's progress; this one ignores it all."""
 

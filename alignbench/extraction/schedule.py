@@ -107,8 +107,8 @@ def schedule_flow(
         pairs: Image indices of all unique pairs, (P, 2).
         order: The images to embed, each once, (n,).
         due: Indices of the pairs to reduce, both of whose images are among them.
-        batch_size: Images a step.
-        staying: Which of all images keep their slot to the end, (images,).
+        batch_size: Images of a step.
+        staying: Whether each of all images keeps its slot to the end, (images,).
     """
     position = np.full(len(staying), -1, dtype=np.int64)
     position[order] = np.arange(len(order))
@@ -143,7 +143,7 @@ def schedule_flow(
 
 
 def layer_passes(layer_bytes: list[int], slots: int, budget: int) -> list[list[int]]:
-    """Shard layers out over passes so that what is kept in each fits memory.
+    """Share layers out over passes so that what is kept in each fits memory.
 
     Args:
         layer_bytes: Size of one image's features at each layer.

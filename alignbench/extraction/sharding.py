@@ -30,8 +30,8 @@ class Block:
     """Pairs between the images of two ranks, one of which receives the other's tokens and reduces them.
 
     Attributes:
-        sender: Whose tokens travel.
-        receiver: Who reduces the pairs.
+        sender: The rank whose tokens travel.
+        receiver: The rank that reduces the pairs.
         images: The images that travel, ascending, (n,).
         partners: The receiver's images in these pairs, ascending, (k,).
         pairs: Indices of the pairs, in the order of their image that travels, (m,).
@@ -93,7 +93,7 @@ def is_dense(pairs: int, images: int) -> bool:
 
 
 def assign(pairs: Indices, images: int, batch_size: int, ranks: int = 1, dense: bool | None = None) -> Assignment:
-    """Assignment out the work.
+    """Share the work out among ranks.
 
     Args:
         pairs: Image indices of the unique pairs, (P, 2); every image is in at least one.
@@ -184,17 +184,17 @@ def _blocks(pairs: Indices, rank_of: NDArray[np.int64], halve: bool) -> Iterator
     for group in np.split(across[by_key], np.flatnonzero(np.diff(key[by_key])) + 1):
         if not len(group):
             continue
-        one, other = (int(rank) for rank in np.unique(ends[group]))
-        of_other = np.where(ends[group, 0] == other, pairs[group, 0], pairs[group, 1])
-        of_one = np.where(ends[group, 0] == one, pairs[group, 0], pairs[group, 1])
+        a, b = (int(rank) for rank in np.unique(ends[group]))
+        images_a = np.where(ends[group, 0] == a, pairs[group, 0], pairs[group, 1])
+        images_b = np.where(ends[group, 0] == b, pairs[group, 0], pairs[group, 1])
         everything = np.ones(len(group), dtype=bool)
-        parts = [(other, one, of_other, of_one, everything)]
+        parts = [(b, a, images_b, images_a, everything)]
         if halve:  # both ranks do the same work: each gets the pairs of half of the other's images
-            named = np.unique(of_other)
-            lower = np.isin(of_other, named[: len(named) // 2])
-            parts = [(other, one, of_other, of_one, lower), (one, other, of_one, of_other, ~lower)]
-        elif len(np.unique(of_other)) > len(np.unique(of_one)):
-            parts = [(one, other, of_one, of_other, everything)]
+            named = np.unique(images_b)
+            lower = np.isin(images_b, named[: len(named) // 2])
+            parts = [(b, a, images_b, images_a, lower), (a, b, images_a, images_b, ~lower)]
+        elif len(np.unique(images_b)) > len(np.unique(images_a)):
+            parts = [(a, b, images_a, images_b, everything)]
         for sender, receiver, travelling, staying, chosen in parts:
             if chosen.any():
                 order = np.argsort(travelling[chosen], kind="stable")

@@ -53,7 +53,7 @@ class SourceDistances:
 
     Attributes:
         layers: Names of the layers.
-        depths: Their depths in percent.
+        depths: Depths of the layers in percent.
         values: By name of distance, (layers, pairs), float64.
         device: `cpu` or `cuda`.
         channels: The use of channels at each layer; none of a pair metric.
@@ -75,10 +75,10 @@ class Source(Protocol):
 
     Attributes:
         layers: Names of the layers; `image` alone of a pair metric.
-        depths: Their depths in percent.
+        depths: Depths of the layers in percent.
         fingerprint: SHA-256 over everything in it that settles its numbers; none where nothing but its name does.
         prepare: Makes of an RGB picture what the source takes, in a loader's process.
-        streams_only: Whether it takes pairs one by one alone, never from matrix products over all pictures.
+        streams_only: Whether distances come pair by pair only, never from matrix products over all pictures.
     """
 
     @property
@@ -104,7 +104,7 @@ class Source(Protocol):
         """Distances of all pairs, the same on every process.
 
         Args:
-            workload: What is asked.
+            workload: The distances that are asked for.
             execution: How to run.
             listener: Hears of the progress.
 

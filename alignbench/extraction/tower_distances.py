@@ -50,7 +50,7 @@ class TowerSource:
 
     @property
     def depths(self) -> tuple[float, ...]:
-        """Their depths in percent."""
+        """Depths of the layers in percent."""
         return tuple(layer.depth for layer in self.tower.layers)
 
     @property
@@ -64,11 +64,11 @@ class TowerSource:
         return self.tower.prepare
 
     def fastest_batch(self, execution: Execution) -> int:
-        """See `Source.fastest_batch`; found by trying."""
+        """See `Source.fastest_batch`; several sizes are tried."""
         return fastest_batch(self.tower, execution.ranks.device, execution.precision)
 
     def distances(self, workload: PairWorkload, execution: Execution, listener: ProgressListener) -> SourceDistances:
-        """See `Source.distances`; layers that do not fit memory together take a pass over the images each group."""
+        """See `Source.distances`; groups of layers that do not fit memory together take a pass each."""
         layers, assignment = self.tower.layers, workload.assignment
         passes = group_layers(layers, assignment, execution.view, execution.feature_memory)
         one_pass = assignment.slots * sum(layer_bytes(layer, execution.view) for layer in layers)
@@ -94,7 +94,7 @@ def tower_distances(
 
     Args:
         tower: The model.
-        workload: What is asked.
+        workload: The distances that are asked for.
         passes: Layers of each pass.
         execution: How to run.
         listener: Hears of every batch.

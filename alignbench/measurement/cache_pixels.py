@@ -33,9 +33,9 @@ class Way:
     """A way of preparing pictures.
 
     Attributes:
-        recipe: What it does.
-        prepare: Does it.
-        models: Who prepares pictures like this.
+        recipe: What it does to a picture, as text.
+        prepare: Does that.
+        models: Names of the models that prepare pictures like this.
     """
 
     recipe: PixelRecipe
@@ -48,11 +48,11 @@ class Filling:
     """What became of one way of preparing pictures.
 
     Attributes:
-        pictures: How many there are.
-        there: How many were there before.
-        absent: How many are not there now.
+        pictures: Number of pictures.
+        there: How many of them were in the cache before.
+        absent: How many of them are not in the cache now.
         size: Bytes of those that are.
-        seconds: What it took.
+        seconds: Seconds that it took.
     """
 
     pictures: int
@@ -76,18 +76,18 @@ def distinct_ways(cell: Cell, models: Sequence[str]) -> list[Way]:
     """
     if DATASETS.load(cell.dataset).packaged:
         raise UsageError(f"{cell.dataset} is drawn on demand and needs no cache: choose a data set with files")
-    found: dict[PixelRecipe, Way] = {}
+    ways: dict[PixelRecipe, Way] = {}
     for model in models:
-        one = replace(cell, model=model).checked()
-        prepare = source_kind(one).preparation(one)
+        of_model = replace(cell, model=model).checked()
+        prepare = source_kind(of_model).preparation(of_model)
         recipe = prepare.recipe if isinstance(prepare, Described) else None
         if recipe is None:
             raise UsageError(
                 f"{model} takes the pictures of {cell.dataset} at their native size, which is not cached: leave it out"
             )
-        known = found[recipe].models if recipe in found else ()
-        found[recipe] = Way(recipe, prepare, (*known, model))
-    return list(found.values())
+        known = ways[recipe].models if recipe in ways else ()
+        ways[recipe] = Way(recipe, prepare, (*known, model))
+    return list(ways.values())
 
 
 def read_pictures(cell: Cell) -> ImageFiles:
@@ -125,10 +125,10 @@ def fill(
     """Prepare the pictures that are not there, and keep them.
 
     Args:
-        cache: Where.
+        cache: Where they are kept.
         images: The pictures.
         way: How to prepare them.
-        workers: Processes; none for as many as there are cores.
+        workers: Number of processes; none for as many as there are cores.
         advanced: Hears how many pictures are done, of how many.
 
     Raises:
@@ -150,11 +150,12 @@ def fill(
 
 
 def _reader(cache: PixelCache, images: ImageFiles, way: Way) -> CachedPixels:
+    """Make what reads and keeps pictures as they are prepared in a way."""
     reader = cache.pixels(images, way.prepare)
     assert reader is not None  # a way has a recipe, and pictures have files
     return reader
 
 
 def _count(items: list[Item[Tensor] | DataError]) -> int | DataError:
-    """What leaves a loader's process instead of pixels."""
+    """Count the pictures of a batch: a number is all that has to leave a loader's process."""
     return first_error(items) or len(items)

@@ -39,16 +39,16 @@ class Cell:
         accelerator: `auto`, `cpu` or `cuda`.
         devices: Processes on each machine that share the work of a tower; on `cuda` each has a GPU of its own.
         nodes: Machines that share the work.
-        workers: Loader processes of each; none for a default.
-        feature_memory: Bytes of features that each keeps at the same time.
-        pixel_cache: Folder of prepared pictures that runs shard, `off` for none; nothing for the default one.
+        workers: Loader processes of each of these processes; none for a default.
+        feature_memory: Bytes of features that each process keeps at the same time.
+        pixel_cache: Folder of prepared pictures that runs share, `off` for none; nothing for the default one.
         pixel_cache_size: Bytes that it may take.
         compiled: Whether the tower is compiled by `torch.compile`.
         check_precision: With a low precision: on how many pairs scores are also taken in float32, to tell the largest
             change; 0 for none.
-        random_init: Random weights instead of the checkpoint's.
+        random_init: Whether weights are random instead of the checkpoint's.
         seed: Seed of random weights and of the bootstrap.
-        limit: Only the first judgments of each subset.
+        limit: How many judgments of each subset are taken, from its first on; none for all.
         transform: A file, or the name of a published transform: a layer is measured after it too, beside plain ones.
         force_transform: Whether to take a transform of another model.
     """
@@ -79,7 +79,7 @@ class Cell:
     force_transform: bool = False
 
     def checked(self) -> Cell:
-        """The cell with `random:` resolved, if everything in it can be.
+        """Check that everything in it is possible, and return it with `random:` resolved.
 
         Raises:
             UsageError: If a name is unknown or a number out of range.

@@ -63,7 +63,7 @@ class PairDistances:
         embedded: Number of distinct images.
         dense: Whether they come from matrix products.
         pixel_cache: Where prepared pixels are kept, if they are.
-        pixels_there: Pictures that did not have to be decoded.
+        pixels_there: Number of pictures that did not have to be decoded.
     """
 
     found: SourceDistances
@@ -79,13 +79,13 @@ class PairDistances:
 
 
 def pair_distances(cell: Cell, data: CellData, source: Source, session: Session) -> PairDistances:
-    """Distances of the judgments' pairs; equal pictures are looked at once.
+    """Measure the distances of the judgments' pairs; equal pictures are looked at once.
 
     Args:
         cell: What is measured and how, with a batch size that is a number.
         data: What it is measured on.
         source: The tower or the metric, ready.
-        session: Where.
+        session: Where it is measured.
     """
     folds = fold_of_pairs(data.judgments) if leaves_one_out(cell, data.data_set) else None
     distinct = distinct_pairs(data.judgments.pairs, data.identities, folds)
@@ -113,13 +113,13 @@ def pair_distances(cell: Cell, data: CellData, source: Source, session: Session)
 def build_workload(
     cell: Cell, data: CellData, distinct: tuple[DistinctPairs, Indices | None], source: Source, ranks: Ranks
 ) -> PairWorkload:
-    """What a cell asks of its source.
+    """Put together what a cell asks of its source.
 
     Args:
         cell: What is measured and how.
         data: What it is measured on.
         distinct: The distinct pairs among the judgments', and the fold of each of these where each is left out in turn.
-        source: Whom it is asked of.
+        source: The tower or the metric that is asked.
         ranks: The processes that share the work.
     """
     from alignbench.extraction.sharding import assign
@@ -158,7 +158,7 @@ def make_execution(cell: Cell, ranks: Ranks) -> Execution:
 
 
 def _all_there(stock: Stock | None, ranks: Ranks) -> bool:
-    """Whether pixels only have to be read, which takes less from a model on the CPU than a process beside it would."""
+    """Whether pixels only have to be read, which costs a model on the CPU less time than a process beside it."""
     return stock is not None and not len(stock.missing) and ranks.count == 1 and ranks.device.type == "cpu"
 
 

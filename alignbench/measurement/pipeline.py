@@ -108,7 +108,7 @@ class _Loaded:
         session: Where it is measured.
         data: What it is measured on.
         source: What is measured.
-        transform: By which a layer is aligned, if one is.
+        transform: The transform by which a layer is aligned, if one is.
         settings: Every setting that can change a number.
     """
 
@@ -168,6 +168,7 @@ def _session(cell: Cell, listener: ProgressListener | None) -> Session:
 
 
 def _cache(cell: Cell) -> PixelCache | None:
+    """Open the cell's pixel cache; none if it wants none."""
     from alignbench.extraction.pixel_cache import PixelCache
 
     return PixelCache.open(cell.pixel_cache, cell.pixel_cache_size)

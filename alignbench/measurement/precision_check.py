@@ -23,11 +23,11 @@ _KEYS: Final = ["subset", "distance", "layer", "metric"]
 
 
 def some_judgments(judgments: Judgments, pairs: int) -> Judgments:
-    """So many judgments of the first subset, evenly spread over it, that they name about so many pairs.
+    """Choose judgments, evenly spread over the first subset, that together name about as many pairs as are wanted.
 
     Args:
-        judgments: All of them.
-        pairs: How many pairs; three judgments are taken at least.
+        judgments: All judgments.
+        pairs: Number of pairs that are wanted; three judgments are taken at least.
     """
     subset = judgments.subsets[0]
     count = min(len(subset.rows), max(_FEWEST, pairs // judgments.judged.shape[1]))
@@ -37,7 +37,7 @@ def some_judgments(judgments: Judgments, pairs: int) -> Judgments:
 
 
 def largest_change(exact: pd.DataFrame, low: pd.DataFrame) -> tuple[float | None, dict[str, str]]:
-    """The largest difference of any score.
+    """Find the score that a low precision changes most.
 
     Args:
         exact: Rows of `curve.csv` in float32.
@@ -96,8 +96,8 @@ def check_precision(cell: Cell, data: CellData, source: Source, ranks: Ranks) ->
     evaluated, pairs = few.without_calibration()
     scores = []
     for precision in ("fp32", cell.precision):
-        one = replace(cell, precision=precision)
-        distances = pair_distances(one, some, source, Session(ranks)).of_pairs(pairs)
-        scores.append(score_rows(one, evaluated, distances, data.data_set.published_ceiling)[0])
+        changed = replace(cell, precision=precision)
+        distances = pair_distances(changed, some, source, Session(ranks)).of_pairs(pairs)
+        scores.append(score_rows(changed, evaluated, distances, data.data_set.published_ceiling)[0])
     change, where = largest_change(*scores)
     return PrecisionCheck(len(pairs), len(evaluated.judged), change, where)

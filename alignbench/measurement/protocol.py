@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
-    """The judgments of a cell under its protocol.
+    """Read the judgments of a cell under its protocol.
 
     Raises:
         DataError: If they are missing or malformed, or ratings cannot be correlated with.
@@ -42,6 +42,7 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
 
 
 def _whole(cell: Cell, data_set: DataSet) -> Judgments:
+    """Read the subsets that are wanted as they are, and warn where the default one is not whole."""
     judgments = data_set.read(cell.data_root, cell.subsets or (data_set.default_subset,))
     for subset in judgments.subsets:
         if subset.name == data_set.default_subset and data_set.complete not in (None, len(subset.rows)):
@@ -55,6 +56,7 @@ def _whole(cell: Cell, data_set: DataSet) -> Judgments:
 
 
 def _held_out(cell: Cell, data_set: DataSet) -> Judgments:
+    """Read the subsets that are wanted by the data set's rule, and where needed others to fit channel means on."""
     rule = data_set.corrected
     if rule is None:
         raise UsageError(f"{data_set.name} has no data to fit channel means on: measure it with --protocol paper")
@@ -100,13 +102,13 @@ def fold_of_pairs(judgments: Judgments) -> Indices:
 
 
 def channel_fit(cell: Cell, judgments: Judgments, distinct: DistinctPairs, folds: Indices | None) -> ChannelFit:
-    """Which pairs the channel means are fitted on.
+    """Say on which pairs the channel means m[c] are fitted, and how often each of them counts.
 
     Args:
-        cell: The protocol.
+        cell: What is measured, and by which protocol.
         judgments: What is evaluated, and what calibrates.
         distinct: The distinct pairs among the judgments'.
-        folds: Fold of each of the judgments' pairs, where each is left out in turn.
+        folds: Fold of each of the judgments' pairs, (P,), where each fold is left out in turn; else none.
     """
     import torch
 

@@ -40,13 +40,13 @@ _PACKAGES: Final = (
 def collect_settings(
     cell: Cell, data: CellData, source: Source, transform: NamedTransform | None = None
 ) -> RunSettings:
-    """The settings of a run.
+    """Collect the settings of a run that can change a number.
 
     Args:
         cell: What is measured and how.
         data: What it is measured on.
-        source: What is measured.
-        transform: By which a layer is aligned, if one is.
+        source: The model, ready to be asked.
+        transform: The transform by which a layer is aligned, if one is.
     """
     judgments, identities = data.judgments, data.identities
     return RunSettings(
@@ -67,7 +67,11 @@ def collect_settings(
 
 
 def _evaluated_fingerprint(judgments: Judgments, identities: Sequence[str]) -> str:
-    """The fingerprint of what is evaluated, the same whether or not anything calibrates."""
+    """The fingerprint of what is evaluated, the same whether or not anything calibrates.
+
+    The identity of a picture is longer where it has doubles (see `FileImages.identities`). Here those count alone that
+    are evaluated too.
+    """
     evaluated, _ = judgments.without_calibration()
     known = dict(zip(judgments.images.names, identities, strict=True))
     own = [known[name] for name in evaluated.images.names]
@@ -92,14 +96,14 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What came out of a cell, beside its scores.
+    """What came out of a cell, besides its scores.
 
     Attributes:
         judgments: What is evaluated.
         calibrated: How many judgments only calibrate.
         measured: The distances, and how they came about.
         intervals: How intervals were made, by subset.
-        precision_check: What a low precision changes; none if that was not looked at.
+        precision_check: What a low precision changes; none if that was not checked.
     """
 
     judgments: Judgments
@@ -112,14 +116,14 @@ class CellOutcome:
 def make_record(
     cell: Cell, settings: RunSettings, outcome: CellOutcome, session: Session, watch: Stopwatch
 ) -> RunRecord:
-    """What `run.json` says of a run; the transform, where there is one, is told by whoever has it.
+    """Make the record that becomes `run.json`, but for the transform, which the caller adds where there is one.
 
     Args:
         cell: What was measured and how.
         settings: Every setting that can change a number.
         outcome: What came out.
         session: Where it was measured.
-        watch: What took how long.
+        watch: How long each stage took.
     """
     judgments, measured, card = outcome.judgments, outcome.measured, cards().get(cell.model)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -148,6 +152,7 @@ def make_record(
 
 
 def _execution(cell: Cell, measured: PairDistances, ranks: Ranks) -> dict[str, Any]:
+    """How the cell was run: what may change with the machine, and changes no number beyond rounding."""
     return {
         "data_root": str(cell.data_root) if cell.data_root else None,
         "batch_size": cell.batch_size,
@@ -165,5 +170,5 @@ def _execution(cell: Cell, measured: PairDistances, ranks: Ranks) -> dict[str, A
 
 
 def channel_table(uses: Sequence[ChannelUse]) -> pd.DataFrame | None:
-    """The rows of `channels.csv`; none of a source without channels."""
+    """Make the rows of `channels.csv`; none for a source without channels."""
     return pd.DataFrame(asdict(use) for use in uses) if uses else None

@@ -26,7 +26,9 @@ def run_cell(
     listener: ProgressListener | None = None,
     tracker: Tracker | None = None,
 ) -> StoredRun:
-    """Measure a cell and write its run folder, or take the finished one, which is logged for an agent only.
+    """Measure a cell and write its run folder, or take the finished one.
+
+    A finished one is logged only where a W&B agent waits for it.
 
     Args:
         cell: What to measure and how.
@@ -54,19 +56,19 @@ def run_cell(
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
     output, listener = Path(output), listener or ProgressListener()
     check_writable(output)
-    there: list[Path] = []
+    taken: list[Path] = []
 
     def finished(name: str) -> bool:
         if not overwrite and is_complete(output / name):
-            there.append(output / name)
-        return bool(there)
+            taken.append(output / name)
+        return bool(taken)
 
     measured = measure_cell(cell, listener, finished)
     if measured is None:
-        listener.notice(f"{cell.label} on {cell.dataset} is finished: taken from {there[0]}")
+        listener.notice(f"{cell.label} on {cell.dataset} is finished: taken from {taken[0]}")
         if tracker is not None and under_agent():
-            tracker.log(there[0])
-        return StoredRun(there[0])
+            tracker.log(taken[0])
+        return StoredRun(taken[0])
     _tell_change(measured, listener)
     folder = write_run(measured, output, lambda curve, place: _draw(measured, curve, place), overwrite)
     if tracker is not None:
@@ -75,6 +77,7 @@ def run_cell(
 
 
 def _draw(run: Run, curve: LayerCurve, folder: Path) -> None:
+    """Draw the figures of a run into its folder."""
     from alignbench.report.figures.curves import draw_channels, draw_curve
 
     draw_curve(curve, folder)

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def agreement(judgments: Judgments, subset: Subset, distances: Curves, rules: Protocol) -> Iterator[NDArray[Any]]:
-    """How far distances agree with each choice or preference of a subset, for each curve (n,), from 0 to 1.
+    """Yield for each curve how far its distances agree with each choice or preference of a subset, (n,), from 0 to 1.
 
     Args:
         judgments: What people said.
-        subset: Which judgments.
-        distances: (curves, pairs).
+        subset: Which judgments are scored.
+        distances: Distances of all pairs, (curves, pairs).
         rules: Whether a tie is wrong or shared; preferences always share ties.
     """
     judged, human = judgments.judged[subset.rows], judgments.human[subset.rows]
@@ -59,9 +59,9 @@ def score(judgments: Judgments, subset: Subset, distances: Curves, how: Scoring 
 
     Args:
         judgments: What people said.
-        subset: Which judgments.
-        distances: (curves, pairs).
-        how: By which rules.
+        subset: Which judgments are scored.
+        distances: Distances of all pairs, (curves, pairs).
+        how: By which rules, and with which seed.
     """
     judged, human = judgments.judged[subset.rows], judgments.human[subset.rows]
     if judgments.kind == "rating":
@@ -80,7 +80,7 @@ def score(judgments: Judgments, subset: Subset, distances: Curves, how: Scoring 
 
 
 def score_part(judgments: Judgments, part: Subset, distances: Curves, how: Scoring) -> list[Scores]:
-    """The level's own score (Spearman or accuracy) of a part of the judgments; nothing where it has none."""
+    """Score a part of the judgments by the level's own metric (Spearman or accuracy); nothing where it has no score."""
     if judgments.kind == "preference":
         return score(judgments, part, distances, how)
     if judgments.kind == "choice":
@@ -95,18 +95,18 @@ def score_part(judgments: Judgments, part: Subset, distances: Curves, how: Scori
 def score_rows(
     cell: Cell, judgments: Judgments, distances: SourceDistances, published_ceiling: float | None
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The rows of `curve.csv`, and the kind of interval by subset.
+    """Score all subsets and parts: the rows of `curve.csv`, and the kind of interval of each subset by its name.
 
     Args:
         cell: What was measured and how.
         judgments: What people said.
-        distances: Those of the judgments' pairs.
+        distances: Distances of the judgments' pairs.
         published_ceiling: See `Scoring`.
     """
     how = Scoring(cell.rules, cell.seed, published_ceiling)
-    every = [curve for values in distances.values.values() for curve in values]  # not stacked: that would be a copy
-    scored = [(subset, score(judgments, subset, every, how)) for subset in judgments.subsets]
-    scored += [(part, score_part(judgments, part, every, how)) for part in judgments.parts]
+    curves = [curve for values in distances.values.values() for curve in values]  # not stacked: that would be a copy
+    scored = [(subset, score(judgments, subset, curves, how)) for subset in judgments.subsets]
+    scored += [(part, score_part(judgments, part, curves, how)) for part in judgments.parts]
     intervals: dict[str, str] = {subset.name: scores[0].interval for subset, scores in scored if scores}
     rows = [row for subset, scores in scored for row in _rows(cell, judgments, subset, distances, scores)]
     return pd.DataFrame(rows, columns=list(COLUMNS)), intervals
@@ -115,11 +115,11 @@ def score_rows(
 def _rows(
     cell: Cell, judgments: Judgments, subset: Subset, distances: SourceDistances, scores: Sequence[Scores]
 ) -> Iterator[dict[str, Any]]:
-    """The rows of one subset."""
+    """The rows of one subset, by distance, layer and metric."""
     places = list(zip(distances.layers, distances.depths, strict=True))
     curves = [(name, layer, depth) for name in distances.values for layer, depth in places]
     for index, (name, layer, depth) in enumerate(curves):
-        for found in scores:
+        for of_metric in scores:
             yield {
                 "model": cell.label,
                 "dataset": cell.dataset,
@@ -130,10 +130,10 @@ def _rows(
                 "distance": name,
                 "layer": layer,
                 "depth": depth,
-                "metric": found.metric,
-                "value": found.value[index],
-                "ci_low": found.low[index],
-                "ci_high": found.high[index],
+                "metric": of_metric.metric,
+                "value": of_metric.value[index],
+                "ci_low": of_metric.low[index],
+                "ci_high": of_metric.high[index],
                 "n": len(subset.rows),
-                "n_clusters": found.clusters,
+                "n_clusters": of_metric.clusters,
             }

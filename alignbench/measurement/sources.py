@@ -34,9 +34,9 @@ class SourceView:
 
     Attributes:
         distance: Names of its distances.
-        tokens: Token view; none of a source without tokens.
-        resize: How pictures are brought to their size, or the size.
-        precision: In which it works.
+        tokens: Token view; none for a source without tokens.
+        resize: How pictures are brought to their size, or that size in pixels.
+        precision: Precision in which it works.
     """
 
     distance: tuple[str, ...]
@@ -162,7 +162,7 @@ def check_possible(cell: Cell) -> None:
 
 
 def load_transform(cell: Cell) -> NamedTransform | None:
-    """The transform by which a layer is aligned, if one is; found out before the data are looked at."""
+    """Load the transform by which a layer is aligned, if one is; a wrong one is refused before data are looked at."""
     if cell.transform is None:
         return None
     from alignbench.transforms.named import resolve
@@ -171,15 +171,15 @@ def load_transform(cell: Cell) -> NamedTransform | None:
 
 
 def load_cell_tower(cell: Cell, protocol: str, notice: Callable[[str], None]) -> Tower:
-    """The tower of a cell, with its weights.
+    """Load the tower of a cell, with its weights.
 
     Args:
-        cell: Which, and in which token view.
-        protocol: `corrected` for un-normalised projections.
+        cell: Which model, with which weights and in which token view.
+        protocol: `corrected` for un-normalised projections, `paper` for those of the model's own code.
         notice: Hears of a download.
 
     Raises:
-        AlignbenchError: If it cannot be had, or not in that view.
+        AlignbenchError: If the tower cannot be had, or has no such view.
     """
     import alignbench.extraction.tower_distances  # noqa: F401  Lightning is loaded here: its seconds are not extraction
     from alignbench.models.towers import check_view

@@ -24,7 +24,7 @@ _IN_SAMPLE = (
 
 
 def compare_alignment(study: Study) -> Factor | None:
-    """The factor; none if no run has an aligned layer."""
+    """Compare each aligned layer with the layer as the model has it; none if no run has an aligned layer."""
     runs = [run for run in study.runs if run.curve.transform]
     if not runs:
         return None

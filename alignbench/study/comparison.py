@@ -65,7 +65,7 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
 
     Args:
         first: A run folder.
-        second: Another.
+        second: The run folder whose scores are subtracted.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -89,16 +89,16 @@ def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
         if shared.empty:
             continue
         scores, kind, clusters = _scored(runs, shared, seed)
-        for one, other in _distance_pairs(*runs):
+        for name, second_name in _distance_pairs(*runs):
             common = {
                 "subset": subset,
-                "distance": one if one == other else f"{one} / {other}",
+                "distance": name if name == second_name else f"{name} / {second_name}",
                 "metric": "spearman" if _is_rating(runs[0]) else "accuracy",
                 "n": len(shared),
                 "n_clusters": clusters,
                 "interval": kind,
             }
-            rows += [common | row.to_row() for row in _places(runs, (scores[0][one], scores[1][other]), kind)]
+            rows += [common | row.to_row() for row in _places(runs, (scores[0][name], scores[1][second_name]), kind)]
     if not rows:
         raise DataError(f"{first} and {second} share no judgments: measure both on the same subset")
     table = pd.DataFrame(rows)
@@ -112,7 +112,7 @@ def _read(folder: Path) -> _Side:
     """Read a run folder.
 
     Raises:
-        DataError: If it is none, or was written without what a comparison needs.
+        DataError: If it is no run folder, or was written without what a comparison needs.
     """
     stored = StoredRun(folder)
     stored.check_tells(_IDENTIFYING, "a comparison")
@@ -132,20 +132,20 @@ def fitted_apart(first: StoredRun, second: StoredRun) -> bool:
 
 
 def _check_comparable(first: _Side, second: _Side) -> None:
-    one, other = first.settings, second.settings
-    if one.dataset != other.dataset:
-        raise DataError(f"the runs are on {one.dataset} and {other.dataset}, and share no judgments")
-    if one.protocol != other.protocol and _identify_model(first) != _identify_model(second):
+    settings, others = first.settings, second.settings
+    if settings.dataset != others.dataset:
+        raise DataError(f"the runs are on {settings.dataset} and {others.dataset}, and share no judgments")
+    if settings.protocol != others.protocol and _identify_model(first) != _identify_model(second):
         raise UsageError(
-            f"the runs differ in both model ({first.label}, {second.label}) and protocol ({one.protocol}, "
-            f"{other.protocol}), so that a difference could be of either: measure both by one protocol"
+            f"the runs differ in both model ({first.label}, {second.label}) and protocol ({settings.protocol}, "
+            f"{others.protocol}), so that a difference could be of either: measure both by one protocol"
         )
     names = [run.judgments["id"] for run in (first, second)]
     same_judgments = names[0].equals(names[1]) or set(names[0]) == set(names[1])
-    if same_judgments and one.data_fingerprint != other.data_fingerprint and _reads_alike(one, other):
+    if same_judgments and settings.data_fingerprint != others.data_fingerprint and _reads_alike(settings, others):
         raise DataError(
-            f"the runs saw different data (fingerprints {one.data_fingerprint[:8]} and "
-            f"{other.data_fingerprint[:8]}): measure both on one copy"
+            f"the runs saw different data (fingerprints {settings.data_fingerprint[:8]} and "
+            f"{others.data_fingerprint[:8]}): measure both on one copy"
         )
 
 
@@ -155,9 +155,9 @@ def _identify_model(run: _Side) -> tuple[Any, ...]:
     return model, settings.random_init, settings.seed if settings.random_init else None
 
 
-def _reads_alike(one: RunSettings, other: RunSettings) -> bool:
+def _reads_alike(first: RunSettings, second: RunSettings) -> bool:
     """Whether both runs read the same subsets for the same purpose, so that their fingerprints must be equal."""
-    return (one.protocol, one.subset, one.limit) == (other.protocol, other.subset, other.limit)
+    return (first.protocol, first.subset, first.limit) == (second.protocol, second.subset, second.limit)
 
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -228,12 +228,14 @@ def _scored(
 
 
 def _places(runs: tuple[_Side, _Side], scored: tuple[Floats, Floats], kind: IntervalKind) -> list[PairedDifference]:
-    one, other = runs
+    first, second = runs
     rows = [
         paired_difference(
-            "projection", 100.0, at_projection(one.layers, scored[0]), at_projection(other.layers, scored[1]), kind
+            "projection", 100.0, at_projection(first.layers, scored[0]), at_projection(second.layers, scored[1]), kind
         ),
-        paired_difference("best layer", np.nan, at_best(one.layers, scored[0]), at_best(other.layers, scored[1]), kind),
+        paired_difference(
+            "best layer", np.nan, at_best(first.layers, scored[0]), at_best(second.layers, scored[1]), kind
+        ),
         *_aligned(runs, scored, kind),
     ]
     if any(run.layers == (IMAGE,) for run in runs):
@@ -241,12 +243,12 @@ def _places(runs: tuple[_Side, _Side], scored: tuple[Floats, Floats], kind: Inte
         if len(runs[curve].layers) == 1:
             return [replace(rows[0], place="image", depth=0.0)]
         depths, place = _blocks(runs[curve]), "layer"
-    elif [*filter(is_plain, one.layers)] == [*filter(is_plain, other.layers)]:
-        depths, place = _blocks(one), "layer"
+    elif [*filter(is_plain, first.layers)] == [*filter(is_plain, second.layers)]:
+        depths, place = _blocks(first), "layer"
     else:
         depths, place = min((_blocks(run) for run in runs), key=len), "depth"
     return rows + [
-        paired_difference(place, depth, _at(one, scored[0], depth), _at(other, scored[1], depth), kind)
+        paired_difference(place, depth, _at(first, scored[0], depth), _at(second, scored[1], depth), kind)
         for depth in depths
     ]
 

@@ -39,11 +39,12 @@ class Comparison:
 
     Attributes:
         row: What is compared, and the values.
-        panel: Where.
-        difference: (1 + resamples,).
+        panel: The panel of the level at which it is compared.
+        difference: The difference, and that in each resample, (1 + resamples,).
         below: Whether it is expected below the bound, not above.
         bound: The bound.
-        among: Where the difference is the highest of several, those, (k, 1 + resamples); of several such the least.
+        among: Where the difference is the highest of several, all of these, (k, 1 + resamples); where there are several
+            such sets, it is the least of their highest.
     """
 
     row: dict[str, Any]
@@ -85,7 +86,7 @@ def compared(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def outcome(comparisons: Sequence[Comparison], names: Sequence[str]) -> Outcome:
-    """Holds if every comparison does; `names` are the columns that name one."""
+    """What a rule comes to that holds if every comparison does; `names` are the columns that name a comparison."""
     table = compared(comparisons)
     unknown = table[table["difference"].isna()]
     if len(unknown):

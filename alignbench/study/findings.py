@@ -121,7 +121,7 @@ _STATEMENTS = (
 
 
 def judge_findings(study: Study) -> tuple[Finding, ...]:
-    """The findings, in the order of the paper."""
+    """Judge the findings of the paper, in its order, on the runs of a study and on the published values."""
     ours, theirs = build_panels(study), published_panels()
     found, condition = [], _condition(study, ours)
     for statement in _STATEMENTS:

@@ -24,7 +24,7 @@ from alignbench.study.study_run import StudyRun
 PLACES = ("best layer", "projection")
 CONDITIONS = ("protocol", "judgments", "tokens", "preparation of pictures", "precision", "calibration")
 SIGNIFICANCE = 0.05  # after correction for the number of comparisons
-SEED = 0  # of the bootstrap, as of `alignbench compare`
+SEED = 0  # seed of the bootstrap, the same as that of `alignbench compare`
 
 
 class Condition(NamedTuple):
@@ -184,6 +184,6 @@ def group_runs(runs: Iterable[StudyRun]) -> tuple[Group, ...]:
 
 
 def _fullest(conditions: Iterable[Condition]) -> list[Condition]:
-    """Conditions without those that fit one which says more."""
+    """The conditions, each once, without those that fit another which says more, as a baseline's fits a tower's."""
     distinct = list(dict.fromkeys(conditions))
     return [one for one in distinct if not any(one.fits(two) and two.count("") < one.count("") for two in distinct)]

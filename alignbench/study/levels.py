@@ -31,7 +31,7 @@ class Scored:
     Attributes:
         depths: Depths of its layers in percent, (layers,).
         projection: Whether the last layer is a projection.
-        scores: (layers, 1 + resamples), the score itself first.
+        scores: Scores of its layers, (layers, 1 + resamples), the score itself first.
     """
 
     depths: Floats
@@ -65,13 +65,13 @@ class LevelPanel:
 
     Attributes:
         dataset: Name of the data set.
-        protocol: By which it was measured.
+        protocol: Protocol by which it was measured.
         observers: Who judged.
         rated: Whether scores are rank correlations with ratings, not shares of choices.
         chance: Score of a guess.
         interval: How judgments were resampled; `none` for published values.
         curves: Curves of trained models, by published name (or label, where nothing is published of it) and distance.
-        baselines: The score of each, (1 + resamples,).
+        baselines: Scores of baselines, by name, (1 + resamples,).
     """
 
     dataset: str

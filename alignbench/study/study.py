@@ -90,7 +90,9 @@ def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> Stu
         DataError: If it is no whole run; names the folder or the file.
     """
     if not (folder / "run.json").is_file():
-        raise DataError(f"{folder} holds no finished run: measure it again, or leave it out")
+        is_run = any((folder / name).exists() for name in FILES)
+        remedy = "measure it again" if is_run else "name a folder that `alignbench run` made, or one that holds such"
+        raise DataError(f"{folder} holds no finished run: {remedy}, or leave it out")
     stored = StoredRun(folder)
     stored.check_tells(_IDENTIFYING, "a study")
     subsets = tuple(dict.fromkeys(stored.curve.main()["subset"]))
@@ -123,15 +125,18 @@ def _each_once(runs: Sequence[StudyRun]) -> list[StudyRun]:
 
 
 def _with_doubles_marked(runs: Sequence[StudyRun]) -> list[StudyRun]:
-    """The runs, those marked of which all but an aligned layer is in another, that without a transform first."""
+    """The runs, with those marked that have an aligned layer and no plain layer which another run has not already.
+
+    Runs without a transform are looked at first, so that theirs are the plain layers that count.
+    """
     seen: dict[str, set[str]] = {}  # distances by everything else that settles the plain layers
     doubled = set()
     for run in sorted(runs, key=lambda run: bool(run.curve.transform)):
         settled = run.settings.to_json() | {"model": run.model, "transform": None, "distance": None}
-        there = seen.setdefault(json.dumps(settled, sort_keys=True), set())
-        if run.curve.transform and there.issuperset(run.distances):
+        measured = seen.setdefault(json.dumps(settled, sort_keys=True), set())
+        if run.curve.transform and measured.issuperset(run.distances):
             doubled.add(run)
-        there.update(run.distances)
+        measured.update(run.distances)
     return [replace(run, doubled=run in doubled) for run in runs]
 
 

@@ -26,7 +26,7 @@ class StudyRun:
         stored: Its folder, from which distances are read where they are scored.
         curve: Its scores, those of an aligned layer too; those of some distances where a study is of these alone.
         judgments: Its judgments by subset, which runs on the same ones share.
-        doubled: Whether another run of the study has those layers, without a transform or with another.
+        doubled: Whether another run of the study has the same plain layers, so that these do not count again.
     """
 
     stored: StoredRun
@@ -103,7 +103,7 @@ class StudyRun:
     def trained(self) -> bool:
         """Whether it is a model as its authors trained it: no baseline, no untrained twin, not transformed.
 
-        A run that has an aligned layer beside the plain ones is one by these, unless another run has them already.
+        A run with an aligned layer beside the plain ones is one by its plain layers, unless another run has these too.
         """
         transformed = bool(self.settings.transform) and not self.curve.transform
         return not (self.is_baseline or self.settings.random_init or transformed or self.doubled)

@@ -36,10 +36,10 @@ class AffineTransform:
     """Standardise by two scalars, multiply from the right, add.
 
     Attributes:
-        weights: (d, k), as they are in the file; `k` is `d` in all published ones.
+        weights: Matrix of (d, k), as it is in the file; `k` is `d` in all published transforms.
         mean: Mean of all entries of the feature matrix that it was learned on.
-        std: Their standard deviation (ddof 0).
-        bias: (k,), or none.
+        std: Standard deviation of all these entries (ddof 0).
+        bias: Vector of (k,), or none.
         provenance: Where it comes from: `model`, `layer` or `module`, how it was learned. Strings, numbers, lists.
 
     Raises:
@@ -79,10 +79,10 @@ class AffineTransform:
         return int(self.weights.shape[0])
 
     def __repr__(self) -> str:
-        """Its shape and where it comes from."""
+        """Describe the transform by its shape and where it comes from."""
         rows, columns = self.weights.shape
-        told = "".join(f", {name}={value!r}" for name, value in self.provenance.items() if name in ("model", "layer"))
-        return f"AffineTransform({rows} -> {columns}{', bias' if self.bias is not None else ''}{told})"
+        origin = "".join(f", {key}={self.provenance[key]!r}" for key in self.provenance if key in ("model", "layer"))
+        return f"AffineTransform({rows} -> {columns}{', bias' if self.bias is not None else ''}{origin})"
 
     def apply(self, x: Array) -> Array:
         """Transform features.
@@ -97,7 +97,7 @@ class AffineTransform:
         Raises:
             UsageError: If the width is another one, or it does not hold floating-point numbers.
         """
-        shape, floating = _looked_at(x)
+        shape, floating = _inspect(x)
         if not floating:
             raise UsageError("features to transform must be an array or tensor of floating-point numbers")
         if not shape or shape[-1] != self.width:
@@ -112,19 +112,19 @@ class AffineTransform:
     def _apply_array(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         precision = np.dtype(np.float64 if x.dtype.itemsize >= 8 else np.float32)
         mean, std = (np.asarray(value, dtype=precision) for value in (self.mean, self.std))
-        found = ((x.astype(precision) - mean) / std) @ self.weights.astype(precision)
+        y = ((x.astype(precision) - mean) / std) @ self.weights.astype(precision)
         if self.bias is not None:
-            found += self.bias.astype(precision)
-        return cast("NDArray[np.floating[Any]]", found.astype(x.dtype, copy=False))
+            y += self.bias.astype(precision)
+        return cast("NDArray[np.floating[Any]]", y.astype(x.dtype, copy=False))
 
     def _apply_tensor(self, x: torch.Tensor) -> torch.Tensor:
         import torch
 
         precision = torch.float64 if x.dtype == torch.float64 else torch.float32
-        found = ((x.to(precision) - self.mean) / self.std) @ torch.tensor(self.weights).to(x.device, precision)
+        y = ((x.to(precision) - self.mean) / self.std) @ torch.tensor(self.weights).to(x.device, precision)
         if self.bias is not None:
-            found = found + torch.tensor(self.bias).to(x.device, precision)
-        return found.to(x.dtype)
+            y = y + torch.tensor(self.bias).to(x.device, precision)
+        return y.to(x.dtype)
 
     # -------------------------------------------------------------------------------------------- files
 
@@ -136,7 +136,7 @@ class AffineTransform:
             path: `.safetensors` as `save` writes it; `.npz` with `weights`, `mean`, `std` and perhaps `bias`, as the
                 published ones; or `.npy` of (d, d) or (d, d + 1), the last column then being the bias.
             mean: Mean of a `.npy`, which does not hold it.
-            std: Std, likewise.
+            std: Standard deviation of a `.npy`, likewise.
 
         Raises:
             UsageError: If a `.npy` comes without mean and std, or another file with them.
@@ -165,7 +165,7 @@ class AffineTransform:
             content: What the file holds.
             name: Its name, whose ending says its form.
             mean: Mean of a `.npy`.
-            std: Std of a `.npy`.
+            std: Standard deviation of a `.npy`.
         """
         provenance: dict[str, Any] = {}
         if name.endswith(".npy"):
@@ -177,8 +177,8 @@ class AffineTransform:
             arrays, provenance = _safetensors(content, name)
         missing = [key for key in _KEYS if key not in arrays]
         if missing:
-            there = ", ".join(sorted(arrays)) or "nothing"
-            raise DataError(f"{name} has no {' and no '.join(missing)} (it holds {there}): it is no transform")
+            held = ", ".join(sorted(arrays)) or "nothing"
+            raise DataError(f"{name} has no {' and no '.join(missing)} (it holds {held}): it is no transform")
         try:
             return cls(arrays["weights"], arrays["mean"], arrays["std"], arrays.get("bias"), provenance)
         except DataError as error:
@@ -230,7 +230,7 @@ def _fixed(name: str, array: object, dimensions: int) -> NDArray[np.floating[Any
     return copy
 
 
-def _looked_at(x: object) -> tuple[tuple[int, ...], bool]:
+def _inspect(x: object) -> tuple[tuple[int, ...], bool]:
     """Shape of an array or tensor, and whether it holds floating-point numbers."""
     if isinstance(x, np.ndarray):
         return x.shape, x.dtype.kind == "f"

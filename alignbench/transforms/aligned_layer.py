@@ -35,20 +35,20 @@ class AffineReadout:
         self.width, self.channels = transform.weights.shape
         self.mean, self.std = transform.mean, transform.std
         bias = None if transform.bias is None else torch.tensor(transform.bias, dtype=torch.float32)
-        self._here = torch.tensor(transform.weights, dtype=torch.float32), bias
-        self._there: dict[torch.device, tuple[Tensor, Tensor | None]] = {}
+        self._on_cpu = torch.tensor(transform.weights, dtype=torch.float32), bias
+        self._by_device: dict[torch.device, tuple[Tensor, Tensor | None]] = {}
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Transform features, (..., width) float32: (..., channels)."""
-        if features.device not in self._there:
-            weights, bias = self._here
-            self._there[features.device] = (
+        """Transform features of (..., width), float32, to (..., channels)."""
+        if features.device not in self._by_device:
+            weights, bias = self._on_cpu
+            self._by_device[features.device] = (
                 weights.to(features.device),
                 None if bias is None else bias.to(features.device),
             )
-        weights, bias = self._there[features.device]
-        found = ((features - self.mean) / self.std) @ weights
-        return found if bias is None else found + bias
+        weights, bias = self._by_device[features.device]
+        y = ((features - self.mean) / self.std) @ weights
+        return y if bias is None else y + bias
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
     Args:
         tower: The tower, whose `layers` are replaced.
         chosen: The transform.
-        use: What it is applied to.
+        use: The model and view to which it is applied.
 
     Raises:
         UsageError: If the transform belongs to another model (unless forced), layer, width or token view.
@@ -100,8 +100,8 @@ def transformed_layer(tower: Tower, chosen: NamedTransform, use: Use) -> Layer:
 def _find_layer(tower: Tower, chosen: NamedTransform, model: str) -> Layer:
     layer = next((layer for layer in tower.layers if layer.name == chosen.layer), None)
     if layer is None:
-        there = ", ".join(layer.name for layer in tower.layers)
-        raise UsageError(f"the transform {chosen.name} is for {chosen.layer}, which {model} has not: it has {there}")
+        layers = ", ".join(layer.name for layer in tower.layers)
+        raise UsageError(f"the transform {chosen.name} is for {chosen.layer}, which {model} has not: it has {layers}")
     if layer.channels != chosen.transform.width:
         raise UsageError(
             f"the transform {chosen.name} takes {chosen.transform.width} channels, and {layer.name} of {model} has "
@@ -116,8 +116,8 @@ def _check_view(chosen: NamedTransform, view: str) -> None:
         return
     learned, about = chosen.transform.provenance.get("tokens"), f"the transform {chosen.name} of {chosen.layer}"
     if learned not in _ONE_TOKEN_VIEWS:
-        told = "does not say of which token view it is" if learned is None else f"is of the token view '{learned}'"
-        raise UsageError(f"{about} {told}: learn it on features of the view cls or mean")
+        fault = "does not say of which token view it is" if learned is None else f"is of the token view '{learned}'"
+        raise UsageError(f"{about} {fault}: learn it on features of the view cls or mean")
     if view != learned:
         raise UsageError(f"{about} is of the token view '{learned}', not '{view}': run with --tokens {learned}")
 
@@ -126,18 +126,18 @@ def _check_model(tower: Tower, chosen: NamedTransform, model: str, random_init: 
     """Refuse a transform of another model, by the fingerprint of its weights or else by its names.
 
     Raises:
-        UsageError: If it is of another.
+        UsageError: If it is of another model.
     """
-    told, about = chosen.transform.provenance, f"the transform {chosen.name}"
-    fingerprint, models = told.get("model_fingerprint"), told.get("models")
+    provenance, about = chosen.transform.provenance, f"the transform {chosen.name}"
+    fingerprint, models = provenance.get("model_fingerprint"), provenance.get("models")
     if fingerprint is not None:
         if fingerprint != tower.fingerprint:
-            of = told.get("model", "another model")
+            of = provenance.get("model", "another model")
             weights = "random weights" if random_init else "other weights or preparation"
             raise UsageError(f"{about} was learned on {of}, and {model} has {weights} here: take another, {_FORCE}")
     elif models is not None:
         if not models:
-            raise UsageError(f"{about} is of {told.get('model', 'a model')} and fits no model here: take another")
+            raise UsageError(f"{about} is of {provenance.get('model', 'a model')} and fits no model here: take another")
         if random_init or not is_among(model_label(model), models):
             here = f"{model} with random weights" if random_init else model
             raise UsageError(f"{about} is of {' or '.join(models)}, not of {here}: take another, {_FORCE}")

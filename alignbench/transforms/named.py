@@ -28,7 +28,7 @@ class NamedTransform:
 
     Attributes:
         name: The published name, or that of the file without its ending.
-        transform: What it does.
+        transform: The transform.
     """
 
     name: str
@@ -42,11 +42,11 @@ class NamedTransform:
     @property
     def digest(self) -> str:
         """SHA-256 over the numbers that it multiplies and adds, in whatever kind of file they are."""
-        found, transform = hashlib.sha256(repr(self.transform.weights.shape).encode()), self.transform
+        digest, transform = hashlib.sha256(repr(self.transform.weights.shape).encode()), self.transform
         for numbers in (transform.weights, [transform.mean, transform.std], transform.bias):
             if numbers is not None:
-                found.update(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
-        return found.hexdigest()
+                digest.update(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
+        return digest.hexdigest()
 
     def settings(self) -> dict[str, str]:
         """What settles the numbers of a run."""
@@ -54,8 +54,8 @@ class NamedTransform:
 
     def record(self) -> dict[str, Any]:
         """What `run.json` says of it; the names of the objects that it was learned on are in its file."""
-        told = {name: value for name, value in self.transform.provenance.items() if not name.endswith("_objects")}
-        return {**self.settings(), "provenance": told}
+        provenance = {key: value for key, value in self.transform.provenance.items() if not key.endswith("_objects")}
+        return {**self.settings(), "provenance": provenance}
 
 
 def resolve(text: str | Path, *, mean: float | None = None, std: float | None = None) -> NamedTransform:
@@ -64,7 +64,7 @@ def resolve(text: str | Path, *, mean: float | None = None, std: float | None = 
     Args:
         text: A file (`.safetensors`, `.npz` or `.npy`), or the name of a published transform.
         mean: Mean of a `.npy`, which does not hold it.
-        std: Std, likewise.
+        std: Standard deviation, likewise.
 
     Raises:
         UsageError: If there is none of that name, or a `.npy` comes without mean and std.
@@ -116,21 +116,35 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str) -> Non
     Raises:
         UsageError: If they differ, the projection is divided by its norm, or the layer has been transformed already.
     """
-    told, here = chosen.transform.provenance, features.origin
-    if layer in here.get("transforms", {}):
-        raise UsageError(f"{layer} has been transformed already, by {here['transforms'][layer]}: add --force")
-    if "model" in here and "layer" in told and told["layer"] != layer:
-        raise UsageError(f"the transform {chosen.name} is for {told['layer']}, not for {layer}: add --force")
-    if here.get("normalized") and layer == PROJECTION and "layer" in told:
+    provenance, origin = chosen.transform.provenance, features.origin
+    if layer in origin.get("transforms", {}):
+        raise UsageError(f"{layer} has been transformed already, by {origin['transforms'][layer]}: add --force")
+    if "model" in origin and "layer" in provenance and provenance["layer"] != layer:
+        raise UsageError(f"the transform {chosen.name} is for {provenance['layer']}, not for {layer}: add --force")
+    if origin.get("normalized") and layer == PROJECTION and "layer" in provenance:
         raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add --force")
     for name in ("model_fingerprint", "tokens"):
-        if name in told and name in here and told[name] != here[name] and (name != "tokens" or layer != PROJECTION):
-            known = told.get("model", "another model") if name == "model_fingerprint" else f"the view {told[name]}"
-            ours = here.get("model", "another model") if name == "model_fingerprint" else f"the view {here[name]}"
+        if (
+            name in provenance
+            and name in origin
+            and provenance[name] != origin[name]
+            and (name != "tokens" or layer != PROJECTION)
+        ):
+            known = (
+                provenance.get("model", "another model")
+                if name == "model_fingerprint"
+                else f"the view {provenance[name]}"
+            )
+            ours = origin.get("model", "another model") if name == "model_fingerprint" else f"the view {origin[name]}"
             raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add --force")
-    if "models" in told and "model" in here and not is_among(here["model"], [told.get("model"), *told["models"]]):
+    if (
+        "models" in provenance
+        and "model" in origin
+        and not is_among(origin["model"], [provenance.get("model"), *provenance["models"]])
+    ):
         raise UsageError(
-            f"the transform {chosen.name} is of {told['model']}, and these features of {here['model']}: add --force"
+            f"the transform {chosen.name} is of {provenance['model']}, and these features of {origin['model']}: "
+            "add --force"
         )
 
 

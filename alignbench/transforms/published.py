@@ -73,12 +73,12 @@ PUBLISHED: Final = {
 
 
 def published_transform(name: str, module: str | None = None, *, source: str = SOURCE) -> AffineTransform:
-    """A published transform, from the cache or downloaded to it.
+    """Give a published transform, from the cache or downloaded to it.
 
     Args:
         name: Name of its model, e.g. `clip_ViT-L/14`.
         module: Module of that model; none for the one there is a transform for.
-        source: Where the transforms are, without the model's part.
+        source: Address of the folder of all transforms.
 
     Raises:
         UsageError: If there is none of that name or module.
@@ -94,9 +94,11 @@ def published_transform(name: str, module: str | None = None, *, source: str = S
     content = _kept(place)
     if content is None:
         content = _download(f"{source}/{name}/{known.module}/transform.npz")
-    found = AffineTransform.from_bytes(content, str(place))
-    if found.weights.shape != (known.width, known.width):
-        raise DataError(f"{place} has the shape {found.weights.shape}, and {name} {known.width} features: delete it")
+    transform = AffineTransform.from_bytes(content, str(place))
+    if transform.weights.shape != (known.width, known.width):
+        raise DataError(
+            f"{place} has the shape {transform.weights.shape}, and {name} {known.width} features: delete it"
+        )
     digest = hashlib.sha256(content).hexdigest()
     if not place.is_file():  # only what can be read is kept
         write_whole(place, content)
@@ -111,7 +113,7 @@ def published_transform(name: str, module: str | None = None, *, source: str = S
         "source": source,
         "sha256": digest,
     }
-    return replace(found, provenance=provenance)
+    return replace(transform, provenance=provenance)
 
 
 def align(features: Array, *, model: str, module: str | None = None, method: str = "glocal") -> Array:

@@ -71,11 +71,12 @@ def cache(
 
 
 def _move(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    """Move a bar to where the work is."""
     bar.update(task, completed=done, total=total)
 
 
 def paper_models() -> tuple[str, ...]:
-    """The models of the paper, without its baselines."""
+    """Names of the paper's models, without its baselines."""
     from alignbench.models.cards import cards
     from alignbench.results.published import published_curves
 

@@ -1,4 +1,4 @@
-"""`alignbench models` and `alignbench datasets`: what there is."""
+"""`alignbench models` and `alignbench datasets`: lists of what can be measured, and on what."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def models() -> None:
 
 
 def _usable(registry: Registry[Any]) -> dict[str, str]:
-    """Each name as it is shown, with the package of a plug-in; warns of plug-ins that cannot be used."""
+    """Name everything that can be used as it is shown, plug-ins with their package; warns of those that cannot."""
     shown = {}
     for name in registry.names():
         package = registry.plug_in(name)
@@ -69,9 +69,9 @@ def datasets(context: typer.Context) -> None:
     for name in ("data set", "level", "what it is", "where to get it", "terms", "subsets"):
         table.add_column(name, overflow="fold")
     for name, shown in _usable(DATASETS).items():
-        found = DATASETS.load(name)
-        subsets = ", ".join(s + ("*" if s == found.default_subset else "") for s in found.subsets)
-        table.add_row(shown, found.level, found.summary, found.home, found.terms, subsets)
+        data_set = DATASETS.load(name)
+        subsets = ", ".join(s + ("*" if s == data_set.default_subset else "") for s in data_set.subsets)
+        table.add_row(shown, data_set.level, data_set.summary, data_set.home, data_set.terms, subsets)
     print_table(table)
     print("* measured by default. `alignbench datasets check NAME --data-root DIR` looks at a download.")
 
@@ -88,8 +88,8 @@ def check(
 
     data_set = DATASETS.load(name)
     try:
-        found = describe(data_set, data_root or default_root(name), names_in(subset))
+        inventory = describe(data_set, data_root or default_root(name), names_in(subset))
     except DataError as error:
         raise DataError(f"{error} (source: {data_set.home})") from error
-    print("\n".join(found.lines))
-    return 0 if found.complete else 1
+    print("\n".join(inventory.lines))
+    return 0 if inventory.complete else 1

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alignbench.errors import unwritable
+from alignbench.errors import DataError, unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
+
+_NAMED: Final = 3  # at most so many run folders are named as examples
 
 
 def compare(
@@ -29,6 +31,8 @@ def compare(
     from alignbench.study.comparison import compare as compare_runs
     from alignbench.study.comparison import fitted_apart
 
+    for folder in (first, second):
+        _check_run_folder(folder)
     table = compare_runs(first, second, seed)
     runs = StoredRun(first), StoredRun(second)
     labels = [run.label for run in runs]
@@ -49,9 +53,36 @@ def compare(
         print(output)
 
 
+def _check_run_folder(place: Path) -> None:
+    """Refuse a place that no run was written to; a run folder that lost a file is refused by whoever reads that file.
+
+    Raises:
+        DataError: If it is no run folder; names some of those that lie in it.
+    """
+    from alignbench.results.folders import FILES, find_folders
+
+    try:
+        if any((place / name).exists() for name in FILES):
+            return
+    except OSError:  # a folder that may not be looked into is refused with its reason when it is read
+        return
+    inside = [str(folder) for folder in find_folders("run.json", [place])]
+    if inside:
+        raise DataError(f"{place} is no run folder: name one of those in it, such as {' or '.join(inside[:_NAMED])}")
+    what = "is not there" if not place.exists() else "is no run folder" if place.is_dir() else "is no folder"
+    raise DataError(f"{place} {what}: name a folder that `alignbench run` made")
+
+
 def difference_table(table: pd.DataFrame, labels: list[str]) -> Table:
-    """The rows to print; `labels` are the names of the two runs."""
+    """The table of differences as it is printed.
+
+    Args:
+        table: The rows of `alignbench.study.comparison.compare`.
+        labels: Names of the two runs, which stand in the title.
+    """
     from rich.table import Table
+
+    from alignbench.models.layer_names import IMAGE
 
     shown = Table(title=f"{labels[0]} minus {labels[1]}", title_justify="left", title_style="bold")
     for name in ("subset", "distance", "metric", "place"):
@@ -59,8 +90,10 @@ def difference_table(table: pd.DataFrame, labels: list[str]) -> Table:
     for name in ("first", "second", "difference", "95 % interval", "p (Holm)", "judgments"):
         shown.add_column(name, justify="right")
     for row in table.itertuples():
-        named = {"layer": row.first_layer, "aligned": row.first_layer, "depth": f"depth {row.depth:.1f} %"}
-        where = named.get(row.place, row.place)
+        # a baseline, whose one score stands beside every layer of a tower, does not tell the layers apart
+        layer = row.second_layer if row.first_layer == IMAGE else row.first_layer
+        names = {"layer": layer, "aligned": layer, "depth": f"depth {row.depth:.1f} %"}
+        where = names.get(row.place, row.place)
         if row.place == "best layer":
             where = f"best layer ({row.first_layer}, {row.second_layer})"
         shown.add_row(
@@ -68,9 +101,9 @@ def difference_table(table: pd.DataFrame, labels: list[str]) -> Table:
             str(row.distance),
             str(row.metric),
             str(where) + (" (pointwise)" if row.place in ("layer", "depth") else ""),
-            _number(row.first),
-            _number(row.second),
-            _number(row.difference, "+"),
+            _format_number(row.first),
+            _format_number(row.second),
+            _format_number(row.difference, "+"),
             f"{row.ci_low:+.3f} .. {row.ci_high:+.3f}" if row.ci_low == row.ci_low else "-",
             f"{row.p_holm:.3f}" if row.p_holm == row.p_holm else "-",
             f"{row.n:,}",
@@ -78,5 +111,6 @@ def difference_table(table: pd.DataFrame, labels: list[str]) -> Table:
     return shown
 
 
-def _number(value: float, sign: str = "") -> str:
+def _format_number(value: float, sign: str = "") -> str:
+    """Write a number, or a dash where there is none (NaN)."""
     return f"{value:{sign}.3f}" if value == value else "-"

@@ -1,4 +1,4 @@
-"""`alignbench demo`: the packaged world, measured, and with `--transform` aligned with its observers."""
+"""`alignbench demo`: measures the packaged world, or with `--transform` aligns a model with its observers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def demo(
 
 
 def _curves(output: Path) -> None:
-    """Three models at three levels."""
+    """Measure three models at three levels, and draw their curves."""
     from alignbench.cli.console import print_table, score_table
     from alignbench.cli.progress import ConsoleListener
     from alignbench.datasets.judgments import LEVELS
@@ -87,26 +87,31 @@ def _transforms(output: Path) -> None:
 
 
 def _learn(ready: ReadyTower, output: Path, objective: str, layers: tuple[str, ...]) -> Path:
-    """Learn in a few seconds a layer: larger batches and steps than the authors', whose data are larger too."""
+    """Learn transforms in a few seconds a layer, and return their folder.
+
+    Batches of triplets and steps are larger than the authors', so that few epochs are enough on so few data.
+    """
     from alignbench.cli.progress import LearningProgress
     from alignbench.report.figures.readout import draw_ceiling
+    from alignbench.transforms.learning.folder import Destination
     from alignbench.transforms.learning.recipe import Recipe
     from alignbench.transforms.learning.run import LearningConfig, learn_transforms
 
     recipe = Recipe(objective, triplets=1024, images=256, learning_rate=5e-3, epochs=40, fewest_epochs=10, patience=8)
     job = LearningConfig(_LEVEL, subsets=("test",), layers=layers, recipe=recipe)
     with LearningProgress() as listener:
-        return learn_transforms(job, ready, output, draw=draw_ceiling, listener=listener)[0]
+        return learn_transforms(job, ready, Destination(output, draw_ceiling), listener)[0]
 
 
 def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
-    """On concepts, pictures and classes that the transform has not seen."""
+    """Judge a transform on concepts, pictures and classes that it has not seen, and return the folder of that."""
     from alignbench.cli.progress import LearningProgress
     from alignbench.datasets import DATASETS
     from alignbench.datasets.shapes import labelled_scenes
     from alignbench.report.figures.similarity import draw_similarities
     from alignbench.transforms.aligned_layer import Use, transformed_layer
-    from alignbench.transforms.evaluation.run import Evidence, Labelled, run_evaluation
+    from alignbench.transforms.evaluation.run import Candidate, Evidence, Labelled, run_evaluation
+    from alignbench.transforms.learning.folder import Destination
     from alignbench.transforms.named import resolve
 
     evidence = Evidence(
@@ -118,12 +123,5 @@ def _judge(ready: ReadyTower, output: Path, transform: Path) -> Path:
     choice = resolve(transform)
     layer = transformed_layer(ready.tower, choice, Use(_MODEL, ready.reading.view))
     with LearningProgress() as listener:
-        return run_evaluation(
-            choice,
-            evidence,
-            ready,
-            layer,
-            output,
-            draw=draw_similarities,
-            listener=listener,
-        )[0]
+        destination = Destination(output, draw_similarities)
+        return run_evaluation(Candidate(choice, ready, layer), evidence, destination, listener=listener)[0]

@@ -78,7 +78,8 @@ def evaluate(
     from alignbench.results.layer_curve import is_simulated
     from alignbench.transforms.aligned_layer import Use, transformed_layer
     from alignbench.transforms.evaluation.folder import read_evaluation
-    from alignbench.transforms.evaluation.run import Evidence, run_evaluation
+    from alignbench.transforms.evaluation.run import Candidate, Evidence, run_evaluation
+    from alignbench.transforms.learning.folder import Destination
     from alignbench.transforms.named import resolve
 
     choice = resolve(transform)
@@ -93,31 +94,14 @@ def evaluate(
     evidence = evidence if dataset == _NONE else _with_triplets(evidence, dataset, data_root, names_in(subset), limit)
     evidence.check()
     check_writable(output)
-    request = TowerRequest(
-        model,
-        view,
-        random_init,
-        seed,
-        precision,
-        accelerator,
-        parse_batch_size(batch_size),
-        loader_workers,
-    )
+    size = parse_batch_size(batch_size)
+    request = TowerRequest(model, view, random_init, seed, precision, accelerator, size, loader_workers)
     ready = load_ready_tower(request, notice=print_status)
     layer = transformed_layer(ready.tower, choice, Use(model, view, random_init, force))
+    candidate, destination = Candidate(choice, ready, layer), Destination(output, draw_similarities, overwrite)
     with LearningProgress() as listener:
-        folder, there = run_evaluation(
-            choice,
-            evidence,
-            ready,
-            layer,
-            output,
-            draw=draw_similarities,
-            seed=seed,
-            overwrite=overwrite,
-            listener=listener,
-        )
-    if there:
+        folder, is_finished = run_evaluation(candidate, evidence, destination, seed, listener)
+    if is_finished:
         print_error(f"this is finished: taken from {folder}")
     frame, record = read_evaluation(folder)
     simulated = f" ({SIMULATED})" if is_simulated(dataset) else ""
@@ -182,6 +166,6 @@ def evaluation_table(frame: pd.DataFrame, title: str) -> Table:
     for row in frame.to_dict("records"):
         low, high = row["difference_low"], row["difference_high"]
         interval = "" if low != low else f"{low:+.3f} .. {high:+.3f}"
-        told = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}", interval, f"{row['n']:,}")
-        table.add_row(row["task"], row["data"], row["measure"], *told, row["reference"], row["sample"])
+        values = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}", interval, f"{row['n']:,}")
+        table.add_row(row["task"], row["data"], row["measure"], *values, row["reference"], row["sample"])
     return table

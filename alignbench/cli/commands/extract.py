@@ -53,17 +53,8 @@ def extract(
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.models.layer_names import counted_layers
 
-    parse_batch_size(batch_size)
-    request = TowerRequest(
-        model,
-        tokens,
-        random_init,
-        seed,
-        precision,
-        accelerator,
-        parse_batch_size(batch_size),
-        loader_workers,
-    )
+    size = parse_batch_size(batch_size)
+    request = TowerRequest(model, tokens, random_init, seed, precision, accelerator, size, loader_workers)
     ready = load_ready_tower(request, "paper" if normalize else "corrected", notice=print_status)
     chosen = chosen_layers(ready.tower, names_in(layers))
     progress = ImageProgress()
@@ -71,9 +62,9 @@ def extract(
         f"{ready.label}: {len(pictures.names):,} images, {counted_layers(len(chosen))}, {ready.reading.device}"
     )
     try:
-        there = features_into(output, ready, pictures, chosen, progress.started, progress.advanced)
+        already = features_into(output, ready, pictures, chosen, progress)
     finally:
         progress.finished()
-    if there:
-        print_status(f"{there:,} images had been embedded before this was stopped: it went on from there")
+    if already:
+        print_status(f"{already:,} images had been embedded before this was stopped: it went on from there")
     print(output)

@@ -76,7 +76,7 @@ def learn(
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.results.folders import check_writable
-    from alignbench.transforms.learning.folder import read_ceiling
+    from alignbench.transforms.learning.folder import Destination, read_ceiling
     from alignbench.transforms.learning.recipe import Recipe
     from alignbench.transforms.learning.run import LearningConfig, learn_transforms
 
@@ -114,27 +114,12 @@ def learn(
 
     tracker = tracker_for(wandb)
     check_writable(output)
-    request = TowerRequest(
-        model,
-        tokens,
-        random_init,
-        seed,
-        precision,
-        accelerator,
-        parse_batch_size(batch_size),
-        loader_workers,
-    )
+    size = parse_batch_size(batch_size)
+    request = TowerRequest(model, tokens, random_init, seed, precision, accelerator, size, loader_workers)
     ready = load_ready_tower(request, notice=print_status)
     with LearningProgress() as listener:
-        folder, there = learn_transforms(
-            job,
-            ready,
-            output,
-            draw=draw_ceiling,
-            overwrite=overwrite,
-            listener=listener,
-        )
-    if there:
+        folder, is_finished = learn_transforms(job, ready, Destination(output, draw_ceiling, overwrite), listener)
+    if is_finished:
         print_error(f"these transforms are finished: taken from {folder}")
     elif tracker is not None:
         tracker.log(folder, log_learned)

@@ -55,7 +55,7 @@ def plan(
     from alignbench.measurement.cost.rates import assumed_rates
     from alignbench.measurement.cost.workload import rates_here, read_subject, read_work
 
-    names, counts = data_sets_in(dataset, data_root), _numbers(devices)
+    names, counts = data_sets_in(dataset, data_root), _read_counts(devices)
     if images_per_second is not None and images_per_second <= 0:
         raise UsageError(f"--images-per-second {images_per_second:g} is not above 0")
     if measure and (device or images_per_second is not None):
@@ -81,7 +81,7 @@ def plan(
     for cell in cells:
         work, images = read_work(cell)
         rates = rates_here(cell, subject, images) if measure else assumed
-        found: list[Estimate] = []
+        estimates: list[Estimate] = []
         misfits: list[UsageError] = []
         for count in counts:
             own = rates.shared_by(count)
@@ -89,42 +89,44 @@ def plan(
                 own = own.with_images(images_per_second, subject.cost.flops)
             machines = Machines(count, num_nodes, batch_size, cell.feature_memory, own)
             try:
-                found.append(estimate(subject, work, machines))
+                estimates.append(estimate(subject, work, machines))
             except UsageError as error:
                 misfits.append(UsageError(f"{cell.dataset} on {count} x {num_nodes}: {error}"))
-        if not found:
+        if not estimates:
             raise misfits[0]
-        _show(found, as_json)
+        _show(estimates, as_json)
         for misfit in misfits:
             print_error(str(misfit))
     return 0
 
 
-def _numbers(devices: str) -> list[int]:
+def _read_counts(devices: str) -> list[int]:
+    """Read the numbers of processes, each of which gets a column."""
     try:
-        found = [int(part) for part in names_in(devices)]
+        counts = [int(part) for part in names_in(devices)]
     except ValueError as error:
         raise UsageError(f"--devices {devices} is not a number, nor several such as 1,8,64") from error
-    if not found:
+    if not counts:
         raise UsageError("--devices is empty: give a number, or several such as 1,8,64")
-    return found
+    return counts
 
 
 def _show(estimates: list[Estimate], as_json: bool) -> None:
+    """Print what the job costs on one data set, a column or a line of JSON for each number of processes."""
     from alignbench.cli.console import print_table
 
     if as_json:
-        for one in estimates:
-            print(json.dumps(asdict(one)))
+        for estimate in estimates:
+            print(json.dumps(asdict(estimate)))
         return
-    one = estimates[0]
+    first = estimates[0]
     print(
-        f"{one.model} on {one.dataset}: {one.images:,} images, {one.pairs:,} pairs, {one.path}, "
-        f"{_operations(one.flops_per_image)} an image (2 x multiply-accumulates)"
+        f"{first.model} on {first.dataset}: {first.images:,} images, {first.pairs:,} pairs, {first.path}, "
+        f"{_operations(first.flops_per_image)} an image (2 x multiply-accumulates)"
     )
     print_table(_table(estimates))
-    print(f"data: {one.source}; pictures that are the same file twice count as two")
-    print(f"rates: {one.rates}")
+    print(f"data: {first.source}; pictures that are the same file twice count as two")
+    print(f"rates: {first.rates}")
     print("not counted: start-up, reducing pairs one by one, scoring; the program itself and a batch's activations")
 
 
@@ -142,7 +144,7 @@ def _table(estimates: list[Estimate]) -> Table:
 
 
 def shown_size(count: float | None) -> str:
-    """A number of bytes, to three digits or so."""
+    """Write a number of bytes, to three digits or so."""
     if count is None:
         return "not known"
     for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
@@ -152,7 +154,7 @@ def shown_size(count: float | None) -> str:
 
 
 def shown_time(seconds: float | None) -> str:
-    """A number of seconds, to two digits or so."""
+    """Write a number of seconds, to two digits or so."""
     if seconds is None:
         return "-"
     if seconds < 0.1:

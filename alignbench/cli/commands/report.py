@@ -69,15 +69,20 @@ def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] |
 
 
 def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, ...]]:
-    """The runs, none of which is needed where there are transforms; places that hold these alone are not looked at."""
+    """Read the runs, and a line for each folder that was left out; places that hold only transforms are passed over.
+
+    Args:
+        places: Folders that were named.
+        needed: Whether it is an error that there is no run.
+    """
     from alignbench.report.page.transforms import holds_transforms
     from alignbench.study.study import Study, read_study, run_folders
 
-    some = [place for place in places if run_folders(place) or not holds_transforms(place)]
-    if not some:
+    of_runs = [place for place in places if run_folders(place) or not holds_transforms(place)]
+    if not of_runs:
         return Study((), ()), ()
     try:
-        return read_study(some)
+        return read_study(of_runs)
     except DataError as error:
         if needed:
             raise
@@ -97,6 +102,7 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
 
 
 def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
+    """Write the figure of all curves; a run that cannot be read ends it, so that nothing is left out."""
     from alignbench.report.figures.curves import curves_figure, save_figure
     from alignbench.results.run_folder import find_runs
     from alignbench.results.stored_run import StoredRun

@@ -1,4 +1,4 @@
-"""`alignbench reproduce`: our numbers beside the published ones."""
+"""`alignbench reproduce`: puts our numbers beside the published ones."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def reproduce(
 
 
 def _layer_table(rows: pd.DataFrame, title: str) -> Table:
-    """A line for each layer; oddities of single values in a last column."""
+    """Make a table with a line for each layer, and with what is odd about single values in a last column."""
     from rich.table import Table
 
     from alignbench.results.published import oddity
@@ -83,25 +83,26 @@ def _layer_table(rows: pd.DataFrame, title: str) -> Table:
 
 
 def _verdict(rows: pd.DataFrame) -> str:
-    """The largest and the mean absolute difference of some rows, and how many published values lie in our interval."""
-    size = rows["difference"].abs()
-    if size.isna().all():
+    """Sum up some rows: the largest and the mean absolute difference, and how many published values are inside."""
+    sizes = rows["difference"].abs()
+    if sizes.isna().all():
         return "no difference: ours has no score there"
-    worst = rows.loc[size.idxmax()]
+    worst = rows.loc[sizes.idxmax()]
     return (
         f"largest difference {worst['difference']:+.4f} at {worst['layer']}, "
-        f"mean absolute difference {size.mean():.4f} over {size.count()} values; "
+        f"mean absolute difference {sizes.mean():.4f} over {sizes.count()} values; "
         f"published inside our interval: {_inside(rows)}"
     )
 
 
 def _inside(rows: pd.DataFrame) -> str:
+    """Count the published values that lie in our interval, among those that have one."""
     known = rows["inside"].dropna()
     return f"{int(known.sum())} of {len(known)}"
 
 
 def _summary(tables: list[pd.DataFrame], title: str) -> Table:
-    """A line for each run, distance and metric."""
+    """Make a table with a line for each run, distance and metric."""
     from rich.table import Table
 
     summary = Table(title=title, title_justify="left", title_style="bold")
@@ -113,12 +114,12 @@ def _summary(tables: list[pd.DataFrame], title: str) -> Table:
     summary.add_column("inside", justify="right")
     for table in tables:
         for (distance, metric), rows in table.groupby(_PARTS, sort=False):
-            first, size = rows.iloc[0], rows["difference"].abs()
+            first, sizes = rows.iloc[0], rows["difference"].abs()
             gaps = ["-", "-", "-"]
-            if size.notna().any():
-                worst = rows.loc[size.idxmax()]
-                gaps = [f"{size.mean():.4f}", f"{worst['difference']:+.4f}", str(worst["layer"])]
-            counts = (f"{first['n']:,}", str(size.count()))
+            if sizes.notna().any():
+                worst = rows.loc[sizes.idxmax()]
+                gaps = [f"{sizes.mean():.4f}", f"{worst['difference']:+.4f}", str(worst["layer"])]
+            counts = (f"{first['n']:,}", str(sizes.count()))
             summary.add_row(first["model"], first["dataset"], distance, metric, *counts, *gaps, _inside(rows))
     return summary
 

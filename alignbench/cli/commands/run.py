@@ -111,13 +111,13 @@ def run(
             pixel_cache=pixel_cache or None,
             pixel_cache_size=parse_bytes(pixel_cache_size),
             random_init=random_init,
-            seed=one,
+            seed=twin,
             limit=limit,
             transform=transform or None,
             force_transform=force_transform,
         ).checked()
         for name in names
-        for one in range(seed, seed + seeds)
+        for twin in range(seed, seed + seeds)
     ]
     from alignbench.datasets import DATASETS
 
@@ -131,12 +131,12 @@ def run(
     tracker = _tracker(wandb, cells)
     finished = []
     for cell in cells:
-        found = _run_one(cell, output, overwrite, tracker, alone=len(cells) == 1)
-        if found is None:
+        measured = _run_one(cell, output, overwrite, tracker, alone=len(cells) == 1)
+        if measured is None:
             continue
-        finished.append(found)
+        finished.append(measured)
         if seeds == 1:
-            _show([found[1]], [found[0]], twins=False)
+            _show([measured[1]], [measured[0]], twins=False)
     for name in names if seeds > 1 else ():
         twins = [(folder, curve) for folder, curve in finished if curve.dataset == name]
         _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
@@ -146,7 +146,7 @@ def run(
 
 
 def _follow(cells: list[Cell]) -> int:
-    """Share the work of another process, which speaks and writes: an error of ours is said there too."""
+    """Share the work of the leading process, which speaks and writes; an error of this one is told there."""
     from alignbench.measurement.pipeline import measure_cell
     from alignbench.measurement.sources import source_kind
 
@@ -164,6 +164,7 @@ def _follow(cells: list[Cell]) -> int:
 
 
 def _tracker(mode: str, cells: list[Cell]) -> Tracker | None:
+    """Make what logs the runs to Weights & Biases; none if they are not logged."""
     from alignbench.tracking.modes import under_agent
     from alignbench.tracking.tracker import tracker_for
 
@@ -176,7 +177,10 @@ def _tracker(mode: str, cells: list[Cell]) -> Tracker | None:
 def _run_one(
     cell: Cell, output: Path, overwrite: bool, tracker: Tracker | None, alone: bool
 ) -> tuple[Path, LayerCurve] | None:
-    """Measure one of the cells; a failure is raised if it is the only one, else said."""
+    """Measure one of the cells, and return its folder and curve.
+
+    A failure is raised if it is the only cell; otherwise it is printed, and the others follow.
+    """
     from alignbench.cli.progress import ConsoleListener
     from alignbench.measurement.run import run_cell
 

@@ -46,8 +46,8 @@ def sweep(
     from alignbench.sweeps.queue import Queue
     from alignbench.sweeps.runner import Runner
 
-    found = read_sweep(file, read_options(run))
-    cells, name = list_cells(found), found.path.stem
+    grid = read_sweep(file, read_options(run))
+    cells, name = list_cells(grid), grid.path.stem
     mode = _mode(wandb)
     check_writable(output)
     with _terminated_as_interrupted(), _usable(output):
@@ -61,7 +61,7 @@ def sweep(
 
 
 def _mode(wandb: str) -> str:
-    """Whether runs are logged, settled before any starts."""
+    """Settle whether and how runs are logged, before any starts."""
     from alignbench.tracking.modes import resolve_mode, under_agent
 
     mode = resolve_mode(wandb)
@@ -71,7 +71,14 @@ def _mode(wandb: str) -> str:
 
 
 def make_start(queue: Queue, name: str, workers: int, mode: str) -> Start:
-    """How each cell is started: as the sweep file says, in its share of the machine."""
+    """Work out how each cell is started: as the sweep file says, in its share of the machine.
+
+    Args:
+        queue: The cells of the sweep, and their output folder.
+        name: Name of the sweep.
+        workers: How many cells run at the same time.
+        mode: How runs are logged: `online`, `offline` or `off`.
+    """
     from alignbench.extraction.host import usable_cores
     from alignbench.sweeps.runner import Start, divided
 
@@ -87,7 +94,7 @@ def make_start(queue: Queue, name: str, workers: int, mode: str) -> Start:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does."""
+    """Have SIGTERM do what Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -101,7 +108,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 @contextmanager
 def _usable(output: Path) -> Iterator[None]:
-    """Say it in a line when the ledger, the locks or the logs cannot be written."""
+    """Turn a failure to write the ledger, the locks or the logs into an error of one line."""
     try:
         yield
     except OSError as error:
@@ -110,7 +117,7 @@ def _usable(output: Path) -> Iterator[None]:
 
 
 def _report(queue: Queue, before: list[bool]) -> int:
-    """Print how it stands with every cell, and the output folder on the last line; the exit code."""
+    """Print how it stands with every cell, and the output folder on the last line; returns the exit code."""
     from rich.table import Table
     from rich.text import Text
 
@@ -131,6 +138,7 @@ def _report(queue: Queue, before: list[bool]) -> int:
 
 
 def _row(queue: Queue, standing: CellStatus, was_finished: bool) -> tuple[str, str, str, str]:
+    """Name, state, seconds, and run folders or error of a cell."""
     cell, attempt = standing.cell, standing.attempt
     if attempt is not None and standing.state == "finished":
         state = "was finished" if was_finished else "finished"

@@ -1,4 +1,4 @@
-"""`alignbench transform`: apply affine transforms to features that exist, learn new ones, and judge them."""
+"""`alignbench transform apply` and `list`, and the group that `learn` and `evaluate` belong to as well."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def apply(
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")
     choice = resolve(transform, mean=mean, std=std)
-    found = read_features(features)
-    name = found.layer(layer)
+    plain = read_features(features)
+    name = plain.layer(layer)
     if not force:
-        check_fits(choice, found, name)
-    aligned = choice.transform.apply(found.arrays[name])
-    write_features(output, found.with_transformed(name, aligned, choice.name))
+        check_fits(choice, plain, name)
+    aligned = choice.transform.apply(plain.arrays[name])
+    write_features(output, plain.with_transformed(name, aligned, choice.name))
     print(output)
 
 

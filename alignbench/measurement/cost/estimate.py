@@ -42,7 +42,7 @@ class Work:
         pairs: Distinct pairs of them, (P, 2).
         folds: Folds of channel means: 1, or as many as there are references, of which each is left out in turn.
         pictures: Number of picture files by suffix.
-        file_bytes: Their size together; none where that is not known.
+        file_bytes: Bytes of these files together; none where that is not known.
     """
 
     dataset: str
@@ -80,8 +80,8 @@ class Machines:
     """What a job runs on.
 
     Attributes:
-        devices: Ranks of each machine.
-        nodes: Machines.
+        devices: Number of ranks on each machine.
+        nodes: Number of machines.
         batch_size: Images a batch.
         feature_memory: Bytes of features that a rank keeps at the same time.
         rates: What a rank does in a second.
@@ -116,7 +116,7 @@ class Estimate:
         passes: How often every picture is embedded, so that features fit memory.
         forward_passes: Pictures embedded in all.
         flops_per_image: Operations of one forward pass of one picture, two for each multiplication and addition.
-        flops: Flops of all forward passes.
+        flops: Operations of all forward passes.
         file_bytes: Picture files to decode; none where their size is not known.
         pixel_bytes: The same pictures prepared, as the pixel cache keeps them.
         one_pass_bytes: Feature memory with which one pass would do.
@@ -127,12 +127,12 @@ class Estimate:
         buffer_bytes: Room for matrix products and for tokens on their way.
         memory_bytes: All of it but what lies in a file; the program itself and the activations of a batch come on top.
         travelling_bytes: What ranks send each other in all.
-        decode_seconds: To decode and resize, with all cores of the rank; none for pictures that are in no files.
-        forward_seconds: Forward seconds of forward passes.
-        product_seconds: Product seconds of matrix products.
-        travel_seconds: Travel seconds of tokens on their way.
-        first_seconds: Expected time with decoding.
-        cached_seconds: Expected time with prepared pictures.
+        decode_seconds: Seconds to decode and resize, with all cores of the rank; none for pictures without files.
+        forward_seconds: Seconds of forward passes.
+        product_seconds: Seconds of matrix products.
+        travel_seconds: Seconds in which tokens are on their way between ranks.
+        first_seconds: Expected seconds where pictures have to be decoded.
+        cached_seconds: Expected seconds where pictures are prepared.
         rates: Where the rates are from.
     """
 
@@ -174,7 +174,7 @@ def estimate(subject: Subject, work: Work, machines: Machines) -> Estimate:
     Args:
         subject: The model.
         work: The data set.
-        machines: Where it runs.
+        machines: What it runs on.
 
     Raises:
         UsageError: If the features of one layer alone do not fit memory.
@@ -258,9 +258,8 @@ def _buffers(assignment: Assignment, kind: str) -> int:
     ones = min(_PANEL, assignment.slots)
     tables = 12 * ones * assignment.slots  # products in float64, and weights in float32
     factors = 4 * _TOGETHER * (2 * assignment.slots + ones)  # centred features of all, and squares
-    return (
-        moving + tables + factors + 80 * min(assignment.pairs, ones * assignment.slots)
-    )  # and some ten columns of pairs
+    columns = 80 * min(assignment.pairs, ones * assignment.slots)  # some ten numbers for each pair at hand
+    return moving + tables + factors + columns
 
 
 def _received(shard: Shard, size: int, dense: bool) -> int:

@@ -28,13 +28,13 @@ class Rates:
     """What a rank does in a second.
 
     Attributes:
-        forward: FLOPs of a tower.
-        products: FLOPs of float32 matrix products.
+        forward: Operations of a tower (FLOP).
+        products: Operations of float32 matrix products (FLOP).
         pictures: Pictures that one core decodes and resizes, by the suffix of their files.
-        cores: That decode for the rank.
+        cores: Number of cores that decode for the rank.
         same_cores: Whether the tower runs on these cores as well: decoding and forward pass then add up, and ranks on
             one machine share them.
-        link: Bytes that come from other ranks.
+        link: Bytes that arrive from other ranks.
         origin: Where these numbers are from.
     """
 
@@ -47,7 +47,7 @@ class Rates:
     origin: str
 
     def shared_by(self, devices: int) -> Rates:
-        """Those of each of several ranks on one machine."""
+        """The rates of each of several ranks on one machine."""
         if not self.same_cores:
             return self
         forward, products, cores = (rate / devices for rate in (self.forward, self.products, self.cores))
@@ -68,7 +68,7 @@ class _Kind:
         tera: TFLOP/s of a tower in batches by precision: a good part of the peak, which no model reaches.
         products: TFLOP/s of float32 matrix products.
         link: GB/s between ranks.
-        unit: What these are of.
+        unit: What has these rates: a core or a GPU.
     """
 
     tera: Mapping[str, float]
@@ -90,7 +90,7 @@ _SQUARE: Final = 2048  # side of the matrices of a trial
 
 
 def assumed_rates(device: str, precision: str) -> Rates:
-    """Rates of a rank alone on its device.
+    """Give the assumed rates of a rank that is alone on its device.
 
     Args:
         device: One of `DEVICES`; `cpu` has as many cores as this machine.
@@ -118,8 +118,8 @@ def picture_seconds(rates: Rates, pictures: Mapping[str, int]) -> float:
     """Seconds of one core for an average picture.
 
     Args:
-        rates: The rates.
-        pictures: How many there are by suffix.
+        rates: What a rank does in a second.
+        pictures: Number of pictures by the suffix of their files.
     """
     total = sum(count / rates.pictures.get(suffix, _OTHER) for suffix, count in pictures.items())
     return total / max(1, sum(pictures.values()))
@@ -132,14 +132,14 @@ def measured_rates(
     batch_size: int,
     some: Mapping[str, Sequence[Callable[[], Image.Image]]],
 ) -> Rates:
-    """Rates of a rank alone on this machine: a batch of a tower, a product of matrices, and a few pictures.
+    """Measure the rates of a rank alone on this machine: a batch of a tower, a product of matrices, and a few pictures.
 
     Args:
-        tower: With weights, whatever they are.
-        cost: Its cost.
+        tower: The tower, with any weights.
+        cost: Cost of its forward pass.
         precision: Precision of the tower.
-        batch_size: Pictures of the batch.
-        some: What opens a few pictures, by the suffix of their files.
+        batch_size: Number of pictures in the batch.
+        some: Functions that open a few pictures, by the suffix of their files.
     """
     import torch
 
@@ -163,6 +163,7 @@ def measured_rates(
 
 
 def _run(tower: Tower, pixels: Tensor, precision: str) -> None:
+    """Run one forward pass, and wait for its end."""
     import torch
 
     low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
@@ -173,14 +174,15 @@ def _run(tower: Tower, pixels: Tensor, precision: str) -> None:
 
 
 def _pictures_a_second(tower: Tower, opens: Sequence[Callable[[], Image.Image]]) -> float:
+    """Time the opening and preparing of some pictures."""
     start = time.perf_counter()
-    for one in opens:
-        tower.prepare(one())
+    for open_picture in opens:
+        tower.prepare(open_picture())
     return len(opens) / (time.perf_counter() - start)
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """The shorter of two times."""
+    """Time some work twice, and return the shorter time: the first may pay for setting things up."""
     times = []
     for _ in range(2):
         start = time.perf_counter()

@@ -32,7 +32,7 @@ _TRIAL: Final = 16  # pictures of each format that a trial decodes
 
 
 def read_subject(cell: Cell) -> Subject:
-    """The model of a cell.
+    """Look at the model of a cell as far as its cost goes.
 
     Raises:
         UsageError: If there is no such model, it is a baseline, or it is known only once it is loaded.
@@ -47,7 +47,7 @@ def read_subject(cell: Cell) -> Subject:
 
 
 def read_work(cell: Cell) -> tuple[Work, ImageSource | None]:
-    """What the data set of a cell asks of a model, and its pictures if it is on disk or packaged.
+    """Look at what the data set of a cell asks of a model; also gives its pictures if it is on disk or packaged.
 
     Pictures that are the same file twice count as two.
 
@@ -68,6 +68,7 @@ def read_work(cell: Cell) -> tuple[Work, ImageSource | None]:
 
 
 def _work_on_disk(cell: Cell, data_set: DataSet, leaves_out: bool) -> tuple[Work, ImageSource]:
+    """Read the judgments and look at the sizes of picture files, but into none of them."""
     judgments = load_judgments(cell, data_set)
     fold = fold_of_pairs(judgments) if leaves_out else None
     distinct = distinct_pairs(judgments.pairs, judgments.images.names, fold)
@@ -86,7 +87,7 @@ def _work_on_disk(cell: Cell, data_set: DataSet, leaves_out: bool) -> tuple[Work
 
 
 def rates_here(cell: Cell, subject: Subject, images: ImageSource | None) -> Rates:
-    """Rates of this machine by a short trial: random weights are made, and a few pictures decoded if there are any."""
+    """Measure this machine by a short trial: random weights are made, and a few pictures decoded if there are any."""
     tower = load_tower(cell.model, random_init=True, protocol=cell.protocol)
     some: dict[str, list[Callable[[], Image.Image]]] = {}
     if isinstance(images, ImageFiles):

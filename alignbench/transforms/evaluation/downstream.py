@@ -30,9 +30,9 @@ class FewShot:
     Attributes:
         accuracies: Share of the other pictures that are classified rightly, of each seed.
         inverse_penalties: The C that cross-validation chose, of each seed.
-        seeds: What the pictures to learn from were drawn with.
-        shots: How many of each class.
-        classes: How many classes; 1 / classes is what chance gives if they are of one size.
+        seeds: Seeds with which the pictures to learn from were drawn.
+        shots: Number of pictures of each class to learn from.
+        classes: Number of classes; 1 / classes is what chance gives if they are of one size.
     """
 
     accuracies: tuple[float, ...]
@@ -43,7 +43,7 @@ class FewShot:
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean accuracy over the seeds."""
         return float(np.mean(self.accuracies))
 
     @property
@@ -59,8 +59,8 @@ class Anomaly:
     Attributes:
         aurocs: Area under the ROC curve with each class as the normal one; 0.5 is chance.
         classes: The labels of these classes, ascending.
-        neighbours: How many nearest normal pictures a score is the mean of.
-        seed: What the known normal pictures were drawn with.
+        neighbours: Number of nearest normal pictures over which a score is the mean.
+        seed: Seed with which the known normal pictures were drawn.
     """
 
     aurocs: tuple[float, ...]
@@ -70,7 +70,7 @@ class Anomaly:
 
     @property
     def mean(self) -> float:
-        """Over the classes."""
+        """Mean area over the classes."""
         return float(np.mean(self.aurocs))
 
 
@@ -141,7 +141,7 @@ def anomaly(features: Floats, labels: Indices, *, neighbours: int = 5, seed: int
     Args:
         features: (n, d).
         labels: The class of each, (n,).
-        neighbours: How many nearest known pictures.
+        neighbours: Number of nearest known pictures.
         seed: Seed of the draw.
         held_out: Share of a class that is tested, between 0 and 1.
 

@@ -25,28 +25,30 @@ UNKNOWN: Final = "unknown"
 
 
 def judged_triplets(chosen: NamedTransform, dataset: str, judgments: Judgments, in_sample: bool) -> tuple[Indices, str]:
-    """The triplets that say something about new objects, and what can be said of them.
+    """Choose the triplets on which a transform is judged: those without objects that it was learned on.
+
+    Beside them comes the mark of the result, see `EvaluationRow.sample`.
 
     Objects that were held out have chosen when learning stopped, so that they are not quite new.
 
     Args:
         chosen: The transform, whose provenance says on which objects it was learned.
         dataset: Name of the data set.
-        judgments: Judgments of that.
-        in_sample: Whether to take all triplets all the same.
+        judgments: Its judgments.
+        in_sample: Whether to take triplets of learned objects too, and mark the result.
 
     Raises:
         DataError: If every triplet names an object that it was learned on.
     """
-    told, triplets = chosen.transform.provenance, to_triplets(judgments)
-    learned_on = told.get("dataset", "things" if _is_published(chosen) else None)
+    provenance, triplets = chosen.transform.provenance, to_triplets(judgments)
+    learned_on = provenance.get("dataset", "things" if _is_published(chosen) else None)
     if learned_on is None:
         return triplets, UNKNOWN
     if learned_on != dataset:
         return triplets, NOT_SEEN
-    if "learned_objects" not in told:
+    if "learned_objects" not in provenance:
         return triplets, MAY_BE_IN_SAMPLE
-    learned, held_out = (_named(judgments, told.get(f"{which}_objects", ())) for which in ("learned", "held_out"))
+    learned, held_out = (_named(judgments, provenance.get(f"{name}_objects", ())) for name in ("learned", "held_out"))
     seen = learned[triplets].any(axis=1)
     if in_sample and seen.any():
         return triplets, IN_SAMPLE
@@ -82,9 +84,9 @@ def sample_of_images(
         images: The pictures.
         digest: Digest of pictures.
     """
-    told = chosen.transform.provenance
-    if "local_images" in told:
-        return IN_SAMPLE if told["local_images"] == digest(images) else NOT_SEEN
+    provenance = chosen.transform.provenance
+    if "local_images" in provenance:
+        return IN_SAMPLE if provenance["local_images"] == digest(images) else NOT_SEEN
     if _is_published(chosen):
         return MAY_BE_IN_SAMPLE if isinstance(images, ImageFiles) else NOT_SEEN
     return UNKNOWN

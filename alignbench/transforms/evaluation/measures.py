@@ -40,16 +40,25 @@ def _single(value: float) -> Ends:
 
 
 def odd_one_out_rows(
-    judged: OddOneOut, data: str, similarity: str, sample: str, entropy_before: float
+    judged: OddOneOut, data: str, similarity: str, sample: str, entropies: tuple[float, float]
 ) -> list[EvaluationRow]:
-    """Choices, and how sure they are: the entropy of the softmax of dot products, in nats."""
+    """Choices, and how sure they are: the entropy of the softmax of dot products.
+
+    Args:
+        judged: Accuracies before and after.
+        data: Name of the data set.
+        similarity: Similarity by which the odd one was chosen.
+        sample: See `EvaluationRow`.
+        entropies: Mean entropy before and after, in nats (`softmax_entropy`).
+    """
     ceiling = "" if np.isnan(judged.ceiling) else f"noise ceiling {judged.ceiling:.4f}, "
     task, chance, n = "odd-one-out", f"{ceiling}chance 0.3333", judged.n
     accuracies = (judged.before, judged.after, judged.difference)
-    entropies = (_single(entropy_before), _single(judged.entropy), _single(judged.entropy - entropy_before))
+    before, after = entropies
+    certainty = (_single(before), _single(after), _single(after - before))
     return [
         EvaluationRow(task, data, f"accuracy ({similarity})", "higher", *accuracies, n, chance, sample),
-        EvaluationRow(task, data, "entropy of the softmax", "", *entropies, n, "uniform 1.0986", sample),
+        EvaluationRow(task, data, "entropy of the softmax", "", *certainty, n, "uniform 1.0986", sample),
     ]
 
 
@@ -57,9 +66,9 @@ def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, se
     """Agreement with a human matrix, with intervals from resampled pictures (pairs of one picture left out).
 
     Args:
-        matrix: What people said.
-        before: Features of its pictures, (n, d).
-        after: Likewise, (n, k).
+        matrix: Similarities that people judged.
+        before: Features of its pictures before the transform, (n, d).
+        after: Features after it, (n, k).
         sample: See `EvaluationRow`.
         seed: Seed of the bootstrap.
     """
@@ -68,16 +77,15 @@ def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, se
     for kernel in KERNELS:
         found = [dissimilarities(features, kernel) for features in (before, after)]
         resampled = _resampled(human, found, len(before), seed)
-        told = [agreement(distances, human) for distances in found]
+        agreements = [agreement(distances, human) for distances in found]
         for place, name in enumerate(("pearson", "spearman")):
-            values = [getattr(each, name) for each in told]
+            values = [getattr(correlations, name) for correlations in agreements]
             values.append(values[1] - values[0])
             drawn = [resampled[:, place, 0], resampled[:, place, 1], resampled[:, place, 1] - resampled[:, place, 0]]
-            one, two, gain = (_percentile(value, each) for value, each in zip(values, drawn, strict=True))
+            first, second, gain = (_percentile(value, found) for value, found in zip(values, drawn, strict=True))
+            measure = f"{name} ({kernel})"
             rows.append(
-                EvaluationRow(
-                    "rsa", matrix.name, f"{name} ({kernel})", "higher", one, two, gain, len(human), "", sample
-                )
+                EvaluationRow("rsa", matrix.name, measure, "higher", first, second, gain, len(human), "", sample)
             )
     return rows
 
@@ -93,8 +101,8 @@ def _resampled(human: Floats, found: Sequence[Floats], pictures: int, seed: int)
     results = np.empty((RESAMPLES, 2, len(found)))
     for number in range(RESAMPLES):
         drawn = rng.integers(0, pictures, pictures)
-        one, other = drawn[first], drawn[second]
-        pairs = place[one, other][one != other]
+        left, right = drawn[first], drawn[second]
+        pairs = place[left, right][left != right]
         for statistic, arrays in enumerate(values):  # ranks of the whole: within a resample they are nearly its own
             with np.errstate(invalid="ignore", divide="ignore"):
                 results[number, statistic] = np.corrcoef(arrays[:, pairs])[0, 1:]
@@ -135,8 +143,8 @@ def local_rows(
     condition = float(np.linalg.cond(transform.weights.astype(np.float64)))
     found.append(("condition number of W", "lower", 1.0, condition, len(transform.weights)))
     rows = []
-    for name, better, one, two, n in found:
-        ends = (_single(one), _single(two), _single(two - one))
+    for name, better, value_before, value_after, n in found:
+        ends = (_single(value_before), _single(value_after), _single(value_after - value_before))
         rows.append(EvaluationRow("local structure", data, name, better, *ends, n, "before: unchanged", sample))
     return rows
 
@@ -145,23 +153,23 @@ def downstream_rows(before: Floats, after: Floats, labels: Indices, data: str, s
     """Few-shot classification, with intervals over draws of the shots, and anomaly detection, over classes.
 
     Args:
-        before: Features of labelled pictures, (n, d).
-        after: Likewise, (n, k).
+        before: Features of labelled pictures before the transform, (n, d).
+        after: Features after it, (n, k).
         labels: The class of each, (n,).
         data: Their name.
         sample: See `EvaluationRow`.
     """
     shots = [few_shot(features, labels) for features in (before, after)]
-    found = [anomaly(features, labels) for features in (before, after)]
-    accuracies = [np.array(each.accuracies) for each in shots]
-    aurocs = [np.array(each.aurocs) for each in found]
-    told = (
+    anomalies = [anomaly(features, labels) for features in (before, after)]
+    accuracies = [np.array(result.accuracies) for result in shots]
+    aurocs = [np.array(result.aurocs) for result in anomalies]
+    tasks = (
         ("few-shot", f"accuracy, {shots[0].shots} a class", accuracies, f"chance {1 / shots[0].classes:.4f}"),
-        ("anomaly", f"AUROC, {found[0].neighbours} nearest", aurocs, "chance 0.5"),
+        ("anomaly", f"AUROC, {anomalies[0].neighbours} nearest", aurocs, "chance 0.5"),
     )
     rows = []
-    for task, measure, (one, two), reference in told:
-        ends = (_student(one), _student(two), _student(two - one))
+    for task, measure, (values_before, values_after), reference in tasks:
+        ends = (_student(values_before), _student(values_after), _student(values_after - values_before))
         rows.append(EvaluationRow(task, data, measure, "higher", *ends, len(labels), reference, sample))
     return rows
 

@@ -24,14 +24,13 @@ class OddOneOut:
     """Accuracy of one representation before and after, each with its 95 % interval over objects.
 
     Attributes:
-        n: Triplets.
-        objects: Objects that they name.
-        before: Accuracy, its lower and its upper end.
-        after: After, likewise.
+        n: Number of triplets.
+        objects: Number of objects that they name.
+        before: Accuracy before, and the lower and upper end of its interval.
+        after: Accuracy after, likewise.
         difference: After minus before in the same resamples of objects.
         p: P-value of the difference against 0.
         ceiling: Noise ceiling: from repeated triplets, else the published one; not a number without any.
-        entropy: Mean entropy in nats of the softmax of the dot products after the transform.
     """
 
     n: int
@@ -41,7 +40,6 @@ class OddOneOut:
     difference: tuple[float, float, float]
     p: float
     ceiling: float
-    entropy: float
 
 
 def to_triplets(judgments: Judgments) -> Indices:
@@ -82,15 +80,15 @@ def triplet_distances(features: NDArray[np.floating], triplets: Indices, kind: s
     found = np.empty((len(triplets), 3))
     for start in range(0, len(triplets), _AT_ONCE):
         i, j, k = (x[column] for column in triplets[start : start + _AT_ONCE].T)
-        for option, (one, other) in enumerate(((i, j), (i, k), (j, k))):
-            found[start : start + _AT_ONCE, option] = _distances(one, other, kind)
+        for option, (first, second) in enumerate(((i, j), (i, k), (j, k))):
+            found[start : start + _AT_ONCE, option] = _distances(first, second, kind)
     return found
 
 
-def _distances(one: Floats, other: Floats, kind: str) -> Floats:
+def _distances(first: Floats, second: Floats, kind: str) -> Floats:
     if kind == "dot":
-        return np.asarray(-(one * other).sum(axis=1))
-    apart: Floats = np.linalg.norm(one - other, axis=1)
+        return np.asarray(-(first * second).sum(axis=1))
+    apart: Floats = np.linalg.norm(first - second, axis=1)
     return apart**2 / 2.0 if kind == "cosine" else apart  # by the difference, which keeps the digits of near ones
 
 
@@ -104,16 +102,15 @@ def softmax_entropy(features: NDArray[np.floating], triplets: Indices) -> float:
 
 
 def judge_choices(
-    before: Floats, after: Floats, triplets: Indices, entropy: float, published_ceiling: float | None, seed: int = 0
+    before: Floats, after: Floats, triplets: Indices, published_ceiling: float | None, seed: int = 0
 ) -> OddOneOut:
     """Accuracies, their difference and the noise ceiling; a tie is wrong, as in the released code.
 
     Args:
-        before: Distances as `triplet_distances` gives them, (n, 3).
-        after: After, likewise.
+        before: Distances before the transform as `triplet_distances` gives them, (n, 3).
+        after: Distances after it, likewise.
         triplets: Object numbers, (n, 3): objects are what is resampled.
-        entropy: See `OddOneOut`.
-        published_ceiling: For triplets that are not repeated.
+        published_ceiling: Noise ceiling of triplets that are not repeated; none if none is published.
         seed: Seed of the bootstrap.
     """
     options = np.arange(before.size).reshape(before.shape)
@@ -121,13 +118,13 @@ def judge_choices(
     scores, kind = score_together(runs, np.zeros(len(triplets)), triplets, seed)
     gain = paired_difference("", 0.0, (scores[1][0], ""), (scores[0][0], ""), kind)
     ends = [interval(found[:, 0], found[:, 1:], kind) for found in scores]
-    told = [
+    before_ends, after_ends = (
         (float(found[0, 0]), float(low[0]), float(high[0])) for found, (low, high) in zip(scores, ends, strict=True)
-    ]
+    )
     difference = (gain.difference, gain.ci_low, gain.ci_high)
     objects = len(np.unique(triplets))
     ceiling = noise_ceiling(triplets, published_ceiling)
-    return OddOneOut(len(triplets), objects, told[0], told[1], difference, gain.p, ceiling, entropy)
+    return OddOneOut(len(triplets), objects, before_ends, after_ends, difference, gain.p, ceiling)
 
 
 def noise_ceiling(triplets: Indices, published: float | None) -> float:

@@ -17,7 +17,7 @@ from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
-from alignbench.extraction.features import ReadyTower, extract_features
+from alignbench.extraction.features import FeatureExtractor, ReadyTower, extract_features
 from alignbench.models.towers import Layer
 from alignbench.results.folders import slugify
 from alignbench.results.run_folder import run_hash
@@ -32,6 +32,7 @@ from alignbench.transforms.evaluation.odd_one_out import (
     triplet_distances,
 )
 from alignbench.transforms.evaluation.similarity import similarities
+from alignbench.transforms.learning.folder import Destination
 from alignbench.transforms.learning.inputs import digest_of_images
 from alignbench.transforms.learning.progress import LearningListener
 from alignbench.transforms.named import NamedTransform
@@ -42,7 +43,7 @@ class Labelled:
     """Pictures in classes.
 
     Attributes:
-        name: What they are called.
+        name: Name of the pictures.
         images: The pictures.
         labels: The class of each, (n,).
     """
@@ -57,9 +58,9 @@ class Evidence:
     """What a transform is judged on.
 
     Attributes:
-        dataset: Name of a data set of odd-one-out triplets; none for none.
-        judgments: Judgments of that.
-        ceiling: Published noise ceiling of it.
+        dataset: Name of a data set of odd-one-out triplets; none without triplets.
+        judgments: Its judgments.
+        ceiling: Its published noise ceiling.
         similarity: Similarity of the choices.
         in_sample: Whether to judge also on triplets of objects that the transform was learned on.
         matrices: Human similarity matrices.
@@ -95,7 +96,7 @@ class Evidence:
 
     @property
     def pictures(self) -> list[ImageSource]:
-        """Those whose features are needed."""
+        """The pictures whose features are needed."""
         found: list[ImageSource] = [matrix.images for matrix in self.matrices]
         found += [] if self.judgments is None else [self.judgments.images]
         found += [] if self.local is None else [self.local[1]]
@@ -117,7 +118,7 @@ def evaluate(
 
     Args:
         chosen: The transform.
-        evidence: What to judge it on.
+        evidence: The data to judge it on.
         features: Gives the features of pictures at the transform's layer, (n, d) float64.
         seed: Seed of resampling.
         digest: Digests of pictures, by which those are known that the transform has seen; it looks into each file.
@@ -161,11 +162,11 @@ def _by_triplets(
     triplets, sample = judged_triplets(chosen, dataset, judgments, evidence.in_sample)
     before = features(judgments.images)
     after = applied(chosen.transform, before)
-    entropy_before, entropy = (softmax_entropy(each, triplets) for each in (before, after))
-    first, second = (triplet_distances(each, triplets, kind) for each in (before, after))
-    judged = judge_choices(first, second, triplets, entropy, evidence.ceiling, seed)
+    first, second = (triplet_distances(found, triplets, kind) for found in (before, after))
+    judged = judge_choices(first, second, triplets, evidence.ceiling, seed)
     objects = np.unique(triplets)
-    rows = odd_one_out_rows(judged, dataset, kind, sample, entropy_before)
+    entropies = softmax_entropy(before, triplets), softmax_entropy(after, triplets)
+    rows = odd_one_out_rows(judged, dataset, kind, sample, entropies)
     return rows, f"{dataset}, {sample}", _matrices(before[objects], after[objects])
 
 
@@ -188,66 +189,69 @@ def _matrices(before: Floats, after: Floats) -> dict[str, Floats]:
 # ---------------------------------------------------------------------------------------------------- folder
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A transform to be judged, and the model whose features it takes.
+
+    Attributes:
+        chosen: The transform.
+        ready: The model, and how it is read.
+        layer: The layer whose features the transform takes.
+    """
+
+    chosen: NamedTransform
+    ready: ReadyTower
+    layer: Layer
+
+
 def run_evaluation(
-    chosen: NamedTransform,
+    candidate: Candidate,
     evidence: Evidence,
-    ready: ReadyTower,
-    layer: Layer,
-    output: Path,
-    *,
-    draw: Callable[[Evaluated, Path], None],
+    destination: Destination[Evaluated],
     seed: int = 0,
-    overwrite: bool = False,
     listener: LearningListener | None = None,
 ) -> tuple[Path, bool]:
     """Judge a transform of a model, unless that is finished.
 
     Args:
-        chosen: The transform.
-        evidence: What to judge it on.
-        ready: The model, and how it is read.
-        layer: Whose features the transform takes.
-        output: Folder of such folders.
-        draw: Writes the figure of similarities into a folder.
+        candidate: The transform and the model.
+        evidence: The data to judge it on.
+        destination: Where the folder goes, with the figure of similarities.
         seed: Seed of resampling.
-        overwrite: Whether to do it again.
         listener: Hears of the progress.
 
     Returns:
         The folder, and whether it was finished before.
 
     Raises:
-        AlignbenchError: See `evaluate`, `extract_features`; or if the folder cannot be written.
+        AlignbenchError: For the reasons of `evaluate` and `extract_features`, or if the folder cannot be written.
     """
     evidence.check()
     digest = cast("Callable[[ImageSource], str]", cache(digest_of_images))
-    settings = _settings(chosen, evidence, ready, layer, digest) | {"seed": seed}
-    folder = output / f"{slugify(f'{ready.label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
-    if is_evaluated(folder) and not overwrite:
+    chosen, ready, layer = candidate.chosen, candidate.ready, candidate.layer
+    settings = _settings(candidate, evidence, digest) | {"seed": seed}
+    folder = destination.output / f"{slugify(f'{ready.label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
+    if is_evaluated(folder) and not destination.overwrite:
         return folder, True
 
     heard = listener or LearningListener()
     count = sum(len(images.names) for images in evidence.pictures)
     heard.planned(f"{count:,} images, {layer.name}, {ready.reading.device}", count)
 
+    extractor = FeatureExtractor(ready.tower, [layer], ready.reading)
+
     def features(images: ImageSource) -> Floats:
-        found = extract_features(ready.tower, images, [layer], ready.reading, advanced=heard.embedded)
-        return found[layer.name].astype(np.float64)
+        return extract_features(extractor, images, advanced=heard.embedded)[layer.name].astype(np.float64)
 
     found = evaluate(chosen, evidence, features, seed, digest)
     details = {"title": found.title, "provenance": chosen.record()["provenance"]}
-    write_evaluated(folder, found, {"settings": settings, **details}, draw)
+    write_evaluated(folder, found, {"settings": settings, **details}, destination.draw)
     return folder, False
 
 
-def _settings(
-    chosen: NamedTransform,
-    evidence: Evidence,
-    ready: ReadyTower,
-    layer: Layer,
-    digest: Callable[[ImageSource], str],
-) -> dict[str, Any]:
+def _settings(candidate: Candidate, evidence: Evidence, digest: Callable[[ImageSource], str]) -> dict[str, Any]:
     """Everything that can change a number."""
+    chosen, ready, layer = candidate.chosen, candidate.ready, candidate.layer
     judgments, labelled = evidence.judgments, evidence.labelled
     return {
         "model": ready.label,

@@ -113,7 +113,7 @@ def agreement(first: Floats, second: Floats) -> Agreement:
 
     Args:
         first: One number a pair, (pairs,), as `dissimilarities` gives them.
-        second: Likewise, in the same order and the same direction (both dissimilarities, or both similarities).
+        second: Those of the other matrix in the same order and direction (both dissimilarities, or both similarities).
 
     Raises:
         UsageError: If they are of different lengths.
@@ -195,7 +195,7 @@ def neighbour_overlap(x: Floats, y: Floats, k: int = 10) -> float:
     Args:
         x: (n, d).
         y: (n, e), of the same pictures.
-        k: How many neighbours; n - 1 if there are fewer.
+        k: Number of neighbours; n - 1 if there are fewer.
 
     Returns:
         From 0 to 1; k / (n - 1) is what chance gives.
@@ -221,7 +221,7 @@ def row_blocks(rows: int, columns: int) -> Iterator[slice]:
     """Slices of so many rows that a block of (slice, columns) numbers stays small.
 
     Args:
-        rows: How many there are in all.
+        rows: Number of all rows.
         columns: Columns of the matrix that is computed in blocks.
     """
     size = max(1, _BLOCK // max(1, columns))

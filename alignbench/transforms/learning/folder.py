@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
+from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import find_folders, slugify
 from alignbench.results.run_folder import run_hash
 
@@ -35,8 +36,43 @@ CEILING_COLUMNS: Final = (
 )
 
 
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Destination(Generic[Result]):
+    """Where the folder of something that was learned or judged goes.
+
+    Attributes:
+        output: Folder of such folders.
+        draw: Writes the figure of the results into a folder.
+        overwrite: Whether a finished folder is made again.
+    """
+
+    output: Path
+    draw: Callable[[Result, Path], None]
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class LearnedTransforms:
+    """What learning gave.
+
+    Attributes:
+        layers: What was learned at each layer.
+        objects: Names of all objects.
+        held_out: Numbers of the objects that each fold holds out.
+        trials: Trials of the search of each layer; empty without one.
+    """
+
+    layers: Sequence[LearnedLayer]
+    objects: Sequence[str]
+    held_out: Sequence[Sequence[int]]
+    trials: Mapping[str, Sequence[Trial]]
+
+
 def learned_name(label: str, dataset: str, settings: Mapping[str, Any]) -> str:
-    """`<slug>__<dataset>__<objective>__<hash8>`."""
+    """Name the folder `<slug>__<dataset>__<objective>__<hash8>`."""
     return f"{slugify(label)}__{dataset}__{settings['recipe']['objective']}__{run_hash(dict(settings))}"
 
 
@@ -50,7 +86,7 @@ def judged_row(judged: OddOneOut) -> dict[str, Any]:
     row: dict[str, Any] = {"n": judged.n, "objects": judged.objects}
     for name, ends in zip(_ENDS, (judged.before, judged.after, judged.difference), strict=True):
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
-    return row | {"p": judged.p, "noise_ceiling": judged.ceiling, "entropy": judged.entropy}
+    return row | {"p": judged.p, "noise_ceiling": judged.ceiling}
 
 
 def ceiling_frame(layers: Sequence[LearnedLayer], settings: Mapping[str, Any]) -> pd.DataFrame:
@@ -64,6 +100,7 @@ def ceiling_frame(layers: Sequence[LearnedLayer], settings: Mapping[str, Any]) -
             "layer": found.layer,
             "depth": found.depth,
             **judged_row(found.judged),
+            "entropy": found.entropy,
             "held_out_loss": found.loss,
             "best_fold": found.best,
         }
@@ -73,40 +110,35 @@ def ceiling_frame(layers: Sequence[LearnedLayer], settings: Mapping[str, Any]) -
 
 
 def write_learned(
-    output: Path,
-    layers: Sequence[LearnedLayer],
+    destination: Destination[pd.DataFrame],
+    learned: LearnedTransforms,
     settings: Mapping[str, Any],
     details: Mapping[str, Any],
-    objects: Sequence[str],
-    held_out: Sequence[Sequence[int]],
-    tried: Mapping[str, Sequence[Trial]],
-    draw: Callable[[pd.DataFrame, Path], None],
 ) -> Path:
     """Write the folder.
 
     Args:
-        output: Folder of such folders.
-        layers: What was learned.
+        destination: Where the folder goes, with the figure of the ceiling.
+        learned: The transforms, and what they were learned from.
         settings: Everything that can change a number; its hash names the folder.
         details: What else `learned.json` records.
-        objects: Names of all objects.
-        held_out: Numbers of those that each fold holds out.
-        tried: Trials of the search of each layer.
-        draw: Writes the figure of the ceiling into a folder.
+
+    Returns:
+        The folder.
 
     Raises:
         AlignbenchError: If it cannot be written.
     """
-    folder = output / learned_name(settings["model"], settings["dataset"], settings)
-    frame = ceiling_frame(layers, settings)
+    folder = destination.output / learned_name(settings["model"], settings["dataset"], settings)
+    frame = ceiling_frame(learned.layers, settings)
     with whole_folder(folder) as scratch:
-        for found in layers:
-            _write_transforms(scratch, found, settings, objects, held_out)
+        for found in learned.layers:
+            _write_transforms(scratch, found, settings, learned.objects, learned.held_out)
         frame.to_csv(scratch / "ceiling.csv", index=False)
-        _epochs(layers).to_csv(scratch / "epochs.csv", index=False)
-        if any(tried.values()):
-            _trials(tried).to_csv(scratch / "trials.csv", index=False)
-        draw(frame, scratch)
+        _epochs(learned.layers).to_csv(scratch / "epochs.csv", index=False)
+        if any(learned.trials.values()):
+            _trials(learned.trials).to_csv(scratch / "trials.csv", index=False)
+        destination.draw(frame, scratch)
         record = {"settings": dict(settings), **details}
         (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return folder
@@ -119,7 +151,7 @@ def _write_transforms(
     objects: Sequence[str],
     held_out: Sequence[Sequence[int]],
 ) -> None:
-    """Those of all folds of a layer, and the best one again."""
+    """Write the transforms of all folds of a layer, and the best one again."""
     for fold, learned in enumerate(found.folds):
         provenance = _provenance(found, settings, fold, objects, set(held_out[fold]))
         transform = replace(learned.transform, provenance=provenance)
@@ -131,7 +163,7 @@ def _write_transforms(
 def _provenance(
     found: LearnedLayer, settings: Mapping[str, Any], fold: int, objects: Sequence[str], held_out: set[int]
 ) -> dict[str, Any]:
-    """Where a fold's transform comes from."""
+    """Say where a fold's transform comes from."""
     learned = found.folds[fold]
     names = ("model", "model_fingerprint", "dataset", "subset", "data_fingerprint", "tokens", "local_images")
     return {
@@ -159,9 +191,9 @@ def _epochs(layers: Sequence[LearnedLayer]) -> pd.DataFrame:
 
 def _trials(tried: Mapping[str, Sequence[Trial]]) -> pd.DataFrame:
     rows = [
-        {"layer": layer, "trial": one.number, **one.parameters, "held_out_loss": one.loss}
+        {"layer": layer, "trial": trial.number, **trial.parameters, "held_out_loss": trial.loss}
         for layer, trials in tried.items()
-        for one in trials
+        for trial in trials
     ]
     return pd.DataFrame(rows)
 
@@ -179,13 +211,7 @@ def read_ceiling(folder: Path) -> pd.DataFrame:
     """
     texts = CEILING_COLUMNS[:7]
     try:
-        frame = pd.read_csv(
-            folder / "ceiling.csv",
-            keep_default_na=False,
-            float_precision="round_trip",
-            na_values={name: "" for name in CEILING_COLUMNS if name not in texts},
-            dtype=dict.fromkeys(texts, str),
-        )
+        frame = read_csv_table(folder / "ceiling.csv", texts, gaps=set(CEILING_COLUMNS) - set(texts))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} holds no ceiling.csv that can be read: learn the transforms again") from error
     if tuple(frame.columns) != CEILING_COLUMNS or frame.empty:

@@ -57,12 +57,12 @@ def split_triplets(triplets: Indices, objects: int, held_out: Indices, seed: int
 
     Args:
         triplets: Object numbers, (N, 3).
-        objects: How many objects there are.
-        held_out: Those to hold out.
+        objects: Number of objects.
+        held_out: Objects to hold out.
         seed: Seed of the halves of the held-out triplets.
 
     Raises:
-        DataError: If none train, or fewer than two different ones are held out.
+        DataError: If no triplet trains, or fewer than two different ones are held out.
     """
     out = np.zeros(objects, dtype=np.bool_)
     out[held_out] = True

@@ -14,9 +14,9 @@ from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.errors import AlignbenchWarning, DataError
-from alignbench.extraction.features import Reading, Rows, extract_features
+from alignbench.extraction.features import FeatureExtractor, Rows, extract_features
 from alignbench.extraction.pixel_cache import DEFAULT_SIZE, PixelCache
-from alignbench.models.towers import Layer, Tower
+from alignbench.models.towers import Layer
 
 _PACKAGED_LOCAL = ("shapes-middle", "trainset")
 
@@ -38,9 +38,7 @@ def local_pictures(given: str | None, data_set: DataSet) -> ImageSource:
 
 
 def embed_pictures(
-    tower: Tower,
-    reading: Reading,
-    layers: Sequence[Layer],
+    extractor: FeatureExtractor,
     objects: ImageSource,
     local: ImageSource | None,
     pixel_cache: str | None,
@@ -49,13 +47,14 @@ def embed_pictures(
     """Features of the objects and of the pictures of the local term, at all layers in one pass over each.
 
     Args:
-        tower: The model.
-        reading: How.
-        layers: Some of its layers.
+        extractor: The model, its layers, and how they are read.
         objects: Their pictures.
-        local: Pictures of the local term; none for no features of it.
-        pixel_cache: As for `Cell`.
-        embedded: Hears of every batch.
+        local: Pictures of the local term; none without that term.
+        pixel_cache: Folder of prepared pixels, `off`, or none for the default one.
+        embedded: Called after each batch with its number of pictures.
+
+    Returns:
+        Features of the objects and of the other pictures, each by layer; empty without a local term.
     """
     files = any(isinstance(images, ImageFiles) for images in (objects, local))
     cache = PixelCache.open(pixel_cache, DEFAULT_SIZE) if files else None
@@ -64,9 +63,9 @@ def embed_pictures(
         if images is None:
             found.append({})
             continue
-        stock = None if cache is None else cache.stock(images, tower.prepare)
+        stock = None if cache is None else cache.stock(images, extractor.tower.prepare)
         cached = None if stock is None else stock.pixels
-        found.append(extract_features(tower, images, layers, reading, cached=cached, advanced=embedded))
+        found.append(extract_features(extractor, images, cached=cached, advanced=embedded))
         if cache is not None and stock is not None:
             cache.finish(stock)
     return found[0], found[1]

@@ -18,15 +18,46 @@ from alignbench.transforms.learning.train import Learned, learn
 
 
 @dataclass(frozen=True)
+class LayerFeatures:
+    """What a transform of a layer is learned from.
+
+    Attributes:
+        layer: Name of the layer.
+        depth: Its depth in percent of the network.
+        objects: Features of the objects, (n, d), un-normalised.
+        local: Features of the pictures of the local term, (m, d); none without that term.
+    """
+
+    layer: str
+    depth: float
+    objects: NDArray[np.floating[Any]]
+    local: NDArray[np.floating[Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How choices on held-out triplets are judged.
+
+    Attributes:
+        similarity: Similarity of the choices: `cosine`, `euclidean` or `dot`.
+        published_ceiling: Noise ceiling of triplets that are not repeated; none if none is published.
+    """
+
+    similarity: str = "cosine"
+    published_ceiling: float | None = None
+
+
+@dataclass(frozen=True)
 class LearnedLayer:
     """What was learned at one layer.
 
     Attributes:
-        layer: Its name.
-        depth: In percent of the network.
-        recipe: How it was learned.
-        folds: What each fold gave.
+        layer: Name of the layer.
+        depth: Its depth in percent of the network.
+        recipe: Recipe by which it was learned.
+        folds: The transform of each fold.
         judged: Choices on held-out objects: each fold's triplets by the transform that never saw their objects.
+        entropy: Mean entropy in nats of the softmax of the dot products of these triplets after the transform.
     """
 
     layer: str
@@ -34,6 +65,7 @@ class LearnedLayer:
     recipe: Recipe
     folds: tuple[Learned, ...]
     judged: OddOneOut
+    entropy: float
 
     @property
     def best(self) -> int:
@@ -47,47 +79,39 @@ class LearnedLayer:
 
     @property
     def transform(self) -> AffineTransform:
-        """That of the best fold."""
+        """The transform of the best fold."""
         return self.folds[self.best].transform
 
 
 def learn_layer(
-    layer: str,
-    depth: float,
-    features: NDArray[np.floating[Any]],
+    features: LayerFeatures,
     folds: Sequence[Fold],
     recipe: Recipe,
-    images: NDArray[np.floating[Any]] | None = None,
-    *,
-    kind: str = "cosine",
-    published_ceiling: float | None = None,
+    judging: Judging = Judging(),
     accelerator: str = "cpu",
 ) -> LearnedLayer:
     """Learn a transform on each fold of one layer, and judge them together.
 
     Args:
-        layer: Its name.
-        depth: Its depth.
-        features: Features of the objects, (n, d), un-normalised.
-        folds: The splits.
-        recipe: How.
-        images: Features of the local term at this layer, (m, d).
-        kind: Similarity of the choices: `cosine`, `euclidean` or `dot`.
-        published_ceiling: For triplets that are not repeated.
+        features: Features of objects and pictures at the layer.
+        folds: Folds of the objects.
+        recipe: How transforms are learned.
+        judging: How choices are judged.
         accelerator: `cpu` or `cuda`.
     """
-    learned = tuple(learn(features, fold, recipe, images, accelerator) for fold in folds)
+    objects, kind = features.objects, judging.similarity
+    learned = tuple(learn(objects, fold, recipe, features.local, accelerator) for fold in folds)
     before: list[Floats] = []
     after: list[Floats] = []
     entropies = []
     for fold, found in zip(folds, learned, strict=True):
-        aligned = found.transform.apply(np.asarray(features, dtype=np.float64))
-        before.append(triplet_distances(features, fold.judge, kind))
+        aligned = found.transform.apply(np.asarray(objects, dtype=np.float64))
+        before.append(triplet_distances(objects, fold.judge, kind))
         after.append(triplet_distances(aligned, fold.judge, kind))
         entropies.append(softmax_entropy(aligned, fold.judge))
     triplets = np.concatenate([fold.judge for fold in folds])
     entropy = float(np.average(entropies, weights=[len(fold.judge) for fold in folds]))
     judged = judge_choices(
-        np.concatenate(before), np.concatenate(after), triplets, entropy, published_ceiling, recipe.seed
+        np.concatenate(before), np.concatenate(after), triplets, judging.published_ceiling, recipe.seed
     )
-    return LearnedLayer(layer, depth, recipe, learned, judged)
+    return LearnedLayer(features.layer, features.depth, recipe, learned, judged, entropy)

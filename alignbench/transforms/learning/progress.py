@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class LearningListener:
-    """Hears of the progress; this one ignores it all."""
+    """Hears how far learning or judging is; this one ignores it all."""
 
     def planned(self, text: str, images: int) -> None:
         """So many pictures are about to be embedded."""
 
     def embedded(self, images: int) -> None:
-        """Some more were."""
+        """Some more pictures were embedded."""
 
     def learning(self, text: str) -> None:
         """Pictures are done, and learning begins."""

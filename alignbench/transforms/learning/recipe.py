@@ -23,12 +23,12 @@ class Recipe:
         tau: Temperature of the local term.
         learning_rate: Learning rate of the optimiser.
         optimiser: `adam`, or `sgd` with momentum 0.9.
-        penalty: `frobenius` or `identity`; none for the objective's own.
-        bias: Whether there is one.
-        triplets: Triplets of a batch.
-        images: Images of a batch of the local term.
-        epochs: At most.
-        fewest_epochs: At least.
+        penalty: Penalty of the weights, `frobenius` or `identity`; none for the objective's own.
+        bias: Whether the transform has a bias.
+        triplets: Number of triplets of a batch.
+        images: Number of images of a batch of the local term.
+        epochs: Largest number of epochs.
+        fewest_epochs: Smallest number of epochs.
         patience: Epochs without a lower held-out loss after which it stops.
         clip: Largest norm of the gradient.
         raw_local: Compatibility with the released code: features of the local term are not standardised.
@@ -56,7 +56,7 @@ class Recipe:
         """The recipe with its own penalty, if everything in it is possible.
 
         Raises:
-            UsageError: If it is not.
+            UsageError: If something in it is not.
         """
         if self.objective not in OBJECTIVES:
             raise unknown("objective", self.objective, OBJECTIVES)

@@ -21,16 +21,22 @@ from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
-from alignbench.extraction.features import Reading, ReadyTower, chosen_layers
+from alignbench.extraction.features import FeatureExtractor, Reading, ReadyTower, chosen_layers
 from alignbench.models.layer_names import counted_layers
 from alignbench.transforms.evaluation.odd_one_out import KINDS, to_triplets
-from alignbench.transforms.learning.folder import is_learned, learned_name, write_learned
+from alignbench.transforms.learning.folder import (
+    Destination,
+    LearnedTransforms,
+    is_learned,
+    learned_name,
+    write_learned,
+)
 from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
 from alignbench.transforms.learning.inputs import digest_of_images, embed_pictures, local_pictures, varying_layers
-from alignbench.transforms.learning.layers import LearnedLayer, learn_layer
+from alignbench.transforms.learning.layers import Judging, LayerFeatures, LearnedLayer, learn_layer
 from alignbench.transforms.learning.progress import LearningListener
 from alignbench.transforms.learning.recipe import Recipe
-from alignbench.transforms.learning.search import Trial, search
+from alignbench.transforms.learning.search import Journal, Trial, search
 from alignbench.transforms.learning.train import check_images
 
 
@@ -41,16 +47,16 @@ class LearningConfig:
     Attributes:
         dataset: Name of a data set of odd-one-out triplets.
         data_root: Its folder; none for packaged sets.
-        subsets: Whose triplets; empty for `trainset`.
-        limit: Only the first triplets of each.
+        subsets: Subsets whose triplets are taken; empty for `trainset`.
+        limit: Number of triplets of each subset that are taken, from the first on; none for all.
         layers: Names of layers; `all` for every one.
-        recipe: How.
-        folds: How many.
+        recipe: How transforms are learned.
+        folds: Number of folds of objects.
         local_images: For gLocal: a folder of pictures, or the name of a packaged data set; none for that of a packaged
             data set of triplets.
         similarity: Similarity of the choices that judge: `cosine`, `euclidean` or `dot`.
         trials: Trials of a search for hyper-parameters at each layer; 0 for none.
-        pixel_cache: As for `Cell`.
+        pixel_cache: Folder of prepared pixels, `off`, or none for the default one.
     """
 
     dataset: str
@@ -69,7 +75,7 @@ class LearningConfig:
         """The job, if what it names can be there; nothing is read.
 
         Raises:
-            UsageError: If not.
+            UsageError: If it names something impossible.
         """
         data_set = DATASETS.load(self.dataset)
         if data_set.kind != "choice" or data_set.level != "high":
@@ -92,20 +98,15 @@ class LearningConfig:
 def learn_transforms(
     job: LearningConfig,
     ready: ReadyTower,
-    output: Path,
-    *,
-    draw: Callable[[pd.DataFrame, Path], None],
-    overwrite: bool = False,
+    destination: Destination[pd.DataFrame],
     listener: LearningListener | None = None,
 ) -> tuple[Path, bool]:
     """Learn what a job asks for, unless it is finished.
 
     Args:
-        job: What.
+        job: What to learn, and on what.
         ready: The model; of its view one token must be left (`cls` or `mean`, or the projection alone).
-        output: Folder of such folders.
-        draw: Writes the figure of the ceiling into a folder.
-        overwrite: Whether to do it again.
+        destination: Where the folder goes, with the figure of the ceiling.
         listener: Hears of the progress.
 
     Returns:
@@ -132,41 +133,33 @@ def learn_transforms(
         check_images(len(local.names))
     identities = judgments.images.identities()
     settings = _settings(job, ready, judgments, identities, local)
-    folder = output / learned_name(ready.label, job.dataset, settings)
-    if is_learned(folder) and not overwrite:
+    folder = destination.output / learned_name(ready.label, job.dataset, settings)
+    if is_learned(folder) and not destination.overwrite:
         return folder, True
     count = objects + (0 if local is None else len(local.names))
     listener.planned(f"{count:,} images, {counted_layers(len(layers))}, {reading.device}", count)
-    features, images = embed_pictures(
-        tower, reading, layers, judgments.images, local, job.pixel_cache, listener.embedded
-    )
+    extractor = FeatureExtractor(tower, layers, reading)
+    features, images = embed_pictures(extractor, judgments.images, local, job.pixel_cache, listener.embedded)
     layers = varying_layers(layers, features, reading.view)
-    told = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
-    listener.learning(f"learning {recipe.objective}: {told}")
-    journal = output / f".search-{folder.name.rpartition('__')[2]}.journal"
+    extent = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
+    listener.learning(f"learning {recipe.objective}: {extent}")
+    journal = destination.output / f".search-{folder.name.rpartition('__')[2]}.journal"
     found: list[LearnedLayer] = []
     tried: dict[str, list[Trial]] = {}
+    judging = Judging(job.similarity, data_set.published_ceiling)
     for layer in layers:
-        attempt = partial(
-            learn_layer,
-            layer.name,
-            layer.depth,
-            features[layer.name],
-            folds,
-            images=images.get(layer.name),
-            kind=job.similarity,
-            published_ceiling=data_set.published_ceiling,
-            accelerator=reading.device,
-        )
+        seen = LayerFeatures(layer.name, layer.depth, features[layer.name], images.get(layer.name))
+        attempt = partial(learn_layer, seen, folds, judging=judging, accelerator=reading.device)
         if job.trials:
-            learned, tried[layer.name] = _searched(job, attempt, journal, layer.name, listener)
+            learned, tried[layer.name] = _searched(job, attempt, Journal(journal, layer.name), listener)
         else:
             learned = attempt(recipe)
         found.append(learned)
         listener.learned(learned)
     held_out = [fold.held_out.tolist() for fold in folds]
     details = _details(folds, triplets, time.perf_counter() - start, reading)
-    written = write_learned(output, found, settings, details, judgments.images.names, held_out, tried, draw)
+    result = LearnedTransforms(found, judgments.images.names, held_out, tried)
+    written = write_learned(destination, result, settings, details)
     journal.unlink(missing_ok=True)
     return written, False
 
@@ -174,8 +167,7 @@ def learn_transforms(
 def _searched(
     job: LearningConfig,
     attempt: Callable[[Recipe], LearnedLayer],
-    journal: Path,
-    layer: str,
+    journal: Journal,
     listener: LearningListener,
 ) -> tuple[LearnedLayer, list[Trial]]:
     """What the best recipe gives, learned again only if its trial was in an earlier process; and all trials."""
@@ -188,7 +180,7 @@ def _searched(
             lowest = found
         return found.loss
 
-    best, tried = search(job.recipe, judge, job.trials, journal, layer, lambda one: listener.tried(layer, one))
+    best, tried = search(job.recipe, judge, job.trials, journal, partial(listener.tried, journal.study))
     return lowest if lowest is not None and lowest.recipe == best else attempt(best), tried
 
 

@@ -25,8 +25,8 @@ class Trial:
     """One trial.
 
     Attributes:
-        number: From 0.
-        parameters: By field of `Recipe`.
+        number: Number of the trial, from 0.
+        parameters: What was tried, by field of `Recipe`.
         loss: Mean over folds of the held-out loss on triplets; none if it failed.
     """
 
@@ -35,28 +35,39 @@ class Trial:
     loss: float | None
 
 
+@dataclass(frozen=True)
+class Journal:
+    """What remembers a search.
+
+    Attributes:
+        path: File of the journal; made if it is not there.
+        study: Name of this search in it.
+    """
+
+    path: Path
+    study: str
+
+
 def search(
     base: Recipe,
     judge: Callable[[Recipe], float],
     trials: int,
-    journal: Path,
-    name: str,
+    journal: Journal,
     advanced: Callable[[Trial], None] = lambda tried: None,
 ) -> tuple[Recipe, list[Trial]]:
-    """The recipe with the lowest held-out loss on triplets of so many.
+    """Search for the recipe with the lowest held-out loss on triplets.
 
-    What is made small is comparable between all weights of the local term and the penalty, as the objective is not. The
+    That loss is comparable between all weights of the local term and the penalty, as the objective is not. The
     first trial is the base itself, brought into the ranges; then Optuna's sampler (TPE) proposes: lambda from 1e-5 to
     10, the learning rate from 1e-4 to 1e-2 (both on a logarithmic scale), the optimiser; with gLocal also alpha from
     0.05 to 0.5 and tau from 0.05 to 2. The sampler is seeded by the recipe and the number of trials that ended, so that
     a search that was stopped proposes what it would have proposed; the trial in which it was stopped does not count.
 
     Args:
-        base: What is not searched.
-        judge: Learns by a recipe, and gives its loss.
-        trials: In all, those in the journal included.
-        journal: File that remembers; made if it is not there.
-        name: Name of the study in it.
+        base: Recipe of the first trial, whose other fields stay as they are.
+        judge: Learns by a recipe, and gives the held-out loss.
+        trials: Number of trials in all, those in the journal included.
+        journal: What remembers the trials.
         advanced: Hears of every trial.
 
     Raises:
@@ -68,7 +79,7 @@ def search(
         raise UsageError(f"--trials {trials} is below 1")
     import optuna
 
-    study = _study(journal, name)
+    study = _study(journal)
 
     def objective(trial: OptunaTrial) -> float:
         try:
@@ -87,9 +98,9 @@ def search(
         if not tried and not study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.WAITING]):
             study.enqueue_trial(_to_parameters(base))
         study.optimize(objective, n_trials=1, catch=(AlignbenchError,), callbacks=[heard])
-    if not any(one.loss is not None for one in tried):
+    if not any(trial.loss is not None for trial in tried):
         raise AlignbenchError(
-            f"none of {len(tried)} trials of {name} had a finite loss: see a single one without --trials"
+            f"none of {len(tried)} trials of {journal.study} had a finite loss: see a single one without --trials"
         )
     return replace(base, **study.best_params), tried
 
@@ -103,20 +114,21 @@ def _ended(study: Study) -> list[Trial]:
     ]
 
 
-def _study(journal: Path, name: str) -> Study:
+def _study(journal: Journal) -> Study:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    journal.parent.mkdir(parents=True, exist_ok=True)
+    path = journal.path
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the journal is experimental
-            storage = JournalStorage(JournalFileBackend(str(journal), JournalFileOpenLock(str(journal))))
-            return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+            storage = JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
+            return optuna.create_study(storage=storage, study_name=journal.study, load_if_exists=True)
     except _UNREADABLE as error:
-        raise DataError(f"{journal} cannot be read as a journal of Optuna: remove it to search anew") from error
+        raise DataError(f"{path} cannot be read as a journal of Optuna: remove it to search anew") from error
 
 
 def _proposed(trial: OptunaTrial, objective: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Epoch:
     """What is known after an epoch.
 
     Attributes:
-        number: From 0.
+        number: Number of the epoch, from 0.
         train_loss: Mean of the whole objective over its batches.
         held_out_loss: The objective without penalty on held-out triplets (and images): what stops it.
         held_out_triplet_loss: The part of the triplets.
@@ -54,9 +54,9 @@ class Learned:
     """A transform and how it came about.
 
     Attributes:
-        transform: With the weights of the best epoch.
-        epochs: All of them.
-        best: Number of the best.
+        transform: The transform with the weights of the best epoch.
+        epochs: All epochs.
+        best: Number of the best epoch.
     """
 
     transform: AffineTransform
@@ -81,7 +81,7 @@ def learn(
     Args:
         features: Features of the objects, (n, d), un-normalised; they are standardised here by two scalars.
         fold: Which triplets train, and which validate.
-        recipe: How.
+        recipe: How it is learned.
         images: Features of other images, (m, d), for the local term of gLocal.
         accelerator: `cpu` or `cuda`.
 
@@ -134,7 +134,7 @@ def check_images(count: int) -> None:
     """Refuse too few images for the local term.
 
     Raises:
-        UsageError: If there are.
+        UsageError: If there are fewer than `FEWEST_IMAGES`.
     """
     if count < FEWEST_IMAGES:
         raise UsageError(f"{count} images say too little about local structure: use {FEWEST_IMAGES} at least")
@@ -177,7 +177,7 @@ class TransformLearning(lightning.LightningModule):
     Args:
         features: Standardised features of the objects, (n, d).
         fold: Which triplets train, and which validate.
-        recipe: How.
+        recipe: How it is learned.
         images: Features of the local term, (m, d); none without it.
     """
 
@@ -213,7 +213,7 @@ class TransformLearning(lightning.LightningModule):
     validate_triplets: Tensor
 
     def transformed(self, features: Tensor) -> Tensor:
-        """XW (+ b)."""
+        """Apply the transform to standardised features: XW + b."""
         return features @ self.weights if self.bias is None else torch.addmm(self.bias, features, self.weights)
 
     def objective(self, triplet_part: Tensor, images: Tensor) -> Tensor:
@@ -249,7 +249,7 @@ class TransformLearning(lightning.LightningModule):
 
     @property
     def best_epoch(self) -> Epoch:
-        """That of the lowest held-out loss, of equal ones the first."""
+        """The epoch of the lowest held-out loss; of equal ones the first."""
         return min(self.history, key=lambda epoch: epoch.held_out_loss)
 
     @property
