@@ -37,29 +37,29 @@ class AlignbenchWarning(UserWarning):
 
 
 def one_line(error: BaseException) -> str:
-    """The beginning of an error's text, without line breaks."""
+    """Return the first 200 characters of an error's text without line breaks; the name of its type if it has none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def unwritable(path: Path, error: OSError, remedy: str = "choose another --output") -> AlignbenchError:
-    """The error for a place that cannot be written to; NumPy tells of a full disk in words of its own."""
+    """Make the error for a place that cannot be written to; NumPy tells of a full disk in words of its own."""
     return AlignbenchError(f"{path} cannot be written ({error.strerror or one_line(error)}): {remedy}")
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
-    """The error for a name that is not among the valid ones, with the nearest of these."""
+    """Make the error for a name that is not among the valid ones; it names the nearest of these, or all."""
     known = sorted(choices)
     hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
     return UsageError(f"unknown {kind} '{name}': {hint}")
 
 
 def did_you_mean(name: str, choices: Iterable[str], likeness: float = 0.5) -> str:
-    """A question with the names nearest to one; empty if none is near.
+    """Ask whether the valid names nearest to a wrong one were meant; empty if none is near.
 
     Args:
-        name: What was given, in whatever case.
+        name: The wrong name, in whatever letter case.
         choices: The valid names.
-        likeness: How alike two names are to be, from 0 to 1 (`difflib`).
+        likeness: How alike two names must be at least, from 0 to 1 (the ratio of `difflib`).
     """
     folded = {choice.lower(): choice for choice in sorted(choices)}
     near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=likeness)]

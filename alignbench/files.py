@@ -28,14 +28,14 @@ _SCRATCH: Final = re.compile(r"\.tmp-(?:[0-9a-f]{8}|probe)-(?P<host>.+)-(?P<pid>
 
 @contextmanager
 def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Path]:
-    """Where to write a file that comes to its own place when it is whole.
+    """Write a file that is there whole or not at all: it is moved to its place when it is done.
 
     Args:
-        path: Its place; folders on the way are made.
+        path: Where the file is to be; missing folders are made.
         remedy: What the user can do where it cannot be written.
 
     Yields:
-        Another name beside it, with the same ending.
+        A path beside it with the same ending, where it is written first.
 
     Raises:
         AlignbenchError: If it cannot be written.
@@ -54,7 +54,12 @@ def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Pat
 
 
 def write_whole(path: Path, content: bytes, remedy: str = "choose another place") -> None:
-    """Write a file of some bytes.
+    """Write bytes to a file that is there whole or not at all.
+
+    Args:
+        path: Where the file is to be; missing folders are made.
+        content: The bytes.
+        remedy: What the user can do where it cannot be written.
 
     Raises:
         AlignbenchError: If it cannot be written.
@@ -65,14 +70,16 @@ def write_whole(path: Path, content: bytes, remedy: str = "choose another place"
 
 @contextmanager
 def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iterator[Path]:
-    """Where to write a folder that comes to its own place when it is whole; an old one there is moved aside first.
+    """Write a folder that is there whole or not at all: it is moved to its place when it is done.
+
+    An old folder at that place is moved aside first.
 
     Args:
-        folder: Its place; its name ends in `__` and the hash of what settles its content.
-        keep: Asked in the end whether what another process may have put there is to stay instead.
+        folder: Where the folder is to be; its name ends in `__` and the hash of what settles its content.
+        keep: Says in the end whether a folder that another process may have put there is to stay instead.
 
     Yields:
-        Another folder beside it.
+        A folder beside it, which is written first.
 
     Raises:
         AlignbenchError: If it cannot be written.
@@ -117,7 +124,7 @@ def _put_in_place(scratch: Path, folder: Path) -> None:
 
 
 def cache_folder(kind: str) -> Path | None:
-    """Where things of a kind are cached: in `$ALIGNBENCH_CACHE`, or in the user's caches; none without a home."""
+    """Return where things of a kind are cached: in `$ALIGNBENCH_CACHE` or the user's caches; none without a home."""
     own, caches = os.environ.get("ALIGNBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
     if own:
         return Path(own) / kind
@@ -128,7 +135,7 @@ def cache_folder(kind: str) -> Path | None:
 
 
 def scratch_folder(output: Path, key: str) -> Path:
-    """Where this process writes a run folder before it is whole.
+    """Return where this process writes a run folder before it is whole.
 
     Args:
         output: Folder of run folders.
@@ -138,7 +145,7 @@ def scratch_folder(output: Path, key: str) -> Path:
 
 
 def scratch_folders(output: Path) -> Iterator[tuple[Path, str, int]]:
-    """The scratch folders that are there, each with the host and the process id of its writer."""
+    """Find the scratch folders that are there, each with the host and the process id of its writer."""
     for path in output.glob(".tmp-*"):
         match = _SCRATCH.fullmatch(path.name)
         if match is not None:

@@ -28,12 +28,12 @@ class Lpips:
     """Learned distance of deep features.
 
     Attributes:
-        name: Also what its distance is called.
-        trunk: `alex` or `vgg`, as the lpips package names them.
+        name: Name of the metric, and of its distance in results.
+        trunk: Name of the trunk in the lpips package, `alex` or `vgg`.
         min_side: Smallest side in pixels that leaves something after the trunk's last pooling.
-        url: The trunk's weights; the file's name ends in the beginning of its SHA-256.
-        network: What `to` loaded.
-        fingerprint: SHA-256 over trunk and linear weights, after `to`.
+        url: Address of the trunk's weights; the file's name ends in the first digits of its SHA-256.
+        network: The network with its weights; none before `to`.
+        fingerprint: SHA-256 over trunk and linear weights; empty before `to`.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Lpips:
         return self.name
 
     def to(self, device: str) -> Lpips:
-        """The metric with its weights on a device.
+        """Return the metric with its weights on a device.
 
         Raises:
             ModelError: If the trunk's weights cannot be had or are damaged.
@@ -63,17 +63,17 @@ class Lpips:
         return replace(self, network=self._load(trunk, linear).to(device), fingerprint=files_fingerprint(trunk, linear))
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) tensors in [0, 1] to (pairs,)."""
+        """Return distances of pairs: two (pairs, 3, H, W) tensors in [0, 1] to (pairs,)."""
         import torch
 
         if self.network is None:
             raise ModelError(f"{self.name} has no weights yet: call its `to(device)` and use what that returns")
-        some = max(1, _AT_ONCE // (first.shape[2] * first.shape[3]))
-        pieces = zip(first.split(some), second.split(some), strict=True)
+        count = max(1, _AT_ONCE // (first.shape[2] * first.shape[3]))
+        pieces = zip(first.split(count), second.split(count), strict=True)
         return torch.cat([self.network(2.0 * a - 1.0, 2.0 * b - 1.0).flatten() for a, b in pieces])
 
     def _trunk_file(self) -> Path:
-        """The file of the trunk's weights in torch's cache, downloaded where it is missing."""
+        """Find the file of the trunk's weights in torch's cache, or download it."""
         import torch
 
         path = Path(torch.hub.get_dir()) / "checkpoints" / self.url.rpartition("/")[2]
@@ -89,7 +89,7 @@ class Lpips:
         return path
 
     def _load(self, trunk: Path, linear: Path) -> nn.Module:
-        """The package's network around the weights in the two files."""
+        """Build the package's network around the weights in the two files."""
         import torch
         from lpips import LPIPS
 
@@ -97,16 +97,16 @@ class Lpips:
 
         remedy = f"delete it and get it from {self.url} again"
         with torch.device("meta"), warnings.catch_warnings():  # on `meta` no random weights are drawn first
-            warnings.simplefilter("ignore")  # torchvision's opinion of how the package calls it
+            warnings.simplefilter("ignore")  # torchvision warns of how the package calls it
             network: nn.Module = LPIPS(pretrained=False, pnet_rand=True, net=self.trunk, version="0.1", verbose=False)
-        found = read_weights(trunk, remedy)
+        given = read_weights(trunk, remedy)
         # the package cuts the trunk into slices: its `net.slice2.3.bias` is the trunk's `features.3.bias`
         shapes = {key: value.shape for key, value in network.state_dict().items()}
         names = {key: f"features.{key.split('.', 2)[2]}" for key in shapes if key.startswith("net.")}
-        wrong = [name for key, name in names.items() if name not in found or found[name].shape != shapes[key]]
+        wrong = [name for key, name in names.items() if name not in given or given[name].shape != shapes[key]]
         if wrong:
             raise ModelError(f"{trunk} lacks {len(wrong)} weights or has them in another shape ({wrong[0]}): {remedy}")
-        weights = {key: found[name].float() for key, name in names.items()}
+        weights = {key: given[name].float() for key, name in names.items()}
         weights |= read_weights(linear, "install the package lpips again")
         network.load_state_dict(weights, strict=False, assign=True)
         if any(value.is_meta for value in network.state_dict().values()):

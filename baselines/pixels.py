@@ -20,7 +20,7 @@ class Pixels:
     min_side: int = 1
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) tensors to (pairs,), averaged in float64."""
+        """Return distances of pairs: two (pairs, 3, H, W) tensors to (pairs,), averaged in float64."""
         import torch
 
         return (first - second).square().flatten(1).mean(dim=1, dtype=torch.float64).sqrt()

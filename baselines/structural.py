@@ -24,8 +24,8 @@ class StructuralDistance:
     """One minus SSIM over one scale, or one minus MS-SSIM over five.
 
     Attributes:
-        name: Also what its distance is called.
-        scales: 1 or 5; each scale halves the picture, and the last one must still hold the window.
+        name: Name of the metric, and of its distance in results.
+        scales: Number of scales, 1 or 5; each scale halves the picture, and the last one must still hold the window.
     """
 
     name: str
@@ -42,11 +42,11 @@ class StructuralDistance:
         return int((_WINDOW - 1) * 2 ** (self.scales - 1) + 1)
 
     def to(self, device: str) -> StructuralDistance:
-        """Itself: there are no weights, and it works where its pictures are."""
+        """Return the metric itself: it has no weights, and works where its pictures are."""
         return self
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) tensors in [0, 1] to (pairs,)."""
+        """Return distances of pairs: two (pairs, 3, H, W) tensors in [0, 1] to (pairs,)."""
         from pytorch_msssim import ms_ssim, ssim
 
         similarity = ssim if self.scales == 1 else ms_ssim

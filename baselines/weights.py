@@ -1,4 +1,4 @@
-"""Files of weights: read as tensors and nothing else, or refused in one line."""
+"""Files of weights, which are read as tensors and nothing else, or refused in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alignbench import ModelError
 
 
 def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
-    """The tensors in a file, by name, on the CPU.
+    """Read the tensors in a file, by name, on the CPU.
 
     Args:
         path: A `.safetensors` file; any other is read as a file of torch (old or new), of which nothing is run.
@@ -26,19 +26,21 @@ def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            found: object = load_file(path)
+            weights: object = load_file(path)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch's doubts about a file that it then refuses
-                found = torch.load(path, map_location="cpu", weights_only=True)
+                warnings.simplefilter("ignore")  # torch warns of a file that it then refuses
+                weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
         raise ModelError(f"{path} cannot be read as weights ({_reason(error)}): {remedy}") from error
-    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+    ):
         raise ModelError(f"{path} does not hold weights by name: {remedy}")
-    for name, value in found.items():
+    for name, value in weights.items():
         if not value.isfinite().all():
             raise ModelError(f"{path} holds numbers that are not finite in {name}: {remedy}")
-    return found
+    return weights
 
 
 def _reason(error: Exception) -> str:
@@ -54,7 +56,7 @@ def _reason(error: Exception) -> str:
 
 
 def files_fingerprint(*paths: Path) -> str:
-    """SHA-256 over the contents of files, in this order."""
+    """Return SHA-256 over the contents of files, in this order."""
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:

@@ -24,11 +24,11 @@ __all__ = [
 ]
 
 
-def _fault(name: str, found: object) -> str:
-    """What keeps an object from being the data set of a name."""
-    if not isinstance(found, DataSet):
-        return f"it is a {type(found).__name__} and not a DataSet"
-    return "" if found.name == name else f"it calls itself '{found.name}'"
+def _fault(name: str, candidate: object) -> str:
+    """Say what keeps an object from being the data set of that name; empty if nothing does."""
+    if not isinstance(candidate, DataSet):
+        return f"it is a {type(candidate).__name__} and not a DataSet"
+    return "" if candidate.name == name else f"it calls itself '{candidate.name}'"
 
 
 DATASETS: Final[Registry[DataSet]] = Registry(

@@ -31,12 +31,16 @@ _SIDES = ("ref", "p0", "p1")
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
-    """The preferences of BAPPS; the options of a judgment are (ref, p0) and (ref, p1).
+    """Read the preferences of BAPPS; the options of a judgment are (ref, p0) and (ref, p1).
 
     Args:
         root: Folder that holds `2afc`, or `dataset/2afc`.
         subsets: `val` and `train` (every type), `val-traditional`, `val-cnn`, `val-superres`, `val-deblur`,
             `val-color`, `val-frameinterp`, `train-traditional`, `train-cnn`, `train-mix`.
+
+    Raises:
+        UsageError: If a subset is unknown (names the nearest), or no root was given.
+        DataError: If files are missing or malformed; names the place.
     """
     for subset in subsets:
         if subset not in _SUBSETS:
@@ -48,7 +52,7 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     judged = [
         (split, kind, stem, share)
         for split, kind in _groups(folder / base, subsets)
-        for stem, share in _judges(folder / base / split / kind)
+        for stem, share in _read_shares(folder / base / split / kind)
     ]
     places = np.array([(split, f"{split}-{kind}", f"type_{kind}") for split, kind, _, _ in judged])
     triplets = np.arange(3 * len(judged)).reshape(-1, 3)  # every triplet has three pictures of its own
@@ -74,13 +78,13 @@ def _subset(name: str, places: NDArray[np.str_]) -> Subset:
 
 
 def _groups(folder: Path, subsets: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The splits and types that some subsets hold, as far as they are there."""
+    """The splits and types that the subsets take in, as far as their folders are there."""
     groups = []
     for split, types in _TYPES.items():
         wanted = [kind for kind in types if split in subsets or f"{split}-{kind}" in subsets]
-        there = [kind for kind in wanted if (folder / split / kind).is_dir()]
-        missing = [kind for kind in wanted if kind not in there]
-        needed = [kind for kind in missing if not there or f"{split}-{kind}" in subsets]
+        present = [kind for kind in wanted if (folder / split / kind).is_dir()]
+        missing = [kind for kind in wanted if kind not in present]
+        needed = [kind for kind in missing if not present or f"{split}-{kind}" in subsets]
         if needed:
             use = ", on which the corrected protocol fits channel means" if split == "train" else ""
             raise DataError(f"{folder / split / needed[0]} is missing{use}: complete the download")
@@ -90,19 +94,19 @@ def _groups(folder: Path, subsets: tuple[str, ...]) -> list[tuple[str, str]]:
                 AlignbenchWarning,
                 stacklevel=3,
             )
-        groups += [(split, kind) for kind in there]
+        groups += [(split, kind) for kind in present]
     return groups
 
 
-def _judges(folder: Path) -> list[tuple[str, float]]:
-    """The number of each triplet and the share of people who preferred its p1."""
+def _read_shares(folder: Path) -> list[tuple[str, float]]:
+    """Read the number of each triplet and the share of people who preferred its p1."""
     stems = _stems(folder / "judge", ".npy")
     if not stems:
         raise DataError(f"{folder / 'judge'} holds no judgments: complete the download")
     unjudged = sorted(set[str]().union(*(_stems(folder / side, ".png") for side in _SIDES)) - stems)
     if unjudged:
         raise DataError(f"{folder}/judge/{unjudged[0]}.npy is missing, and its pictures are not: complete the download")
-    return [(stem, _share(folder / "judge" / f"{stem}.npy")) for stem in sorted(stems)]
+    return [(stem, _read_share(folder / "judge" / f"{stem}.npy")) for stem in sorted(stems)]
 
 
 def _stems(folder: Path, suffix: str) -> set[str]:
@@ -112,11 +116,11 @@ def _stems(folder: Path, suffix: str) -> set[str]:
     return {name.removesuffix(suffix) for name in names}
 
 
-def _share(path: Path) -> float:
+def _read_share(path: Path) -> float:
     content = path.read_bytes()
     header = content[: 10 + int.from_bytes(content[8:10], "little")]
     try:
-        share = float(np.frombuffer(content, _number_after(header), count=1, offset=len(header))[0])
+        share = float(np.frombuffer(content, _number_type(header), count=1, offset=len(header))[0])
     except ValueError as error:
         raise DataError(f"{path} does not hold one number ({error}): download it again") from error
     if not 0.0 <= share <= 1.0:
@@ -125,15 +129,15 @@ def _share(path: Path) -> float:
 
 
 @lru_cache(maxsize=8)
-def _number_after(header: bytes) -> np.dtype[Any]:
-    """The type of the one number that follows a header; kept, as parsing is slow and all files have the same."""
+def _number_type(header: bytes) -> np.dtype[Any]:
+    """The type of the one number that follows a header; kept, as parsing is slow and all files have the same header."""
     if not header.startswith(b"\x93NUMPY\x01"):
         raise ValueError("no .npy file")
     shaped = np.load(BytesIO(header + bytes(16)), allow_pickle=False)
     if shaped.size != 1 or shaped.dtype.kind not in "fiu":
         raise ValueError(f"shape {shaped.shape} of {shaped.dtype}")
-    number: np.dtype[Any] = shaped.dtype
-    return number
+    number_type: np.dtype[Any] = shaped.dtype
+    return number_type
 
 
 BAPPS = DataSet(

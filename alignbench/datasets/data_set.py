@@ -15,9 +15,9 @@ class Corrected:
     """How the corrected protocol measures a data set.
 
     Attributes:
-        subsets: Measured by default.
-        calibration: Subset whose pairs m[c] is fitted on; none to leave out each cluster (reference image) in turn.
-        fewest_votes: Judgments that fewer people made are left out.
+        subsets: The subsets that are measured by default.
+        calibration: The subset on whose pairs m[c] is fitted; none to leave out each cluster (reference image) in turn.
+        fewest_votes: Judgments that fewer people made than this are left out.
     """
 
     subsets: tuple[str, ...]
@@ -30,17 +30,17 @@ class DataSet:
     """A data set that the registry can offer.
 
     Attributes:
-        name: e.g. `nights`.
-        level: `low`, `middle` or `high`.
-        kind: `rating`, `choice` or `preference`.
-        summary: One line: what it is.
-        home: Where to get it.
-        terms: Under which terms.
-        default_subset: The paper's.
-        subsets: All subset names, or patterns of them.
-        read: Judgments of the named subsets below a root (none for packaged sets). Does not look into the images.
-        packaged: Whether it needs no files.
-        complete: How many judgments the whole default subset has; none where that is not fixed.
+        name: Name in the registry and on the command line, e.g. `nights`.
+        level: Level of abstraction: `low`, `middle` or `high`.
+        kind: What people gave: a `rating`, a `choice` or a `preference`.
+        summary: One line that says what it is.
+        home: Where it can be had.
+        terms: Terms under which it can be used.
+        default_subset: The subset that the paper measures.
+        subsets: Names of all subsets, or patterns of them.
+        read: Reads the judgments of the named subsets below a root (none for packaged sets), without opening images.
+        packaged: Whether it comes with the package and needs no files.
+        complete: Number of judgments of the default subset as published; none where that is not fixed.
         common_side: Side in pixels to which images are brought for pair metrics (PIL, bicubic), for sets whose images
             differ in size; none where they are compared at their native size.
         corrected: How the corrected protocol measures it; none if it cannot.
@@ -64,7 +64,11 @@ class DataSet:
 
 
 def root_folder(name: str, root: Path | None) -> Path:
-    """The folder of a data set on disk.
+    """Return the folder of a data set once it is seen to hold something.
+
+    Args:
+        name: Name of the data set.
+        root: The folder as the user gave it.
 
     Raises:
         UsageError: If none was given.

@@ -21,7 +21,7 @@ def distort(pixels: Pixels, distortion: str, level: int, seed: int) -> Pixels:
         pixels: (H, W, 3) uint8; sides divisible by 8.
         distortion: A name in `DISTORTIONS`.
         level: 1 (slight) to 5 (severe).
-        seed: Settles the random distortions.
+        seed: Seed of the random distortions.
 
     Returns:
         The damaged picture, (H, W, 3) uint8.

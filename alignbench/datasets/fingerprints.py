@@ -1,6 +1,6 @@
-"""Digests of what people saw and said, by which runs on the same data are known.
+"""Digests of what people saw and said, by which runs on the same data can be told.
 
-They are kept in run folders and compared between runs, so that what is hashed must not change.
+They are kept in run folders and compared between runs, so what is hashed must not change.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _DIGITS = 16
 
 
 def hash_parts(texts: Iterable[Sequence[str]], arrays: Iterable[NDArray[Any]]) -> str:
-    """SHA-256 over texts, each with a zero byte behind it, and then over the bytes of arrays.
+    """Return SHA-256 over texts, each with a zero byte behind it, and then over the bytes of arrays.
 
     Args:
-        texts: One sequence after another.
+        texts: Sequences of texts, one after another.
         arrays: Arrays of any shape, in C order.
     """
     digest = hashlib.sha256()
-    for some in texts:
-        for start in range(0, len(some), _AT_ONCE):
-            digest.update(("\0".join(some[start : start + _AT_ONCE]) + "\0").encode())
+    for sequence in texts:
+        for start in range(0, len(sequence), _AT_ONCE):
+            digest.update(("\0".join(sequence[start : start + _AT_ONCE]) + "\0").encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()
 
 
 def stimulus_digests(pairs: Indices, judged: Indices, identities: Sequence[str]) -> NDArray[np.bytes_]:
-    """A digest of each judgment's images: 16 hex digits of SHA-256 over `FIRST-SECOND|FIRST-SECOND|...`.
+    """Return a digest of each judgment's images: 16 hex digits of SHA-256 over `FIRST-SECOND|FIRST-SECOND|...`.
 
     Args:
         pairs: Pairs of image indices, (P, 2).
@@ -43,7 +43,7 @@ def stimulus_digests(pairs: Indices, judged: Indices, identities: Sequence[str])
         identities: A text for each image; what follows `/` tells copies apart within one data set only.
 
     Returns:
-        (n,), as ASCII: half a gigabyte less than texts, for millions.
+        Digests, (n,), as ASCII bytes: for millions of judgments half a gigabyte less than texts.
     """
     shown = [identity.partition("/")[0].encode() for identity in identities]
     options = judged.shape[1]
@@ -51,6 +51,6 @@ def stimulus_digests(pairs: Indices, judged: Indices, identities: Sequence[str])
     digests = np.empty(len(judged), dtype=f"S{_DIGITS}")
     for start in range(0, len(judged), _AT_ONCE):
         ends = pairs[judged[start : start + _AT_ONCE]].reshape(-1, 2 * options)
-        images = zip(*(map(shown.__getitem__, column) for column in ends.T.tolist()), strict=True)
-        digests[start : start + _AT_ONCE] = [hashlib.sha256(text % some).hexdigest()[:_DIGITS] for some in images]
+        stimuli = zip(*(map(shown.__getitem__, column) for column in ends.T.tolist()), strict=True)
+        digests[start : start + _AT_ONCE] = [hashlib.sha256(text % names).hexdigest()[:_DIGITS] for names in stimuli]
     return digests

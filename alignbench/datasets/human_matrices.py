@@ -51,11 +51,11 @@ class HumanMatrix:
     """What people said about every two of some pictures.
 
     Attributes:
-        name: e.g. `cichy2019`, `king2019-set1`, `peterson-animals`.
+        name: Name of the set, e.g. `cichy2019`, `king2019-set1`, `peterson-animals`.
         images: The pictures, in the order of the matrix.
         values: Mean over people, (n (n - 1) / 2,): the upper triangle by rows, as `np.triu_indices(n, 1)`.
         kind: Whether a higher value means less or more alike.
-        citation: What to cite.
+        citation: The publication to cite.
     """
 
     name: str
@@ -66,7 +66,7 @@ class HumanMatrix:
 
     @property
     def dissimilarities(self) -> Floats:
-        """The values, or minus the values of similarities: higher means less alike."""
+        """The values of dissimilarities, or minus those of similarities: higher means less alike."""
         return self.values if self.kind == "dissimilarity" else -self.values
 
 
@@ -91,16 +91,16 @@ def read_matrix(name: str, root: Path) -> HumanMatrix:
 
 
 def read_cichy(root: Path) -> HumanMatrix:
-    """The dissimilarities of 118 objects, from multi-arrangement.
+    """Read the dissimilarities of 118 objects, from multi-arrangement.
 
-    Values are means over the subjects who have one; NaN is a missing one. The diagonal is zero, or missing.
+    Values are means over the subjects who judged a pair; NaN means that a subject did not. The diagonal is zero or NaN.
 
     Args:
         root: Holds `images/*.jpg` and `sim_judgements/judgments_general.mat` (`judgments`, subjects x n x n).
 
     Raises:
-        DataError: If files are missing or malformed, the matrix is not one of the pictures there or not symmetric, or
-            nobody judged a pair.
+        DataError: If files are missing or malformed, the matrix does not fit the pictures that are there or is not
+            symmetric, or nobody judged a pair.
     """
     images = ordered_pictures(root, "images", _JPEG, root / _JUDGMENTS / "order.txt")
     path = root / _JUDGMENTS / "judgments_general.mat"
@@ -117,7 +117,7 @@ def read_cichy(root: Path) -> HumanMatrix:
 
 
 def read_king(root: Path, set_name: str) -> HumanMatrix:
-    """The dissimilarities of one of two sets of objects and scenes, from free arrangement.
+    """Read the dissimilarities of one of two sets of objects and scenes, from free arrangement.
 
     Values are means as in `read_cichy`. As both sets share a folder, another order is in `order-SET.txt`. The
     `stimulus_category_labels.txt` that comes with the pictures, which numbers them by category, is not read.
@@ -135,11 +135,11 @@ def read_king(root: Path, set_name: str) -> HumanMatrix:
         raise unknown("set of king2019", set_name, ("set1", "set2"))
     images = ordered_pictures(root, f"images/{set_name}", _JPEG, root / _JUDGMENTS / f"order-{set_name}.txt")
     path = root / _JUDGMENTS / "BEHAVIOR.mat"
-    found: Any = variables(path)
+    distances: Any = variables(path)
     for key in ("BEHAVIOR", set_name, "pairwisedistances"):
-        found = member(path, found, key)
+        distances = member(path, distances, key)
     n = len(images.names)
-    mean = averaged(path, "pairwisedistances", found, (n * (n - 1) // 2,), images)
+    mean = averaged(path, "pairwisedistances", distances, (n * (n - 1) // 2,), images)
     return HumanMatrix(
         name=f"king2019-{set_name}",
         images=images,
@@ -151,7 +151,7 @@ def read_king(root: Path, set_name: str) -> HumanMatrix:
 
 
 def read_peterson(root: Path, category: str) -> HumanMatrix:
-    """The SIMILARITIES of the pictures of a category, from ratings: higher means more alike.
+    """Read the SIMILARITIES of the pictures of a category, from ratings: higher means more alike.
 
     Args:
         root: Holds `CATEGORY/images/*.{jpg,png}` and one `CATEGORY/sim_judgements/*sim*.mat` with one variable whose
@@ -163,13 +163,13 @@ def read_peterson(root: Path, category: str) -> HumanMatrix:
     """
     folder = root / category / _JUDGMENTS
     images = ordered_pictures(root, f"{category}/images", (*_JPEG, ".png"), folder / "order.txt")
-    path = _ratings(folder)
-    found = variables(path)
-    keys = [key for key in found if "sim" in key.lower()] or ["*sim*"]
+    path = _find_ratings(folder)
+    matrices = variables(path)
+    keys = [key for key in matrices if "sim" in key.lower()] or ["*sim*"]
     if len(keys) > 1:
         raise DataError(f"{path} holds {' and '.join(keys)}: leave the one variable to read")
     n = len(images.names)
-    mean = averaged(path, keys[0], np.asarray(member(path, found, keys[0]))[None], (n, n), images)
+    mean = averaged(path, keys[0], np.asarray(member(path, matrices, keys[0]))[None], (n, n), images)
     return HumanMatrix(
         name=f"peterson-{category}",
         images=images,
@@ -180,16 +180,16 @@ def read_peterson(root: Path, category: str) -> HumanMatrix:
     )
 
 
-def _ratings(folder: Path) -> Path:
-    """The one file with a matrix of similarities."""
+def _find_ratings(folder: Path) -> Path:
+    """Find the one file with a matrix of similarities."""
     if not folder.is_dir():
         raise DataError(f"{folder} is missing: put the published *sim*.mat there")
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    found = [name for name in names if fnmatch(name.lower(), "*sim*.mat")]
-    if len(found) > 1:
-        raise DataError(f"{folder} holds {' and '.join(found)}: leave the one file to read")
-    if found:
-        return folder / found[0]
+    matrices = [name for name in names if fnmatch(name.lower(), "*sim*.mat")]
+    if len(matrices) > 1:
+        raise DataError(f"{folder} holds {' and '.join(matrices)}: leave the one file to read")
+    if matrices:
+        return folder / matrices[0]
     for name in names:
         if name.lower().endswith(_PICKLES):
             raise DataError(f"{folder / name} {PICKLED}: convert it to a *sim*.mat of n x n similarities")
@@ -197,6 +197,6 @@ def _ratings(folder: Path) -> Path:
 
 
 def categories(root: Path) -> tuple[str, ...]:
-    """The folders that have the layout of `read_peterson`, sorted; none if there is no such root."""
+    """List the folders that have the layout of `read_peterson`, sorted; none if there is no such root."""
     entries = root.iterdir() if root.is_dir() else ()
     return tuple(sorted(e.name for e in entries if (e / "images").is_dir() and (e / _JUDGMENTS).is_dir()))

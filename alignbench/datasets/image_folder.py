@@ -17,9 +17,12 @@ SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".ti
 
 
 def image_folder(root: Path) -> FileImages:
-    """The pictures below a folder, at any depth, sorted by their paths relative to it; hidden ones are passed over.
+    """Find the pictures below a folder at any depth, sorted by their paths relative to it.
 
-    Links to folders are followed, as torchvision does.
+    Hidden files and folders are passed over; links to folders are followed, as torchvision does.
+
+    Args:
+        root: The folder.
 
     Raises:
         DataError: If there is no such folder, or no picture in it.
@@ -46,7 +49,7 @@ def _leads_up(folder: Path) -> bool:
 
 
 def labelled_folder(root: Path) -> tuple[FileImages, Indices, tuple[str, ...]]:
-    """Pictures in a folder for each class, as torchvision's `ImageFolder` has them.
+    """Find pictures that lie in a folder for each class, as torchvision's `ImageFolder` has them.
 
     Args:
         root: Holds `CLASS/.../PICTURE`.

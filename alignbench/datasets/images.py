@@ -27,20 +27,20 @@ _SHOWN = 5
 
 
 class ImageSource(Protocol):
-    """Pictures by index."""
+    """A collection of pictures, each with an index."""
 
     @property
     def names(self) -> Sequence[str]:
         """A stable name for each picture."""
 
     def open(self, index: int) -> Image.Image:
-        """The picture in RGB, at its native size."""
+        """Open the picture at an index in RGB, at its native size."""
 
     def select(self, indices: Indices) -> ImageSource:
-        """The pictures at some indices, in that order."""
+        """Select the pictures at some indices, in that order."""
 
     def identities(self) -> list[str]:
-        """A short text for each picture that is equal exactly where the pictures are.
+        """Return a short text for each picture; two texts are equal exactly where the pictures are.
 
         Raises:
             DataError: If any picture is missing or cannot be read; names them.
@@ -49,10 +49,10 @@ class ImageSource(Protocol):
 
 @runtime_checkable
 class ImageFiles(ImageSource, Protocol):
-    """Pictures that come from files, one each, so that what was made of one can be kept beyond a run."""
+    """Pictures that come from one file each, so that what was made of a picture can be kept beyond a run."""
 
     def picture_file(self, index: int) -> Path:
-        """The file that alone settles the picture at an index: `open` makes the same of it while it stays the same."""
+        """Return the file of the picture at an index; while it stays the same, so does what `open` gives."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -80,7 +80,7 @@ class FileImages:
     names: tuple[str, ...]
 
     def open(self, index: int) -> Image.Image:
-        """The picture in RGB, at its native size.
+        """Open the picture at an index in RGB, at its native size.
 
         Raises:
             DataError: If the file is damaged in a way that only decoding shows; names it.
@@ -103,7 +103,7 @@ class FileImages:
         return self.root / self.names[index]
 
     def select(self, indices: Indices) -> FileImages:
-        """The pictures at some indices, in that order."""
+        """Select the pictures at some indices, in that order."""
         return FileImages(self.root, tuple(self.names[int(i)] for i in indices))
 
     def identities(self) -> list[str]:
@@ -127,7 +127,7 @@ class FileImages:
             )
 
     def faults(self) -> list[str]:
-        """The pictures that are missing or cannot be read, each with the reason."""
+        """List the pictures that are missing or cannot be read, each with the reason."""
         with _threads() as pool:
             return self._broken(list(pool.map(self._look, self.names)))
 
@@ -177,7 +177,7 @@ def _sample_digest(file: BinaryIO) -> str:
 
 
 def _fault(file: BinaryIO) -> str:
-    """What is wrong with a picture file, or nothing.
+    """Say what is wrong with a picture file; empty if nothing is.
 
     A whole file is told from its end where the format has a mark there, or from its length; any other is decoded.
     """

@@ -1,4 +1,4 @@
-"""What of a data set is on disk."""
+"""The inventory of a data set: what of it is on disk, and which pictures are missing or damaged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Inventory:
-    """The lines to show, and whether everything is there."""
+    """What is there of a data set.
+
+    Attributes:
+        lines: The lines to show.
+        complete: Whether every picture that the judgments name is there and can be read.
+    """
 
     lines: tuple[str, ...]
     complete: bool
@@ -26,9 +31,9 @@ def describe(data_set: DataSet, root: Path | None, subsets: tuple[str, ...]) -> 
     """Count what a data set has, and find what it lacks.
 
     Args:
-        data_set: Which.
-        root: Its folder.
-        subsets: Which subsets; empty for the default.
+        data_set: The data set.
+        root: Its folder; none for a packaged set.
+        subsets: Subsets to count; empty for the default one.
 
     Raises:
         DataError: If the judgments themselves are missing or malformed.

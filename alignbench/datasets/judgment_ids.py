@@ -1,4 +1,4 @@
-"""Names of judgments, which are texts, or numbers of rows from which the texts are made."""
+"""Names of judgments: texts, or numbers of rows from which the texts are made."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _AT_ONCE = 65_536
 
 @dataclass(frozen=True, eq=False)
 class NumberedIds(Sequence[str]):
-    """The names `FILE:ROW` of judgments, each made when it is asked for: kept, every one would take 100 bytes.
+    """The names `FILE:ROW` of judgments, each made when it is asked for: a text that is kept takes 100 bytes.
 
     Attributes:
         files: Names of files.
-        file: In which of them each judgment is, (n,).
-        row: In which row of it, (n,).
+        file: Index in `files` of each judgment's file, (n,).
+        row: Row of each judgment in its file, (n,).
     """
 
     files: tuple[str, ...]
@@ -30,12 +30,12 @@ class NumberedIds(Sequence[str]):
 
     @classmethod
     def of(cls, file: str, rows: Indices) -> NumberedIds:
-        """The names of some rows of one file."""
+        """Name some rows of one file."""
         return cls((file,), np.zeros(len(rows), dtype=np.int8), rows)
 
     @classmethod
     def joined(cls, parts: Sequence[NumberedIds]) -> NumberedIds:
-        """One after another."""
+        """Join the names of several parts, one after another."""
         first = np.cumsum([0, *(len(part.files) for part in parts)])
         return cls(
             tuple(file for part in parts for file in part.files),
@@ -44,7 +44,7 @@ class NumberedIds(Sequence[str]):
         )
 
     def select(self, rows: Indices | slice) -> NumberedIds:
-        """The names at some places."""
+        """Select the names at some places."""
         return NumberedIds(self.files, self.file[rows], self.row[rows])
 
     def __len__(self) -> int:
@@ -59,21 +59,21 @@ class NumberedIds(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _AT_ONCE):  # a list of all numbers would be larger than the texts
-            file, row = (array[start : start + _AT_ONCE].tolist() for array in (self.file, self.row))
-            for one, number in zip(file, row, strict=True):
-                yield f"{self.files[one]}:{number}"
+            files, rows = (array[start : start + _AT_ONCE].tolist() for array in (self.file, self.row))
+            for file, row in zip(files, rows, strict=True):
+                yield f"{self.files[file]}:{row}"
 
     def __eq__(self, other: object) -> bool:
-        """Whether the other names the same in the same order, as tuples of texts are compared."""
+        """Whether another sequence holds the same names in the same order, as with tuples of texts."""
         if not isinstance(other, Sequence):
             return NotImplemented
-        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+        return len(self) == len(other) and all(own == given for own, given in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
 
 
 def selected_ids(ids: Sequence[str], rows: Indices | slice) -> Sequence[str]:
-    """The names at some places, in whatever form they are."""
+    """Select the names at some places, in whatever form they are."""
     if isinstance(ids, NumberedIds):
         return ids.select(rows)
     return tuple(ids[rows]) if isinstance(rows, slice) else tuple(ids[row] for row in rows.tolist())

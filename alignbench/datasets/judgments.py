@@ -40,7 +40,7 @@ class Subset:
     clusters: Indices
 
     def kept(self, mask: NDArray[np.bool_]) -> Subset:
-        """Only some of its judgments; `mask` is (n,)."""
+        """Keep only the judgments where `mask`, (n,), is true."""
         return replace(self, rows=self.rows[mask], clusters=self.clusters[mask])
 
 
@@ -82,7 +82,7 @@ class Judgments:
     calibration: Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def evaluated(self) -> Indices:
-        """Indices of the judgments that some subset holds, ascending."""
+        """Return the indices of the judgments that some subset holds, ascending."""
         return np.flatnonzero(self._evaluated())
 
     def _evaluated(self) -> NDArray[np.bool_]:
@@ -93,18 +93,18 @@ class Judgments:
         return held
 
     def multiplicity(self, rows: Indices | None = None) -> Floats:
-        """How often each pair occurs in some judgments, all if none are named, (P,)."""
+        """Count how often each pair occurs in some judgments, all if none are named, (P,)."""
         judged = self.judged if rows is None else self.judged[rows]
         counts = np.bincount(judged.ravel(), minlength=len(self.pairs))
         return counts.astype(np.float64)
 
     def limited(self, limit: int) -> Judgments:
-        """The first `limit` judgments of every subset; pairs and images then unused are dropped."""
+        """Keep the first `limit` judgments of every subset; pairs and images that are then unused are dropped."""
         subsets = tuple(replace(s, rows=s.rows[:limit], clusters=s.clusters[:limit]) for s in self.subsets)
         return replace(self, subsets=subsets).used()
 
     def with_votes(self, fewest: int) -> Judgments:
-        """Without the judgments that fewer people made.
+        """Leave out the judgments that fewer people made than `fewest`.
 
         Raises:
             DataError: If nothing of a subset is left, or nobody counted the votes.
@@ -118,12 +118,12 @@ class Judgments:
         return replace(self, subsets=subsets).used()
 
     def without_calibration(self) -> tuple[Judgments, Indices]:
-        """Only what is evaluated, and the indices of its pairs among these."""
+        """Keep only the evaluated judgments; return these, and the indices of their pairs in `pairs`, ascending."""
         evaluated = replace(self, calibration=self.calibration[:0]).used()
         return evaluated, renumbered(self.judged[self._evaluated()], len(self.pairs))[0]
 
     def used(self) -> Judgments:
-        """Without the judgments that are in no subset, and the pairs and images that only those name."""
+        """Leave out judgments in no subset and not in the calibration, and pairs and images that only those name."""
         evaluated = self._evaluated()
         kept = evaluated.copy()
         kept[self.calibration] = True
@@ -146,7 +146,11 @@ class Judgments:
         )
 
     def fingerprint(self, identities: Sequence[str]) -> str:
-        """SHA-256 over everything that people saw and said."""
+        """Return SHA-256 over everything that people saw and said.
+
+        Args:
+            identities: Identities of the images.
+        """
         subsets = tuple(subset.name for subset in self.subsets)
         return hash_parts(
             ((self.dataset, self.kind), self.ids, self.images.names, identities, subsets),
@@ -154,29 +158,29 @@ class Judgments:
         )
 
     def stimuli(self, identities: Sequence[str], rows: Indices | None = None) -> NDArray[np.bytes_]:
-        """A digest of each judgment's images, option by option: equal where people were shown the same files.
+        """Return a digest of each judgment's images, option by option: equal where people were shown the same files.
 
         Args:
             identities: Identities of the images.
             rows: Which judgments; all if none are named.
 
         Returns:
-            (rows,), see `digests.stimulus_digests`.
+            Digests, (rows,), see `fingerprints.stimulus_digests`.
         """
         return stimulus_digests(self.pairs, self.judged if rows is None else self.judged[rows], identities)
 
 
 def unique_pairs(ends: Indices, folds: Indices | None = None) -> tuple[Indices, Indices]:
-    """The distinct unordered pairs among pairs of image indices.
+    """Find the distinct unordered pairs among pairs of image indices.
 
     Args:
         ends: Image indices, (N, k, 2).
-        folds: A number for each of the N; pairs with different ones stay apart.
+        folds: A number for each of the N rows; pairs in rows with different numbers stay apart.
 
     Returns:
         The pairs (P, 2), as and in the order in which they first occur, and the pair of each input, (N, k).
     """
-    import pandas as pd  # only here: who lists data sets does without it
+    import pandas as pd  # imported here, as listing the data sets does not need it
 
     flat = ends.reshape(-1, 2)
     images = int(flat.max(initial=0)) + 1
@@ -204,22 +208,26 @@ class DistinctPairs:
 
 
 def distinct_pairs(pairs: Indices, identities: Sequence[str], folds: Indices | None = None) -> DistinctPairs:
-    """See `DistinctPairs`.
+    """Put equal pictures together, see `DistinctPairs`.
 
     Args:
         pairs: Image indices, (P, 2).
         identities: A text for each image that is equal exactly where the pictures are.
-        folds: A number for each pair; pairs with different ones stay apart.
+        folds: A number for each pair; pairs with different numbers stay apart.
     """
     _, first, inverse = np.unique(np.array(identities), return_index=True, return_inverse=True)
     images = np.sort(first)
     position = np.searchsorted(images, first)[inverse]
-    found, back = unique_pairs(position[pairs][:, None], folds)
-    return DistinctPairs(images, found, back[:, 0])
+    distinct, back = unique_pairs(position[pairs][:, None], folds)
+    return DistinctPairs(images, distinct, back[:, 0])
 
 
 def checked_ratings(name: str, ratings: Floats) -> Floats:
-    """Ratings that can be correlated with.
+    """Return ratings once it is seen that they can be correlated with something.
+
+    Args:
+        name: What the ratings are of, for messages.
+        ratings: The ratings, (n,).
 
     Raises:
         DataError: If there are fewer than three, any is not finite, or all are equal.

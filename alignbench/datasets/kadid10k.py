@@ -24,11 +24,15 @@ _DISTORTIONS = 25
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
-    """The ratings of KADID-10k.
+    """Read the ratings of KADID-10k.
 
     Args:
         root: Folder that holds `dmos.csv` and `images/`.
         subsets: `all`, `distortion_01` to `distortion_25`, or `level_1` to `level_5`.
+
+    Raises:
+        UsageError: If a subset is unknown (names the nearest), or no root was given.
+        DataError: If files are missing or malformed; names the place.
     """
     folder = root_folder("kadid10k", root)
     table = folder / "dmos.csv"

@@ -27,15 +27,15 @@ _TOLERANCE = 1e-6  # of the largest entry
 
 
 def ordered_pictures(root: Path, folder: str, suffixes: tuple[str, ...], order: Path) -> FileImages:
-    """The pictures of a folder in the order that `order` lists, or else of their sorted names.
+    """Find the pictures of a folder, in the order that `order` lists, or else of their sorted names.
 
     Warns if sorting would put them in another order by number (`2.jpg` before `10.jpg`) and nothing lists them.
 
     Args:
         root: Root of the data set.
-        folder: Holds the pictures, relative to it; hidden ones are passed over.
+        folder: Folder of the pictures, relative to the root; hidden pictures are passed over.
         suffixes: Suffixes of the pictures, in lower case.
-        order: May be missing; a picture name a line.
+        order: File with a picture name a line; it may be missing.
 
     Raises:
         DataError: If there are no pictures, or the list does not name each of them once.
@@ -62,7 +62,7 @@ def ordered_pictures(root: Path, folder: str, suffixes: tuple[str, ...], order: 
 
 
 def _by_number(name: str) -> list[str | int]:
-    """What sorts names by the numbers in them: split at digits, texts and numbers alternate and never meet."""
+    """Key that sorts names by the numbers in them: split at digits, texts and numbers alternate and never meet."""
     return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
@@ -84,7 +84,7 @@ def _listed(order: Path, names: list[str]) -> list[str]:
 
 
 def variables(path: Path) -> dict[str, Any]:
-    """The variables of a MATLAB file up to version 7.
+    """Read the variables of a MATLAB file up to version 7.
 
     Raises:
         DataError: If it is missing, damaged, or of another format.
@@ -102,21 +102,21 @@ def variables(path: Path) -> dict[str, Any]:
     if content.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise DataError(f"{path} is a MATLAB 7.3 file, which is not read: save it in MATLAB with -v7")
     try:
-        found: dict[str, Any] = loadmat(BytesIO(content))
+        values: dict[str, Any] = loadmat(BytesIO(content))
     except Exception as error:  # of a damaged file scipy raises almost anything, a NameError among others
         raise DataError(f"{path} is no whole MATLAB file ({one_line(error)}): take the published file") from error
-    if "" in found:  # what some versions of scipy read from zeros
+    if "" in values:  # what some versions of scipy read from zeros
         raise DataError(f"{path} is no whole MATLAB file (a variable has no name): take the published file")
-    return {name: value for name, value in found.items() if not name.startswith("__")}
+    return {name: value for name, value in values.items() if not name.startswith("__")}
 
 
 def member(path: Path, holder: Any, name: str) -> Any:
-    """A variable of a file, or a field of a structure in it.
+    """Look up a variable of a file, or a field of a structure in it.
 
     Args:
         path: Path of the file.
         holder: What `variables` gave, or a structure of it.
-        name: What is asked for.
+        name: Name of the variable or field.
 
     Raises:
         DataError: If it is not there; names what is.
@@ -136,13 +136,13 @@ def _named(names: Iterable[str]) -> str:
 
 
 def averaged(path: Path, name: str, given: Any, shape: tuple[int, ...], images: FileImages) -> Floats:
-    """The mean over subjects who have a value; NaN where none has.
+    """Average over the subjects who have a value; NaN where none has.
 
     Args:
         path: Path of the file.
         name: Name of the variable.
-        given: (subjects, *shape).
-        shape: What the pictures ask for: (n, n) or (n (n - 1) / 2,).
+        given: The values as read, (subjects, *shape).
+        shape: The shape that n pictures ask for: (n, n) or (n (n - 1) / 2,).
         images: The n pictures.
 
     Raises:
@@ -165,11 +165,11 @@ def averaged(path: Path, name: str, given: Any, shape: tuple[int, ...], images: 
 
 
 def upper_triangle(path: Path, matrix: Floats, images: FileImages, *, zero_diagonal: bool) -> Floats:
-    """The upper triangle by rows of a matrix, (n (n - 1) / 2,), once it is seen to be symmetric.
+    """Return the upper triangle by rows of a matrix, (n (n - 1) / 2,), once it is seen to be symmetric.
 
     Args:
         path: Path of the file.
-        matrix: (n, n).
+        matrix: The matrix, (n, n).
         images: The n pictures.
         zero_diagonal: Whether the diagonal must be zero, or missing; else it may be anything.
 
@@ -181,16 +181,16 @@ def upper_triangle(path: Path, matrix: Floats, images: FileImages, *, zero_diago
     tolerance = _TOLERANCE * np.abs(matrix[~np.isnan(matrix)]).max(initial=0.0)
     one_sided = np.isnan(upper) != np.isnan(lower)
     for pair in np.flatnonzero(one_sided | (np.abs(upper - lower) > tolerance))[:1]:
-        told = f"{upper[pair]:.9g} for {_pair(images, pair)} and {lower[pair]:.9g} the other way round"
-        raise DataError(f"{path}: the matrix is not symmetric, it has {told}: take the published file")
+        entries = f"{upper[pair]:.9g} for {_pair(images, pair)} and {lower[pair]:.9g} the other way round"
+        raise DataError(f"{path}: the matrix is not symmetric, it has {entries}: take the published file")
     for place in np.flatnonzero(np.abs(np.diagonal(matrix)) > tolerance)[: int(zero_diagonal)]:
-        told = f"it has {matrix[place, place]:g} for {_name(images, place)} and itself, which must be 0"
-        raise DataError(f"{path} holds no dissimilarities, {told}: take the published file")
+        entry = f"it has {matrix[place, place]:g} for {_name(images, place)} and itself, which must be 0"
+        raise DataError(f"{path} holds no dissimilarities, {entry}: take the published file")
     return judged(path, upper, images)
 
 
 def judged(path: Path, values: Floats, images: FileImages) -> Floats:
-    """The values, (n (n - 1) / 2,), once it is seen that none is missing.
+    """Return the values, (n (n - 1) / 2,), once it is seen that none is missing.
 
     Args:
         path: Path of the file.

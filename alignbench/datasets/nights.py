@@ -36,20 +36,24 @@ class _TripletRow:
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
-    """The votes of NIGHTS; the options of a judgment are (reference, left) and (reference, right).
+    """Read the votes of NIGHTS; the options of a judgment are (reference, left) and (reference, right).
 
     Args:
         root: Folder that holds `data.csv`.
         subsets: `all` (train, val and test, as in the paper), `train`, `val`, `test`, `test-imagenet`,
             `test-no-imagenet`; or `calibration`, 1,000 triplets of `train` with 6 votes or more, drawn with seed 0.
+
+    Raises:
+        UsageError: If a subset is unknown (names the nearest), or no root was given.
+        DataError: If files are missing or malformed; names the place.
     """
     for subset in subsets:
         if subset not in (*_SUBSETS, "calibration"):
             raise unknown("subset of nights", subset, _SUBSETS)
     folder = root_folder("nights", root)
     rows = _read_rows(folder / "data.csv")
-    wanted: dict[str, int] = {}
-    triplets = np.array([[wanted.setdefault(path, len(wanted)) for path in row.paths] for row in rows])
+    numbers: dict[str, int] = {}  # of the pictures, in the order in which they first occur
+    triplets = np.array([[numbers.setdefault(path, len(numbers)) for path in row.paths] for row in rows])
     pairs, judged = unique_pairs(np.stack([triplets[:, [0, 1]], triplets[:, [0, 2]]], axis=1))
     chosen = []
     for subset in subsets:
@@ -68,7 +72,7 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
         dataset="nights",
         level="middle",
         kind="choice",
-        images=FileImages(folder, tuple(wanted)),
+        images=FileImages(folder, tuple(numbers)),
         pairs=pairs,
         judged=judged,
         human=np.array([float(row.right) for row in rows]),

@@ -1,4 +1,4 @@
-"""Numbers for things that are named by indices, in time that grows with how many there are and not faster."""
+"""Numbers for things that are named by indices, in time that is linear in how many there are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from alignbench.arrays import Indices
 
 
 def renumbered(indices: Indices, count: int) -> tuple[Indices, Indices]:
-    """Which of some things are named, ascending, and the indices as places among these.
+    """Find the things that some indices name, and number these afresh.
 
     Args:
         indices: Indices of any shape.
         count: How many things there are.
+
+    Returns:
+        The indices of the things that are named, ascending, and each given index as a place among these.
     """
     named = np.zeros(count, dtype=np.bool_)
     named[indices] = True
@@ -22,8 +25,8 @@ def renumbered(indices: Indices, count: int) -> tuple[Indices, Indices]:
 
 
 def numbered_rows(rows: Indices) -> Indices:
-    """A number from 0 for each row of a matrix, (n,): equal where rows are, in the order of their first occurrence."""
-    import pandas as pd  # only here: who lists data sets does without it
+    """Number the rows of a matrix from 0 in the order of first occurrence, (n,); equal rows share a number."""
+    import pandas as pd  # imported here, as listing the data sets does not need it
 
     numbers: Indices = np.zeros(len(rows), dtype=np.int64)
     for column in rows.T:

@@ -1,7 +1,7 @@
 """The pair graphs of the study's data sets as published, for planning without their files.
 
-TID2013 and NIGHTS are settled by their numbers. Which triplets of THINGS people judged is not: as many are drawn at
-random, with every object in one of them.
+TID2013 and NIGHTS are settled by their numbers. Which triplets of THINGS people judged they do not tell: as many
+are drawn at random, with every object in one of them.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Shape:
 
 
 def published_shape(dataset: str, subsets: tuple[str, ...], protocol: str) -> Shape | None:
-    """The shape of a data set; none if it is not known.
+    """Build the shape of a data set as published; none if it is not known.
 
     Args:
-        dataset: Its name.
-        subsets: Which are measured; empty for those that are measured by default.
+        dataset: Name of the data set.
+        subsets: Subsets that are measured; empty for those that are measured by default.
         protocol: `paper` or `corrected`, under which other judgments are scored, and more pairs are looked at.
 
     Raises:
@@ -88,7 +88,7 @@ def _things(subsets: tuple[str, ...], protocol: str) -> Shape:
 
 
 def random_triplets(objects: int, count: int) -> Indices:
-    """Triplets of different objects, drawn with seed 0, with every object in one of the first, (count, 3)."""
+    """Draw triplets of different objects with seed 0, (count, 3); the first ones name every object once."""
     rng = np.random.default_rng(0)
     first = rng.permutation(objects)[: objects // 3 * 3].reshape(-1, 3)
     drawn = rng.integers(0, objects, (2 * count, 3))

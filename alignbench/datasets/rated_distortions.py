@@ -21,10 +21,10 @@ class Rating:
     """How much a distorted picture looks like its reference.
 
     Attributes:
-        id: Stable name.
-        reference: Path relative to the data root.
-        distorted: Path relative to the data root.
-        score: Higher = looks closer.
+        id: Stable name of the judgment.
+        reference: Path of the reference relative to the data root.
+        distorted: Path of the distorted picture relative to the data root.
+        score: Rating by people; higher means that the two look closer.
         numbers: Numbers of the reference, the distortion and the level.
     """
 
@@ -38,13 +38,13 @@ class Rating:
 def rated_distortions(
     dataset: str, table: Path, ratings: Sequence[Rating], subsets: tuple[str, ...], distortions: int
 ) -> Judgments:
-    """Judgments from ratings, with the subsets `all`, `distortion_01` and so on, and `level_1` to `level_5`.
+    """Make judgments from ratings, with the subsets `all`, `distortion_01` and so on, and `level_1` to `level_5`.
 
     Args:
         dataset: Name of the data set.
         table: File of the ratings, in the data root.
-        ratings: What it holds.
-        subsets: Which are scored.
+        ratings: Ratings that the file holds.
+        subsets: Subsets that are scored.
         distortions: How many distortions the whole data set has.
 
     Raises:
@@ -60,15 +60,15 @@ def rated_distortions(
             raise unknown(f"subset of {dataset}", subset, known)
         if subset != "all" and subset not in parts:
             raise DataError(f"{table} has no rating of {subset}")
-    wanted: dict[str, int] = {}
-    ends = [[[wanted.setdefault(path, len(wanted)) for path in (r.reference, r.distorted)]] for r in ratings]
+    images: dict[str, int] = {}  # numbers of the pictures, in the order in which they first occur
+    ends = [[[images.setdefault(path, len(images)) for path in (r.reference, r.distorted)]] for r in ratings]
     pairs, judged = unique_pairs(np.array(ends, dtype=np.int64))
     whole = Subset("all", np.arange(len(ratings)), numbers[:, :1])
     return Judgments(
         dataset=dataset,
         level="low",
         kind="rating",
-        images=FileImages(table.parent, tuple(wanted)),
+        images=FileImages(table.parent, tuple(images)),
         pairs=pairs,
         judged=judged,
         human=np.array([rating.score for rating in ratings]),
@@ -79,7 +79,7 @@ def rated_distortions(
 
 
 def distortion_parts(numbers: Indices) -> dict[str, Subset]:
-    """The ratings of each distortion (`distortion_07`) and of each level (`level_3`), clustered by reference.
+    """Group the ratings of each distortion (`distortion_07`) and of each level (`level_3`), clustered by reference.
 
     Args:
         numbers: Numbers of the reference, the distortion and the level of each rating, (N, 3).
@@ -90,7 +90,11 @@ def distortion_parts(numbers: Indices) -> dict[str, Subset]:
 
 
 def paths_by_lower_case(root: Path, part: str) -> dict[str, str]:
-    """The files of a folder below the root, relative to it, by their names in lower case.
+    """Map the names of a folder's files in lower case to their paths relative to the root.
+
+    Args:
+        root: Root of the data set.
+        part: Folder below it.
 
     Raises:
         DataError: If the folder is missing.

@@ -1,7 +1,7 @@
 """The packaged world's pictures: scenes of simple objects, drawn on demand from a few attributes.
 
-A scene is data (`Scene`); `render` draws it, and `caption` describes it. Everything is
-arithmetic on arrays with seeded generators, so that a scene looks the same on every machine and needs no file.
+A scene is data (`Scene`); `render` draws it, and `caption` describes it. Everything is arithmetic on arrays with seeded
+generators, so that a scene looks the same on every machine and needs no file.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Scene:
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """A scene with every attribute drawn uniformly and independently."""
+    """Make a scene with every attribute drawn uniformly and independently."""
     drawn = {name: values[int(rng.integers(len(values)))] for name, values in ATTRIBUTES.items()}
     return Scene(seed=int(rng.integers(2**31)), **drawn)  # type: ignore[arg-type]
 
@@ -244,7 +244,7 @@ def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
 
 
 def vocabulary() -> tuple[str, ...]:
-    """Every word that `caption` can say, in a fixed order."""
+    """List every word that `caption` can say, in a fixed order."""
     nouns = [_noun(noun, count) for noun in (*SHAPES, "thing") for count in (1, 2)]
     words = [*_NUMBERS.values(), *SIZES, *COLOURS, *FAMILIES, *TEXTURES, *KINDS, *nouns, *BACKGROUNDS, *POSITIONS]
     return tuple(dict.fromkeys([*words, "on", "at", "the", "a", "background"]))

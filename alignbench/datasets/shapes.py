@@ -88,7 +88,7 @@ class SceneImages:
         return [drawing.name for drawing in self.drawings]
 
     def open(self, index: int) -> Image.Image:
-        """The picture, 64 x 64 RGB."""
+        """Draw the picture at an index, 64 x 64 RGB."""
         drawing = self.drawings[index]
         pixels = scenes.render(drawing.scene)
         if drawing.damage is not None:
@@ -96,11 +96,11 @@ class SceneImages:
         return Image.fromarray(pixels)
 
     def select(self, indices: Indices) -> SceneImages:
-        """The pictures at some indices, in that order."""
+        """Select the pictures at some indices, in that order."""
         return SceneImages(tuple(self.drawings[int(i)] for i in indices))
 
     def identities(self) -> list[str]:
-        """A picture is what it was drawn from."""
+        """Name what each picture is drawn from, which settles its pixels."""
         return [f"v{VERSION}:{name}" for name in self.names]
 
 
@@ -160,16 +160,16 @@ def _varied(scene: Scene, rng: np.random.Generator) -> tuple[Scene, list[str]]:
 
 
 def concepts(subset: str) -> list[tuple[str, str, str]]:
-    """The (shape, colour, texture) concepts of a subset of `shapes-high`; the two subsets share none."""
-    every = list(itertools.product(scenes.SHAPES, scenes.COLOURS, scenes.TEXTURES))
-    order = np.random.default_rng(2).permutation(len(every))
+    """List the (shape, colour, texture) concepts of a subset of `shapes-high`; the two subsets share none."""
+    combinations = list(itertools.product(scenes.SHAPES, scenes.COLOURS, scenes.TEXTURES))
+    order = np.random.default_rng(2).permutation(len(combinations))
     count = _CONCEPTS["test"]
     chosen = order[:count] if subset == "test" else order[count : count + _CONCEPTS["trainset"]]
-    return [every[int(i)] for i in chosen]
+    return [combinations[int(i)] for i in chosen]
 
 
 def kinship(first: tuple[str, str, str], second: tuple[str, str, str]) -> float:
-    """How similar two concepts are to the simulated observers."""
+    """Return how similar two concepts are to the simulated observers: the sum of `KINSHIP` over what they share."""
     (shape_a, colour_a, texture_a), (shape_b, colour_b, texture_b) = first, second
     shared = {
         "kind": scenes.KIND_OF[shape_a] == scenes.KIND_OF[shape_b],
@@ -214,12 +214,15 @@ _PARTS: Final[dict[str, tuple[Kind, Callable[[str, np.random.Generator], _Part]]
 
 
 def read(level: str, root: Path | None, subsets: tuple[str, ...]) -> Judgments:
-    """The judgments of one level.
+    """Make the judgments of one level.
 
     Args:
         level: `low`, `middle` or `high`.
-        root: Must be none.
+        root: Must be none, as there are no files.
         subsets: `test`, `trainset`, or `all` (both).
+
+    Raises:
+        UsageError: If a root was given, or a subset is unknown (names the nearest).
     """
     name = f"shapes-{level}"
     if root is not None:
@@ -249,9 +252,9 @@ def read(level: str, root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
 
 def labelled_scenes(each: int = 20) -> tuple[SceneImages, Indices]:
-    """Scenes of the `test` of `shapes-middle` with their shapes as classes, so many of each; and the classes.
+    """Return `each` scenes of every shape from the `test` of `shapes-middle`, and the number of each one's shape, (n,).
 
-    The local term of a transform is learned on those of its `trainset`.
+    The local term of a transform is learned on scenes of its `trainset`.
     """
     drawings = _middle("test", np.random.default_rng((VERSION, 1, _SEEDS["test"]))).drawings
     chosen = [drawing for shape in scenes.SHAPES for drawing in [d for d in drawings if d.scene.shape == shape][:each]]

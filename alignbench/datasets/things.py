@@ -31,13 +31,17 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
-    """The odd-one-out choices of THINGS; option 0 of every judgment is the pair that people kept.
+    """Read the odd-one-out choices of THINGS; option 0 of every judgment is the pair that people kept.
 
     Args:
         root: Folder with the images and the triplet files.
         subsets: `testset1` (the paper's: about 1,000 triplets judged about 16 times each), `validationset`,
             `trainset`, `testset2`, `testset3`; `all`: the full table if it is there, else every split that is; or
             `calibration`: 10,000 rows of `trainset`, drawn with seed 0.
+
+    Raises:
+        UsageError: If a subset is unknown (names the nearest), two exclude each other, or no root was given.
+        DataError: If files are missing or malformed; names the place.
     """
     for subset in subsets:
         if subset not in (*_SPLITS, "all", "calibration"):
@@ -65,14 +69,14 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 def odd_one_out(
     dataset: str, images: FileImages, triplets: Indices, ids: Sequence[str], subsets: tuple[Subset, ...]
 ) -> Judgments:
-    """Judgments from triplets whose third image is the odd one.
+    """Make judgments from triplets whose third image is the odd one.
 
     Args:
         dataset: Name of the data set.
         images: One picture an object.
         triplets: Object numbers, (N, 3).
         ids: A name for each triplet.
-        subsets: Which are scored together.
+        subsets: Judgments that are scored together.
     """
     pairs, judged = unique_pairs(triplets.take([0, 1, 0, 2, 1, 2], axis=1).reshape(-1, 3, 2))
     return Judgments(
@@ -98,22 +102,22 @@ def distinct_triplets(triplets: Indices) -> Indices:
 
 
 def object_images(root: Path) -> list[str]:
-    """The picture of each object, in the order of the objects, relative to the root.
+    """Find the picture of each object, in the order of the objects; paths are relative to the root.
 
     An object whose folder is missing keeps its place, so that it is reported only if a triplet names it.
     """
     folder = next((root / name for name in _IMAGE_FOLDERS if (root / name).is_dir()), None)
     if folder is None:
         raise DataError(f"{root} has none of the image folders {', '.join(_IMAGE_FOLDERS)}: check --data-root")
-    found: dict[str, str] = {}
+    by_object: dict[str, str] = {}
     for entry in sorted(folder.iterdir(), key=lambda path: path.name):
         if entry.is_dir():
             pictures = sorted(p.name for p in entry.iterdir() if _is_picture(p))
             if pictures:
-                found[entry.name] = f"{folder.name}/{entry.name}/{pictures[0]}"
+                by_object[entry.name] = f"{folder.name}/{entry.name}/{pictures[0]}"
         elif _is_picture(entry):
-            found[entry.stem] = f"{folder.name}/{entry.name}"
-    if not found:
+            by_object[entry.stem] = f"{folder.name}/{entry.name}"
+    if not by_object:
         raise DataError(f"{folder} holds no pictures: download the THINGS images there")
     order = _object_order(root)
     if order is None:
@@ -123,8 +127,8 @@ def object_images(root: Path) -> list[str]:
             AlignbenchWarning,
             stacklevel=2,
         )
-        order = sorted(found)
-    return [found.get(name, f"{folder.name}/{name}") for name in order]
+        order = sorted(by_object)
+    return [by_object.get(name, f"{folder.name}/{name}") for name in order]
 
 
 def _is_picture(path: Path) -> bool:
@@ -172,10 +176,10 @@ def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, NumberedI
         table = next((place / _TABLE for place in places if (place / _TABLE).is_file()), None)
         if table is not None:
             return _numbered(subset, read_table(table, objects))
-        there = [split for split in _SPLITS if _split_file(places, split) is not None]
-        if not there:
+        splits = [split for split in _SPLITS if _split_file(places, split) is not None]
+        if not splits:
             raise DataError(f"{root} has no triplet file: put testset1.txt there or under triplets/")
-        parts = [_triplets(root, split, objects) for split in there]
+        parts = [_triplets(root, split, objects) for split in splits]
         return np.concatenate([rows for rows, _ in parts]), NumberedIds.joined([ids for _, ids in parts])
     path = _split_file(places, subset)
     if path is None:

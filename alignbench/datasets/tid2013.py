@@ -21,11 +21,15 @@ _DISTORTIONS = 24
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
-    """The ratings of TID2013; the reference of a pair is parsed from the name of its distorted image.
+    """Read the ratings of TID2013; the reference of a pair is parsed from the name of its distorted image.
 
     Args:
         root: Folder that holds `mos_with_names.txt`.
         subsets: `all`, `distortion_01` to `distortion_24`, or `level_1` to `level_5`.
+
+    Raises:
+        UsageError: If a subset is unknown (names the nearest), or no root was given.
+        DataError: If files are missing or malformed; names the place.
     """
     folder = root_folder("tid2013", root)
     table = folder / "mos_with_names.txt"

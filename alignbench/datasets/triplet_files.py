@@ -1,4 +1,4 @@
-"""Triplet files of THINGS: rows of three object numbers, in the end 0-based and with the odd one last.
+"""Triplet files of THINGS: rows of three object numbers, read as 0-based and with the odd one last.
 
 Up to millions of rows are read at once; only a file with a fault, or in an unusual form, is read line by line.
 """
@@ -21,7 +21,7 @@ _COLUMNS = ["image1", "image2", "image3", "choice"]
 
 
 def read_triplets(path: Path, objects: int) -> Indices:
-    """The triplets of a `.txt` or `.npy` file of 0-based numbers, (N, 3).
+    """Read the triplets of a `.txt` or `.npy` file of 0-based numbers, (N, 3).
 
     Args:
         path: The file.
@@ -82,7 +82,7 @@ def _read_array(path: Path) -> Indices:
 
 
 def read_table(path: Path, objects: int) -> Indices:
-    """The triplets of the full table, (N, 3): 1-based `image1`..`image3`, of which `choice` names the odd one.
+    """Read the triplets of the full table, (N, 3): 1-based `image1`..`image3`, of which `choice` names the odd one.
 
     Args:
         path: The tab-separated file.

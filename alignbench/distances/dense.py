@@ -30,12 +30,12 @@ class PairBlock:
 
     Attributes:
         rows: The range of these pairs among a rank's.
-        first: Features of the ones, (n, tokens, channels), float32.
-        second: Features of the others, (m, tokens, channels).
-        first_norms: Norms of the flattened features, (n,), float64.
-        second_norms: The same of the others, (m,).
-        i: Place in `first` of each pair's one image, (pairs,).
-        j: Place in `second` of its other image.
+        first: Features of the first images, (n, tokens, channels), float32.
+        second: Features of the second images, (m, tokens, channels), float32.
+        first_norms: Norms of the flattened features of the first images, (n,), float64.
+        second_norms: Norms of those of the second images, (m,), float64.
+        i: Place in `first` of each pair's first image, (pairs,).
+        j: Place in `second` of each pair's second image, (pairs,).
         upper: Whether `second` begins with the images of `first`, and no `j` is below its `i`: half the work.
     """
 
@@ -49,11 +49,11 @@ class PairBlock:
     upper: bool = False
 
     def ends(self, numbers: Tensor, work: _FewPairs) -> Tensor:
-        """What a function of (features, features, norms, norms) gives for a few of the pairs, a few at a time."""
+        """Apply a function of (features, features, norms, norms) to some of the pairs, a few of them at a time."""
         step = max(1, _COPIED_AT_ONCE // self.first[0].numel())
         parts = [torch.empty(0, dtype=torch.float64, device=self.first.device)]
-        for some in numbers.split(step):
-            i, j = self.i[some], self.j[some]
+        for few in numbers.split(step):
+            i, j = self.i[few], self.j[few]
             parts.append(work(self.first[i], self.second[j], self.first_norms[i], self.second_norms[j]))
         return torch.cat(parts)
 
@@ -92,7 +92,7 @@ class DenseDistances(Metric):
         self.register_buffer("filled", torch.zeros(pairs, dtype=torch.bool), persistent=False)
 
     def update(self, block: PairBlock, centre: Tensor) -> None:
-        """The first pass: everything but normalised distances.
+        """Make the first pass: everything but normalised distances.
 
         Args:
             block: Some of the pairs.
@@ -102,25 +102,25 @@ class DenseDistances(Metric):
         table = torch.zeros(len(block.first), len(block.second), device=block.first.device)
         table.index_put_((block.i, block.j), weights.float(), accumulate=True)
         frame = Frame(centre)
-        found = products(block.first, block.second, frame, table, block.upper)
+        sums = products(block.first, block.second, frame, table, block.upper)
         lengths = self._lengths(block, frame)
-        squared = self._refined(block, lengths - 2.0 * found.inner[block.i, block.j], lengths, self._squared)
+        squared = self._refined(block, lengths - 2.0 * sums.inner[block.i, block.j], lengths, self._squared)
         self.squared[block.rows] = squared
         if "cosine" in self.distances:
             a, b = block.first_norms[block.i], block.second_norms[block.j]
-            turned = squared - (a - b).square()  # what of the difference is not one of length
+            turned = squared - (a - b).square()  # the part of the difference that is not one of length
             near = turned < _NEAR * lengths
             cosines = turned / (2.0 * a * b)
             cosines[near] = block.ends(near.nonzero()[:, 0], cosine)
             self.cosines[block.rows] = cosines
-        assert found.spread is not None
-        assert found.shared is not None
-        self.channel_sum[0] += self._channel_sums(block, weights, found.spread, found.spread - 2.0 * found.shared)
+        assert sums.spread is not None
+        assert sums.shared is not None
+        self.channel_sum[0] += self._channel_sums(block, weights, sums.spread, sums.spread - 2.0 * sums.shared)
         self.count += weights.sum()
         self.filled[block.rows] = True
 
     def normalise(self, block: PairBlock, centre: Tensor, means: Tensor) -> None:
-        """The second pass: normalised distances.
+        """Make the second pass: normalised distances.
 
         Args:
             block: Some of the pairs.
@@ -136,9 +136,9 @@ class DenseDistances(Metric):
             return (channel_differences(first, second).double() @ weights) * self.tokens
 
         frame = Frame(centre, weights.sqrt().float())
-        found = products(block.first, block.second, frame, upper=block.upper)
+        sums = products(block.first, block.second, frame, upper=block.upper)
         lengths = self._lengths(block, frame)
-        squared = self._refined(block, lengths - 2.0 * found.inner[block.i, block.j], lengths, exact)
+        squared = self._refined(block, lengths - 2.0 * sums.inner[block.i, block.j], lengths, exact)
         self.normalized[block.rows] = (squared / self.tokens).sqrt()
 
     def _squared(self, first: Tensor, second: Tensor, *_: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ class DenseDistances(Metric):
         return squared
 
     def _channel_sums(self, block: PairBlock, weights: Tensor, spread: Tensor, sums: Tensor) -> Tensor:
-        """The weighted sums of D per channel, those with little left of what was subtracted pair by pair."""
+        """The weighted sums of D per channel; those that are small beside `spread` are worked out pair by pair."""
         for channel in (sums < _STILL * spread).nonzero()[:, 0].tolist():
             a, b = block.first[:, :, channel], block.second[:, :, channel]
             rows = max(1, _COPIED_AT_ONCE // self.tokens)
@@ -167,19 +167,19 @@ class DenseDistances(Metric):
         return sums
 
     def channel_means(self) -> Tensor:
-        """m, (1, channels), float64 on the CPU, over what is in the state: of all ranks within `sync_context`."""
+        """Return m, (1, channels), float64 on the CPU, from the state: that of all ranks within `sync_context`."""
         return (self.channel_sum / self.count[:, None]).cpu()
 
     def compute(self) -> dict[str, Tensor]:
-        """The distances by name, in float64 on the CPU; see `by_name`."""
+        """Return the distances by name, in float64 on the CPU; see `by_name`."""
         numbers = self.tokens * self.channels
-        found = {
+        by_distance = {
             "normalized_euclidean": lambda: self.normalized.cpu(),
             "euclidean": lambda: (self.squared / numbers).sqrt().cpu(),
             "cosine": lambda: self.cosines.cpu(),
         }
-        return {name: found[name]() for name in self.distances}
+        return {name: by_distance[name]() for name in self.distances}
 
     def by_name(self) -> dict[str, Tensor]:
-        """The distances by name, each (pairs,); torchmetrics would give a single pair without its dimension."""
+        """Return the distances by name, each (pairs,); torchmetrics would give a single pair without its dimension."""
         return {name: values.reshape(-1) for name, values in self.compute().items()}

@@ -12,9 +12,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_BLURRED: Final = (
-    0.01  # share of the squared difference in length below which single precision loses digits of a cosine
-)
+# share of the squared difference in length below which single precision loses digits of a cosine
+_BLURRED: Final = 0.01
 _EXACT_AT_ONCE: Final = 1_000_000  # numbers copied to float64
 
 

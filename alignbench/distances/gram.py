@@ -20,22 +20,22 @@ _ROWS: Final = 256  # images multiplied at once with all others
 
 @dataclass(frozen=True)
 class Frame:
-    """In what frame features are compared.
+    """How features are centred and scaled before they are compared.
 
     Attributes:
-        centre: What is subtracted from them, (tokens, channels).
-        scale: What each channel is multiplied by, (channels,); none for 1.
+        centre: Values that are subtracted, (tokens, channels).
+        scale: Factor of each channel, (channels,); none for 1.
     """
 
     centre: Tensor
     scale: Tensor | None = None
 
     def features(self, features: Tensor, tokens: slice) -> Tensor:
-        """Some tokens of all images (images, tokens, channels), centred and scaled: (images, tokens x channels)."""
-        found = features[:, tokens] - self.centre[tokens]
+        """Centre and scale some tokens of features (images, tokens, channels), to (images, some tokens x channels)."""
+        framed = features[:, tokens] - self.centre[tokens]
         if self.scale is not None:
-            found *= self.scale
-        return found.flatten(1)
+            framed *= self.scale
+        return framed.flatten(1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Products:
 
 
 def image_sum(features: Tensor) -> Tensor:
-    """Sum over images of each token and channel: (images, tokens, channels) to (tokens, channels), float64."""
+    """Sum each token and channel over images: (images, tokens, channels) to (tokens, channels), float64."""
     # a token at a time: PyTorch copies to float64 what it sums in float64
     return torch.stack([features[:, token].sum(dim=0, dtype=torch.float64) for token in range(features.shape[1])])
 
@@ -69,10 +69,10 @@ def squared_norms(features: Tensor, frame: Frame) -> Tensor:
     Returns:
         (images,), float64.
     """
-    found = torch.zeros(len(features), dtype=torch.float64, device=features.device)
+    squares = torch.zeros(len(features), dtype=torch.float64, device=features.device)
     for chosen in _token_groups(features):
-        found += frame.features(features, chosen).square_().sum(dim=1).double()
-    return found
+        squares += frame.features(features, chosen).square_().sum(dim=1).double()
+    return squares
 
 
 def products(
@@ -82,11 +82,11 @@ def products(
     weights: Tensor | None = None,
     upper: bool = False,
 ) -> Products:
-    """Inner products of all of some images with all of others, and weighted sums over them for each channel.
+    """Inner products of every first image with every second one, and weighted sums of them for each channel.
 
     Args:
-        first: Features of the ones, (n, tokens, channels), float32.
-        second: Features of the others, (m, tokens, channels).
+        first: Features of the first images, (n, tokens, channels), float32.
+        second: Features of the second images, (m, tokens, channels), float32.
         frame: How both are centred and scaled.
         weights: W, (n, m), float32; none if no sums are wanted.
         upper: Whether `second` begins with the images of `first`, and only j >= i is wanted (W is 0 elsewhere): less
@@ -100,10 +100,10 @@ def products(
         a = b[: len(first)] if upper else frame.features(first, chosen)
         shared = torch.zeros(a.shape[1], dtype=torch.float64, device=a.device)
         for start in range(0, len(a), _ROWS):
-            some, others = slice(start, start + _ROWS), slice(start if upper else 0, None)
-            inner[some, others] += a[some] @ b[others].T
+            i, j = slice(start, start + _ROWS), slice(start if upper else 0, None)
+            inner[i, j] += a[i] @ b[j].T
             if weights is not None:
-                shared += (weights[some, others] @ b[others]).mul_(a[some]).sum(dim=0)
+                shared += (weights[i, j] @ b[j]).mul_(a[i]).sum(dim=0)
         if rows is not None and columns is not None:
             sums[0] += _per_channel((rows @ a.square() + columns @ b.square()).double(), first.shape[2])
             sums[1] += _per_channel(shared, first.shape[2])

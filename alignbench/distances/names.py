@@ -9,5 +9,5 @@ _DISPLAYED: Final = {"normalized_euclidean": "normalised Euclidean", "euclidean"
 
 
 def distance_name(distance: str) -> str:
-    """What a distance is called."""
+    """Return what people read for a distance; that of a metric is called as the metric calls it."""
     return _DISPLAYED.get(distance, distance)

@@ -1,8 +1,8 @@
 """The two protocols as rules: what each changes about distances and about the judgments that they are held against.
 
 `paper` measures as the published scripts do: whole data sets, m[c] fitted on the evaluated pairs themselves, ties
-wrong. `corrected` keeps what is scored away from what is fitted, leaves out judgments of few people, shares ties, and
-takes every projection un-normalised.
+counted as wrong. `corrected` keeps what is scored away from what is fitted, leaves out judgments of few people, shares
+ties, and takes every projection un-normalised.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Protocol:
     """The rules of a protocol.
 
     Attributes:
-        name: What it is called in options and files.
+        name: Name of the protocol in options and files.
         share_ties: Whether a chosen pair that ties with k - 1 others for the closest counts 1/k, instead of nothing.
         held_out_means: Whether the channel means m[c] are fitted on other judgments than those that are scored.
         unit_norm_projections: Whether a projection is divided by its norm where the model's own code does that.

@@ -80,27 +80,27 @@ class LayerDistances(Metric):
         self.count += weights.sum(dim=1)
 
     def channel_means(self) -> Tensor:
-        """m, (folds, channels), float64 on the CPU, over what is in the state: of all ranks within `sync_context`."""
+        """Return m, (folds, channels), float64 on the CPU, from the state: that of all ranks within `sync_context`."""
         return (self.channel_sum / self.count[:, None]).cpu()
 
     def compute(self) -> dict[str, Tensor]:
-        """The distances by name, in float64 on the CPU; see `by_name`."""
+        """Return the distances by name, in float64 on the CPU; see `by_name`."""
         means, fold = self.channel_means(), self.fold.cpu()
-        found = {}
+        by_distance = {}
         for name in self.distances:
             if name == "cosine":
-                found[name] = self.cosines.cpu()
+                by_distance[name] = self.cosines.cpu()
                 continue
             parts = [torch.empty(0, dtype=torch.float64)]
             for differences, folds in zip(self.differences.split(_ROWS), fold.split(_ROWS), strict=True):
                 rows = differences.cpu()
                 is_normalized = name == "normalized_euclidean"
                 parts.append(normalized_euclidean(rows, means, folds) if is_normalized else euclidean(rows))
-            found[name] = torch.cat(parts)
-        return found
+            by_distance[name] = torch.cat(parts)
+        return by_distance
 
     def by_name(self) -> dict[str, Tensor]:
-        """The distances by name, each (pairs,); torchmetrics would give a single pair without its dimension."""
+        """Return the distances by name, each (pairs,); torchmetrics would give a single pair without its dimension."""
         return {name: values.reshape(-1) for name, values in self.compute().items()}
 
 
@@ -126,11 +126,11 @@ class ChannelActivity(Metric):
 
         Args:
             squares: Squared activations summed over tokens, (images, channels), float64.
-            tokens: How many tokens that were.
+            tokens: Number of tokens that were summed.
         """
         self.square_sum += squares.sum(dim=0)
         self.count += squares.shape[0] * tokens
 
     def compute(self) -> Tensor:
-        """The means, (channels,), float64."""
+        """Return the means, (channels,), float64."""
         return self.square_sum / self.count

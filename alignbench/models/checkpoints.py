@@ -15,7 +15,7 @@ _ALIKE = 0.9  # how like a card's a name must be to be taken for a slip
 
 
 def checkpoint_folder(name: str, *, weights: bool = True) -> Path:
-    """The local folder of a checkpoint, downloaded to the Hugging Face cache where needed.
+    """Return the local folder of a checkpoint, downloaded to the Hugging Face cache where needed.
 
     Args:
         name: A card's name, a Hugging Face id, or a local directory.
@@ -46,7 +46,7 @@ def checkpoint_folder(name: str, *, weights: bool = True) -> Path:
 
 
 def configuration_folder(name: str) -> Path:
-    """The local folder with the configuration of a checkpoint, of which nothing is downloaded.
+    """Return the local folder with the configuration of a checkpoint; nothing is downloaded.
 
     Args:
         name: A packaged card's name, a Hugging Face id, or a local directory.
@@ -58,16 +58,16 @@ def configuration_folder(name: str) -> Path:
     if (card is not None and card.packaged) or Path(name).is_dir():
         return checkpoint_folder(name, weights=False)
     try:
-        found = try_to_load_from_cache(name, "config.json")
+        configuration = try_to_load_from_cache(name, "config.json")
     except ValueError:  # no name of a repository
-        found = None
-    if not isinstance(found, str):
+        configuration = None
+    if not isinstance(configuration, str):
         near = did_you_mean(name, cards(), _ALIKE)
         raise ModelError(
             f"the configuration of {name} is not on this machine, and is not downloaded for this: {near}"
             f"{' ' * bool(near)}name a model card, a local directory, or a model that was loaded before"
         )
-    return Path(found).parent
+    return Path(configuration).parent
 
 
 def is_cached(name: str) -> bool:
@@ -83,7 +83,7 @@ def is_cached(name: str) -> bool:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 over the configuration and weights of a checkpoint."""
+    """Return SHA-256 over the configuration and the weights in a checkpoint's folder."""
     digest = hashlib.sha256()
     names = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
     for path in sorted(path for pattern in names for path in folder.glob(pattern)):

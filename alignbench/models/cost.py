@@ -21,7 +21,7 @@ _BLOCKS: Final = ("encoder.layers", "transformer.resblocks", "trunk.blocks")  # 
 
 @dataclass(frozen=True)
 class TowerCost:
-    """What a tower takes.
+    """The size of a tower and the cost of its forward pass.
 
     Attributes:
         parameters: Number of its weights.
@@ -41,16 +41,16 @@ def tower_cost(tower: Tower) -> TowerCost:
         UsageError: If it has no transformer blocks where they are looked for.
     """
     side = int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1])
-    found = [(path, module) for path, module in tower.named_modules() if path.endswith(_BLOCKS)]
-    if not found:
+    places = [(path, module) for path, module in tower.named_modules() if path.endswith(_BLOCKS)]
+    if not places:
         raise UsageError(f"what a tower without blocks in {' or '.join(_BLOCKS)} costs cannot be counted: leave it out")
-    path, blocks = found[0]
+    path, blocks = places[0]
     tokens, width = tower.layers[0].tokens, tower.layers[0].channels
     matrices = sum(weight.numel() for weight in blocks.parameters() if weight.ndim == 2)
     count = len(list(blocks.children()))
     patches = sum(_convolution(module, side) for module in tower.modules() if isinstance(module, nn.Conv2d))
     macs = patches + _blocks(matrices, count, tokens, width) + _head(tower, path, tokens, width)
-    if any(name == "model.taps" for name, _ in tower.named_modules()):  # fed bare, and intact for the projection
+    if any(name == "model.taps" for name, _ in tower.named_modules()):  # it runs twice: bare, then intact
         macs += patches + _blocks(matrices, count, tokens + 1, width)
     return TowerCost(sum(weight.numel() for weight in tower.parameters()), 2 * macs, side)
 
@@ -65,7 +65,7 @@ def _blocks(matrices: int, count: int, tokens: int, width: int) -> int:
 
 
 def _head(tower: Tower, blocks: str, tokens: int, width: int) -> int:
-    """What comes after the blocks: a projection, or attention of one query over all tokens and an MLP."""
+    """Multiply-adds after the blocks: of a projection, or attention of one query over all tokens and an MLP."""
     macs = 0
     pooling: list[str] = []
     for path, module in tower.named_modules():

@@ -33,10 +33,10 @@ FAMILIES: Registry[ModelFamily | TowerLoader] = Registry(
 
 
 def find_family(name: str) -> ModelFamily:
-    """The family that a model belongs to: the package's own are asked before a plug-in is imported.
+    """Find the family that a model belongs to: the package's own are asked before a plug-in is imported.
 
     Raises:
-        UsageError: If the name has a prefix that no family has (names the nearest), or a plug-in's that is of no use.
+        UsageError: If the prefix is no family's (names the nearest), or that of a plug-in that cannot be used.
     """
     for key, registered in FAMILIES.own():
         family = as_family(key, registered)
@@ -61,12 +61,12 @@ def check_name(name: str, others: Iterable[str] = ()) -> None:
 
 
 def needs_download(name: str, *, random_init: bool = False) -> bool:
-    """Whether a model must be downloaded before it can be loaded, as far as its family knows."""
+    """Say whether a model must be downloaded before it can be loaded, as far as its family knows."""
     return find_family(name).needs_download(name, random_init)
 
 
 def model_label(name: str) -> str:
-    """What a model is called in tables and figures: its name, without the way to a directory or a file."""
+    """Return what a model is called in tables and figures: its name, without the path to a directory or a file."""
     try:
         return find_family(name).label(name)
     except UsageError:  # a metric's name, or that of a plug-in which is gone
@@ -78,7 +78,7 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
 
     Args:
         name: A card's name, a Hugging Face id, a local directory, or `FAMILY:...`, e.g. `open_clip:ViT-B-32/openai`.
-        random_init: Random weights instead of the checkpoint's.
+        random_init: Whether weights are drawn at random instead of read from the checkpoint.
         seed: Seed of the random weights.
         protocol: `paper`: what the published scripts read of each model. `corrected`: every tower intact, every
             projection un-normalised.
@@ -98,7 +98,7 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
 
 
 def preparation(name: str) -> Callable[[Image.Image], Tensor]:
-    """How a model prepares pictures (`Tower.prepare`), without its weights, which are neither loaded nor downloaded.
+    """Return how a model prepares pictures (`Tower.prepare`); its weights are neither loaded nor downloaded.
 
     Args:
         name: See `load_tower`.
@@ -111,7 +111,7 @@ def preparation(name: str) -> Callable[[Image.Image], Tensor]:
 
 
 def skeleton(name: str, *, protocol: str = "paper") -> Tower:
-    """A model's tower without memory for its weights, to see its layers and what it would cost; nothing is downloaded.
+    """Build a model's tower without memory for its weights, to see its layers and its cost; nothing is downloaded.
 
     Args:
         name: See `load_tower`.

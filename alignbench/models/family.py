@@ -1,4 +1,4 @@
-"""A model family: everything that is asked of the models whose name it knows. The door for plug-ins' families, too."""
+"""A model family: everything that is asked of the models whose names it knows. Plug-ins make theirs of it, too."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModelFamily(ABC):
     name: str = ""
 
     def knows(self, name: str) -> bool:
-        """Whether a model is of this family; of a plug-in's, only names with its prefix are."""
+        """Say whether a model is of this family; a plug-in's is asked only about names with its prefix."""
         card = cards().get(name)
         return name_prefix(name) == self.name if card is None else card.family == self.name
 
@@ -56,11 +56,11 @@ class ModelFamily(ABC):
         return  # what cannot be told before a model is loaded is refused then
 
     def needs_download(self, name: str, random_init: bool) -> bool:
-        """Whether something is downloaded to load a model; asked so that it can be said before it takes its time."""
+        """Say whether loading a model downloads something, so that the user can be told before it takes its time."""
         return False
 
     def label(self, name: str) -> str:
-        """What a model is called in tables and figures."""
+        """Return what a model is called in tables and figures."""
         return name
 
     @abstractmethod
@@ -69,7 +69,7 @@ class ModelFamily(ABC):
 
         Args:
             name: With the family's prefix if it was given with it.
-            random_init: Random weights instead of the checkpoint's.
+            random_init: Whether weights are drawn at random instead of read from the checkpoint.
             seed: Seed of the random weights.
             protocol: `paper` or `corrected`, for a model that is fed differently under them.
 
@@ -79,7 +79,7 @@ class ModelFamily(ABC):
         """
 
     def preparation(self, name: str) -> Callable[[Image.Image], Tensor]:
-        """How a model prepares pictures (`Tower.prepare`), without its weights, which are not downloaded for it.
+        """Return how a model prepares pictures (`Tower.prepare`); its weights are not downloaded for it.
 
         Raises:
             UsageError: If there is no such model, or only its tower knows.
@@ -88,7 +88,7 @@ class ModelFamily(ABC):
         raise UsageError(f"how {name} prepares pictures is known only once it is loaded: measure it, or leave it out")
 
     def skeleton(self, name: str, *, protocol: str) -> Tower:
-        """A model's tower without memory for its weights; nothing is downloaded.
+        """Build a model's tower without memory for its weights; nothing is downloaded.
 
         Raises:
             UsageError: If there is no such model, or its tower comes with its weights only.
@@ -110,21 +110,21 @@ class _FamilyOfLoader(ModelFamily):
 
 
 def as_family(name: str, registered: ModelFamily | TowerLoader) -> ModelFamily:
-    """What is registered under a name, as a family."""
+    """Return what is registered under a name as a family; a bare function becomes one of defaults."""
     return registered if isinstance(registered, ModelFamily) else _FamilyOfLoader(name, registered)
 
 
-def fault_of_family(name: str, found: object) -> str:
-    """What keeps an object from being registered under a name as a family; empty if nothing does."""
-    if isinstance(found, ModelFamily):
-        return "" if found.name == name else f"it calls itself '{found.name}'"
-    if isinstance(found, type) and issubclass(found, ModelFamily):
+def fault_of_family(name: str, candidate: object) -> str:
+    """Say what keeps an object from being registered under a name as a family; empty if nothing does."""
+    if isinstance(candidate, ModelFamily):
+        return "" if candidate.name == name else f"it calls itself '{candidate.name}'"
+    if isinstance(candidate, type) and issubclass(candidate, ModelFamily):
         return "it is a class and not an object of it"
-    return callable_with()(name, found)
+    return callable_with()(name, candidate)
 
 
 def name_prefix(name: str) -> str | None:
-    """What comes before the colon of a model's name; none for a card's, a directory, and what has no such prefix."""
+    """Return what comes before the colon of a model's name; none for a card's name, a directory, or no such prefix."""
     prefix, colon, _ = name.partition(":")
     if not colon or "/" in prefix or name in cards() or Path(name).is_dir():
         return None

@@ -35,7 +35,7 @@ class HuggingFaceTower(Tower):
 
     Args:
         model: Module that maps `pixel_values` through the tower and its projection.
-        layout: Where it keeps what.
+        layout: Where the model keeps its modules.
         config: Configuration of the vision tower.
         projection_dim: Width of the projection; none if the checkpoint has no projection.
         processor: Image processor with the PIL backend.
@@ -102,7 +102,7 @@ class _Unprojected(nn.Module):
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Without transformers' report and bar: what is missing is for us to refuse, and text weights are not missed."""
+    """Silence transformers' report and progress bar: what lacks weights is refused here, text weights apart."""
     level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -120,7 +120,8 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
 
     Args:
         name: A card's name, a Hugging Face id, or a local directory in Hugging Face format.
-        random_init: Random weights from `seed` instead of the checkpoint's; a card then needs no download.
+        random_init: Whether weights are drawn from `seed` instead of read from the checkpoint; a card then needs no
+            download.
         seed: Seed of the random weights.
 
     Raises:
@@ -139,7 +140,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
 
 @_silence()
 def preparation(name: str) -> ProcessorPreparation:
-    """How a model prepares pictures, without its weights; of a card's model nothing needs to be downloaded for it.
+    """Return how a model prepares pictures, without its weights; for a card nothing needs to be downloaded.
 
     Args:
         name: See `load`.
@@ -156,7 +157,7 @@ def preparation(name: str) -> ProcessorPreparation:
 
 @_silence()
 def skeleton(name: str) -> HuggingFaceTower:
-    """A tower without memory for its weights; nothing is downloaded.
+    """Build a tower without memory for its weights; nothing is downloaded.
 
     Args:
         name: See `load`.

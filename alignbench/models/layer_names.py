@@ -21,7 +21,7 @@ _ALIGNED: Final = "_aligned"
 
 
 def aligned_name(layer: str) -> str:
-    """The name of a layer's aligned counterpart."""
+    """Name a layer's aligned counterpart."""
     return f"{layer}{_ALIGNED}"
 
 
@@ -41,7 +41,7 @@ def is_block(layer: str) -> bool:
 
 
 def plain_name(layer: str) -> str:
-    """The layer that an aligned one was made of; a plain one itself."""
+    """Name the layer that an aligned one was made from; a plain layer is returned as it is."""
     return layer.removesuffix(_ALIGNED)
 
 
@@ -56,7 +56,7 @@ def counted_layers(count: int) -> str:
 
 
 def split_label(label: str, layers: Iterable[str]) -> tuple[str, str]:
-    """The model and the name of the transform in a run's label.
+    """Split a run's label into the model and the name of the transform, empty if there is none.
 
     Args:
         label: Label of the run.
@@ -67,10 +67,10 @@ def split_label(label: str, layers: Iterable[str]) -> tuple[str, str]:
 
 
 def select_rows(rows: pd.DataFrame, wanted: Callable[[str], bool]) -> pd.DataFrame:
-    """The rows of some layers.
+    """Select the rows of some layers.
 
     Args:
-        rows: With a column `layer`.
-        wanted: e.g. `is_block`.
+        rows: A table with a column `layer`.
+        wanted: Says whether a layer is wanted, e.g. `is_block`.
     """
     return rows[np.array([wanted(layer) for layer in rows["layer"]], dtype=bool)]

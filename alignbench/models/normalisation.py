@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Normalise(nn.Module):
-    """Normalisation by table.
+    """Normalises pixels by looking them up in a table.
 
     Args:
         values: What each of the 256 values becomes, per channel: (3, 256) float32.
@@ -26,7 +26,7 @@ class Normalise(nn.Module):
         self.register_buffer("values", values, persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Prepared pictures, (B, 3, H, W) uint8, as float32."""
+        """Normalise prepared pictures, (B, 3, H, W) uint8, to float32 of the same shape."""
         channels = [self.values[c].index_select(0, pixels[:, c].flatten().long()) for c in range(3)]
         shape = (pixels.shape[0], *pixels.shape[2:])
         return torch.stack([channel.view(shape) for channel in channels], dim=1)

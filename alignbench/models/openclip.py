@@ -73,8 +73,8 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
     Args:
         name: `open_clip:ARCH/TAG`, `open_clip:ARCH/FILE`, `open_clip:hf-hub:ORG/NAME`, a model card, or a directory
             with `open_clip_config.json`, with or without `open_clip:`.
-        random_init: Random weights from `seed`; only a hub repository without a card then needs a download, of its
-            configuration.
+        random_init: Whether weights are drawn from `seed`; only a hub repository without a card then needs a download,
+            of its configuration.
         seed: Seed of the random weights.
         protocol: Under `paper`, BiomedCLIP is fed as the paper's scripts fed it (`BareFeed`).
 
@@ -88,7 +88,7 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
         weights = read_visual(name, source.weights())
         source = _match_activation(source, weights)
     with torch.device("meta"):
-        skeleton = _built(source)
+        skeleton = _build(source)
     bare = _is_fed_bare(name, source, protocol)
     layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
     preparation, described = read_preparation(source, skeleton.image_size)
@@ -97,10 +97,10 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
     if random_init:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            visual = _built(source)
+            visual = _build(source)
         digest.update(f"random {seed}".encode())
     else:
-        visual = _filled(source, skeleton, weights or read_visual(name, source.weights()))
+        visual = _fill(source, skeleton, weights or read_visual(name, source.weights()))
         for key, tensor in sorted(visual.state_dict().items()):
             digest.update(f"{key} {tuple(tensor.shape)}".encode())
             digest.update(tensor.numpy())
@@ -109,7 +109,7 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
 
 
 def preparation(name: str) -> OpenClipPreparation:
-    """How a model prepares pictures, without its weights; at most a hub repository's configuration is downloaded.
+    """Return how a model prepares pictures, without weights; at most a hub repository's configuration is downloaded.
 
     Args:
         name: See `load`.
@@ -120,11 +120,11 @@ def preparation(name: str) -> OpenClipPreparation:
     """
     source = resolve(name, random_init=needs_download(name, random_init=False))
     with torch.device("meta"):
-        return read_preparation(source, _built(source).image_size)[0]
+        return read_preparation(source, _build(source).image_size)[0]
 
 
 def skeleton(name: str, *, protocol: str) -> OpenClipTower:
-    """A tower without memory for its weights; nothing is downloaded.
+    """Build a tower without memory for its weights; nothing is downloaded.
 
     Args:
         name: See `load`.
@@ -141,7 +141,7 @@ def skeleton(name: str, *, protocol: str) -> OpenClipTower:
         )
     source = resolve(name, random_init=True)
     with torch.device("meta"):
-        visual = _built(source)
+        visual = _build(source)
     bare = _is_fed_bare(name, source, protocol)
     layers, class_token = find_layers(name, visual, source.model["embed_dim"], bare)
     model = BareFeed(visual) if bare else visual
@@ -157,7 +157,7 @@ def check(name: str) -> None:
     """
     if not is_remote(name):
         with torch.device("meta"):
-            _built(resolve(name))
+            _build(resolve(name))
 
 
 def _match_activation(source: OpenClipSource, weights: VisualWeights) -> OpenClipSource:
@@ -184,8 +184,8 @@ def _vision(model: dict[str, Any]) -> dict[str, Any]:
     return {**model["vision_cfg"], "timm_model_pretrained": False, "output_tokens": False}
 
 
-def _built(source: OpenClipSource) -> Any:
-    """The vision tower, verified to have the wanted activation; of the text tower only a stub is built, and dropped."""
+def _build(source: OpenClipSource) -> Any:
+    """Build the vision tower and verify its kind and activation; of the text tower a stub is built, and dropped."""
     try:
         clip = CLIP(source.model["embed_dim"], _vision(source.model), dict(_NO_TEXT), quick_gelu=source.quick_gelu)
     except UNFIT as error:
@@ -210,38 +210,38 @@ def _check_kind(source: OpenClipSource, visual: Any) -> None:
 
 def _check_activation(source: OpenClipSource, visual: Any) -> None:
     if isinstance(visual, TimmModel):
-        found = {type(getattr(block.mlp, "act", None)) for block in visual.trunk.blocks}
-        wanted = {timm.layers.QuickGELU} if source.quick_gelu else found
+        built = {type(getattr(block.mlp, "act", None)) for block in visual.trunk.blocks}
+        wanted = {timm.layers.QuickGELU} if source.quick_gelu else built
     else:
-        found = {type(block.mlp.gelu) for block in visual.transformer.resblocks}
+        built = {type(block.mlp.gelu) for block in visual.transformer.resblocks}
         wanted = {QuickGELU if source.quick_gelu else nn.GELU}
-    if found != wanted or len(found) != 1:
-        has, wants = (" and ".join(sorted(kind.__name__ for kind in kinds)) for kinds in (found, wanted))
+    if built != wanted or len(built) != 1:
+        has, wants = (" and ".join(sorted(kind.__name__ for kind in kinds)) for kinds in (built, wanted))
         raise ModelError(
             f"the tower of {source.name} has the activation {has}, and its weights were trained with {wants}"
         )
 
 
-def _filled(source: OpenClipSource, skeleton: Any, weights: VisualWeights) -> Any:
-    """The tower with the weights of a checkpoint."""
+def _fill(source: OpenClipSource, skeleton: Any, weights: VisualWeights) -> Any:
+    """Give a tower the weights of a checkpoint, in memory of its own."""
     name = source.name
     if weights.quick_gelu not in (None, source.quick_gelu):
         raise ModelError(f"the weights of {name} and its configuration name different activations: download both again")
-    expected, found = skeleton.state_dict(), weights.tensors
-    wrong = [key for key, tensor in expected.items() if key not in found or found[key].shape != tensor.shape]
+    expected, given = skeleton.state_dict(), weights.tensors
+    wrong = [key for key, tensor in expected.items() if key not in given or given[key].shape != tensor.shape]
     if wrong:
         raise ModelError(
             f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape (visual.{wrong[0]}): "
             "download it again, or use --random-init"
         )
-    surplus = sorted(found.keys() - expected.keys())
+    surplus = sorted(given.keys() - expected.keys())
     if surplus:
         raise ModelError(
             f"the checkpoint {name} has {len(surplus)} weights that its tower has no place for (visual.{surplus[0]}): "
             "they are those of another architecture"
         )
     # in memory of their own, so that the last bit of a feature does not depend on where a file had them
-    own = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in found.items()}
+    own = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in given.items()}
     skeleton.load_state_dict(own, assign=True)
     if any(tensor.is_meta for tensor in chain(skeleton.parameters(), skeleton.buffers())):
         raise RuntimeError(f"parts of {name} are in no checkpoint")

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class OpenClipFamily(ModelFamily):
-    """Models as `openclip_names` has them, by name."""
+    """Models of open_clip, by every form of name that `openclip_names` lists."""
 
     name = "open_clip"
 
     def knows(self, name: str) -> bool:
-        """By prefix, by card, and by what is in a directory."""
+        """Say whether a model is open_clip's, by its prefix, by its card, or by what is in its directory."""
         return super().knows(name) or (name not in cards() and _is_open_clip(Path(name)))
 
     def check(self, name: str, others: Iterable[str]) -> None:
@@ -40,7 +40,7 @@ class OpenClipFamily(ModelFamily):
         return openclip_names.needs_download(name, random_init)
 
     def label(self, name: str) -> str:
-        """Its name, without the way to a directory or a file."""
+        """Return a model's name without the path to a directory or a file."""
         if name in cards():
             return name
         if Path(name).is_dir():
@@ -71,7 +71,7 @@ class OpenClipFamily(ModelFamily):
 
 
 def _is_open_clip(folder: Path) -> bool:
-    """Whether a directory is open_clip's; where transformers' configuration is there as well, it goes first."""
+    """Whether a directory is open_clip's; one that holds transformers' configuration as well is not."""
     if not (folder / "open_clip_config.json").is_file():
         return False
     try:  # timm writes a config.json too, without a type

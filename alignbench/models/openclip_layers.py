@@ -49,7 +49,7 @@ class BareFeed(nn.Module):
 
 @dataclass(frozen=True)
 class _Anatomy:
-    """Where a tower keeps what: paths of modules, and what an image has there."""
+    """Paths of a tower's modules, and how many tokens and channels an image has there."""
 
     first: str
     blocks: tuple[str, ...]
@@ -75,10 +75,10 @@ def _anatomy(visual: Any, bare: bool) -> _Anatomy:
 
 
 def find_layers(name: str, visual: Any, embed_dim: int, bare: bool) -> tuple[tuple[Layer, ...], bool]:
-    """The layers of a tower, each with the axis on which it was found to have its tokens.
+    """Find the layers of a tower, each with the axis on which it has its tokens.
 
     Args:
-        name: The model's, for messages.
+        name: The model's name, for messages.
         visual: The tower, on the meta device: only shapes go through it.
         embed_dim: Width of its projection.
         bare: Whether it is fed as in `BareFeed`.
@@ -103,12 +103,12 @@ def find_layers(name: str, visual: Any, embed_dim: int, bare: bool) -> tuple[tup
 
 
 def _shapes(name: str, model: nn.ModuleDict, places: list[str], size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """Shapes of what modules give for one picture."""
-    found: dict[str, tuple[int, ...]] = {}
+    """Find the shapes of what modules give for one picture."""
+    shapes: dict[str, tuple[int, ...]] = {}
 
     def note(place: str) -> Callable[[nn.Module, object, Tensor], None]:
         def hook(module: nn.Module, arguments: object, output: Tensor) -> None:
-            found[place] = tuple(output.shape)
+            shapes[place] = tuple(output.shape)
 
         return hook
 
@@ -121,7 +121,7 @@ def _shapes(name: str, model: nn.ModuleDict, places: list[str], size: tuple[int,
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return shapes
 
 
 def _settled(name: str, layer: Layer, shape: tuple[int, ...]) -> Layer:

@@ -46,8 +46,8 @@ class OpenClipSource:
         model: `model_cfg` of open_clip: `embed_dim`, `vision_cfg` and `text_cfg`.
         preprocess: Values of open_clip's `PreprocessCfg`, but for the size, which is the tower's.
         quick_gelu: Whether its own transformer has QuickGELU; the name of a timm trunk settles the trunk's.
-        weights: Finds the file of its weights, downloading it where needed.
-        guess: What had to be guessed if the file of weights does not say its activation, as a warning.
+        weights: Finds the file of the weights, downloading it where needed.
+        guess: A warning that says what had to be guessed, for files of weights that do not say it themselves.
     """
 
     name: str
@@ -81,10 +81,10 @@ class _Hub:
 
 
 def resolve(name: str, *, random_init: bool = False) -> OpenClipSource:
-    """What a name stands for. Only a hub repository's configuration may have to be downloaded for this.
+    """Find what a name stands for; only a hub repository's configuration may have to be downloaded for this.
 
     Args:
-        name: As in the head of this module.
+        name: A name in one of the forms in the head of this module.
         random_init: Whether only the architecture is wanted: that of a card is known without its repository.
 
     Raises:
@@ -93,17 +93,17 @@ def resolve(name: str, *, random_init: bool = False) -> OpenClipSource:
     """
     match _parse(name):
         case _Tag(arch, tag):
-            return _of_tag(name, arch, tag)
+            return _tag_source(name, arch, tag)
         case _File(arch, path):
-            return _of_file(name, arch, path)
+            return _file_source(name, arch, path)
         case _Directory(path):
             return _configured(name, _read_config(name, path / CONFIG), lambda: _weights_in(name, path))
         case _Hub(repository):
-            return _of_hub(name, repository, random_init)
+            return _hub_source(name, repository, random_init)
 
 
 def needs_download(name: str, random_init: bool) -> bool:
-    """Whether something has to be downloaded to load a model."""
+    """Say whether something has to be downloaded to load a model."""
     match _parse(name):
         case _Tag(arch, tag):
             return not random_init and not _is_cached(open_clip.get_pretrained_cfg(arch, tag))
@@ -116,7 +116,7 @@ def needs_download(name: str, random_init: bool) -> bool:
 
 
 def is_remote(name: str) -> bool:
-    """Whether it takes a hub repository to say what a name stands for."""
+    """Say whether it takes a hub repository to know what a name stands for."""
     return isinstance(_parse(name), _Hub)
 
 
@@ -153,7 +153,7 @@ def _parse(name: str) -> _Tag | _File | _Directory | _Hub:
 
 
 def _unknown_architecture(name: str, arch: str, rest: str) -> UsageError:
-    """The nearest ones if any is near: all of them would fill a screen."""
+    """Make the error for an unknown architecture; it names near ones only, as all of them would fill a screen."""
     known = open_clip.list_models()
     if get_close_matches(arch.lower(), [choice.lower() for choice in known], cutoff=0.5):
         return unknown("open_clip architecture", arch, known)
@@ -181,7 +181,7 @@ def _unknown_tag(arch: str, tag: str) -> UsageError:
 # -------------------------------------------------------------------------------------------------- sources
 
 
-def _of_tag(name: str, arch: str, tag: str) -> OpenClipSource:
+def _tag_source(name: str, arch: str, tag: str) -> OpenClipSource:
     model, pretrained = open_clip.get_model_config(arch), open_clip.get_pretrained_cfg(arch, tag)
     # where a tag says nothing of the activation, open_clip's configuration of the architecture is the training's
     quick_gelu = bool(pretrained.get("quick_gelu", model.get("quick_gelu", False)))
@@ -192,21 +192,21 @@ def _of_tag(name: str, arch: str, tag: str) -> OpenClipSource:
     return OpenClipSource(name, model, merge_preprocess_dict(PreprocessCfg(), pretrained), quick_gelu, weights)
 
 
-def _of_file(name: str, arch: str, path: Path) -> OpenClipSource:
+def _file_source(name: str, arch: str, path: Path) -> OpenClipSource:
     model = open_clip.get_model_config(arch)
     quick_gelu = bool(model.get("quick_gelu", False))
-    found = [
+    preparations = [
         merge_preprocess_dict(PreprocessCfg(), open_clip.get_pretrained_cfg(arch, tag))
         for tag in open_clip.list_pretrained_tags_by_model(arch)
     ]
-    agreed = bool(found) and all(preparation == found[0] for preparation in found)
-    preprocess = found[0] if agreed else merge_preprocess_dict(PreprocessCfg(), {})
+    agreed = bool(preparations) and all(preparation == preparations[0] for preparation in preparations)
+    preprocess = preparations[0] if agreed else merge_preprocess_dict(PreprocessCfg(), {})
     guesses = []
     if not model["vision_cfg"].get("timm_model_name"):
         used, other = ("QuickGELU", "GELU") if quick_gelu else ("GELU", "QuickGELU")
         sibling = arch.removesuffix(_QUICK) if quick_gelu else arch + _QUICK
-        there = sibling != arch and sibling in open_clip.list_models()
-        remedy = f"{PREFIX}{sibling}/{path}" if there else f'a directory with "quick_gelu" in {CONFIG}'
+        known = sibling != arch and sibling in open_clip.list_models()
+        remedy = f"{PREFIX}{sibling}/{path}" if known else f'a directory with "quick_gelu" in {CONFIG}'
         guesses.append(f"its activation: {used} is used, as {arch} has it; for {other} give {remedy}")
     if not agreed:
         guesses.append(
@@ -216,7 +216,7 @@ def _of_file(name: str, arch: str, path: Path) -> OpenClipSource:
     return OpenClipSource(name, model, preprocess, quick_gelu, lambda: path, guess)
 
 
-def _of_hub(name: str, repository: str, random_init: bool) -> OpenClipSource:
+def _hub_source(name: str, repository: str, random_init: bool) -> OpenClipSource:
     card = _card(repository)
     if random_init and card:
         return _configured(name, card, lambda: Path())
@@ -261,11 +261,11 @@ def _weights_in(name: str, folder: Path) -> Path:
         if (folder / usual).is_file():
             return folder / usual
     for endings in (_ENDINGS[:1], _ENDINGS[1:]):
-        found = sorted(path for path in folder.iterdir() if path.suffix in endings)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            listed = ", ".join(path.name for path in found)
+        files = sorted(path for path in folder.iterdir() if path.suffix in endings)
+        if len(files) == 1:
+            return files[0]
+        if files:
+            listed = ", ".join(path.name for path in files)
             raise ModelError(f"{name} has several files of weights ({listed}): keep one, or name it {_WEIGHTS[0]}")
     raise ModelError(f"{name} has no weights: put {_WEIGHTS[0]} beside {CONFIG}, or use --random-init")
 

@@ -21,7 +21,7 @@ class OpenClipPreparation:
     """open_clip's own validation transform: resizing and cropping as PIL does it, and its normalisation apart.
 
     Args:
-        config: Config of the checkpoint.
+        config: Preparation that the checkpoint asks for.
 
     Attributes:
         recipe: What settles the pixels that it makes.
@@ -40,14 +40,14 @@ class OpenClipPreparation:
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
     def values(self) -> Tensor:
-        """What normalisation makes of each of the 256 values of a pixel, per channel: (3, 256) float32."""
+        """Return what normalisation makes of each of the 256 values of a pixel, per channel: (3, 256) float32."""
         greys = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
         table: Tensor = self.normalise(self.to_tensor(greys))
         return table.reshape(3, 256)
 
 
 def read_preparation(source: OpenClipSource, size: tuple[int, int]) -> tuple[OpenClipPreparation, str]:
-    """How pictures are prepared for a model, and the same as text.
+    """Return how pictures are prepared for a model, and the same as text.
 
     Args:
         source: What the model's name stands for.

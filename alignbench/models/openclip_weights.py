@@ -40,8 +40,8 @@ def read_visual(name: str, path: Path) -> VisualWeights:
     """Read the vision half of a file of weights.
 
     Args:
-        name: The model's, for messages.
-        path: safetensors, a pickle of torch (a state dict, or a dictionary that has it as `state_dict`), or a
+        name: The model's name, for messages.
+        path: A file of safetensors, a pickle of torch (a state dict, or a dictionary that has it as `state_dict`), or a
             TorchScript archive.
 
     Raises:
@@ -49,11 +49,11 @@ def read_visual(name: str, path: Path) -> VisualWeights:
     """
     try:
         if path.suffix == ".safetensors":
-            found = VisualWeights(_from_safetensors(path))
+            weights = VisualWeights(_from_safetensors(path))
         elif _is_archive(path):
-            found = _from_archive(path)
+            weights = _from_archive(path)
         else:
-            found = VisualWeights(_visual(torch.load(path, map_location="cpu", weights_only=True)))
+            weights = VisualWeights(_visual(torch.load(path, map_location="cpu", weights_only=True)))
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"the weights of {name} ({path.name}) are damaged, or want to run code when they are read, which is not "
@@ -63,9 +63,9 @@ def read_visual(name: str, path: Path) -> VisualWeights:
         raise ModelError(
             f"the weights of {name} ({path.name}) cannot be loaded: {one_line(error)}; download them again"
         ) from error
-    if not found.tensors:
+    if not weights.tensors:
         raise ModelError(f"the weights of {name} ({path.name}) have no vision tower: they are not open_clip's")
-    return found
+    return weights
 
 
 def _from_safetensors(path: Path) -> dict[str, Tensor]:
@@ -106,5 +106,5 @@ def _visual(state: Any) -> dict[str, Tensor]:
         state = state["state_dict"]
     if not isinstance(state, dict):
         raise TypeError(f"a {type(state).__name__}, not a dictionary of tensors")
-    found = {_inner(str(key)): value for key, value in state.items() if _inner(str(key)) and isinstance(value, Tensor)}
-    return {key: value.detach().float() if value.is_floating_point() else value for key, value in found.items()}
+    named = {_inner(str(key)): value for key, value in state.items() if _inner(str(key)) and isinstance(value, Tensor)}
+    return {key: value.detach().float() if value.is_floating_point() else value for key, value in named.items()}

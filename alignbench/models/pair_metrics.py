@@ -16,15 +16,15 @@ METRICS: Registry[PairMetric] = Registry(
 
 @runtime_checkable
 class PairMetric(Protocol):
-    """The door `alignbench.metrics`: an image-quality metric, or anything that gives distances of pairs of pictures.
+    """What the group `alignbench.metrics` takes: an image-quality metric, or anything that gives distances of pairs.
 
     What is registered must cost little to import. A metric with weights, or one that a GPU makes faster, also has a
     method `to`, see `MovableMetric`. One whose numbers depend on weights has an attribute `fingerprint`, their SHA-256,
     which becomes part of a run's identity; it is asked for after `to`.
 
     Attributes:
-        name: What it is called on the command line.
-        distance: What its distance is called in results.
+        name: Name of the metric on the command line.
+        distance: Name of its distance in results.
         min_side: Smallest side in pixels that it can take.
     """
 
@@ -38,7 +38,7 @@ class PairMetric(Protocol):
     def min_side(self) -> int: ...  # noqa: D102
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) float32 tensors, RGB in [0, 1], to (pairs,).
+        """Return distances of pairs: two (pairs, 3, H, W) float32 tensors, RGB in [0, 1], to (pairs,).
 
         The tensors are on the device that `to` was given, and on the CPU for a metric without it.
         """
@@ -59,5 +59,5 @@ class MovableMetric(PairMetric, Protocol):
 
 
 def ready_metric(metric: PairMetric, device: str) -> tuple[PairMetric, str]:
-    """A metric with its weights loaded, and the device on which it takes pictures: the CPU if it has no `to`."""
+    """Return a metric with its weights loaded, and the device on which it takes pictures: the CPU if it has no `to`."""
     return (metric.to(device), device) if isinstance(metric, MovableMetric) else (metric, "cpu")

@@ -33,11 +33,11 @@ class PixelRecipe:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All texts that some picture may have."""
+        """All texts that pictures may have under this recipe."""
         return (self.text, f"{self.text}, {self.rounding}") if self.rounding else (self.text,)
 
     def text_for(self, size: tuple[int, int]) -> str:
-        """The text for a picture of a width and height: equal texts mean equal pixels."""
+        """Return the text for a picture of a width and height; equal texts mean equal pixels."""
         if not self.rounding:
             return self.text
         over = int(self.side * max(size) / min(size)) - self.side
@@ -54,12 +54,12 @@ class Described(Protocol):
 
 
 def squashed(width: int, height: int, resample: Image.Resampling) -> PixelRecipe:
-    """The whole picture, resized by Pillow whatever its shape."""
+    """Recipe of the whole picture, resized by Pillow whatever its shape."""
     return PixelRecipe(f"whole picture to {width} x {height}, {resample.name.lower()}")
 
 
 def central_square(side: int, resample: Image.Resampling, rounding: str) -> PixelRecipe:
-    """The shortest side resized by Pillow, the longest in proportion and rounded down, and the square in the middle.
+    """Recipe of the central square, once the shortest side is resized, and the longest in proportion, rounded down.
 
     Args:
         side: Side of the square, in pixels.
@@ -76,7 +76,7 @@ class Sized:
     side: int | None
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """The prepared picture."""
+        """Prepare a picture."""
         if self.side is not None:
             image = image.resize((self.side, self.side), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
@@ -88,5 +88,5 @@ class Sized:
 
 
 def squash(prepare: Callable[[Image.Image], Tensor]) -> Sized:
-    """The whole of every picture, at the size that a tower's own preparation makes."""
+    """Make the preparation of whole pictures at the size that a tower's own preparation makes."""
     return Sized(int(prepare(Image.new("RGB", (64, 64))).shape[-1]))

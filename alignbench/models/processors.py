@@ -45,8 +45,8 @@ class ProcessorPreparation:
         values = {key: value for key, value in self.processor.to_dict().items() if key not in _NORMALISATION}
         kind, resample, size = type(self.processor).__name__, values.get("resample"), values.get("size")
         crop = values.get("crop_size") if values.get("do_center_crop") else None
-        ours = kind in _PROCESSORS.values()
-        if ours and values.get("do_resize") and not values.get("do_pad") and isinstance(resample, int):
+        is_known = kind in _PROCESSORS.values()
+        if is_known and values.get("do_resize") and not values.get("do_pad") and isinstance(resample, int):
             match size:
                 case {"shortest_edge": side, **rest} if not rest and crop == {"height": side, "width": side}:
                     return central_square(side, Image.Resampling(resample), "rounded down")
@@ -58,6 +58,11 @@ class ProcessorPreparation:
 def check_processor(name: str, processor: Any, side: int) -> None:
     """Try a processor on a picture.
 
+    Args:
+        name: The model's name, for messages.
+        processor: The processor.
+        side: Side in pixels that the tower takes.
+
     Raises:
         ModelError: If it cannot prepare one, or makes another size than the tower takes.
     """
@@ -68,12 +73,12 @@ def check_processor(name: str, processor: Any, side: int) -> None:
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
     if size != (3, side, side):
-        found = " x ".join(map(str, size[1:]))
-        raise ModelError(f"{what} makes {found} pixels, and the tower takes {side} x {side}: download both again")
+        made = " x ".join(map(str, size[1:]))
+        raise ModelError(f"{what} makes {made} pixels, and the tower takes {side} x {side}: download both again")
 
 
 def normalised_values(processor: Any) -> Tensor:
-    """The processor's output for each of the 256 values of a pixel, per channel: (3, 256) float32."""
+    """Return a processor's output for each of the 256 values of a pixel, per channel: (3, 256) float32."""
     greys = np.broadcast_to(np.arange(256, dtype=np.uint8), (3, 1, 256))
     values = processor(
         greys, do_resize=False, do_center_crop=False, do_convert_rgb=False, input_data_format="channels_first"
@@ -82,7 +87,7 @@ def normalised_values(processor: Any) -> Tensor:
 
 
 def card_processor(card: Card) -> Any:
-    """The image processor of a card, with the PIL backend, without a download."""
+    """Make the image processor of a card, with the PIL backend, without a download."""
     side = {"height": card.image_size, "width": card.image_size}
     values = {"size": {"shortest_edge": card.image_size}, "crop_size": side} | card.processor
     return getattr(transformers, _PROCESSORS[card.family])(**values)

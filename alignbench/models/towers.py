@@ -1,7 +1,7 @@
 """What a vision tower is to the rest: layers with names and depths, preparation of a picture, a forward pass.
 
-`Tower` is the door for model families (entry-point group `alignbench.models`); `tap` hands out a layer's features while
-a batch passes through.
+A model family (entry-point group `alignbench.models`) builds a `Tower`; `tap` hands out a layer's features while a
+batch passes through.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Layer:
 
 
 def block_depths(blocks: int) -> list[float]:
-    """Depths in percent of `layer_0` (the embeddings) and of the blocks: 2.5, then 7.5 to 97.5 evenly."""
+    """Return the depths in percent of `layer_0` (the embeddings) and of the blocks: 2.5, then 7.5 to 97.5 evenly."""
     return [2.5, *np.linspace(7.5, 97.5, blocks).tolist()]
 
 
@@ -107,16 +107,16 @@ def check_view(tower: Tower, view: str) -> None:
 
 
 def view_tokens(layer: Layer, view: str) -> int:
-    """Tokens that remain of a layer in a view."""
+    """Return how many tokens of a layer remain in a view."""
     return layer.tokens if view == "all" else 1
 
 
 def select_view(features: Tensor, layer: Layer, view: str, has_class_token: bool) -> Tensor:
-    """A layer's features in a token view, and through its readout.
+    """Take a layer's features in a token view, and through its readout.
 
     Args:
         features: (B, tokens, width of the layer).
-        layer: Which layer; at the projection the views coincide.
+        layer: The layer; at the projection the views coincide.
         view: `all` tokens, the class token only (`cls`), or the average of the patch tokens (`mean`).
         has_class_token: Whether token 0 is a class token.
 
@@ -150,13 +150,13 @@ class Tapped(nn.Module):
 
     Args:
         tower: The tower.
-        layers: Which layers.
+        layers: Layers whose features it returns.
     """
 
     def __init__(self, tower: Tower, layers: Sequence[Layer]) -> None:
         super().__init__()
         self.tower, self.layers = tower, tuple(layers)
-        self.found: dict[str, Tensor] = {}
+        self._features: dict[str, Tensor] = {}
         self.hooks = [
             tower.get_submodule(layer.module).register_forward_hook(_hook(layer, self._take)) for layer in self.layers
         ]
@@ -167,13 +167,13 @@ class Tapped(nn.Module):
             hook.remove()
 
     def _take(self, layer: Layer, features: Tensor) -> None:
-        self.found[layer.name] = features
+        self._features[layer.name] = features
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Features at the layers, each float32 of (B, tokens, width)."""
+        """Return the features at the layers, each float32 of (B, tokens, width)."""
         self.tower(pixels)
-        features = tuple(self.found[layer.name] for layer in self.layers)
-        self.found.clear()
+        features = tuple(self._features[layer.name] for layer in self.layers)
+        self._features.clear()
         return features
 
 
@@ -185,8 +185,8 @@ def _hook(layer: Layer, receive: Callable[[Layer, Tensor], None]) -> Callable[[n
         if features.ndim == 2:
             features = features[:, None]
         if features.shape[1:] != (layer.tokens, layer.width):
-            found = tuple(features.shape[1:])
-            raise RuntimeError(f"{layer.name} gave {found}, not {layer.tokens} tokens x {layer.width} channels")
+            shape = tuple(features.shape[1:])
+            raise RuntimeError(f"{layer.name} gave {shape}, not {layer.tokens} tokens x {layer.width} channels")
         if layer.unit_norm:
             features = features / torch.linalg.vector_norm(features, dim=-1, keepdim=True)
         receive(layer, features)

@@ -25,7 +25,7 @@ class TransformersFamily(ModelFamily):
     name = "transformers"
 
     def knows(self, name: str) -> bool:
-        """Whether a card is of one of its types; else any name without a prefix, as it is asked last."""
+        """Say whether a card is of one of its types; any other name without a prefix is, as it is asked last."""
         card = cards().get(name)
         return name_prefix(name) is None if card is None else card.family in LAYOUTS
 
@@ -35,7 +35,7 @@ class TransformersFamily(ModelFamily):
             raise unknown("model", name, [*cards(), *others])
 
     def needs_download(self, name: str, random_init: bool) -> bool:
-        """Whether it is neither on this machine nor settled by its card."""
+        """Say whether a model is neither on this machine nor settled by its card."""
         if random_init and name in cards():
             return False
         from alignbench.models.checkpoints import is_cached
@@ -43,7 +43,7 @@ class TransformersFamily(ModelFamily):
         return not is_cached(name)
 
     def label(self, name: str) -> str:
-        """Its name, without the way to a directory."""
+        """Return a model's name without the path to a directory."""
         return Path(name).resolve().name if name not in cards() and Path(name).is_dir() else name
 
     def load(self, name: str, *, random_init: bool, seed: int, protocol: str) -> HuggingFaceTower:

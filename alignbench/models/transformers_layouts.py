@@ -1,4 +1,4 @@
-"""Where transformers keeps what in each type of model (transformers 5), as data."""
+"""Where each type of model keeps its modules in transformers 5, as data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Layout:
-    """Of one type of model.
+    """Where one type of model keeps its modules, and what they give.
 
     Attributes:
         full: Configuration type of a checkpoint with its text tower.

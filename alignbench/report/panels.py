@@ -139,7 +139,7 @@ def _of_place(frame: pd.DataFrame, dataset: str, subset: str) -> pd.DataFrame:
 
 
 def _ceiling(rows: pd.DataFrame) -> Ceiling | None:
-    """That depends on the judgments alone, so a line of most of them tells it."""
+    """The noise ceiling of a panel: it depends on the judgments alone, so the line with the most of them gives it."""
     for name, metrics in _CEILINGS.items():
         most = rows[rows["metric"].isin(metrics)].sort_values("n", ascending=False, kind="stable")
         values = most.drop_duplicates("metric")["value"].dropna()

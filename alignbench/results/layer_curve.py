@@ -1,4 +1,4 @@
-"""What a run leaves behind: the layer curve, and the folder that holds it whole or not at all."""
+"""The layer curve: the scores of one run, layer by layer, as they stand in `curve.csv`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class LayerCurve:
 
     @property
     def transform(self) -> str:
-        """The name of that transform; empty if no layer is aligned."""
+        """The name of the transform by which a layer is aligned; empty if none is."""
         return split_label(self.label, self.frame["layer"].unique())[1]
 
     @property
@@ -92,7 +92,7 @@ class LayerCurve:
         Args:
             distance: e.g. `normalized_euclidean`.
             projection: Whether the projection competes too.
-            aligned: Whether an aligned layer does.
+            aligned: Whether an aligned layer competes too.
             subset: Name of the subset; that of the first row if none is given.
 
         Raises:

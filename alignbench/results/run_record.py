@@ -179,7 +179,7 @@ class RunRecord:
         values = {
             name: _checked(name, found[name], kinds) for name, kinds in _RECORD.items() if found.get(name) is not None
         }
-        known = {one.name for one in fields(cls)} - {"details"}
+        known = {attribute.name for attribute in fields(cls)} - {"details"}
         details = {name: value for name, value in found.items() if name not in known}
         label = _checked("label", found["label"], (str,))
         return cls(label=label, settings=RunSettings.from_json(found["settings"]), **values, details=details)

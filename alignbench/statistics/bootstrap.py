@@ -29,7 +29,7 @@ CONFIDENCE = 0.95
 
 
 def cluster_weights(count: int, seed: int) -> tuple[Floats, IntervalKind]:
-    """Rows of cluster weights, (1 + replicates, clusters): the data themselves first."""
+    """Rows of cluster weights, (1 + replicates, clusters), the data themselves first; and how the others were made."""
     if count < 2:
         return np.ones((1, count)), "none"
     if count < FEWEST_FOR_BOOTSTRAP:
@@ -53,9 +53,12 @@ def interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool
 
     Args:
         value: The score, (curves,).
-        replicates: (curves, replicates).
+        replicates: The score in each replicate, (curves, replicates).
         kind: How the replicates were made; a bootstrap resample without a score says nothing and is left out.
         fisher: Whether to work on Fisher's z (jackknife only).
+
+    Returns:
+        Lower and upper ends, (curves,) each; not a number where there is no interval.
     """
     nothing = np.full_like(value, np.nan)
     if kind == "none":
@@ -84,7 +87,7 @@ def p_value(value: float, replicates: Floats, kind: IntervalKind) -> float:
 
     Args:
         value: The difference.
-        replicates: (replicates,).
+        replicates: The difference in each replicate, (replicates,).
         kind: How they were made.
 
     Returns:

@@ -31,7 +31,7 @@ class Judged:
     """Distances of one run, and where its judgments find theirs.
 
     Attributes:
-        distances: (curves, pairs).
+        distances: Distances of pairs, (curves, pairs).
         options: Pairs of each judgment, (n, k).
         kind: `rating`, `choice` or `preference`.
         share_ties: Whether tied choices are shared, as under the corrected protocol.
@@ -111,10 +111,10 @@ class PairedDifference:
     Attributes:
         place: The place.
         depth: Its depth in percent; not a number where it has none.
-        first: Score of the one.
-        second: Score of the other.
-        first_layer: The layer that the one has there.
-        second_layer: The layer that the other has there.
+        first: Score of the first run.
+        second: Score of the second run.
+        first_layer: The layer of the first run at that place.
+        second_layer: The layer of the second run at that place.
         difference: `first` minus `second`.
         ci_low: Lower end of the difference's interval; not a number where there is none.
         ci_high: Upper end.
@@ -134,11 +134,19 @@ class PairedDifference:
 
     def to_row(self) -> dict[str, Any]:
         """The row of a table, by column."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def paired_difference(place: str, depth: float, first: Place, second: Place, kind: IntervalKind) -> PairedDifference:
-    """The difference of scores in the same resamples, with its interval and p-value."""
+    """The difference of scores in the same resamples, with its interval and p-value.
+
+    Args:
+        place: Name of the place.
+        depth: Its depth in percent; not a number where it has none.
+        first: Scores of the first run there, and its layer.
+        second: Scores of the second run, and its layer.
+        kind: How judgments were resampled.
+    """
     difference = first[0] - second[0]
     low, high = interval(difference[:1], difference[None, 1:], kind)
     return PairedDifference(

@@ -19,6 +19,7 @@ _OF_THE_SWEEP: Final = {  # options that hold for a whole sweep, and so are not 
     "--overwrite": "here a finished cell stays; to measure it again, remove its run folder",
 }
 _PLAIN: Final = ("model", "dataset")  # whose values say themselves what they are
+_LOG_BYTES: Final = 80  # of a cell's name in that of its log
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class SweepCell:
     """One cell of a sweep.
 
     Attributes:
-        parameters: Their values, by name.
-        arguments: Those of `alignbench run`.
-        name: What tells it from the others, for people.
+        parameters: Values of the sweep's parameters, by name.
+        arguments: Arguments of `alignbench run`, word by word.
+        name: What people call it: the values in which it differs from the other cells.
     """
 
     parameters: Mapping[str, Value]
@@ -37,18 +38,18 @@ class SweepCell:
 
     @property
     def key(self) -> str:
-        """12 hex digits of SHA-256 over its arguments: it is known by what it runs."""
+        """Identity of the cell: 12 hex digits of SHA-256 over its arguments, that is, over what it runs."""
         return hashlib.sha256(json.dumps(self.arguments).encode()).hexdigest()[:12]
 
     @property
     def log(self) -> str:
-        """Name of the file with what its process last said."""
-        slug = re.sub(r"[^\w.@-]+", "-", self.name)[:80]
+        """Name of the file with what its process last said; no longer than a file system takes, in any script."""
+        slug = re.sub(r"[^\w.@-]+", "-", self.name).encode()[:_LOG_BYTES].decode(errors="ignore")
         return f"{slug}-{self.key}.log"
 
 
 def list_cells(sweep: Sweep) -> tuple[SweepCell, ...]:
-    """The cells of a sweep, in W&B's order.
+    """List the cells of a sweep, in W&B's order; those with the same command line are one.
 
     Raises:
         UsageError: If its command lines have an option that is for `alignbench sweep` to give.

@@ -44,7 +44,7 @@ class Sweep:
     cells: tuple[Mapping[str, Value], ...]
 
     def command_line(self, cell: Mapping[str, Value]) -> list[str]:
-        """What W&B's agent would start for a cell."""
+        """The command line that W&B's agent would start for a cell."""
         return command_line(self.command, self.program, cell)
 
     def arguments(self, cell: Mapping[str, Value]) -> list[str]:
@@ -66,38 +66,39 @@ def read_sweep(source: str | Path, options: Mapping[str, Option]) -> Sweep:
     """
     path = find_sweep(source)
     try:
-        return _sweep(path, _mapping(path), options)
+        return _make_sweep(path, _load_mapping(path), options)
     except AlignbenchError as error:
         raise type(error)(f"{path}: {error}") from error
 
 
-def _mapping(path: Path) -> Mapping[Any, Any]:
-    """What the file holds."""
+def _load_mapping(path: Path) -> Mapping[Any, Any]:
+    """Load the file, which must hold a mapping."""
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none, or bytes that are no UTF-8
         raise DataError(f"is not YAML ({' '.join(str(error).split())[:200]})") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise DataError("is not a sweep file: at its top must be method, command and parameters")
-    return found
+    return content
 
 
-def _sweep(path: Path, found: Mapping[Any, Any], options: Mapping[str, Option]) -> Sweep:
+def _make_sweep(path: Path, content: Mapping[Any, Any], options: Mapping[str, Option]) -> Sweep:
+    """Make a sweep of a file's content, key by key, refusing what cannot be followed."""
     from alignbench.sweeps.validate import check_cells
 
-    for key in found:
+    for key in content:
         if key in _OF_SERVER:
             raise UsageError(f"{key} is for W&B's server: remove it, or run the sweep with wandb sweep and wandb agent")
         if key not in (*_FOLLOWED, *_SHOWN):
             raise unknown("key", str(key), (*_FOLLOWED, *_SHOWN))
-    _check_method(found.get("method"))
-    command = _command(found.get("command"))
-    cells = tuple(_cells(_parameters(found.get("parameters"), options)))
-    sweep = Sweep(path, command, str(found.get("program") or ""), cells)
+    _check_method(content.get("method"))
+    command = _check_command(content.get("command"))
+    cells = tuple(_enumerate_cells(_read_parameters(content.get("parameters"), options)))
+    sweep = Sweep(path, command, str(content.get("program") or ""), cells)
     flags = [name for name in cells[0] if options[name].takes == "flag"]
     if flags and _NO_BOOLEANS not in command:
         raise UsageError(f"parameter {flags[0]} is a flag: command must have {_NO_BOOLEANS}, as in {COMMAND}")
@@ -119,40 +120,43 @@ def _check_method(method: object) -> None:
         raise unknown("method", str(method), ("grid", *_SEARCHES))
 
 
-def _command(command: object) -> tuple[str, ...]:
+def _check_command(command: object) -> tuple[str, ...]:
     if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
         raise DataError(f"its command must be a list of words: write command: {COMMAND}")
     return tuple(command)
 
 
-def _parameters(found: object, options: Mapping[str, Option]) -> dict[str, list[Value]]:
-    """The values of each parameter, each once, names sorted."""
-    if not isinstance(found, dict) or not found:
+def _read_parameters(content: object, options: Mapping[str, Option]) -> dict[str, list[Value]]:
+    """Read the values of each parameter, each once, with the names sorted."""
+    if not isinstance(content, dict) or not content:
         raise DataError("has no parameters: write parameters, with model and dataset")
-    for name in found:
+    for name in content:
         if name not in options:
             raise unknown("parameter", str(name), options)
-    return {name: _values(options[name], found[name]) for name in sorted(found)}
+    return {name: _read_values(options[name], content[name]) for name in sorted(content)}
 
 
-def _values(option: Option, found: object) -> list[Value]:
-    """The values of a parameter, in the order of the file; one that is there twice counts once, as for W&B."""
+def _read_values(option: Option, content: object) -> list[Value]:
+    """Read the values of a parameter, in the order of the file; one that is there twice counts once, as for W&B."""
     name = option.name
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise DataError(f"parameter {name} must have value: ... or values: [...] below it")
-    if "parameters" in found:
+    if "parameters" in content:
         raise UsageError(f"parameter {name} has parameters below it: an option has none, write value or values")
-    keys = set(found) - ({"distribution"} if found.get("distribution") in ("categorical", "constant") else set())
+    repeated = {"distribution"} if content.get("distribution") in ("categorical", "constant") else set()
+    keys = set(content) - repeated  # such a distribution says no more than value or values do
     if keys not in ({"value"}, {"values"}):
-        raise UsageError(f"parameter {name} has {', '.join(map(str, found)) or 'nothing'}: a grid has value or values")
-    values = found["values"] if "values" in keys else [found["value"]]
+        raise UsageError(
+            f"parameter {name} has {', '.join(map(str, content)) or 'nothing'}: a grid has value or values"
+        )
+    values = content["values"] if "values" in keys else [content["value"]]
     if not isinstance(values, list) or not values:
         raise DataError(f"parameter {name} has no list of values: write values: [...] with one at least")
-    return list(dict.fromkeys(_value(option, value) for value in values))
+    return list(dict.fromkeys(_check_value(option, value) for value in values))
 
 
-def _value(option: Option, value: object) -> Value:
-    """A value that reaches the command line as it was meant."""
+def _check_value(option: Option, value: object) -> Value:
+    """Refuse a value that would not reach the command line as it was meant."""
     name = option.name
     if value is None:
         raise UsageError(f"parameter {name} has an empty value (null): write one, or leave the parameter out")
@@ -167,6 +171,7 @@ def _value(option: Option, value: object) -> Value:
     return value
 
 
-def _cells(parameters: Mapping[str, list[Value]]) -> Iterable[Mapping[str, Value]]:
+def _enumerate_cells(parameters: Mapping[str, list[Value]]) -> Iterable[Mapping[str, Value]]:
+    """Go through all combinations of values, the last parameter's fastest."""
     for values in itertools.product(*parameters.values()):
         yield dict(zip(parameters, values, strict=True))

@@ -30,7 +30,7 @@ class Attempt:
     """The last attempt at a cell.
 
     Attributes:
-        trial: Optuna's number of it.
+        trial: Its number as a trial of Optuna.
         state: What became of it.
         folders: Names of the run folders that it left.
         error: What went wrong.
@@ -82,7 +82,7 @@ class Ledger:
 
     @contextmanager
     def _journal(self) -> Iterator[None]:
-        """What Optuna makes of a journal that it cannot use, in a line."""
+        """Turn whatever Optuna raises at a journal that it cannot use into an error of one line."""
         try:
             yield
         except _UNREADABLE as error:
@@ -92,7 +92,7 @@ class Ledger:
         """The last attempt at each cell, by the cell's key."""
         with self._journal():
             trials = self._study.get_trials(deepcopy=False)
-            return {trial.user_attrs["key"]: _attempt(trial) for trial in trials}
+            return {trial.user_attrs["key"]: _read_attempt(trial) for trial in trials}
 
     def enqueue(self, cell: SweepCell) -> int:
         """Have a cell wait for its turn, as a new trial, whose number is returned."""
@@ -110,15 +110,15 @@ class Ledger:
         return False
 
     def finish(self, trial: int, folders: tuple[str, ...], seconds: float) -> None:
-        """A running trial left these run folders; its value for Optuna is how long it took."""
+        """Record that a running trial left these run folders; its value for Optuna is how many seconds it took."""
         self._end(trial, "COMPLETE", [seconds], folders=list(folders))
 
     def fail(self, trial: int, error: str) -> None:
-        """A running trial failed."""
+        """Record that a running trial failed."""
         self._end(trial, "FAIL", None, error=error)
 
     def interrupt(self, trial: int) -> None:
-        """The process of a running trial was ended before its time."""
+        """Record that the process of a running trial was ended before its time."""
         self._end(trial, "FAIL", None, interrupted=True)
 
     def _end(self, trial: int, state: str, values: list[float] | None, **attributes: Any) -> None:
@@ -132,6 +132,7 @@ class Ledger:
             self._storage.set_trial_state_values(self._id(trial), TrialState[state], values)
 
     def _id(self, trial: int) -> int:
+        """Optuna's id of a trial in its storage, which is another number than that within the study."""
         study = self._storage.get_study_id_from_name(_STUDY)
         return self._storage.get_trial_id_from_study_id_trial_number(study, trial)
 
@@ -152,15 +153,15 @@ def _cut_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
         lock.release()
 
 
-def _attempt(trial: FrozenTrial) -> Attempt:
-    """What a trial of Optuna says."""
-    said = trial.user_attrs
-    ended: State = "interrupted" if said.get("interrupted") else "failed"
+def _read_attempt(trial: FrozenTrial) -> Attempt:
+    """Read an attempt from a trial of Optuna."""
+    attributes = trial.user_attrs
+    ended: State = "interrupted" if attributes.get("interrupted") else "failed"
     states: dict[str, State] = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "finished"}
     return Attempt(
         trial.number,
         states.get(trial.state.name, ended),
-        tuple(said.get("folders", ())),
-        said.get("error", ""),
+        tuple(attributes.get("folders", ())),
+        attributes.get("error", ""),
         trial.value or 0.0,
     )

@@ -34,7 +34,10 @@ def is_gone(pid: int) -> bool:
 
 
 def _world() -> str:
-    """Within which process ids mean the same: machines and containers may share a name, and not their processes."""
+    """Name the realm in which a process id means one process: machines and containers may share a host name.
+
+    It is the boot of the kernel and the process namespace; empty on a system without /proc.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -48,7 +51,7 @@ class Holder:
 
     Attributes:
         host: Name of their machine.
-        world: Within which their ids are meant.
+        world: The realm in which these ids are valid, see `_world`.
         processes: Their ids.
     """
 
@@ -58,15 +61,15 @@ class Holder:
 
     @classmethod
     def here(cls, *processes: int) -> Holder:
-        """Processes of this machine."""
+        """Name processes of this machine."""
         return cls(socket.gethostname(), _world(), processes)
 
     @classmethod
     def read(cls, text: str) -> Holder | None:
-        """What a lock says; none if it says nothing that can be read, as one that is just being made."""
+        """Read the text of a lock file; none if it cannot be read, as of a lock that is just being made."""
         try:
-            found = json.loads(text)
-            return cls(str(found["host"]), str(found["world"]), tuple(int(pid) for pid in found["processes"]))
+            holder = json.loads(text)
+            return cls(str(holder["host"]), str(holder["world"]), tuple(int(pid) for pid in holder["processes"]))
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -77,13 +80,13 @@ class Holder:
 
 
 class Lock:
-    """A lock that this process takes.
+    """A lock that this process takes by making its file.
 
     Attributes:
         holder: The processes that hold it.
 
     Raises:
-        FileExistsError: If there is one.
+        FileExistsError: If someone has it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -129,7 +132,7 @@ class Locks:
 
     Args:
         folder: Their folder.
-        stale_after: Seconds without a refresh.
+        stale_after: Seconds without a refresh after which a lock is stale.
     """
 
     def __init__(self, folder: Path, stale_after: float = STALE_AFTER) -> None:
@@ -164,12 +167,12 @@ class Locks:
         Returns:
             Who held them, as far as they say.
         """
-        found = []
+        stale = []
         for path in sorted(self._folder.glob("*.lock")):
             if not self.is_held(path.stem):
-                found.append(_read(path))
+                stale.append(_read(path))
                 path.unlink(missing_ok=True)
-        return [read[0] for read in found if read is not None and read[0] is not None]
+        return [lock[0] for lock in stale if lock is not None and lock[0] is not None]
 
     def now(self) -> float:
         """Seconds by the clock of the folder."""
@@ -178,10 +181,10 @@ class Locks:
 
     def _is_stale(self, path: Path) -> bool:
         """Whether a lock is stale, or not there."""
-        found = _read(path)
-        if found is None:
+        lock = _read(path)
+        if lock is None:
             return True
-        holder, refreshed = found
+        holder, refreshed = lock
         return (holder is not None and holder.is_gone()) or self.now() - refreshed > self._stale_after
 
     @contextmanager

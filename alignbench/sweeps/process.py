@@ -23,7 +23,7 @@ class CellProcess:
 
     Args:
         command: What to start, word by word.
-        log: File of what it says, begun anew.
+        log: File that its output goes to, begun anew.
         environment: All of its environment.
 
     Raises:
@@ -55,7 +55,7 @@ class CellProcess:
             self._process.stdin.close()
 
     def has_ended(self, seconds: float) -> bool:
-        """Wait for its end, but not longer than that."""
+        """Wait for its end, at most so many seconds; whether it has ended."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -76,31 +76,31 @@ class CellProcess:
         """The names of the whole run folders that it named in lines of their own, if it ended well."""
         if self._process.returncode:
             return ()
-        found = dict.fromkeys(Path(line) for line in _lines(self._log))
-        return tuple(path.name for path in found if path.parent == output and is_complete(path))
+        named = dict.fromkeys(Path(line) for line in _read_lines(self._log))
+        return tuple(path.name for path in named if path.parent == output and is_complete(path))
 
     def error(self) -> str:
         """Why it failed: its last complaint, or else how it ended."""
-        lines, code = _lines(self._log), self._process.returncode
+        lines, code = _read_lines(self._log), self._process.returncode
         if code < 0:
             hint = ", perhaps for want of memory" if -code == signal.SIGKILL else ""
             return f"ended by {signal.Signals(-code).name}{hint}"
-        said = [line for line in lines if line.startswith(_OURS) and not line.startswith(_NO_ERRORS)]
-        if said:
-            return said[-1].removeprefix(_OURS)
+        complaints = [line for line in lines if line.startswith(_OURS) and not line.startswith(_NO_ERRORS)]
+        if complaints:
+            return complaints[-1].removeprefix(_OURS)
         if code == 0:
             return "left no run folder"
         return f"ended with exit code {code}" + (f": {lines[-1][:200]}" if lines else "")
 
 
 def last_line(log: Path) -> str:
-    """What a process said last."""
-    lines = _lines(log)
+    """The last line of a log that says something; empty if there is none."""
+    lines = _read_lines(log)
     return lines[-1] if lines else ""
 
 
-def _lines(log: Path) -> list[str]:
-    """The lines of a log that are not empty; none if there is none."""
+def _read_lines(log: Path) -> list[str]:
+    """Read the lines of a log that are not blank; none if there is no log."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:

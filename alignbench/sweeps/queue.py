@@ -28,8 +28,9 @@ class CellStatus:
     """How it stands with a cell.
 
     Attributes:
-        cell: It.
-        state: It runs, here or elsewhere, while someone holds its lock; one that was interrupted waits again.
+        cell: The cell.
+        state: How it stands; a cell runs, here or elsewhere, while someone holds its lock, and waits again when it was
+            interrupted.
         attempt: The last attempt at it, if there was one.
     """
 
@@ -43,9 +44,9 @@ class Claim:
     """A cell that this process is to run.
 
     Attributes:
-        cell: It.
-        trial: The ledger's number of this attempt.
-        lock: Held until its end is recorded.
+        cell: The cell.
+        trial: Number of this attempt in the ledger.
+        lock: Lock of the cell, held until its end is recorded.
     """
 
     cell: SweepCell
@@ -57,9 +58,9 @@ class Queue:
     """The cells of a sweep, as they wait, run and end in an output folder.
 
     Args:
-        cells: Those of the file; others that the ledger knows are left alone.
+        cells: Cells of the sweep file; others that the ledger knows are left alone.
         output: Folder of run folders.
-        name: The sweep's; its ledger, locks and logs are in `.sweep-NAME` in the output folder.
+        name: Name of the sweep; its ledger, locks and logs are in `.sweep-NAME` in the output folder.
         stale_after: Seconds without a refresh after which a lock of another machine is stale.
 
     Raises:
@@ -76,7 +77,7 @@ class Queue:
     def standings(self) -> list[CellStatus]:
         """How it stands with every cell."""
         attempts = self._ledger.attempts()
-        return [CellStatus(cell, self._state(cell, found), found) for cell, found in self._each(attempts)]
+        return [CellStatus(cell, self._state(cell, attempt), attempt) for cell, attempt in self._each(attempts)]
 
     def enrol(self) -> None:
         """Have every cell wait that is neither finished nor being run; one that failed is tried again.
@@ -103,6 +104,7 @@ class Queue:
         return None
 
     def _take(self, cell: SweepCell, attempt: Attempt | None) -> Claim | None:
+        """Take a cell that waits, with its lock; none if someone else was faster."""
         lock = self._locks.take(cell.key)
         if lock is None:
             return None
@@ -113,26 +115,27 @@ class Queue:
         return None
 
     def finish(self, taken: Claim, folders: tuple[str, ...], seconds: float) -> None:
-        """A cell left these run folders."""
+        """Record that a cell left these run folders, and give its lock back."""
         with self._locks.turn():  # or someone could see the cell as it was, and its lock as it is
             self._ledger.finish(taken.trial, folders, seconds)
             self._locks.release(taken.cell.key)
 
     def fail(self, taken: Claim, error: str) -> None:
-        """A cell failed, and is not tried again until someone enrols it."""
+        """Record that a cell failed; it is not tried again until someone enrols it."""
         self._remove_scratch(taken.lock.holder)
         with self._locks.turn():
             self._ledger.fail(taken.trial, error)
             self._locks.release(taken.cell.key)
 
     def put_back(self, taken: Claim) -> None:
-        """A cell was ended before its time, and waits again."""
+        """Record that a cell was ended before its time, so that it waits again."""
         self._remove_scratch(taken.lock.holder)
         with self._locks.turn():
             self._ledger.interrupt(taken.trial)
             self._locks.release(taken.cell.key)
 
     def _each(self, attempts: dict[str, Attempt]) -> list[tuple[SweepCell, Attempt | None]]:
+        """Every cell of the file with the last attempt at it."""
         return [(cell, attempts.get(cell.key)) for cell in self.cells]
 
     def _state(self, cell: SweepCell, attempt: Attempt | None) -> State:

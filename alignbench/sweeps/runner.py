@@ -47,9 +47,9 @@ class Start:
     """How a cell is started.
 
     Attributes:
-        command: What its arguments are appended to, word by word.
-        options: What is appended to its arguments.
-        environment: All of its environment.
+        command: Words that come before its arguments.
+        options: Words that come after its arguments.
+        environment: All environment variables of its process.
     """
 
     command: tuple[str, ...]
@@ -63,8 +63,8 @@ class Runner:
     Args:
         queue: The cells.
         workers: How many run at the same time.
-        start: How each is started.
-        watcher: Who hears of it.
+        start: How each cell is started.
+        watcher: Hears of the progress.
     """
 
     def __init__(self, queue: Queue, workers: int, start: Start, watcher: Watcher) -> None:
@@ -86,11 +86,11 @@ class Runner:
                 wait(work, return_when=FIRST_EXCEPTION)
             finally:
                 self.stop()
-        for one in work:
-            one.result()
+        for job in work:
+            job.result()  # raises what ended it
 
     def stop(self) -> None:
-        """Have the processes be ended and their cells wait again; from any thread."""
+        """Have the processes ended and their cells wait again; may be called from any thread."""
         self._stopping.set()
 
     def _work(self, worker: int) -> None:
@@ -138,6 +138,7 @@ class Runner:
             self._fail(worker, taken, child.error(), log)
 
     def _fail(self, worker: int, taken: Claim, error: str, log: Path) -> None:
+        """Record that a cell failed, and tell the watcher."""
         self._queue.fail(taken, error)
         self._states()
         self._watcher.failed(worker, taken.cell, error, log)
@@ -155,14 +156,14 @@ class Runner:
 
 
 def divided(environment: Mapping[str, str], share: int) -> dict[str, str]:
-    """An environment in which libraries start no more threads than a share of the cores.
+    """Make an environment in which libraries start no more threads than a share of the cores.
 
     Args:
-        environment: Environment of this process; a smaller number that it sets is kept.
-        share: Cores for one worker.
+        environment: Environment of this process; a smaller number of threads that it sets is kept.
+        share: Number of cores for one worker.
     """
-    found = dict(environment)
+    variables = dict(environment)
     for name in _THREADS:
-        given = found.get(name, "")
-        found[name] = str(min(share, int(given)) if given.isdigit() and int(given) > 0 else share)
-    return found
+        given = variables.get(name, "")
+        variables[name] = str(min(share, int(given)) if given.isdigit() and int(given) > 0 else share)
+    return variables

@@ -10,7 +10,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def _folder() -> Path:
-    """Where the package's own are: a wheel carries them among its assets, a checkout has them in `sweeps/`."""
+    """The folder of the package's own: a wheel carries them among its assets, a checkout has them in `sweeps/`."""
     package = Path(__file__).parents[1]
     installed = package / "assets" / "sweeps"
     return installed if installed.is_dir() else package.parent / "sweeps"
@@ -22,11 +22,11 @@ def shipped_sweeps() -> tuple[str, ...]:
 
 
 def find_sweep(source: str | Path) -> Path:
-    """The file of a sweep.
+    """Find the file of a sweep.
 
     Args:
         source: Path of a file, or the bare name of a sweep that comes with the package, such as `architecture`. A file
-            of that name goes first.
+            of that name in the current folder goes first.
 
     Raises:
         UsageError: If no sweep has that name; names the nearest.

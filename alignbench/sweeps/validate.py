@@ -1,4 +1,4 @@
-"""What can be known to be wrong with the values of a grid before anything is measured."""
+"""Refuses values of a grid that can be known to be wrong before anything is measured."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_cells(cells: Sequence[Mapping[str, Value]]) -> None:
         UsageError: If a name is unknown or a number out of range.
         ModelError: If a file that a model's name gives is not there.
     """
-    for name in dict.fromkeys(name for cell in cells for name in _names(cell.get("dataset"))):
+    for name in dict.fromkeys(name for cell in cells for name in _split_names(cell.get("dataset"))):
         if name not in DATASETS:
             raise unknown("data set", name, DATASETS.names())
     for model in dict.fromkeys(str(cell["model"]) for cell in cells if "model" in cell):
@@ -56,10 +56,10 @@ def _check_cell(cell: Mapping[str, Value]) -> None:
     """Refuse a cell whose options are unknown, or do not go together."""
     fields: dict[str, Any] = {field: cell[name] for name, field in _FIELDS.items() if name in cell}
     distance = cell.get("distance", "all")
-    distances = DISTANCES if distance == "all" else _names(distance)
+    distances = DISTANCES if distance == "all" else _split_names(distance)
     Cell(str(cell.get("model", "")), str(cell.get("dataset", "")), distances=distances, **fields).checked()
 
 
-def _names(value: Value | None) -> tuple[str, ...]:
-    """Comma-separated names, as `alignbench run` takes them."""
+def _split_names(value: Value | None) -> tuple[str, ...]:
+    """Split comma-separated names, as `alignbench run` does."""
     return tuple(name.strip() for name in str(value or "").split(",") if name.strip())

@@ -13,8 +13,8 @@ class Option:
     """An option of the command that cells are run with.
 
     Attributes:
-        name: Without the leading hyphens, e.g. `batch-size`.
-        takes: A `flag` takes no value; a `number` is an integer.
+        name: Name without the leading hyphens, e.g. `batch-size`.
+        takes: What it takes: a `flag` takes no value, a `number` is an integer.
     """
 
     name: str

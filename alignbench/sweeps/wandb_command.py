@@ -22,12 +22,12 @@ _STARTS: Final = (("alignbench", "run"), (_PYTHON, "-m", "alignbench", "run"))
 
 
 def command_line(command: Sequence[str], program: str, cell: Mapping[str, Value]) -> list[str]:
-    """What the agent would start for a cell.
+    """The command line that the agent would start for a cell, word by word.
 
     Args:
         command: `command` of the sweep file, with macros such as `${env}`.
         program: `program` of the sweep file.
-        cell: Value of each parameter.
+        cell: Value of each parameter, by name.
     """
     from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 

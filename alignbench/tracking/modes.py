@@ -50,7 +50,7 @@ def has_credentials() -> bool:
     """Whether W&B finds an API key or a token, in the environment, its settings or netrc.
 
     Raises:
-        UsageError: If it finds one that cannot be one.
+        UsageError: If it finds a key that W&B does not take.
     """
     silence()
     import wandb

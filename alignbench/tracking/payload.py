@@ -53,8 +53,8 @@ def configuration(record: RunRecord) -> dict[str, Any]:
     Returns:
         Every factor of the model's card under its own name, every setting, and how the run went.
     """
-    there = record.settings.to_json()
-    settings = {name: there.get(name) for name in _SETTINGS}
+    written = record.settings.to_json()
+    settings = {name: written.get(name) for name in _SETTINGS}
     if isinstance(settings["transform"], Mapping):
         settings["transform"] = settings["transform"]["name"]
     told = {name: getattr(record, name) for name in _DETAILS}
@@ -107,8 +107,8 @@ def charts(curve: LayerCurve, baselines: list[LayerCurve]) -> dict[str, list[Lin
     A score without depth, as of a baseline, goes from end to end; so does that of an aligned layer, to be seen.
 
     Args:
-        curve: Ours.
-        baselines: Any; those on another subset or another number of judgments are left out.
+        curve: The curve of the run.
+        baselines: Curves of baselines; those on another subset or another number of judgments are left out.
 
     Returns:
         By the chart's name, `curves/<distance>`, with the subset at its end as in `scores_by_depth`.

@@ -61,8 +61,8 @@ class Tracker:
         if not self.offline:
             return ""
         parent = shlex.quote(str(self.offline[0].parent))
-        one = shlex.quote(str(self.offline[0]))
-        which = one if len(self.offline) == 1 else f"{parent}/offline-run-*"
+        first = shlex.quote(str(self.offline[0]))
+        which = first if len(self.offline) == 1 else f"{parent}/offline-run-*"
         return f"logged to W&B offline; to upload: wandb sync {which}"
 
 

@@ -14,7 +14,7 @@ _CHARTED = {"before": "zero_shot", "after": "aligned", "difference": "gain", "he
 
 
 def log_learned(folder: Path, mode: str) -> Path:
-    """Log a finished folder.
+    """Log a finished folder of learned transforms as one W&B run.
 
     Args:
         folder: See `alignbench.transforms.learning.folder`.
@@ -48,7 +48,7 @@ def log_learned(folder: Path, mode: str) -> Path:
             run.log({"depth": row["depth"], **scores})
             run.summary.update({f"{name}/{row['layer']}": score for name, score in scores.items()})
         media: dict[str, Any] = {
-            name: wandb.Table(dataframe=pd.read_csv(t)) for name, t in tables.items() if t.is_file()
+            name: wandb.Table(dataframe=pd.read_csv(path)) for name, path in tables.items() if path.is_file()
         }
         figure = wandb.Image(str(folder / "ceiling.png"))
         run.log({"ceiling": wandb.Table(dataframe=frame), "figures/ceiling": figure, **media})

@@ -30,7 +30,7 @@ _REMEDY: Final = (
 
 
 def weights_file() -> Path:
-    """Where the weights are looked for."""
+    """Return where the weights are looked for."""
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named).expanduser()
@@ -43,10 +43,11 @@ class PerceptNetDistance:
     """Distance of PerceptNet's responses.
 
     Attributes:
-        name: Also what its distance is called.
+        name: Name of the metric.
+        distance: Name of its distance in results.
         min_side: Smallest side in pixels that leaves a response.
-        network: What `to` loaded.
-        fingerprint: SHA-256 of the file of its weights, after `to`.
+        network: The network with its weights; none before `to`.
+        fingerprint: SHA-256 of the file of its weights; empty before `to`.
     """
 
     name: str = "perceptnet"
@@ -56,7 +57,7 @@ class PerceptNetDistance:
     fingerprint: str = ""
 
     def to(self, device: str) -> PerceptNetDistance:
-        """The metric with its weights on a device.
+        """Return the metric with its weights on a device.
 
         Raises:
             ModelError: If the file of the weights is not there, or holds anything else.
@@ -73,7 +74,7 @@ class PerceptNetDistance:
         return replace(self, network=network, fingerprint=files_fingerprint(path))
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances of pairs: two (pairs, 3, H, W) tensors in [0, 1] to (pairs,)."""
+        """Return distances of pairs: two (pairs, 3, H, W) tensors in [0, 1] to (pairs,)."""
         if self.network is None:
             raise ModelError(f"{self.name} has no weights yet: call its `to(device)` and use what that returns")
         return self.network.distances(first, second)

@@ -74,8 +74,8 @@ def train(
     _follow(course, checkpoint, console)
     course.write_weights(file)
     best = course.best_epoch
-    told = f"epoch {best.number}" if best.number else "the untrained network: no epoch was better"
-    console.print(f"weights of {told}, held-out Pearson {best.held_out:.3f}; name them in $ALIGNBENCH_PERCEPTNET")
+    kept = f"epoch {best.number}" if best.number else "the untrained network: no epoch was better"
+    console.print(f"weights of {kept}, held-out Pearson {best.held_out:.3f}; name them in $ALIGNBENCH_PERCEPTNET")
     typer.echo(str(file))
 
 

@@ -51,7 +51,7 @@ class GDN(nn.Module):
         self.keep_bounds()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, channels, h, w) to the same shape."""
+        """Normalise (n, channels, h, w); the shape stays."""
         gamma, beta = _bounded(self.gamma, GAMMA_MIN), _bounded(self.beta, BETA_MIN)
         return x / functional.conv2d(x.square(), gamma, beta, groups=self.groups).sqrt()
 
@@ -81,14 +81,14 @@ class PerceptNet(nn.Module):
         self.gdn4 = GDN(128)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """RGB in [0, 1], (n, 3, H, W), to responses (n, 128, h, w)."""
+        """Turn RGB in [0, 1], (n, 3, H, W), into responses, (n, 128, h, w)."""
         x = functional.max_pool2d(self.conv1(self.gdn1(pictures)), 2)
         x = functional.max_pool2d(self.conv2(self.gdn2(x)), 2)
         responses: Tensor = self.gdn4(self.conv3(self.gdn3(x)))
         return responses
 
     def distances(self, first: Tensor, second: Tensor) -> Tensor:
-        """L2 norm over the whole difference of responses: two (pairs, 3, H, W) to (pairs,), summed in float64."""
+        """Return L2 norms of the whole difference of responses: two (pairs, 3, H, W) to (pairs,), summed in float64."""
         difference = self(first) - self(second)
         norms: Tensor = torch.linalg.vector_norm(difference, dim=(1, 2, 3), dtype=torch.float64)
         return norms
@@ -100,7 +100,7 @@ class PerceptNet(nn.Module):
 
 
 def load_network(path: Path, remedy: str) -> PerceptNet:
-    """The network with the weights of a file: the authors' (a pickle of torch) or safetensors with the same names.
+    """Load the network with the weights of a file: the authors' (a pickle of torch) or safetensors with the same names.
 
     Shapes may differ from ours by axes of length 1, which leaves no doubt about what is meant: gamma as a plain matrix
     (channels out, channels in) will do.
@@ -118,7 +118,7 @@ def load_network(path: Path, remedy: str) -> PerceptNet:
 
 
 def fitted(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path, remedy: str) -> dict[str, Tensor]:
-    """What was found in a file, in the shapes that are wanted."""
+    """Bring what was found in a file to the shapes that are wanted, or refuse it; see `load_network`."""
     for kind, names in (("lacks", wanted.keys() - found.keys()), ("has unknown", found.keys() - wanted.keys())):
         if names:
             shown = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")

@@ -28,8 +28,8 @@ class RatedPairs:
 
     Attributes:
         judgments: What people said.
-        rows: Which of the judgments, (n,).
-        clusters: The reference of each, (n,); pairs of one reference are never split.
+        rows: Indices of the judgments, (n,).
+        clusters: The reference of each judgment, (n,); pairs of one reference are never split.
         side: Side in pixels to which the data set's pictures are brought (PIL, bicubic); none for their native size.
     """
 
@@ -42,21 +42,21 @@ class RatedPairs:
         return len(self.rows)
 
     def some(self, positions: Indices) -> RatedPairs:
-        """The pairs at some positions, in that order."""
+        """Select the pairs at some positions, in that order."""
         return replace(self, rows=self.rows[positions], clusters=self.clusters[positions])
 
     def batches(self, size: int) -> Iterator[RatedPairs]:
-        """In this order, `size` at a time."""
+        """Yield the pairs in this order, `size` at a time."""
         for start in range(0, len(self), size):
             yield self.some(np.arange(start, min(start + size, len(self))))
 
     @property
     def ratings(self) -> Tensor:
-        """(n,), float64."""
+        """The ratings, (n,), float64."""
         return torch.from_numpy(self.judgments.human[self.rows].astype(np.float64))
 
     def distances(self, network: PerceptNet, device: str) -> Tensor:
-        """Distances of all pairs, (n,), float64, with their gradients.
+        """Work out the distances of all pairs, (n,), float64, with their gradients.
 
         Raises:
             DataError: If a picture is damaged or too small, or the two of a pair differ in size.
@@ -65,12 +65,12 @@ class RatedPairs:
         pictures = [self._pictures(int(row)) for row in self.rows]
         for position, (first, _) in enumerate(pictures):
             groups[first.shape].append(position)
-        found = [
+        by_size = [
             network.distances(*(_stack([pictures[p][end] for p in positions], device) for end in (0, 1)))
             for positions in groups.values()
         ]
         order = np.concatenate(list(groups.values()))
-        return torch.cat(found)[torch.from_numpy(np.argsort(order))]
+        return torch.cat(by_size)[torch.from_numpy(np.argsort(order))]
 
     def _pictures(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         images = self.judgments.images
@@ -89,12 +89,12 @@ class RatedPairs:
 
 
 def _stack(pictures: list[NDArray[np.uint8]], device: str) -> Tensor:
-    """Pictures of one size as (n, 3, H, W) float32 in [0, 1]."""
+    """Stack pictures of one size as (n, 3, H, W) float32 in [0, 1]."""
     return torch.from_numpy(np.stack(pictures)).to(device).permute(0, 3, 1, 2).float() / 255.0
 
 
 def read_ratings(dataset: str, subset: str | None, root: Path | None) -> tuple[RatedPairs, str]:
-    """The rated pairs of a data set, and the fingerprint of what was read.
+    """Read the rated pairs of a data set; return them, and the fingerprint of what was read.
 
     Args:
         dataset: Name of a data set in alignbench's registry.
@@ -120,7 +120,7 @@ def _default_root(data_set: DataSet) -> Path | None:
 
 
 def split_by_reference(pairs: RatedPairs, holdout: float, seed: int) -> tuple[RatedPairs, RatedPairs]:
-    """Pairs to train on, and pairs of other references that are held out.
+    """Split pairs into those to train on, and those of other references that are held out.
 
     Args:
         pairs: All pairs.

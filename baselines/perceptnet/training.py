@@ -33,11 +33,11 @@ _EVALUATED: Final = 16  # pairs at once where nothing is learned
 
 @dataclass(frozen=True)
 class PerceptNetRecipe:
-    """What settles the weights, beside the pairs.
+    """Settings that, with the pairs, settle the weights.
 
     Attributes:
-        epochs: Passes over the pairs.
-        batch_size: Pairs a step; the last few of an epoch that fill no batch are left out of it.
+        epochs: Number of passes over the pairs.
+        batch_size: Number of pairs a step; the last few of an epoch that fill no batch are left out of it.
         rate: Adam's learning rate.
         seed: Seed of the first weights, of the held-out references, and of the order of pairs.
         holdout: Share of the references held out.
@@ -50,7 +50,7 @@ class PerceptNetRecipe:
     holdout: float
 
     def checked(self) -> PerceptNetRecipe:
-        """The recipe, if every number is in range.
+        """Return the recipe if every number is in range.
 
         Raises:
             UsageError: If not.
@@ -73,7 +73,7 @@ class PerceptNetEpoch:
     """How well one epoch went.
 
     Attributes:
-        number: 0 for the untrained network.
+        number: Number of the epoch; 0 for the untrained network.
         training: Mean over batches of the correlation before each step; none for the untrained network.
         held_out: Correlation over all held-out pairs.
     """
@@ -84,7 +84,7 @@ class PerceptNetEpoch:
 
 
 def correlation(distances: Tensor, ratings: Tensor) -> Tensor:
-    """Pearson correlation of minus the distances with the ratings, both (n,); 0 where either is constant."""
+    """Return the Pearson correlation of minus the distances with the ratings, both (n,); 0 where either is constant."""
     return functional.cosine_similarity(distances.mean() - distances, ratings - ratings.mean(), dim=0)
 
 
@@ -92,11 +92,11 @@ class Training:
     """A training under way.
 
     Args:
-        recipe: What settles the weights.
+        recipe: Settings of the training.
         training: Pairs to learn from.
-        held_out: Pairs to watch.
+        held_out: Pairs to watch, of other references.
         device: `cpu` or `cuda`.
-        data: What the pairs were read from: data set, subset, fingerprint. Written into checkpoint and weights.
+        data: What the pairs were read from (data set, subset, fingerprint), written into checkpoint and weights.
     """
 
     def __init__(
@@ -114,8 +114,8 @@ class Training:
         """Train the epochs that are still to do, and hand out each one's record when its checkpoint is written.
 
         Args:
-            checkpoint: Where to write it.
-            advanced: Hears of every batch, with its number of pairs.
+            checkpoint: File of the checkpoint.
+            advanced: Called after every batch with its number of pairs.
 
         Raises:
             ModelError: If the numbers stop being finite.
@@ -132,7 +132,7 @@ class Training:
 
     @property
     def pairs_to_go(self) -> int:
-        """Pairs that the epochs still to do will take."""
+        """Number of pairs that the epochs still to do will take."""
         size = min(self.recipe.batch_size, len(self.training))
         return (self.recipe.epochs - max(0, len(self.history) - 1)) * (len(self.training) // size * size)
 
@@ -145,16 +145,16 @@ class Training:
         """One epoch; its order is drawn from seed and number alone, so that going on needs no state of a generator."""
         order = np.random.default_rng((self.recipe.seed, number)).permutation(len(self.training))
         size = min(self.recipe.batch_size, len(order))
-        found = []
+        correlations = []
         for batch in self.training.some(order[: len(order) // size * size]).batches(size):
             reached = correlation(batch.distances(self.network, self.device), batch.ratings.to(self.device))
-            found.append(self._finite(reached.item(), number))
+            correlations.append(self._finite(reached.item(), number))
             self.optimiser.zero_grad()
             (-reached).backward()
             self.optimiser.step()
             self.network.keep_bounds()
             advanced(size)
-        return float(np.mean(found))
+        return float(np.mean(correlations))
 
     def _watch(self, number: int) -> float:
         with torch.inference_mode():

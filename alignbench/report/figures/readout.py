@@ -30,7 +30,7 @@ def draw_ceiling(frame: pd.DataFrame, folder: Path) -> None:
 
 
 def ceiling_figure(frame: pd.DataFrame) -> Figure:
-    """Odd-one-out accuracy over depth, before and after, each with its interval, chance and the noise ceiling."""
+    """Draw odd-one-out accuracy over depth, before and after, each with its interval, chance and the noise ceiling."""
     first = frame.iloc[0]
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     FigureCanvasAgg(figure)

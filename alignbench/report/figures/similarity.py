@@ -32,7 +32,7 @@ def draw_similarities(found: Evaluated, folder: Path) -> None:
 
 
 def similarity_figure(title: str, matrices: Mapping[str, Floats]) -> Figure:
-    """Matrices by name (`before`, `after`, perhaps `people`), (n, n) each.
+    """Draw similarity matrices side by side: `before`, `after` and perhaps `people`, (n, n) each.
 
     Pictures are in the order of a tree (average linkage) of what people said, or else of the similarities after the
     transform. Each colour scale runs over the middle 98 % of its own matrix: their spreads differ.
@@ -58,7 +58,7 @@ def similarity_figure(title: str, matrices: Mapping[str, Floats]) -> Figure:
 
 
 def tree_order(matrix: Floats) -> NDArray[np.int64]:
-    """An order of pictures in which like ones stand together: the leaves of their tree by average linkage."""
+    """An order of pictures in which like ones stand together: the leaves of their tree by average linkage, (n,)."""
     if len(matrix) < 3:
         return np.arange(len(matrix))
     filled = np.where(np.isfinite(matrix), matrix, 0.0)

@@ -85,7 +85,7 @@ def study_page(
         factors: Its factors.
         findings: The findings of the paper in it.
         skipped: A line for each folder that was left out.
-        transforms: Learned and judged ones.
+        transforms: Learned and judged transforms to show.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from plotly.offline import get_plotlyjs

@@ -34,13 +34,13 @@ class ReadoutRow:
         simulated: Whether its people are simulated observers.
         objective: Objective of learning.
         layer: Where the aligned accuracy is highest.
-        depth: Depth of that, in percent.
-        zero_shot: There.
-        aligned: There.
-        gain: There: aligned minus zero-shot.
+        depth: Depth of that layer in percent.
+        zero_shot: Zero-shot accuracy at that layer.
+        aligned: Aligned accuracy at that layer.
+        gain: Aligned minus zero-shot accuracy at that layer.
         projection: Zero-shot and aligned at the projection; nothing where that was not learned.
-        ceiling: Noise ceiling.
-        triplets: How many were judged.
+        ceiling: Noise ceiling of the data set.
+        triplets: Number of judged triplets.
     """
 
     model: str
@@ -84,8 +84,8 @@ class Readouts:
         panels: A chart a folder.
         rows: Rows of the table, in the same order.
         boxes: What hides lines.
-        curves: Further ones for the script.
-        charts: Charts, likewise.
+        curves: Curves for the script, after those that the page has already.
+        charts: Charts for the script, by slug.
     """
 
     panels: tuple[ReadoutPanel, ...]
@@ -96,7 +96,7 @@ class Readouts:
 
 
 def collect_readouts(folders: Sequence[LearnedFolder], first: int = 0) -> Readouts:
-    """The section of some folders.
+    """Make the section of some folders.
 
     Args:
         folders: Folders of learned transforms.

@@ -125,15 +125,15 @@ class CostRow:
 
     Attributes:
         task: What is asked.
-        data: Data of which data.
-        simulated: Whether their people are simulated observers.
+        data: Name of the data on which it is measured.
+        simulated: Whether the people of these data are simulated observers.
         measure: What is counted.
-        better: `higher` or `lower`; empty where neither is.
-        before: The value.
-        after: After, likewise.
+        better: `higher` or `lower`, whichever is better; empty where neither is.
+        before: The value before the transform.
+        after: The value after it.
         difference: After minus before.
-        reference: What it can be held against.
-        n: Judgments, pairs or pictures.
+        reference: What the values can be held against, such as chance.
+        n: Number of judgments, pairs or pictures.
         sample: Whether the transform had seen the data.
         seen: Whether it has or may have, so that the row is no evidence.
     """
@@ -172,7 +172,7 @@ class Cost:
 
 
 def collect_costs(folders: Sequence[JudgedFolder]) -> list[Cost]:
-    """The section of judged transforms."""
+    """Make the section of judged transforms, a table for each folder."""
     return [_cost(folder) for folder in folders]
 
 
