@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from alignbench.datasets import DATASETS
-from alignbench.errors import AlignbenchWarning, ModelError, UsageError, unknown
-from alignbench.models.checkpoints import checkpoint_folder
+from alignbench.errors import AlignbenchWarning, UsageError
 from alignbench.plugins import Registry, callable_with
 
 GROUP = "alignbench.tested"
@@ -236,17 +235,6 @@ def test_every_slip_in_a_data_sets_name_is_understood(typo: str, meant: str) -> 
         DATASETS.load(typo)
 
 
-def test_a_name_near_nothing_lists_all_valid_ones() -> None:
-    assert str(unknown("distance", "zzz", ["euclidean", "cosine"])) == (
-        "unknown distance 'zzz': valid: cosine, euclidean"
-    )
-
-
-def test_suggestions_ignore_letter_case_and_keep_the_valid_spelling() -> None:
-    found = str(unknown("model", "ofa-sys/CHINESE-clip-vit-base-patch16", ["OFA-Sys/chinese-clip-vit-base-patch16"]))
-    assert found.endswith("did you mean OFA-Sys/chinese-clip-vit-base-patch16?")
-
-
 @pytest.mark.parametrize("name", DATASETS.names())
 def test_every_data_set_loads_under_its_own_name(name: str) -> None:
     data_set = DATASETS.load(name)
@@ -256,17 +244,3 @@ def test_every_data_set_loads_under_its_own_name(name: str) -> None:
     assert data_set.summary
     assert data_set.home
     assert data_set.terms
-
-
-def test_a_checkpoint_that_is_not_to_be_had_is_named_with_the_card_that_may_be_meant(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def unreachable(*_: object, **__: object) -> str:
-        raise OSError("no network")
-
-    monkeypatch.setattr("alignbench.models.checkpoints.snapshot_download", unreachable)
-    with pytest.raises(ModelError, match=r"\(no network\): did you mean .*openai/clip-vit-base-patch32.*\? check"):
-        checkpoint_folder("openai/clip-vit-base-patch33")
-    for name in ("someone/something-else", "openai/clip-vit-base-patch32"):
-        with pytest.raises(ModelError, match=r"\(no network\): check the name"):
-            checkpoint_folder(name)

@@ -17,7 +17,6 @@ from reference import (
     HumanJudgments,
     TokenView,
     depths,
-    embed,
     judgment_distances,
     read_nights,
     read_things,
@@ -36,6 +35,7 @@ from run_folders import (
     read_record,
     run_command,
 )
+from worlds import World
 
 DISTANCES = ("normalized_euclidean", "euclidean", "cosine")
 BLOCKS = 3
@@ -91,35 +91,15 @@ CASES = [
 ] + [("clip", layout, "all") for layout in ("things-validationset", "things-concepts", "things-sorted")]
 
 
-class World:
-    """Towers, data sets and the reference's tokens, each made once."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._tokens: dict[tuple[str, str], dict[str, list[Array]]] = {}
-
-    def tower(self, family: str) -> Path:
-        directory = self.root / "towers" / family
-        if not directory.exists():
-            FAMILIES[family].save(directory)
-        return directory
-
-    def data(self, layout: str) -> Path:
-        directory = self.root / "data" / layout
-        if not directory.exists():
-            LAYOUTS[layout].write(directory)
-        return directory
-
-    def tokens(self, family: str, layout: str) -> dict[str, list[Array]]:
-        if (family, layout) not in self._tokens:
-            images = LAYOUTS[layout].read(self.data(layout)).images
-            self._tokens[family, layout] = embed(self.tower(family), images)
-        return self._tokens[family, layout]
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"))
+    return World(
+        tmp_path_factory.mktemp("world"),
+        towers={name: family.save for name, family in FAMILIES.items()},
+        layouts={name: layout.write for name, layout in LAYOUTS.items()},
+        images=lambda layout, root: LAYOUTS[layout].read(root).images,
+        unit_projection=True,
+    )
 
 
 @pytest.mark.parametrize(("family", "layout", "view"), CASES)

@@ -15,7 +15,6 @@ from alignbench import ModelError
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from baselines.perceptnet import PERCEPTNET
-from baselines.perceptnet.network import PerceptNet
 from perceptnet_weights import RunsCode, Weights, distance, loaded, photograph, random_weights, tensor
 
 # ---------------------------------------------------------------------------------------- files of weights
@@ -102,26 +101,10 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: torch.save(random_weights() | {"gdn2.beta": torch.tensor(1.0)}, path),
         "has gdn2.beta as one number and needs it as 3",
     ),
-    "no numbers": (
-        lambda path: torch.save(random_weights() | {"conv1.bias": torch.full((3,), torch.inf)}, path),
-        "holds numbers that are not finite in conv1.bias",
-    ),
     "code": (
         lambda path: torch.save(random_weights() | {"conv1.bias": RunsCode(path.parent / "mark")}, path),
         "cannot be read as weights (it holds more than weights, which could run code)",
     ),
-    "old code": (
-        lambda path: torch.save(RunsCode(path.parent / "mark"), path, _use_new_zipfile_serialization=False),
-        "cannot be read as weights (it holds more than weights, which could run code)",
-    ),
-    "a whole module": (
-        lambda path: torch.save(PerceptNet(), path),
-        "cannot be read as weights (it holds more than weights, which could run code)",
-    ),
-    "numbers for names": (lambda path: torch.save({1: torch.zeros(3)}, path), "does not hold weights by name"),
-    "a list": (lambda path: torch.save(list(random_weights().values()), path), "does not hold weights by name"),
-    "nothing": (lambda path: path.write_bytes(b""), "cannot be read as weights (it is empty or cut short)"),
-    "a web page": (lambda path: path.write_text("<html>no such release</html>"), "cannot be read as weights"),
 }
 
 
@@ -137,16 +120,6 @@ def test_a_file_that_cannot_be_trusted_is_refused(kind: str, tmp_path: Path, mon
     assert "get percept_colour_tid2008.pth from saved_networks/ of github.com/alexhepburn/perceptnet" in text
     assert "\n" not in text
     assert not (tmp_path / "mark").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"\x00" * 100])
-def test_safetensors_that_are_damaged_are_refused(
-    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=rf"^{path} cannot be read as weights \("):
-        loaded(path, monkeypatch)
 
 
 # ------------------------------------------------------------------------------------- the whole instrument

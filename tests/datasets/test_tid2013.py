@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agreeing import check_equal, memberships, pairs_of
+from agreeing import check_equal
 from alignbench.datasets.tid2013 import TID2013
-from alignbench.errors import DataError, UsageError
+from alignbench.errors import UsageError
 from reference import read_tid2013
 
 
@@ -37,32 +37,6 @@ def test_a_level_is_every_pair_of_that_number(tid2013_root: Path, number: int) -
     rows = [row for row, [(_, b)] in enumerate(expected.pairs) if expected.images[b].stem.endswith(f"_{number}")]
     assert len(rows) == 4 * 3
     check_equal(TID2013.read(tid2013_root, (f"level_{number}",)), tid2013_root, expected, rows)
-
-
-def test_parts_are_every_distortion_and_every_level(tid2013_root: Path) -> None:
-    judgments = TID2013.read(tid2013_root, ("all",))
-    names = [name.removesuffix(".bmp").split("_") for name in judgments.ids]
-    expected = {f"distortion_{n:02d}": [i for i, name in enumerate(names) if int(name[1]) == n] for n in (1, 2, 3)}
-    expected |= {f"level_{n}": [i for i, name in enumerate(names) if int(name[2]) == n] for n in (1, 2, 3)}
-    assert {part.name: part.rows.tolist() for part in judgments.parts} == expected
-    for part in judgments.parts:
-        references = [(names[row][0],) for row in part.rows]
-        assert memberships(part.clusters.tolist()) == memberships(references)
-
-
-def test_a_part_that_is_not_there_is_refused(tid2013_root: Path) -> None:
-    with pytest.raises(DataError, match=r"mos_with_names\.txt has no rating of distortion_24"):
-        TID2013.read(tid2013_root, ("distortion_24",))
-
-
-def test_subsets_that_overlap_share_their_judgments(tid2013_root: Path) -> None:
-    judgments = TID2013.read(tid2013_root, ("distortion_02", "all"))
-    assert [subset.name for subset in judgments.subsets] == ["distortion_02", "all"]
-    assert len(judgments.ids) == 36
-    assert pairs_of(judgments, tid2013_root, 0) == pairs_of(
-        TID2013.read(tid2013_root, ("distortion_02",)), tid2013_root
-    )
-    assert pairs_of(judgments, tid2013_root, 1) == pairs_of(TID2013.read(tid2013_root, ("all",)), tid2013_root)
 
 
 def test_ids_do_not_depend_on_letter_case(tid2013_root: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from alignbench.models.cards import cards
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
 from alignbench.results.run_record import RunRecord
+from alignbench.statistics.correlations import pearson
+from alignbench.statistics.scores import RATING_METRICS
 from reference import depths
 
 Floats = NDArray[np.float64]
@@ -229,9 +232,9 @@ def write_made(made: Made, root: Path) -> Path:
             )
         distances[name] = np.stack(rows)
     cell = Cell(label, made.dataset, protocol=made.protocol, distances=DISTANCES)
-    frame, intervals = score_rows(
-        cell, judgments, SourceDistances(tuple(places), tuple(places.values()), distances), None
-    )
+    source = SourceDistances(tuple(places), tuple(places.values()), distances)
+    with mock.patch.dict(RATING_METRICS, pearson_logistic=pearson):  # the fit takes most of the time, for one column
+        frame, intervals = score_rows(cell, judgments, source, None)
     settings: dict[str, Any] = {
         **{"model": label, "dataset": made.dataset, "data_fingerprint": f"{made.seed:064}", "protocol": made.protocol},
         **{"calibration_fingerprint": None, "subset": [judgments.subsets[0].name], "limit": None, "transform": None},

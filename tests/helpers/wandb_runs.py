@@ -9,17 +9,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import wandb
 
+from alignbench.models.cards import cards
 from alignbench.results.layer_curve import COLUMNS
+from wandb_server import RunServer
 
 KEY = "0123456789" * 4  # as long as a key of W&B's
+PIXELS = ("--model", "pixels", "--dataset", "shapes-low", "--limit", "45")
 FACTORS = ("architecture", "patch_size", "image_size", "loss", "language", "training_data")
 
 
@@ -38,13 +44,31 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     patch.chdir(home)
 
 
+def measured(output: Path, *arguments: str | Path) -> None:
+    """Measures by the command line, and logs as it says."""
+    from alignbench.cli.main import main
+
+    assert main(["run", *map(str, arguments), "--loader-workers", "0", "--output", str(output)]) == 0
+
+
 @dataclass(frozen=True)
 class Logged:
-    """A W&B run as its reader gives it."""
+    """A W&B run as its reader gives it, which is asked for what is looked at.
+
+    Attributes:
+        folder: W&B's folder of the run.
+    """
 
     folder: Path
-    records: list[dict[str, Any]]
-    state: dict[str, Any]
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._inspect("--json").splitlines()]
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self._inspect("--summary", "--json"))
+        return state
 
     def of(self, kind: str) -> list[Any]:
         return [record[kind] for record in self.records if record["type"] == kind]
@@ -58,13 +82,29 @@ class Logged:
         stored = json.loads(path.read_text())
         return pd.DataFrame(stored["data"], columns=stored["columns"])
 
+    def _inspect(self, *options: str) -> str:
+        (file,) = self.folder.glob("*.wandb")
+        return subprocess.run(inspect_command(file, options), capture_output=True, text=True, check=True).stdout
+
+
+def inspect_command(file: Path, options: Sequence[str]) -> list[str]:
+    """`wandb leet inspect` of a log; its program itself where that may be called, as its Python part starts slowly."""
+    core = Path(wandb.__file__).parent / "bin" / "wandb-core"
+    if {"-no-observability", "-run-file"} <= _flags(core):
+        return [*map(str, (core, "leet", "inspect", *options, "-no-observability", "-run-file", file))]
+    return [sys.executable, "-m", "wandb", "leet", "inspect", *options, str(file)]
+
+
+@cache
+def _flags(core: Path) -> set[str]:
+    if not core.is_file():
+        return set()
+    said = subprocess.run([core, "leet", "inspect", "-h"], capture_output=True, text=True)
+    return set((said.stdout + said.stderr).split())
+
 
 def read_logged(place: Path) -> Logged:
-    (file,) = place.glob("*.wandb")
-    inspect = [sys.executable, "-m", "wandb", "leet", "inspect"]
-    lines = subprocess.run([*inspect, "--json", str(file)], capture_output=True, text=True, check=True).stdout
-    state = subprocess.run([*inspect, "--summary", "--json", str(file)], capture_output=True, text=True, check=True)
-    return Logged(place, [json.loads(line) for line in lines.splitlines()], json.loads(state.stdout))
+    return Logged(place)
 
 
 def logged_in(output: Path) -> list[Path]:
@@ -198,3 +238,35 @@ def check_artifact(logged: Logged, expected: Expected) -> None:
         for name in ("curve.csv", "distances.safetensors", "run.json")
     }
     assert {entry["path"]: entry["digest"] for entry in artifact["manifest"]["contents"]} == digests
+
+
+def check_scores(logged: Logged, expected: Expected) -> None:
+    """All that is logged of towers and baselines alike."""
+    for check in (check_points, check_axis, check_table, check_artifact):
+        check(logged, expected)
+
+
+def check_tower(logged: Logged, expected: Expected, label: str, baselines: dict[str, Expected]) -> None:
+    """All that is logged of a tower beside its scores; arguments as for `check_charts`."""
+    check_summary(logged, expected)
+    check_figures(logged, expected)
+    check_charts(logged, expected, label, baselines)
+
+
+def check_factors(logged: Logged, model: str) -> None:
+    """Every factor of the model's card is a key of the configuration."""
+    card, config = cards()[model], logged.state["config"]
+    assert {name: config[name] for name in FACTORS} == {name: getattr(card, name) for name in FACTORS}
+
+
+def check_uploaded(server: RunServer, folder: Path) -> None:
+    """A server that stands in has the run, its scores and the files of its folder."""
+    assert (server.run["project"], server.run["groupName"]) == ("alignbench", "shapes-low")
+    (steps,) = [line for line in server.streamed["wandb-history.jsonl"] if "depth" in line]
+    rows = {f"align/{row['distance']}/{row['metric']}": row["value"] for row in select_rows(folder) if row["value"]}
+    assert {name: steps[name] for name in rows} == pytest.approx({name: float(value) for name, value in rows.items()})
+    assert folder.name in server.committed
+    for name in ("curve.csv", "distances.safetensors", "run.json"):
+        assert server.uploads[f"{folder.name}/{name}"] == (folder / name).read_bytes()
+    for kind, name in (("images/figures", "curve"), ("table", "curve"), ("table/Custom Chart Tables/curves", "euclid")):
+        assert any(path.startswith(f"media/{kind}/{name}") for path in server.uploads)

@@ -47,17 +47,6 @@ def test_the_measure_is_announced_and_followed(tiny_tower: Folders, data_root: F
     assert outline.images == len(set(run.judgments.images.identities()))
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 5, 16])
-@pytest.mark.parametrize("family", ["clip", "siglip"])
-def test_identical_files_tie_exactly(tiny_tower: Folders, nights_root: Path, family: str, batch_size: int) -> None:
-    run = measured(str(tiny_tower(family)), "nights", nights_root, batch_size=batch_size)
-    left, right = run.judgments.judged[2]
-    for values in run.distances.values():
-        np.testing.assert_array_equal(values[:, left], values[:, right])
-    others = np.delete(run.judgments.judged, 2, axis=0)
-    assert (run.distances["euclidean"][:, others[:, 0]] != run.distances["euclidean"][:, others[:, 1]]).all()
-
-
 def test_a_single_judgment_is_measured(tiny_tower: Folders, things_root: Path) -> None:
     run = measured(str(tiny_tower("clip")), "things", things_root, limit=1)
     assert {name: values.shape for name, values in run.distances.items()} == dict.fromkeys(DISTANCES, (5, 3))

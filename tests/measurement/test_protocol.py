@@ -53,6 +53,7 @@ from run_folders import (
     refused,
     run_command,
 )
+from worlds import World
 
 SAVE = {"clip": save_clip, "chinese_clip": save_chinese_clip, "siglip": save_siglip}
 TIED_TRIPLET = 6  # of NIGHTS: in the test split with 9 votes
@@ -104,36 +105,15 @@ CASES: list[tuple[str, str, TokenView]] = [
 CASES += [("clip", "kadid10k", "all"), ("clip", "nights", "mean"), ("siglip", "tid2013", "mean")]
 
 
-class World:
-    """Towers, data sets and the reference's tokens, each made once."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._tokens: dict[tuple[str, str], dict[str, list[Array]]] = {}
-
-    def tower(self, family: str) -> Path:
-        directory = self.root / "towers" / family
-        if not directory.exists():
-            SAVE[family](directory)
-        return directory
-
-    def data(self, dataset: str) -> Path:
-        directory = self.root / "data" / dataset
-        if not directory.exists():
-            LAYOUTS[dataset].write(directory)
-        return directory
-
-    def tokens(self, family: str, dataset: str) -> dict[str, list[Array]]:
-        if (family, dataset) not in self._tokens:
-            judgments = LAYOUTS[dataset].read(self.data(dataset))
-            images = next(iter(judgments.subsets.values())).images
-            self._tokens[family, dataset] = embed(self.tower(family), images, unit_projection=False)
-        return self._tokens[family, dataset]
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"))
+    return World(
+        tmp_path_factory.mktemp("world"),
+        towers=SAVE,
+        layouts={name: layout.write for name, layout in LAYOUTS.items()},
+        images=lambda dataset, root: next(iter(LAYOUTS[dataset].read(root).subsets.values())).images,
+        unit_projection=False,
+    )
 
 
 def corrected_run(capsys: Capture, world: World, model: str | Path, dataset: str, output: Path, *more: str) -> Path:

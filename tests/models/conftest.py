@@ -1,14 +1,18 @@
-"""What tests of models share: small checkpoints of open_clip, and full-size towers of transformers."""
+"""What tests of models share: small checkpoints of open_clip, full-size towers of transformers, plug-ins."""
 
+import importlib
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
 
 from alignbench.models.families import load_tower
 from alignbench.models.towers import Tower
+from family_plug_ins import PLUG_IN, Install
 from openclip_towers import TOWERS, save
 from transformers_towers import BASE
 
@@ -44,3 +48,31 @@ def tiny_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
 def base_tower(request: pytest.FixtureRequest) -> tuple[str, Tower]:
     """A full-size tower with random weights, and its name; one at a time is kept."""
     return request.param, load_tower(request.param, random_init=True)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Installs a distribution with one module and one model family of it, for the time of a test."""
+    modules = []
+
+    def installed(package: str, entry: str, module: str) -> None:
+        place = tmp_path / "installed"
+        folder = place / f"{package}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[alignbench.models]\n{entry}\n")
+        (place / f"{package}_family.py").write_text(module)
+        monkeypatch.syspath_prepend(place)
+        modules.append(f"{package}_family")
+
+    yield installed
+    for name in modules:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def plugged(install: Install) -> list[Any]:
+    """An installed distribution with the family `plugged`; hands out what its loader was asked for."""
+    install("plugged", "plugged = plugged_family:load", PLUG_IN)
+    asked: list[Any] = importlib.import_module("plugged_family").asked
+    return asked

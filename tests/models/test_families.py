@@ -1,16 +1,13 @@
 """Model families: which one each form of name goes to, what plug-ins may be, and what names lead to."""
 
 import importlib
-import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from alignbench.errors import AlignbenchWarning, UsageError
 from alignbench.models.cards import cards
@@ -25,10 +22,8 @@ from alignbench.models.families import (
     skeleton,
 )
 from alignbench.models.family import ModelFamily
+from family_plug_ins import PLUG_IN, Install
 from folders import Folders
-from taps import picture
-
-# --- Features -------------------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_protocol_is_refused(tiny_tower: Folders) -> None:
@@ -36,51 +31,7 @@ def test_an_unknown_protocol_is_refused(tiny_tower: Folders) -> None:
         load_tower(str(tiny_tower("clip")), protocol="correct")
 
 
-# --- Weights --------------------------------------------------------------------------------------------------------
-
-
 # --- Model families of plug-ins -------------------------------------------------------------------------------------
-
-
-PLUG_IN = """
-asked = []
-
-def load(name, *, random_init, seed, protocol):
-    from alignbench.models import load_tower
-    asked.append((name, random_init, seed, protocol))
-    return load_tower(name.partition(":")[2], random_init=random_init, seed=seed)
-"""
-
-
-Install = Callable[..., None]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Installs a distribution with one module and one model family of it, for the time of a test."""
-    modules = []
-
-    def installed(package: str, entry: str, module: str) -> None:
-        place = tmp_path / "installed"
-        folder = place / f"{package}-1.0.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (folder / "entry_points.txt").write_text(f"[alignbench.models]\n{entry}\n")
-        (place / f"{package}_family.py").write_text(module)
-        monkeypatch.syspath_prepend(place)
-        modules.append(f"{package}_family")
-
-    yield installed
-    for name in modules:
-        sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def plugged(install: Install) -> list[Any]:
-    """An installed distribution with the family `plugged`; hands out what its loader was asked for."""
-    install("plugged", "plugged = plugged_family:load", PLUG_IN)
-    asked: list[Any] = importlib.import_module("plugged_family").asked
-    return asked
 
 
 def test_a_plug_in_adds_a_family(plugged: list[Any], tiny_tower: Folders) -> None:
@@ -191,88 +142,6 @@ def test_what_no_family_has_is_called_by_its_name(install: Install, name: str) -
     assert model_label(name) == name
 
 
-def test_a_bare_function_is_a_family_of_defaults(plugged: list[Any]) -> None:
-    name = "plugged:any"
-    check_name(name, ["plugged:all"])
-    assert not needs_download(name)
-    assert not needs_download(name, random_init=True)
-    assert model_label(name) == name
-    unprepared = "^how plugged:any prepares pictures is known only once it is loaded: measure it, or leave it out$"
-    with pytest.raises(UsageError, match=unprepared):
-        preparation(name)
-    unseen = "^plugged:any cannot be looked at without loading it: leave it out, or name one of its architecture$"
-    with pytest.raises(UsageError, match=unseen):
-        skeleton(name)
-    assert plugged == []
-
-
-OBJECT = """
-from alignbench import UsageError
-from alignbench.models import ModelFamily, load_tower, skeleton
-
-class Twins(ModelFamily):
-    name = "twin"
-
-    def check(self, name, others):
-        if name == "twin:none":
-            raise UsageError(f"{name} is none, unlike {' and '.join(others)}")
-
-    def needs_download(self, name, random_init):
-        return not random_init
-
-    def label(self, name):
-        return name.upper()
-
-    def load(self, name, *, random_init, seed, protocol):
-        return load_tower("shapes-clip", random_init=random_init, seed=seed)
-
-    def preparation(self, name):
-        return self.load(name, random_init=True, seed=0, protocol="paper").prepare
-
-    def skeleton(self, name, *, protocol):
-        return skeleton("shapes-clip", protocol=protocol)
-
-FAMILY = Twins()
-"""
-
-
-def test_a_plug_ins_object_answers_for_itself(install: Install) -> None:
-    install("twins", "twin = twins_family:FAMILY", OBJECT)
-    assert find_family("twin:one") is importlib.import_module("twins_family").FAMILY
-    check_name("twin:one")
-    with pytest.raises(UsageError, match=r"^twin:none is none, unlike pixels and ssim$"):
-        check_name("twin:none", ["pixels", "ssim"])
-    assert needs_download("twin:one")
-    assert not needs_download("twin:one", random_init=True)
-    assert model_label("twin:one") == "TWIN:ONE"
-    expected = load_tower("shapes-clip", random_init=True, seed=3)
-    tower = load_tower("twin:one", random_init=True, seed=3, protocol="corrected")
-    assert tower.fingerprint == expected.fingerprint
-    assert skeleton("twin:one").layers == expected.layers
-    image = picture(40, 51)
-    assert torch.equal(preparation("twin:one")(image), expected.prepare(image))
-
-
-@pytest.mark.parametrize(
-    ("entry", "said"),
-    [
-        (
-            "other = twins_family:FAMILY",
-            "'other' of twins 1.0 (twins_family:FAMILY) is no model family, it calls itself",
-        ),
-        (
-            "other = twins_family:Twins",
-            "is no model family, it is a class and not an object of it: correct or uninstall",
-        ),
-        ("other = twins_family:OBJECT", "is no model family, it cannot be called: correct or uninstall twins"),
-    ],
-)
-def test_what_is_no_family_is_refused(install: Install, entry: str, said: str) -> None:
-    install("twins", entry, OBJECT + "OBJECT = 'text'\n")
-    with pytest.raises(UsageError, match=re.escape(said)):
-        check_name("other:one")
-
-
 def test_saying_which_family_and_label_a_model_has_imports_nothing_heavy(tiny_tower: Folders) -> None:
     names = [*cards(), "nobody/nothing", "open_clip:ViT-B-32/openai", str(tiny_tower("clip"))]
     code = (
@@ -282,25 +151,3 @@ def test_saying_which_family_and_label_a_model_has_imports_nothing_heavy(tiny_to
     )
     done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_bare_names_must_be_known(tiny_tower: Folders) -> None:
-    with pytest.raises(UsageError, match=r"^unknown model 'shape-clip': did you mean shapes-clip\?$"):
-        check_name("shape-clip")
-    with pytest.raises(UsageError, match=r"^unknown model 'pixls': did you mean pixels\?$"):
-        check_name("pixls", ["pixels"])
-    for name in ("shapes-clip", "nobody/nothing", str(tiny_tower("clip"))):
-        check_name(name)
-        assert find_family(name).name == "transformers"
-
-
-def test_labels_leave_out_the_way_to_a_directory(
-    tiny_tower: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tiny_tower("clip"))
-    assert model_label(".") == model_label(str(tiny_tower("clip"))) == "clip"
-    assert model_label("shapes-clip") == "shapes-clip"
-    assert model_label("openai/clip-vit-base-patch32") == "openai/clip-vit-base-patch32"
-
-
-# --- Photographs through full-size towers ---------------------------------------------------------------------------

@@ -1,21 +1,11 @@
-"""The published curves: which runs they can stand beside, what is said of them, and the numbers of `reproduce`."""
+"""The published curves: which runs they can stand beside, and what is said of them."""
 
 from __future__ import annotations
-
-import csv
-import json
-import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import alignbench
-from alignbench import LayerCurve
-from alignbench.cli.main import main
-from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.published import (
     ODDITIES,
     caveats,
@@ -27,51 +17,11 @@ from alignbench.results.published import (
     published_name,
 )
 from alignbench.results.run_record import RunSettings
-
-BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
-BIOMED = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
-MAIN = {"tid2013": "all", "nights": "all", "things": "testset1"}
-WHOLE = {"tid2013": 3000, "nights": 20_019, "things": 15_640}
-TABLE = Path(alignbench.__file__).parent / "assets" / "published_curves.csv"
-Edit = Callable[[pd.DataFrame], pd.DataFrame]
-
-
-def published_lines() -> Iterator[dict[str, str]]:
-    """The lines of the table, read without the package."""
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def curve_like(
-    model: str, dataset: str, shift: float = 0.0, label: str | None = None, edit: Edit | None = None
-) -> LayerCurve:
-    """A whole run as if measured: the published values moved by `shift`, with intervals of 0.01 to either side."""
-    rows = [
-        {
-            **{key: line[key] for key in ("dataset", "level", "distance", "layer", "metric")},
-            **{"model": label or model, "subset": MAIN[dataset], "protocol": "paper", "depth": float(line["depth"])},
-            **{"tokens": "" if line["layer"] in ("projection", "image") else "all", "n": WHOLE[dataset]},
-            **{"value": float(line["value"]) + shift, "ci_low": float(line["value"]) + shift - 0.01},
-            **{"ci_high": float(line["value"]) + shift + 0.01, "n_clusters": 25},
-        }
-        for line in published_lines()
-        if (line["model"], line["dataset"]) == (model, dataset)
-    ]
-    frame = pd.DataFrame(rows)[list(COLUMNS)]
-    return LayerCurve(edit(frame) if edit else frame)
+from published_runs import BASE_16, BASE_32, BIOMED, MAIN, WHOLE, Edit, curve_like, published_lines
 
 
 def settings_like(**settings: object) -> RunSettings:
     return RunSettings.from_json(settings)
-
-
-def run_folder(root: Path, name: str, curve: LayerCurve, **settings: object) -> Path:
-    folder = root / name
-    folder.mkdir(parents=True)
-    curve.frame.to_csv(folder / "curve.csv", index=False)
-    record = {"label": curve.label, "kind": "rating", "settings": {"precision": "fp32", **settings}}
-    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    return folder
 
 
 # --- The table ------------------------------------------------------------------------------------------------------
@@ -322,111 +272,3 @@ def test_channel_means_fitted_on_more_than_testset1_are_said() -> None:
     notes = caveats(curve, settings_like())
     assert "channel means are fitted on testset1 and validationset together, theirs on testset1" in notes
     assert set(compare_with_published(curve, settings_like())["n"]) == {15_640}
-
-
-# --- The command ----------------------------------------------------------------------------------------------------
-
-
-def flat(text: str) -> str:
-    """What a table says, without its frame."""
-    return " ".join(re.sub(r"[│┃]", " ", text).split())
-
-
-def test_reproduce_shows_the_numbers_and_their_differences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def measured(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[frame["layer"] == "layer_5", ["value", "ci_low", "ci_high"]] += -0.034
-        return frame
-
-    folder = run_folder(tmp_path, "one", curve_like(BASE_32, "nights", 0.004, edit=measured))
-    assert main(["reproduce", str(folder)]) == 0
-    shown = flat(capsys.readouterr().out)
-    assert f"{BASE_32} on nights, normalized_euclidean, accuracy" in shown
-    theirs = next(
-        float(line["value"])
-        for line in published_lines()
-        if (line["model"], line["dataset"], line["layer"]) == (BASE_32, "nights", "layer_5")
-    )
-    ours = theirs - 0.03
-    assert f"layer_5 40.2 {ours:.4f} {ours - 0.01:.4f} .. {ours + 0.01:.4f} {theirs:.4f} -0.0300 no" in shown
-    mean = (13 * 0.004 + 0.03) / 14
-    assert f"largest difference -0.0300 at layer_5, mean absolute difference {mean:.4f} over 14 values" in shown
-    assert "published inside our interval: 13 of 14" in shown
-    summary = f"{BASE_32} nights normalized_euclidean accuracy 20,019 14 {mean:.4f} -0.0300 layer_5 13 of 14"
-    assert shown.count(summary) == 1
-
-
-def test_reproduce_takes_folders_of_runs_and_says_what_it_leaves_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run_folder(tmp_path, "a", curve_like(BASE_32, "tid2013", 0.01))
-    run_folder(tmp_path, "b", curve_like(BIOMED, "things", -0.01, edit=lambda f: f.assign(n=500)), limit=500)
-    run_folder(tmp_path, "c", curve_like(BASE_32, "tid2013", label=f"{BASE_32}@random-0"))
-    run_folder(tmp_path, "d", curve_like("ssim", "tid2013", edit=lambda f: f.assign(distance="one minus ssim")))
-    assert main(["reproduce", str(tmp_path), str(tmp_path / "a")]) == 0
-    out = capsys.readouterr().out
-    [left] = [line for line in out.splitlines() if "is not compared" in line]
-    assert left.startswith(f"{BASE_32}@random-0 on tid2013 is not compared: nothing is published of this model")
-    shown = flat(out)
-    assert "0.49201 cannot come from the released script" in shown
-    assert "note: ours is of 500 judgments, theirs of 15,640" in shown
-    assert "0.554 is given for both TID2013 and NIGHTS" in shown
-    summary = shown.partition("Ours and the published values")[2]
-    assert summary.count("normalized_euclidean spearman 3,000 14 0.0100 +0.0100") == 1, "a run given twice counts once"
-    assert summary.count("things normalized_euclidean accuracy 500 14 0.0100 -0.0100") == 1
-    assert summary.count("ssim tid2013 one minus ssim spearman 3,000 1 0.0000 +0.0000 image 1 of 1") == 1
-
-
-def test_reproduce_writes_all_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_folder(tmp_path / "runs", "a", curve_like(BASE_16, "tid2013", 0.01))
-    run_folder(tmp_path / "runs", "b", curve_like("lpips", "tid2013", label="lpips-alex"))
-    output = tmp_path / "new" / "table.csv"
-    assert main(["reproduce", str(tmp_path / "runs"), "--output", str(output)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(output)
-    table = pd.read_csv(output)
-    assert table.groupby("run").size().to_dict() == {"a": 70, "b": 1}
-    np.testing.assert_allclose(table["difference"], table["ours"] - table["published"], atol=1e-12)
-    last = table.iloc[-1]
-    assert (last["model"], last["published_model"], last["published"]) == ("lpips-alex", "lpips", 0.685)
-    assert "0.7445 (alex)" in last["note"]
-    assert last["inside"]
-
-
-def test_a_run_without_any_score_is_shown_without_a_difference(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    nothing = dict.fromkeys(("value", "ci_low", "ci_high"), np.nan)
-    folder = run_folder(tmp_path, "a", curve_like("ssim", "nights", edit=lambda f: f.assign(**nothing)))
-    assert main(["reproduce", str(folder)]) == 0
-    assert "no difference: ours has no score there" in flat(capsys.readouterr().out)
-
-
-def test_nothing_to_compare_is_one_line_and_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_folder(tmp_path, "a", curve_like(BASE_32, "tid2013", label="shapes-clip"))
-    assert main(["reproduce", str(tmp_path), "--output", str(tmp_path / "table.csv")]) == 1
-    said = capsys.readouterr()
-    assert "shapes-clip on tid2013 is not compared" in said.out
-    [line] = said.err.splitlines()
-    assert "none of these runs has a published counterpart" in line
-    assert not (tmp_path / "table.csv").exists()
-
-
-def test_an_output_that_is_no_table_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = run_folder(tmp_path, "a", curve_like(BASE_32, "tid2013"))
-    assert main(["reproduce", str(folder), "--output", "table.xlsx"]) == 2
-    assert "use .csv" in capsys.readouterr().err
-
-
-def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = run_folder(tmp_path / "runs", "a", curve_like(BASE_32, "tid2013"))
-    (tmp_path / "file").write_text("")
-    assert main(["reproduce", str(folder), "--output", str(tmp_path / "file" / "table.csv")]) == 1
-    [line] = capsys.readouterr().err.splitlines()
-    assert "cannot be written" in line
-
-
-def test_a_record_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = run_folder(tmp_path, "a", curve_like(BASE_32, "tid2013"))
-    (folder / "run.json").write_text("{")
-    assert main(["reproduce", str(folder)]) == 1
-    [line] = capsys.readouterr().err.splitlines()
-    assert "run.json" in line

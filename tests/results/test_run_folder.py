@@ -18,12 +18,12 @@ from alignbench import Cell, LayerCurve
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.report.figures.curves import draw_curve
-from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.run_folder import Run, find_runs, folder_name, run_hash, write_run
 from alignbench.results.run_record import RunSettings
 from alignbench.results.stored_run import StoredRun
 from alignbench.statistics.agreement import correct_choices
 from alignbench.statistics.scores import RATING_METRICS, score_choices, score_ratings
+from made_curves import curve_of
 
 Folders = Callable[[str], Path]
 FILES = {"curve.csv", "distances.safetensors", "judgments.parquet", "run.json", "curve.png", "curve.svg"}
@@ -73,79 +73,6 @@ def test_the_folder_is_named_by_label_data_set_and_hash() -> None:
     label = "open_clip:ViT-B-32/openai@random-3"
     expected = f"open_clip--ViT-B-32--openai@random-3__nights__{run_hash(settings.to_json())}"
     assert folder_name(label, settings) == expected
-
-
-def named(cell: Cell) -> str:
-    """The folder that a cell would be written to, without measuring it."""
-    names: list[str] = []
-
-    def finished(name: str) -> bool:
-        names.append(name)
-        return True
-
-    assert measure_cell(cell, finished=finished) is None
-    return names[0]
-
-
-SAME = {
-    "batch size": {"batch_size": 3},
-    "workers": {"workers": 2},
-    "memory": {"feature_memory": 2_000_000_000},
-    "accelerator": {"accelerator": "cpu"},
-}
-DIFFERENT = {
-    "seed": {"seed": 1},
-    "limit": {"limit": 20},
-    "distance": {"distances": ("cosine",)},
-    "tokens": {"tokens": "cls"},
-    "subset": {"subsets": ("distortion_01",)},
-    "precision": {"precision": "bf16"},
-    "weights": {"random_init": True},
-    "protocol": {"protocol": "corrected"},
-    "way to resize": {"resize": "squash"},
-}
-
-
-@pytest.fixture
-def cell(tiny_tower: Folders, tid2013_root: Path) -> Cell:
-    return Cell(str(tiny_tower("clip")), "tid2013", tid2013_root)
-
-
-@pytest.mark.parametrize("change", SAME)
-def test_what_changes_no_number_changes_no_name(cell: Cell, change: str) -> None:
-    assert named(replace(cell, **SAME[change])) == named(cell)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("change", DIFFERENT)
-def test_what_can_change_a_number_changes_the_name(cell: Cell, change: str) -> None:
-    assert named(replace(cell, **DIFFERENT[change])) != named(cell)  # type: ignore[arg-type]
-
-
-def test_another_checkpoint_of_the_same_label_changes_the_name(cell: Cell, tmp_path: Path) -> None:
-    from reference import save_clip
-
-    save_clip(tmp_path / "clip", seed=1)
-    other = replace(cell, model=str(tmp_path / "clip"))
-    assert other.label == cell.label
-    assert named(other) != named(cell)
-
-
-def test_a_folder_of_data_that_moved_is_the_same_data(cell: Cell, tmp_path: Path) -> None:
-    import shutil
-
-    assert cell.data_root is not None
-    shutil.copytree(cell.data_root, tmp_path / "moved")
-    moved = replace(cell, data_root=tmp_path / "moved")
-    assert named(moved) == named(cell)
-    scores = tmp_path / "moved" / "mos_with_names.txt"
-    scores.write_text(scores.read_text().replace(scores.read_text()[:7], "9.87654", 1))
-    assert named(moved) != named(cell)
-
-
-def test_random_twins_are_labelled_by_their_seed(cell: Cell) -> None:
-    assert named(replace(cell, random_init=True, seed=3)).startswith("clip@random-3__tid2013__")
-    prefixed = replace(cell, model=f"random:{cell.model}", seed=3)
-    assert named(prefixed) == named(replace(cell, random_init=True, seed=3))
 
 
 # --- The folder -----------------------------------------------------------------------------------------------------
@@ -283,30 +210,6 @@ def test_overwrite_replaces_a_finished_run(runs: dict[str, Run], tmp_path: Path)
 # --- Reading --------------------------------------------------------------------------------------------------------
 
 
-def curve_of(**columns: object) -> LayerCurve:
-    """A curve of as many rows as its columns have values; what is not given is the same in every row."""
-    usual: dict[str, object] = {
-        "model": "m",
-        "dataset": "nights",
-        "subset": "all",
-        "level": "middle",
-        "protocol": "paper",
-        "tokens": "all",
-        "distance": "cosine",
-        "layer": "layer_0",
-        "depth": 2.5,
-        "metric": "accuracy",
-        "value": 0.5,
-        "ci_low": 0.4,
-        "ci_high": 0.6,
-        "n": 10,
-        "n_clusters": 10,
-    }
-    length = max((len(column) for column in columns.values() if isinstance(column, list)), default=1)
-    filled = {name: given if isinstance(given, list) else [given] * length for name, given in (usual | columns).items()}
-    return LayerCurve(pd.DataFrame(filled)[list(COLUMNS)])
-
-
 def round_trip(curve: LayerCurve, folder: Path) -> LayerCurve:
     folder.mkdir(exist_ok=True)
     curve.frame.to_csv(folder / "curve.csv", index=False)
@@ -360,38 +263,6 @@ def test_a_folder_without_run_json_is_no_run(folder: Path, tmp_path: Path) -> No
 
 
 # --- The best layer -------------------------------------------------------------------------------------------------
-
-
-def test_best_is_the_highest_score_of_the_metric_that_counts() -> None:
-    curve = curve_of(
-        layer=["layer_0", "layer_1", "layer_1", "projection", "layer_0", "layer_1"],
-        metric=["spearman", "spearman", "pearson", "spearman", "spearman", "spearman"],
-        distance=["cosine"] * 4 + ["euclidean"] * 2,
-        value=[0.3, 0.5, 0.9, 0.6, 0.8, np.nan],
-    )
-    assert curve.best("cosine")["layer"] == "layer_1"
-    assert curve.best("cosine")["value"] == 0.5
-    assert curve.best("cosine", projection=True)["layer"] == "projection"
-    assert curve.best("euclidean")["value"] == 0.8
-
-
-def test_best_of_a_subset_is_of_the_first_unless_one_is_named() -> None:
-    curve = curve_of(
-        subset=["test", "test", "train", "train"],
-        layer=["layer_0", "layer_1", "layer_0", "layer_1"],
-        value=[0.5, 0.6, 0.9, 0.8],
-    )
-    assert curve.best("cosine")["value"] == 0.6
-    assert curve.best("cosine", subset="train")["value"] == 0.9
-
-
-def test_best_without_any_score_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        curve_of(value=[np.nan]).best("cosine")
-    with pytest.raises(KeyError):
-        curve_of().best("euclidean")
-    with pytest.raises(KeyError):
-        curve_of().best("cosine", subset="train")
 
 
 def test_a_baseline_has_one_best_layer(runs: dict[str, Run]) -> None:

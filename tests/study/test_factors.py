@@ -1,7 +1,6 @@
 """The factors of a study: which models are their options, what else differs, and the paired differences."""
 
 import json
-import tomllib
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -13,54 +12,20 @@ import pytest
 import yaml
 
 import alignbench
-from alignbench.models.cards import cards
-from alignbench.models.transformers_layouts import LAYOUTS
 from alignbench.study.comparison import compare
-from alignbench.study.factors import Factor, compare_factors
-from alignbench.study.study import Study, read_study
+from alignbench.study.factors import compare_factors
+from alignbench.study.study import Study
+from factor_grid import LAION, MAIN, by_name, made, study_of
 from studies import (
     BASE_16,
     BASE_32,
-    BIOMED,
-    CHINESE,
     DISTANCES,
     LARGE_14,
     SIGLIP,
-    SMALL,
-    TOWERS,
-    Made,
-    as_published,
     write_made,
 )
 
-MAIN = ("normalized_euclidean",)
-LAION = "open_clip:ViT-B-16/laion2b_s34b_b88k"
-CARDS = Path(alignbench.__file__).parent / "models" / "cards.toml"
 SWEEPS = Path(alignbench.__file__).parent.parent / "sweeps"
-
-
-def made(model: str, dataset: str = "tid2013", level: str = "low", **changes: Any) -> Made:
-    return replace(Made(model, dataset, SMALL[level], as_published, distances=MAIN), **changes)
-
-
-def study_of(root: Path, *runs: Made) -> Study:
-    for run in runs:
-        write_made(run, root)
-    return read_study([root])[0]
-
-
-def by_name(study: Study) -> dict[str, Factor]:
-    factors = compare_factors(study)
-    assert len({factor.name for factor in factors}) == len(factors)
-    return {factor.name: factor for factor in factors}
-
-
-@pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The paper's towers at the low level, a further one, base-16 at the middle level, and two baselines."""
-    towers = [made(model, distances=DISTANCES if model == BASE_16 else MAIN) for model in TOWERS]
-    others = [made(LAION), made("ssim"), made("pixels"), made(BASE_16, "nights", "middle", distances=DISTANCES)]
-    return study_of(tmp_path_factory.mktemp("grid"), *towers, *others, made(BIOMED, "nights", "middle"))
 
 
 # --- Options --------------------------------------------------------------------------------------------------------
@@ -108,62 +73,6 @@ def test_the_same_architecture_twice_is_told_apart(tmp_path: Path) -> None:
     assert [option.shown for option in found] == [
         *("base-16", f"base-32, {BASE_32}", "base-32, open_clip:ViT-B-32/openai")
     ]
-
-
-# --- What else differs ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "key"), [("architecture", "architecture"), ("activation", "loss"), ("language", "language")]
-)
-def test_what_else_differs_is_what_the_cards_say(grid: Study, name: str, key: str) -> None:
-    factor = by_name(grid)[name]
-    written = tomllib.loads(CARDS.read_text())
-    of = [written[option.label] for option in factor.options]
-    facts = ("family", "architecture", "patch_size", "image_size", "loss", "language", "training_data")
-    expected = {fact.replace("_", " "): [str(card[fact]) for card in of] for fact in facts if fact != key}
-    expected = {fact: values for fact, values in expected.items() if len(set(values)) > 1}
-    table = factor.differs.set_index("factor")
-    assert list(table.columns) == [option.shown for option in factor.options]
-    shown = set(facts) - {key}
-    found = {fact: list(row) for fact, row in table.iterrows() if str(fact).replace(" ", "_") in shown}
-    assert found == expected
-
-
-def test_sizes_of_the_towers_are_on_their_cards(grid: Study) -> None:
-    table = by_name(grid)["architecture"].differs.set_index("factor")
-    for fact, name in {
-        "channels": "hidden_size",
-        "blocks": "num_hidden_layers",
-        "heads": "num_attention_heads",
-    }.items():
-        expected = [str(cards()[option.label].vision[name]) for option in by_name(grid)["architecture"].options]
-        assert table.loc[fact].tolist() == expected
-
-
-def test_class_token_and_projection_are_read_as_the_loader_reads_them(grid: Study) -> None:
-    for name, other in (("activation", SIGLIP), ("language", CHINESE)):
-        table = by_name(grid)[name].differs.set_index("factor")
-        layouts = [LAYOUTS[cards()[label].family] for label in (BASE_16, other)]
-        assert [text.endswith("divided by its norm") for text in table.loc["projection"]] == [
-            layout.unit_norm for layout in layouts
-        ]
-        tokens = table.loc["class token"].tolist() if "class token" in table.index else ["yes", "yes"]
-        assert [text != "none" for text in tokens] == [layout.class_token for layout in layouts]
-
-
-def test_under_the_corrected_protocol_projections_are_as_they_are(tmp_path: Path) -> None:
-    study = study_of(tmp_path, *(made(model, protocol="corrected") for model in (BASE_16, CHINESE, BIOMED)))
-    factors = by_name(study)
-    assert "projection" not in set(factors["language"].differs["factor"])
-    assert "class token" not in set(factors["data"].differs["factor"])
-
-
-def test_pictures_are_prepared_as_their_processors_do(grid: Study, tmp_path: Path) -> None:
-    row = by_name(grid)["language"].differs.set_index("factor").loc["pictures"]
-    assert row.tolist() == ["short side resized, centre cropped", "whole, squashed to the square"]
-    squashed = study_of(tmp_path, *(made(model, settings={"resize": "squash"}) for model in (BASE_16, CHINESE)))
-    assert "pictures" not in set(by_name(squashed)["language"].differs["factor"])
 
 
 # --- Differences ----------------------------------------------------------------------------------------------------

@@ -1,20 +1,14 @@
 """The runs of a study: which are whole, in which order, which may be compared; and pairs come out as `compare`'s."""
 
-import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from alignbench.errors import DataError
-from alignbench.study.comparison import compare
 from alignbench.study.study import Study, read_study
 from damage import DAMAGE
 from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, SMALL, Made, as_published, write_made, write_study
@@ -127,26 +121,6 @@ def test_runs_that_were_measured_differently_are_said_and_not_put_together(tmp_p
     assert sorted(sorted(run.label for run in group.runs) for group in study.groups) == [[SIGLIP, BASE_16], [BASE_32]]
 
 
-def test_a_baseline_stands_beside_every_way_of_measuring_towers(tmp_path: Path) -> None:
-    for one in (
-        made(BASE_16, "tid2013", "low"),
-        made(BASE_32, "tid2013", "low", settings={"tokens": "cls"}),
-        made("ssim", "tid2013", "low"),
-    ):
-        write_made(one, tmp_path)
-    study, _ = read_study([tmp_path])
-    assert [{run.label for run in group.runs} for group in study.groups] == [{BASE_16, "ssim"}, {BASE_32, "ssim"}]
-
-
-def test_distances_of_several_runs_of_a_model_come_together(tmp_path: Path) -> None:
-    for distance in ("cosine", "euclidean"):
-        write_made(replace(made(BASE_16, "tid2013", "low"), distances=(distance,)), tmp_path)
-    study, _ = read_study([tmp_path])
-    [group] = study.groups
-    assert group.distances(BASE_16) == ["cosine", "euclidean"]
-    assert study.remarks == ()
-
-
 def test_two_runs_of_one_model_and_distance_are_said(tmp_path: Path) -> None:
     for fingerprint in ("a", "b"):
         write_made(made(BASE_16, "tid2013", "low", settings={"model_fingerprint": fingerprint}), tmp_path)
@@ -155,86 +129,3 @@ def test_two_runs_of_one_model_and_distance_are_said(tmp_path: Path) -> None:
     assert line.endswith("have one name and different weights: rename the models; comparisons take the first")
     [group] = study.groups
     assert group.series[BASE_16, "normalized_euclidean"] is study.runs[0]
-
-
-# --- Differences ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dataset", ["tid2013", "nights", "things"])
-@pytest.mark.parametrize("other", [LARGE_14, "ssim"])
-def test_differences_are_those_of_two_runs_alone(root: Path, dataset: str, other: str) -> None:
-    study, _ = read_study([root])
-    [group] = [group for group in study.groups if group.dataset == dataset]
-    runs = {run.label: run.folder for run in group.runs}
-    alone = compare(runs[BASE_32], runs[other]).set_index(["distance", "place"])
-    for distance in ("normalized_euclidean", "cosine"):
-        theirs = "ssim" if other == "ssim" else distance
-        name = distance if theirs == distance else f"{distance} / {theirs}"
-        for place in ("projection", "best layer"):
-            expected = alone.loc[name, place]
-            found = group.difference((BASE_32, distance), (other, theirs), place)
-            for column in ("first", "second", "difference", "ci_low", "ci_high", "p"):
-                assert getattr(found, column) == pytest.approx(expected[column], rel=1e-9, abs=1e-12), column
-            assert (found.first_layer, found.second_layer) == (expected["first_layer"], expected["second_layer"])
-            assert (group.interval, group.clusters) == (expected["interval"], expected["n_clusters"])
-
-
-def test_ties_count_as_the_protocol_says(tmp_path: Path) -> None:
-    found = {}
-    for protocol in ("paper", "corrected"):
-        for model in (BASE_16, BASE_32):
-            folder = write_made(made(model, "nights", "middle", protocol=protocol), tmp_path / protocol)
-            path = folder / "distances.safetensors"
-            with safe_open(path, framework="np") as file:
-                metadata, values = file.metadata(), file.get_tensor(MAIN[0])
-            values[:, : 200 if model == BASE_16 else 100] = 0.5  # of two pairs each: 100 and 50 triplets
-            save_file({MAIN[0]: values}, path, metadata=metadata)
-        study, _ = read_study([tmp_path / protocol])
-        [group] = study.groups
-        found[protocol] = group.difference((BASE_16, MAIN[0]), (BASE_32, MAIN[0]), "projection").to_row()
-        alone = compare(*(run.folder for run in study.runs)).set_index("place").loc["projection"]
-        for name in ("first", "second", "difference", "ci_low", "ci_high"):
-            assert found[protocol][name] == pytest.approx(alone[name], rel=0, abs=1e-12)
-    for name, ties in (("first", 100), ("second", 50)):
-        assert found["corrected"][name] - found["paper"][name] == pytest.approx(ties / 2 / SMALL["middle"], abs=1e-12)
-
-
-def test_the_order_of_judgments_does_not_matter(tmp_path: Path) -> None:
-    first, second = (write_made(made(model, "nights", "middle"), tmp_path / "one") for model in (BASE_16, BASE_32))
-    [group] = read_study([first, second])[0].groups
-    keys = (BASE_16, MAIN[0]), (BASE_32, MAIN[0])
-    expected = group.difference(*keys, "best layer").to_row()
-    table = pd.read_parquet(second / "judgments.parquet")
-    table.sample(frac=1.0, random_state=3).to_parquet(second / "judgments.parquet", index=False)
-    [group] = read_study([first, second])[0].groups
-    found = group.difference(*keys, "best layer").to_row()
-    assert {name: found[name] for name in ("difference", "ci_low", "ci_high")} == pytest.approx(
-        {name: expected[name] for name in ("difference", "ci_low", "ci_high")}, rel=0, abs=1e-12
-    )
-
-
-def test_scores_are_those_of_the_curve(root: Path) -> None:
-    study, _ = read_study([root])
-    for group in study.groups:
-        for (label, distance), run in group.series.items():
-            rows = run.curve.primary()
-            expected = rows.loc[rows["distance"] == distance, "value"].to_numpy()
-            np.testing.assert_allclose(group.scores(label, distance)[:, 0], expected, rtol=0, atol=1e-12)
-
-
-# --- Names ----------------------------------------------------------------------------------------------------------
-
-
-def without_factors(path: Path) -> None:
-    record = json.loads(path.read_text())
-    record["factors"] = {}
-    path.write_text(json.dumps(record))
-
-
-def test_a_local_folder_of_a_published_model_has_its_factors(tmp_path: Path) -> None:
-    write = {"clip-vit-base-patch32": BASE_32, "clip-vit-large-patch14": BASE_16, "mine": BASE_16}
-    change: Callable[[Path], None] = without_factors
-    for label, model in write.items():
-        change(write_made(made(model, "tid2013", "low", label=label), tmp_path) / "run.json")
-    found = {run.label: run.factors.get("architecture") for run in read_study([tmp_path])[0].runs}
-    assert found == {"clip-vit-base-patch32": "base-32", "clip-vit-large-patch14": None, "mine": None}

@@ -3,65 +3,39 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
-import numpy as np
-import pandas as pd
 import pytest
 
 import alignbench
 from alignbench.cli.main import main
-from alignbench.errors import UsageError
-from alignbench.models.cards import cards
 from alignbench.results.folders import is_complete
-from alignbench.results.layer_curve import COLUMNS, LayerCurve
-from alignbench.results.published import published_curves
-from alignbench.results.run_record import RunRecord
-from alignbench.tracking.modes import resolve_mode
-from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
+from alignbench.statistics.correlations import pearson
+from alignbench.statistics.scores import RATING_METRICS
+from drawing import do_not_draw
 from wandb_runs import (
-    FACTORS,
     KEY,
+    PIXELS,
     Expected,
     Logged,
     check_artifact,
     check_axis,
     check_charts,
+    check_factors,
     check_figures,
     check_points,
     check_summary,
     check_table,
+    check_uploaded,
     isolate,
     logged_in,
+    measured,
     read_logged,
-    select_rows,
 )
 from wandb_server import RunServer
-
-DEAD = "http://127.0.0.1:9"  # nothing listens there
-PIXELS = ("--model", "pixels", "--dataset", "shapes-low", "--limit", "45")
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    import wandb
-
-    wandb.teardown()
-    isolate(monkeypatch, tmp_path / "home")
-    yield tmp_path / "home"
-    wandb.teardown()
-
-
-def measured(output: Path, *arguments: str | Path) -> None:
-    assert main(["run", *map(str, arguments), "--loader-workers", "0", "--output", str(output)]) == 0
-
 
 # ------------------------------------------------------------------------------------- what a run is logged as
 
@@ -85,8 +59,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch, home)
         options = ("--dataset", "shapes-low", "--subset", "test,trainset", "--limit", "45", "--wandb", "offline")
-        measured(output, "--model", "pixels", *options)
-        measured(output, "--model", "random:shapes-clip", *options, "--seed", "3")
+        do_not_draw(patch)
+        with mock.patch.dict(RATING_METRICS, pearson_logistic=pearson):  # a fit takes long, and is a score as others
+            measured(output, "--model", "pixels", *options)
+            measured(output, "--model", "random:shapes-clip", *options, "--seed", "3")
         (baseline,) = output.glob("pixels__*")
         (folder,) = output.glob("shapes-clip@random-3__*")
         found = {logged.state["name"]: logged for logged in map(read_logged, logged_in(output))}
@@ -129,8 +105,7 @@ def test_curve_distances_and_record_are_a_versioned_artifact(world: World) -> No
 
 def test_every_factor_and_setting_is_a_key_of_its_own(world: World) -> None:
     config = world.tower.state["config"]
-    card = cards()["shapes-clip"]
-    assert {name: config[name] for name in FACTORS} == {name: getattr(card, name) for name in FACTORS}
+    check_factors(world.tower, "shapes-clip")
     expected = {
         **{"model": "shapes-clip@random-3", "dataset": "shapes-low", "level": "low", "protocol": "paper"},
         **{"distance": ["normalized_euclidean", "euclidean", "cosine"], "tokens": "all", "resize": "checkpoint"},
@@ -150,144 +125,6 @@ def test_project_group_and_kind(world: World) -> None:
 
 def test_files_of_wandb_do_not_disturb_a_folder_of_runs(world: World, tmp_path: Path) -> None:
     assert main(["report", str(world.expected.folder.parent), "--output", str(tmp_path / "curves.png")]) == 0
-
-
-# ------------------------------------------------------------------------------------------ contents by themselves
-
-
-def curve_of(model: str, dataset: str, subset: str, rows: pd.DataFrame, **values: object) -> LayerCurve:
-    given = {"model": model, "dataset": dataset, "subset": subset, "level": "low", "protocol": "paper"}
-    counted = {"tokens": "all", "ci_low": np.nan, "ci_high": np.nan, "n": 3000, "n_clusters": 25}
-    return LayerCurve(rows.assign(**(given | counted | values))[list(COLUMNS)].reset_index(drop=True))
-
-
-def test_the_published_curve_is_a_line_of_the_chart() -> None:
-    model = "openai/clip-vit-base-patch32"
-    every = published_curves()
-    theirs = every[(every["model"] == model) & (every["dataset"] == "tid2013")]
-    ours = curve_of(model, "tid2013", "all", theirs.assign(value=theirs["value"] / 2))
-    ssim = pd.DataFrame({"distance": ["ssim"], "layer": ["image"], "depth": [0.0], "metric": ["spearman"]})
-    near = curve_of("ssim", "tid2013", "all", ssim.assign(value=0.6))
-    fewer = curve_of("ms-ssim", "tid2013", "all", ssim.assign(value=0.7), n=100)
-    drawn = charts(ours, [near, fewer])
-    assert drawn.keys() == {f"curves/{distance}" for distance in theirs["distance"].unique()}
-    for distance in theirs["distance"].unique():
-        of_distance = theirs[(theirs["distance"] == distance) & (theirs["metric"] == "spearman")].sort_values("depth")
-        mine, published, baseline = drawn[f"curves/{distance}"]
-        assert (mine.name, published.name, baseline.name) == (model, "published", "ssim ssim")
-        assert published.depth == mine.depth == tuple(of_distance["depth"])
-        assert published.value == pytest.approx(tuple(of_distance["value"]))
-        assert mine.value == pytest.approx(tuple(of_distance["value"] / 2))
-        assert (baseline.depth, baseline.value) == ((0.0, 100.0), (0.6, 0.6))
-
-
-def test_layers_without_a_score_and_breakdowns_are_left_out() -> None:
-    layers = pd.DataFrame({"layer": ["layer_0", "layer_1", "projection"], "depth": [2.5, 97.5, 100.0]})
-    rows = layers.assign(distance="cosine", metric="accuracy", value=[np.nan, 0.5, 0.75])
-    whole, part = (curve_of("a", "nights", name, rows).frame for name in ("all", "votes_08"))
-    curve = LayerCurve(pd.concat([whole, part], ignore_index=True))
-    assert list(scores_by_depth(curve)) == [
-        {"depth": 97.5, "align/cosine/accuracy": 0.5},
-        {"depth": 100.0, "align/cosine/accuracy": 0.75},
-    ]
-    assert summary(curve) == {
-        "best/cosine": 0.5,
-        "best_layer/cosine": "layer_1",
-        "best_depth/cosine": 97.5,
-        "projection/cosine": 0.75,
-    }
-
-
-def test_a_model_without_a_card_has_no_factors() -> None:
-    found = configuration(
-        RunRecord.from_json({"label": "mine", "settings": {"model": "mine", "seed": 1}, "factors": {}, "level": "low"})
-    )
-    assert (found["model"], found["seed"], found["level"]) == ("mine", 1, "low")
-    assert "architecture" not in found
-
-
-# -------------------------------------------------------------------------------------------------------- modes
-
-
-@pytest.mark.parametrize(
-    ("asked", "environment", "mode"),
-    [
-        ("auto", {}, "offline"),
-        ("auto", {"WANDB_API_KEY": KEY}, "online"),
-        ("auto", {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, "offline"),
-        ("auto", {"WANDB_API_KEY": KEY, "WANDB_MODE": "disabled"}, "off"),
-        ("auto", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}, "online"),
-        ("auto", {"WANDB_MODE": "dryrun"}, "offline"),
-        ("online", {"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, "online"),
-        ("offline", {"WANDB_API_KEY": KEY}, "offline"),
-        ("offline", {"WANDB_MODE": "disabled"}, "offline"),
-        ("off", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}, "off"),
-        ("online", {"WANDB_API_KEY": KEY, "RANK": "1", "LOCAL_RANK": "0"}, "off"),
-        ("auto", {"RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0"}, "offline"),
-    ],
-)
-def test_what_a_mode_comes_to(
-    home: Path, monkeypatch: pytest.MonkeyPatch, asked: str, environment: dict[str, str], mode: str
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert resolve_mode(asked) == mode
-    assert os.environ.get("WANDB_MODE") == environment.get("WANDB_MODE")
-
-
-def test_credentials_in_netrc_are_found(home: Path) -> None:
-    (home / "netrc").write_text(f"machine api.wandb.ai\n  login user\n  password {KEY}\n")
-    assert resolve_mode("auto") == "online"
-
-
-@pytest.mark.parametrize(
-    ("asked", "environment", "words"),
-    [
-        ("sometimes", {}, "auto"),
-        ("auto", {"WANDB_MODE": "ofline"}, "did you mean offline"),
-        ("auto", {"WANDB_MODE": "online"}, "wandb login"),
-        ("online", {}, "wandb login"),
-        ("auto", {"WANDB_API_KEY": "short"}, "WANDB_API_KEY"),
-    ],
-)
-def test_a_mode_that_cannot_be_is_refused_before_anything_is_measured(
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    asked: str,
-    environment: dict[str, str],
-    words: str,
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert main(["run", *PIXELS, "--wandb", asked]) == UsageError.exit_code
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert words in said.err
-    assert not (home / "runs").exists()
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_nothing_is_ever_asked(home: Path, terminal: bool) -> None:
-    code = (
-        "from alignbench.tracking.modes import resolve_mode\n"
-        "from alignbench.errors import UsageError\n"
-        "print(resolve_mode('auto'))\n"
-        "try: resolve_mode('online')\n"
-        "except UsageError: print('refused')"
-    )
-    leader, follower = pty.openpty()
-    stream = follower if terminal else subprocess.DEVNULL
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], stdin=stream, stdout=subprocess.PIPE, stderr=stream, timeout=60
-        )
-    finally:
-        os.close(follower)
-        os.close(leader)
-    assert done.returncode == 0
-    assert done.stdout.split() == [b"offline", b"refused"]
 
 
 # ----------------------------------------------------------------------------------------- when it is logged at all
@@ -346,18 +183,6 @@ def test_an_agents_run_is_of_one_cell(
     assert "one at a time" in capsys.readouterr().err
 
 
-def test_the_environment_settles_directory_project_and_group(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / "elsewhere").mkdir()
-    monkeypatch.setenv("WANDB_DIR", str(home / "elsewhere"))
-    monkeypatch.setenv("WANDB_PROJECT", "mine")
-    monkeypatch.setenv("WANDB_RUN_GROUP", "ours")
-    measured(home / "runs", *PIXELS, "--wandb", "offline")
-    assert not (home / "runs" / ".wandb").exists()
-    (place,) = (home / "elsewhere").glob("wandb/offline-run-*")
-    (run,) = read_logged(place).of("run")
-    assert (run["project"], run["run_group"]) == ("mine", "ours")
-
-
 # ------------------------------------------------------------------------------------------------------ failures
 
 
@@ -375,38 +200,7 @@ def test_a_disk_that_cannot_be_written_to_leaves_the_run_folder(
     assert str(folder) in warning
 
 
-def test_a_run_that_the_server_does_not_take_is_kept_offline_and_can_be_uploaded(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in (("API_KEY", KEY), ("BASE_URL", DEAD), ("INIT_TIMEOUT", "1")):
-        monkeypatch.setenv(f"WANDB_{name}", value)
-    measured(home / "runs", *PIXELS, "--wandb", "online")
-    (folder,) = (home / "runs").glob("pixels__*")
-    assert is_complete(folder)
-    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert DEAD in warning  # why
-    command = shlex.split(warning.partition("to upload it: ")[2])
-    server = RunServer()
-    with server.serving():
-        monkeypatch.setenv("WANDB_BASE_URL", server.address)
-        subprocess.run([sys.executable, "-m", *command], check=True, timeout=60)
-    check_uploaded(server, folder)
-
-
 # ------------------------------------------------------------------------------------------------------- online
-
-
-def check_uploaded(server: RunServer, folder: Path) -> None:
-    """A server that stands in has the run, its scores and the files of its folder."""
-    assert (server.run["project"], server.run["groupName"]) == ("alignbench", "shapes-low")
-    (steps,) = [line for line in server.streamed["wandb-history.jsonl"] if "depth" in line]
-    rows = {f"align/{row['distance']}/{row['metric']}": row["value"] for row in select_rows(folder) if row["value"]}
-    assert {name: steps[name] for name in rows} == pytest.approx({name: float(value) for name, value in rows.items()})
-    assert folder.name in server.committed
-    for name in ("curve.csv", "distances.safetensors", "run.json"):
-        assert server.uploads[f"{folder.name}/{name}"] == (folder / name).read_bytes()
-    for kind, name in (("images/figures", "curve"), ("table", "curve"), ("table/Custom Chart Tables/curves", "euclid")):
-        assert any(path.startswith(f"media/{kind}/{name}") for path in server.uploads)
 
 
 def test_a_run_goes_to_the_server(

@@ -23,7 +23,7 @@ from alignbench.errors import AlignbenchWarning
 from alignbench.extraction.pair_extraction import layer_bytes
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.families import load_tower
-from alignbench.models.layer_names import is_aligned, is_plain
+from alignbench.models.layer_names import is_aligned
 from alignbench.report.figures.curves import channels_figure, curves_figure
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_for
@@ -333,18 +333,6 @@ def test_a_run_folder_reads_back_with_one_layer_more(aligned: Aligned) -> None:
     assert {layer for _, layer in found.keys() - before.keys()} == {"projection_aligned"}
     for key, values in before.items():
         np.testing.assert_array_equal(found[key], values)
-
-
-def test_the_best_layer_is_a_plain_one_unless_asked() -> None:
-    names = ("layer_0", "layer_1", "layer_1_aligned", "projection")
-    frame = pd.DataFrame({"layer": names, "value": [0.1, 0.2, 0.9, 0.3], "depth": [2.5, 97.5, 97.5, 100.0]})
-    curve = LayerCurve(frame.assign(model="m@t", subset="all", metric="accuracy", distance="cosine"))
-    assert curve.best("cosine")["layer"] == "layer_1"
-    assert curve.best("cosine", projection=True)["layer"] == "projection"
-    assert curve.best("cosine", aligned=True)["layer"] == "layer_1_aligned"
-    assert (curve.model, curve.transform) == ("m", "t")
-    plain = LayerCurve(curve.frame[curve.frame["layer"].map(is_plain)])
-    assert (plain.model, plain.transform) == ("m@t", ""), "a name of a model may hold the sign"
 
 
 def test_the_printed_table_has_a_column_of_it(aligned: Aligned) -> None:

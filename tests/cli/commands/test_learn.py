@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,31 +15,16 @@ from sklearn.model_selection import KFold
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from alignbench.extraction.feature_files import read_features
-from alignbench.extraction.features import Reading, chosen_layers, extract_features
+from alignbench.extraction.features import FeatureExtractor, Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation.odd_one_out import to_triplets
-from alignbench.transforms.learning import inputs as job_pictures
-from alignbench.transforms.learning import run as job
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
 from alignbench.transforms.learning.folds import split_triplets
-from alignbench.transforms.learning.layers import LearnedLayer
 from documented import ROOT
+from learning_commands import LEARN, SMALL
 from wandb_runs import isolate, logged_in, read_logged
 
-LEARN = [
-    "transform",
-    "learn",
-    "--model",
-    "shapes-clip",
-    "--dataset",
-    "shapes-high",
-    "--subset",
-    "test",
-    "--wandb",
-    "off",
-]
-SMALL = ["--limit", "4000", "--objective", "global", "--epochs", "2"]
 LAYERS = ["--layers", "projection,layer_2"]
 
 
@@ -82,7 +66,7 @@ def test_the_ceiling_is_the_accuracy_of_each_fold_on_what_it_held_out(learned: P
     triplets, objects = to_triplets(judgments), judgments.images.names
     tower = load_tower("shapes-clip", protocol="corrected")
     layers = chosen_layers(tower, ["projection", "layer_2"])
-    features = extract_features(tower, judgments.images, layers, Reading(batch_size=16))
+    features = extract_features(FeatureExtractor(tower, layers, Reading(batch_size=16)), judgments.images)
     for row in read_ceiling(learned).to_dict("records"):
         before: list[bool] = []
         after: list[bool] = []
@@ -201,55 +185,6 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(ceiling, "draw_ceiling", fail)
     assert main([*LEARN, *SMALL, "--epochs", "1", "--output", str(tmp_path / "out")]) == 1
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_a_search_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    learn_layer, calls = job.learn_layer, 0
-    arguments = [*LEARN, *SMALL, "--epochs", "1", "--layers", "projection,layer_2", "--output", str(tmp_path / "out")]
-
-    def stop_at(number: int) -> None:
-        def counted(*given: Any, **options: Any) -> LearnedLayer:
-            nonlocal calls
-            calls += 1
-            if calls == number:
-                raise KeyboardInterrupt
-            return learn_layer(*given, **options)
-
-        nonlocal calls
-        calls = 0
-        monkeypatch.setattr(job, "learn_layer", counted)
-
-    stop_at(4)  # two trials at layer_2, then the second one at the projection
-    assert main([*arguments, "--trials", "2"]) == 130
-    (journal,) = (tmp_path / "out").iterdir()
-    assert journal.name.startswith(".search-")
-    stop_at(0)
-    assert main([*arguments, "--trials", "2"]) == 0
-    (folder,) = (tmp_path / "out").iterdir()
-    trials = pd.read_csv(folder / "trials.csv")
-    assert trials.groupby("layer")["held_out_loss"].count().tolist() == [2, 2]
-    first, second = trials.loc[trials["layer"] == "projection", "held_out_loss"]
-    assert calls == 2 + (first < second)  # the best at layer_2 again, a trial, and what the first one had found
-
-
-def test_a_search_goes_on_and_glocal_takes_packaged_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert job_pictures._PACKAGED_LOCAL == ("shapes-middle", "trainset")  # 1,800 pictures
-    monkeypatch.setattr(job_pictures, "_PACKAGED_LOCAL", ("shapes-high", "trainset"))
-    arguments = [*LEARN, "--limit", "3000", "--epochs", "1", "--batch-images", "32", "--trials", "2"]
-    assert main([*arguments, "--output", str(tmp_path)]) == 0
-    printed = capsys.readouterr().err
-    assert "trial 0" in printed
-    assert "trial 1" in printed
-    (folder,) = tmp_path.iterdir()
-    trials = pd.read_csv(folder / "trials.csv")
-    assert trials["trial"].tolist() == [0, 1]
-    first = trials.iloc[0]
-    assert (first["lam"], first["alpha"], first["tau"], first["optimiser"]) == (0.1, 0.1, 1.0, "adam")
-    identities = DATASETS.load("shapes-high").read(None, ("trainset",)).images.identities()
-    digest = hashlib.sha256("\n".join(identities).encode()).hexdigest()
-    assert AffineTransform.load(folder / "projection.safetensors").provenance["local_images"] == digest
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,9 @@ import yaml
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from alignbench.cli.commands.run import run
 from alignbench.cli.commands.sweep import make_start
 from alignbench.cli.main import main
-from alignbench.cli.options import read_options
-from alignbench.sweeps import read_sweep
-from alignbench.sweeps.cells import SweepCell, list_cells
+from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.locks import is_gone
 from alignbench.sweeps.queue import Queue
 from documented import ROOT
@@ -171,29 +168,6 @@ def test_finished_sweep_is_recognised_without_anything_heavy(place: Path) -> Non
 
 
 # ------------------------------------------------------------------------------------------------------- the cells
-
-
-def test_cells_are_known_by_what_they_run_and_named_by_what_varies(place: Path) -> None:
-    cells = list_cells(read_sweep("distance", read_options(run)))
-    first, second = cells[:2]
-    assert first.arguments == (
-        *("--dataset=tid2013", "--distance=normalized_euclidean", "--model=openai/clip-vit-base-patch16"),
-    )
-    assert first.name == "tid2013, distance normalized_euclidean"
-    assert second.name == "tid2013, distance euclidean"
-    assert first.log == f"tid2013-distance-normalized_euclidean-{first.key}.log"
-    assert len({cell.key for cell in cells}) == 9
-    write_sweep(["pixels", "random:shapes-clip"], ["shapes-low"])
-    (_, clip) = list_cells(read_sweep("mine.yaml", read_options(run)))
-    assert clip.name == "random:shapes-clip"
-    assert clip.log == f"random-shapes-clip-{clip.key}.log"
-    write_sweep(["pixels"], ["shapes-low"], ["alignbench", "run", "--precision=bf16", "${args}"])
-    (changed,) = list_cells(read_sweep("mine.yaml", read_options(run)))
-    assert changed.name == "pixels, shapes-low, limit 45"
-    write_sweep(["pixels"], ["shapes-low"])
-    (plain,) = list_cells(read_sweep("mine.yaml", read_options(run)))
-    assert plain.parameters == changed.parameters
-    assert plain.key != changed.key
 
 
 @pytest.mark.parametrize(

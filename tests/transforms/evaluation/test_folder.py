@@ -16,7 +16,7 @@ from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import AlignbenchError, DataError
-from alignbench.extraction.features import Reading, ReadyTower
+from alignbench.extraction.features import FeatureExtractor, Reading, ReadyTower
 from alignbench.transforms.evaluation import run as evaluation_job
 from alignbench.transforms.evaluation.folder import (
     Evaluated,
@@ -26,7 +26,8 @@ from alignbench.transforms.evaluation.folder import (
     read_evaluation,
     write_evaluated,
 )
-from alignbench.transforms.evaluation.run import Evidence, evaluate, run_evaluation
+from alignbench.transforms.evaluation.run import Candidate, Evidence, evaluate, run_evaluation
+from alignbench.transforms.learning.folder import Destination
 from alignbench.transforms.named import NamedTransform
 from judged_transforms import embed_pictures, matrix_of, transform
 
@@ -35,9 +36,9 @@ from judged_transforms import embed_pictures, matrix_of, transform
 def judge(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Path, bool]]:
     """Judges on the neighbourhoods of the pictures, without a model; counts passes over them in `judge.passes`."""
 
-    def extract(tower: object, images: ImageSource, layers: list[Any], *_: object, **__: object) -> dict[str, Floats]:
+    def extract(extractor: FeatureExtractor, images: ImageSource, **_: object) -> dict[str, Floats]:
         judged.passes += 1
-        return {layers[0].name: embed_pictures(images).astype(np.float32)}
+        return {extractor.layers[0].name: embed_pictures(images).astype(np.float32)}
 
     def draw(found: Evaluated, folder: Path) -> None:
         for suffix in ("png", "svg"):
@@ -47,9 +48,9 @@ def judge(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         evidence = options.pop("evidence", Evidence(local=("pictures", image_folder(pictures))))
         tower: Any = SimpleNamespace(fingerprint="f")
         layer: Any = SimpleNamespace(name="projection")
-        options = {"draw": draw} | options
+        destination = Destination(tmp_path / "judged", options.pop("draw", draw), options.pop("overwrite", False))
         ready = ReadyTower(tower, "hub:my/clip", Reading("cls", "fp32", "cpu", 16, 0))
-        return run_evaluation(chosen or transform(), evidence, ready, layer, tmp_path / "judged", **options)
+        return run_evaluation(Candidate(chosen or transform(), ready, layer), evidence, destination, **options)
 
     judged.passes = 0  # type: ignore[attr-defined]
     monkeypatch.setattr(evaluation_job, "extract_features", extract)

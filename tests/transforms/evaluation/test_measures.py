@@ -215,8 +215,8 @@ def test_downstream_rows_are_those_of_direct_calls_with_t_intervals(monkeypatch:
 
 
 def test_choices_are_held_against_the_ceiling_and_chance() -> None:
-    judged = OddOneOut(90, 20, (0.4, 0.3, 0.5), (0.6, 0.5, 0.7), (0.2, 0.1, 0.3), 0.01, 0.68, 0.9)
-    accuracy, entropy = odd_one_out_rows(judged, "things", "dot", "held-out objects", 1.05)
+    judged = OddOneOut(90, 20, (0.4, 0.3, 0.5), (0.6, 0.5, 0.7), (0.2, 0.1, 0.3), 0.01, 0.68)
+    accuracy, entropy = odd_one_out_rows(judged, "things", "dot", "held-out objects", (1.05, 0.9))
     assert accuracy.measure == "accuracy (dot)"
     assert (accuracy.before, accuracy.after, accuracy.difference) == (judged.before, judged.after, judged.difference)
     assert accuracy.reference == "noise ceiling 0.6800, chance 0.3333"
@@ -224,7 +224,7 @@ def test_choices_are_held_against_the_ceiling_and_chance() -> None:
     assert (entropy.before[0], entropy.after[0], entropy.better) == (1.05, 0.9, "")
     assert entropy.difference[0] == pytest.approx(-0.15)
     assert entropy.reference == f"uniform {math.log(3):.4f}"
-    unknown = odd_one_out_rows(replace(judged, ceiling=math.nan), "mine", "cosine", "unknown", 1.0)[0]
+    unknown = odd_one_out_rows(replace(judged, ceiling=math.nan), "mine", "cosine", "unknown", (1.0, 0.9))[0]
     assert unknown.reference == "chance 0.3333"
 
 

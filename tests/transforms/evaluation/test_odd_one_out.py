@@ -40,15 +40,15 @@ def test_distances_are_those_of_each_pair() -> None:
 def test_accuracies_are_shares_of_triplets_and_ties_are_wrong() -> None:
     before, after = triplet_distances(X, TRIPLETS), triplet_distances(X[:, :2], TRIPLETS)
     after[:10] = 1.0
-    judged = judge_choices(before, after, TRIPLETS, 0.5, None)
+    judged = judge_choices(before, after, TRIPLETS, None)
     for found, distances in ((judged.before, before), (judged.after, after)):
         right = [row[0] < row[1] and row[0] < row[2] for row in distances]
         assert found[0] == pytest.approx(np.mean(right))
         assert found[1] < found[0] < found[2]
     assert judged.difference[0] == pytest.approx(judged.after[0] - judged.before[0])
-    assert (judged.n, judged.objects, judged.entropy) == (200, 12, 0.5)
+    assert (judged.n, judged.objects) == (200, 12)
     assert np.isnan(judged.ceiling)
-    same = judge_choices(before, before, TRIPLETS, 0.5, 0.6767)
+    same = judge_choices(before, before, TRIPLETS, 0.6767)
     assert same.difference == (0.0, 0.0, 0.0)
     assert same.ceiling == 0.6767
 

@@ -7,7 +7,7 @@ import pytest
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.transforms.learning.recipe import Recipe
-from alignbench.transforms.learning.search import Trial, search
+from alignbench.transforms.learning.search import Journal, Trial, search
 
 
 def valley(recipe: Recipe) -> float:
@@ -25,17 +25,17 @@ def test_it_begins_with_the_base_and_goes_on_where_it_was(tmp_path: Path) -> Non
         return valley(recipe)
 
     with pytest.raises(KeyboardInterrupt):
-        search(base, judge, 12, journal, "projection")
+        search(base, judge, 12, Journal(journal, "projection"))
     assert asked[0] == base
-    best, tried = search(base, judge, 12, journal, "projection")
+    best, tried = search(base, judge, 12, Journal(journal, "projection"))
     assert [one.loss for one in tried] == [valley(recipe) for recipe in (*asked[:2], *asked[3:])]
     assert len(tried) == 12  # two were there, and the one that was stopped does not count
     assert valley(best) == pytest.approx(min(one.loss for one in tried if one.loss is not None))
     assert valley(best) < valley(base)
     before = len(asked)
-    assert search(base, judge, 12, journal, "projection")[0] == best
+    assert search(base, judge, 12, Journal(journal, "projection"))[0] == best
     assert len(asked) == before
-    search(base, judge, 1, journal, "layer_3")  # another layer has a study of its own
+    search(base, judge, 1, Journal(journal, "layer_3"))  # another layer has a study of its own
     assert asked[-1] == base
 
 
@@ -46,11 +46,11 @@ def test_a_search_in_two_parts_is_the_search_in_one(tmp_path: Path) -> None:
         asked.append(recipe)
         return valley(recipe)
 
-    search(base, judge, 3, tmp_path / "parts", "projection")
-    best, tried = search(base, judge, 5, tmp_path / "parts", "projection")
+    search(base, judge, 3, Journal(tmp_path / "parts", "projection"))
+    best, tried = search(base, judge, 5, Journal(tmp_path / "parts", "projection"))
     assert len(asked) == 5
     assert len(set(asked)) == 5  # nothing is tried twice
-    assert search(base, valley, 5, tmp_path / "whole", "projection") == (best, tried)
+    assert search(base, valley, 5, Journal(tmp_path / "whole", "projection")) == (best, tried)
 
 
 def test_a_base_that_was_stopped_is_tried_again(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_a_base_that_was_stopped_is_tried_again(tmp_path: Path) -> None:
         return valley(recipe)
 
     with pytest.raises(KeyboardInterrupt):
-        search(base, judge, 2, tmp_path / "j", "projection")
-    tried = search(base, judge, 2, tmp_path / "j", "projection")[1]
+        search(base, judge, 2, Journal(tmp_path / "j", "projection"))
+    tried = search(base, judge, 2, Journal(tmp_path / "j", "projection"))[1]
     assert asked[0] == asked[1] == base
     assert [one.loss for one in tried] == [valley(recipe) for recipe in asked[1:]]
     assert len(tried) == 2
@@ -77,7 +77,7 @@ def test_a_trial_that_fails_is_not_the_best(tmp_path: Path) -> None:
         return valley(recipe)
 
     heard: list[Trial] = []
-    best, tried = search(Recipe("global").checked(), judge, 8, tmp_path / "j", "projection", heard.append)
+    best, tried = search(Recipe("global").checked(), judge, 8, Journal(tmp_path / "j", "projection"), heard.append)
     assert heard == tried
     assert {one.loss is None for one in tried if one.parameters["optimiser"] == "sgd"} == {True}
     assert best.optimiser == "adam"
@@ -85,7 +85,7 @@ def test_a_trial_that_fails_is_not_the_best(tmp_path: Path) -> None:
 
 
 def test_glocal_searches_its_own_as_well(tmp_path: Path) -> None:
-    _, tried = search(Recipe("glocal").checked(), valley, 2, tmp_path / "j", "projection")
+    _, tried = search(Recipe("glocal").checked(), valley, 2, Journal(tmp_path / "j", "projection"))
     assert set(tried[0].parameters) == {"lam", "learning_rate", "optimiser", "alpha", "tau"}
 
 
@@ -94,9 +94,9 @@ def test_failures_are_said(tmp_path: Path) -> None:
         raise AlignbenchError("no finite loss")
 
     with pytest.raises(AlignbenchError, match="none of 2 trials"):
-        search(Recipe("global").checked(), fail, 2, tmp_path / "j", "projection")
+        search(Recipe("global").checked(), fail, 2, Journal(tmp_path / "j", "projection"))
     with pytest.raises(UsageError, match="below 1"):
-        search(Recipe("global").checked(), valley, 0, tmp_path / "j", "projection")
+        search(Recipe("global").checked(), valley, 0, Journal(tmp_path / "j", "projection"))
     (tmp_path / "damaged").write_text("no journal\n")
     with pytest.raises(DataError, match="cannot be read as a journal"):
-        search(Recipe("global").checked(), valley, 1, tmp_path / "damaged", "projection")
+        search(Recipe("global").checked(), valley, 1, Journal(tmp_path / "damaged", "projection"))

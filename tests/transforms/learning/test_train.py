@@ -5,31 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from alignbench.errors import AlignbenchError, UsageError
 from alignbench.transforms.evaluation.odd_one_out import triplet_distances
-from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
+from alignbench.transforms.learning.folds import Fold
 from alignbench.transforms.learning.losses import frobenius, local_loss, scaled_identity, triplet_loss
 from alignbench.transforms.learning.recipe import Recipe
 from alignbench.transforms.learning.train import Learned, TransformLearning, TripletBatches, learn
+from learned_worlds import OBJECTS, WIDTH, Array, world
 from losses import reference_local, reference_triplets
 
-Array = NDArray[np.float64]
-OBJECTS, WIDTH = 30, 6
 QUICK = {"epochs": 6, "fewest_epochs": 6, "triplets": 64, "images": 16, "learning_rate": 1e-2}
-
-
-def world(seed: int = 0) -> tuple[Array, Fold, Array]:
-    """Objects whose first two channels people look at."""
-    rng = np.random.default_rng(seed)
-    features = rng.normal(1.0, 2.0, size=(OBJECTS, WIDTH))
-    triplets = np.array([rng.choice(OBJECTS, 3, replace=False) for _ in range(3000)])
-    seen = features[:, :2]
-    pairs = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
-    near = np.stack([np.linalg.norm(seen[triplets[:, a]] - seen[triplets[:, b]], axis=1) for a, b, _ in pairs])
-    triplets = np.take_along_axis(triplets, np.array(pairs)[near.argmin(axis=0)], axis=1)
-    return features, split_triplets(triplets, OBJECTS, object_folds(OBJECTS, 3, seed)[0]), rng.normal(size=(50, WIDTH))
 
 
 def embedded(learned: Learned, features: Array) -> Array:
@@ -198,7 +184,7 @@ def test_the_order_of_objects_changes_nothing() -> None:
     assert one.loss == pytest.approx(other.loss, rel=1e-5)
 
 
-def test_other_optimisers_and_impossible_recipes() -> None:
+def test_another_optimiser_learns_and_what_cannot_be_learned_from_is_refused() -> None:
     features, fold, images = world()
     learned = learn(features, fold, Recipe("global", optimiser="sgd", **QUICK))
     assert learned.epochs[-1].held_out_loss < learned.epochs[0].held_out_loss
@@ -210,15 +196,3 @@ def test_other_optimisers_and_impossible_recipes() -> None:
         learn(features, fold, Recipe("glocal"))
     with pytest.raises(UsageError, match="features of"):
         learn(features, fold, Recipe("glocal"), images[:, :3])
-    for given, text in (
-        ({"objective": "golbal"}, "did you mean glo"),
-        ({"optimiser": "adamw"}, "did you mean adam"),
-        ({"penalty": "ridge"}, "unknown penalty"),
-        ({"lam": -1.0}, "lambda -1.0 is below 0"),
-        ({"alpha": 1.0}, "alpha 1.0"),
-        ({"tau": 0.0}, "tau 0.0 is not above 0"),
-        ({"epochs": 0}, "epochs 0 is not above 0"),
-        ({"images": 2}, "2 images a batch"),
-    ):
-        with pytest.raises(UsageError, match=text):
-            Recipe(**given).checked()  # type: ignore[arg-type]

@@ -1,0 +1,165 @@
+"""`alignbench compare`: what the table shows, how the two runs are called, and folders that are none of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from alignbench.cli.commands.compare import difference_table
+from alignbench.cli.main import main
+from run_folders import refused
+from studies import Made, as_published, write_made
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two baselines, whose comparison is a single row, in one folder."""
+    root = tmp_path_factory.mktemp("place") / "runs"
+    return sorted(write_made(Made(model, "tid2013", 60, as_published), root) for model in ("pixels", "ssim"))
+
+
+# --- The table ------------------------------------------------------------------------------------------------------
+
+
+def row(place: str, first_layer: str, second_layer: str, **changes: Any) -> dict[str, Any]:
+    usual = {"subset": "all", "distance": "cosine", "metric": "spearman", "place": place, "depth": float("nan")}
+    usual |= {"first": 0.75, "second": 0.5, "first_layer": first_layer, "second_layer": second_layer}
+    usual |= {"difference": 0.25, "ci_low": -0.125, "ci_high": 0.625, "p_holm": 0.0625, "n": 12_345}
+    return usual | changes
+
+
+def shown(*rows: dict[str, Any]) -> dict[str, list[str]]:
+    """The columns of the printed table, by their headers."""
+    table = difference_table(pd.DataFrame(rows), ["a", "b"])
+    assert table.title == "a minus b"
+    return {str(column.header): [str(cell) for cell in column.cells] for column in table.columns}
+
+
+def test_places_are_named_by_what_is_compared_there() -> None:
+    found = shown(
+        row("projection", "projection", "projection"),
+        row("best layer", "layer_2", "layer_9"),
+        row("layer", "layer_3", "layer_3"),
+        row("depth", "", "", depth=7.46),
+        row("aligned", "layer_3_aligned", "layer_3_aligned"),
+        row("image", "image", "image"),
+    )
+    assert found["place"] == [
+        "projection",
+        "best layer (layer_2, layer_9)",
+        "layer_3 (pointwise)",
+        "depth 7.5 % (pointwise)",
+        "layer_3_aligned",
+        "image",
+    ]
+
+
+def test_beside_a_baseline_places_are_the_layers_of_the_tower_whichever_comes_first() -> None:
+    layers = ("layer_0", "layer_1")
+    after = shown(*(row("layer", layer, "image") for layer in layers))["place"]
+    before = shown(*(row("layer", "image", layer) for layer in layers))["place"]
+    assert before == after == ["layer_0 (pointwise)", "layer_1 (pointwise)"]
+
+
+def test_numbers_have_three_decimals_and_what_is_missing_is_a_dash() -> None:
+    nothing = float("nan")
+    missing = row("projection", "p", "p", second=nothing, difference=nothing, ci_low=nothing, ci_high=nothing)
+    found = shown(row("projection", "p", "p"), missing | {"p_holm": nothing, "n": 3})
+    assert [found[name] for name in ("first", "second", "difference", "95 % interval", "p (Holm)", "judgments")] == [
+        ["0.750", "0.750"],
+        ["0.500", "-"],
+        ["+0.250", "-"],
+        ["-0.125 .. +0.625", "-"],
+        ["0.062", "-"],
+        ["12,345", "3"],
+    ]
+
+
+# --- The command ----------------------------------------------------------------------------------------------------
+
+
+def test_runs_of_one_name_are_called_by_their_folders(runs: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    copy = shutil.copytree(runs[0], tmp_path / "again")
+    assert main(["compare", *map(str, runs)]) == 0
+    assert capsys.readouterr().out.startswith("pixels minus ssim ")
+    assert main(["compare", str(runs[0]), str(copy)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{runs[0].name} minus again ")
+    assert "p (Holm) is corrected for all 1 rows" in out
+
+
+def as_normalised(folder: Path, copy: Path, calibration: str | None) -> Path:
+    """The run as if its one distance were the normalised one, with channel means fitted on these pairs."""
+    shutil.copytree(folder, copy)
+    [values] = load_file(folder / "distances.safetensors").values()
+    save_file({"normalized_euclidean": values}, copy / "distances.safetensors", metadata={"layers": '["image"]'})
+    curve = (folder / "curve.csv").read_text()
+    (copy / "curve.csv").write_text(curve.replace(",euclidean,", ",normalized_euclidean,"))
+    record = json.loads((folder / "run.json").read_text())
+    record["settings"]["calibration_fingerprint"] = calibration
+    (copy / "run.json").write_text(json.dumps(record))
+    return copy
+
+
+def test_channel_means_that_were_fitted_apart_are_told(runs: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    told = "the channel means of the two runs were fitted on different pairs"
+    plain, same, other = (
+        as_normalised(runs[0], tmp_path / name, calibration)
+        for name, calibration in (("plain", None), ("same", None), ("other", "f" * 64))
+    )
+    assert main(["compare", str(plain), str(same)]) == 0
+    assert told not in capsys.readouterr().out
+    assert main(["compare", str(plain), str(other)]) == 0
+    assert told in capsys.readouterr().out
+
+
+def test_a_table_that_cannot_be_written_is_refused(runs: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "file").touch()
+    output = tmp_path / "file" / "table.csv"
+    assert f"{output} cannot be written" in refused(capsys, "compare", *runs, "--output", output)
+
+
+# --- Folders that are none of a run ---------------------------------------------------------------------------------
+
+
+def test_a_folder_of_run_folders_is_none_and_those_in_it_are_named(runs: list[Path], capsys: Capture) -> None:
+    place = runs[0].parent
+    for folders in ((place, "nowhere"), (runs[0], place)):
+        line = refused(capsys, "compare", *folders)
+        assert f"{place} is no run folder: name one of those in it, such as {runs[0]} or {runs[1]}" in line
+        assert "run.json" not in line
+
+
+def test_a_few_of_many_run_folders_are_named(tmp_path: Path, capsys: Capture) -> None:
+    for name in "dbcae":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").touch()
+    line = refused(capsys, "compare", tmp_path, tmp_path)
+    assert line.endswith(f"such as {tmp_path / 'a'} or {tmp_path / 'b'} or {tmp_path / 'c'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere", "is not there"), ("file", "is no folder"), ("empty", "is no run folder")]
+)
+def test_a_place_without_any_run_is_refused(
+    runs: list[Path], tmp_path: Path, capsys: Capture, name: str, said: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    line = refused(capsys, "compare", runs[0], tmp_path / name)
+    assert line.endswith(f"{tmp_path / name} {said}: name a folder that `alignbench run` made")
+
+
+def test_a_run_that_lost_its_record_is_to_be_measured_again(runs: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    damaged = Path(shutil.copytree(runs[0], tmp_path / "damaged"))
+    (damaged / "run.json").unlink()
+    assert re.search(r"damaged/run\.json .*: measure it again", refused(capsys, "compare", damaged, runs[1]))

@@ -1,0 +1,129 @@
+"""What the commands show: the table of scores, the band of untrained twins, and where each is printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.table import Table
+
+from alignbench.cli.console import print_status, print_table, score_table, twin_table
+from alignbench.results.layer_curve import COLUMNS, LayerCurve
+
+NOTHING = float("nan")
+WAY = {"tokens": "all", "level": "middle", "protocol": "paper", "n": 30, "n_clusters": 30}
+
+
+def curve_of(model: str, *scores: dict[str, Any]) -> LayerCurve:
+    """A curve of rows with an interval of 0.1 to either side."""
+    usual = {"model": model, "dataset": "nights", "subset": "all", "distance": "cosine", "metric": "accuracy"}
+    rows = [
+        usual | WAY | {"depth": 50.0, "ci_low": row["value"] - 0.1, "ci_high": row["value"] + 0.1} | row
+        for row in scores
+    ]
+    return LayerCurve(pd.DataFrame(rows)[list(COLUMNS)])
+
+
+def tower(model: str, first: float, second: float, last: float, **changes: Any) -> list[dict[str, Any]]:
+    layers = ("layer_0", "layer_1", "projection")
+    return [
+        {"layer": layer, "value": value} | changes for layer, value in zip(layers, (first, second, last), strict=True)
+    ]
+
+
+def lines(table: Table) -> list[list[str]]:
+    return [list(map(str, cells)) for cells in zip(*(column.cells for column in table.columns), strict=True)]
+
+
+# --- Scores ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_of_a_tower_has_its_best_layer_and_its_projection() -> None:
+    scores = [*tower("m", 0.6, 0.7, 0.8), *tower("m", 0.65, 0.5, 0.55, distance="euclidean")]
+    assert lines(score_table([curve_of("m", *scores)], "t")) == [
+        ["m", "nights", "accuracy", "cosine", "layer_1", "0.700", "0.600 .. 0.800", "0.800", "0.700 .. 0.900"],
+        ["m", "nights", "accuracy", "euclidean", "layer_0", "0.650", "0.550 .. 0.750", "0.550", "0.450 .. 0.650"],
+    ]
+
+
+def test_a_baseline_has_one_score_and_no_projection() -> None:
+    [line] = lines(score_table([curve_of("ssim", {"layer": "image", "value": 0.5})], "t"))
+    assert line[4:] == ["image", "0.500", "0.400 .. 0.600", "", ""]
+
+
+def test_scores_and_intervals_that_are_missing_are_dashes() -> None:
+    missing = {"ci_low": NOTHING, "ci_high": NOTHING}
+    [line] = lines(score_table([curve_of("m", *tower("m", NOTHING, NOTHING, 0.5, **missing))], "t"))
+    assert line[4:] == ["-", "-", "-", "0.500", "-"]
+    [line] = lines(score_table([curve_of("m", *tower("m", 0.25, NOTHING, 0.5, **missing))], "t"))
+    assert line[4:7] == ["layer_0", "0.250", "-"]
+
+
+@pytest.mark.parametrize(
+    ("subset", "shown"), [("all", "nights"), ("test", "nights"), ("testset1", "nights"), ("votes 9", "nights votes 9")]
+)
+def test_a_subset_is_named_unless_it_is_the_usual_one(subset: str, shown: str) -> None:
+    [line] = lines(score_table([curve_of("m", *tower("m", 0.6, 0.7, 0.8, subset=subset))], "t"))
+    assert line[1] == shown
+
+
+def test_other_metrics_and_breakdowns_are_no_rows() -> None:
+    extra = [{"metric": "pearson"}, {"subset": "distortion_01"}]
+    scores = [
+        row for changes in ({}, *extra) for row in tower("m", 0.6, 0.7, 0.8, **({"metric": "spearman"} | changes))
+    ]
+    assert len(lines(score_table([curve_of("m", *scores)], "t"))) == 1
+
+
+def test_an_aligned_layer_has_columns_that_are_empty_for_others() -> None:
+    plain, after = tower("m", 0.6, 0.7, 0.8), [{"layer": "projection_aligned", "value": 0.9}]
+    table = score_table([curve_of("m", *plain), curve_of("m@turned", *plain, *after)], "t")
+    assert [str(column.header) for column in table.columns[-2:]] == ["aligned", "95 % interval"]
+    assert [line[-2:] for line in lines(table)] == [["", ""], ["0.900", "0.800 .. 1.000"]]
+
+
+# --- Twins ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_band_of_twins_is_over_the_best_layer_of_each() -> None:
+    """Each has its best layer elsewhere: 0.7, 0.4 and 0.5, whose mean is 1.6 / 3."""
+    scores = [(0.6, 0.7, 0.2), (0.4, 0.3, 0.4), (0.1, 0.5, 0.9)]
+    twins = [curve_of(f"m@random-{seed}", *tower("m", *values)) for seed, values in enumerate(scores)]
+    [line] = lines(twin_table(twins, "t"))
+    assert line[0] == "m, 3 untrained twins"
+    assert line[1:4] == ["nights", "accuracy", "cosine"]
+    assert line[4:] == ["0.533", "0.400 .. 0.700", "0.500", "0.200 .. 0.900"]
+
+
+def test_twins_have_a_row_for_each_subset_and_distance_in_their_order() -> None:
+    scores = [
+        row
+        for subset in ("test", "zebra")
+        for distance in ("euclidean", "cosine")
+        for row in tower("m", 0.5, 0.5, 0.5, subset=subset, distance=distance)
+    ]
+    found = lines(twin_table([curve_of(f"a/b@v2@random-{seed}", *scores) for seed in (7, 8)], "t"))
+    assert {line[0] for line in found} == {"a/b@v2, 2 untrained twins"}
+    assert [(line[1], line[3]) for line in found] == [
+        ("nights", "euclidean"),
+        ("nights", "cosine"),
+        ("nights zebra", "euclidean"),
+        ("nights zebra", "cosine"),
+    ]
+
+
+# --- Where ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_goes_to_stdout_wide_enough_for_a_file_and_status_to_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    table = Table("name")
+    table.add_row("x" * 150)
+    print_table(table)
+    print_status("größer")
+    told = capsys.readouterr()
+    assert "x" * 150 in told.out, "in one piece, whatever the width of the terminal"
+    assert told.err == "größer\n"

@@ -1,0 +1,47 @@
+"""A data set's folder is there and holds something, or the user is told what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alignbench.datasets import DATASETS
+from alignbench.datasets.data_set import root_folder
+from alignbench.errors import DataError, UsageError
+
+
+def test_without_a_folder_the_option_and_the_variable_are_named() -> None:
+    told = r"^nights needs --data-root DIR \(or \$ALIGNBENCH_DATA/nights\); `alignbench datasets` says where to get it$"
+    with pytest.raises(UsageError, match=told):
+        root_folder("nights", None)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("none", "is not a folder: check --data-root"), ("file", "is not a folder"), ("empty", "is empty: see")],
+)
+def test_a_folder_that_holds_no_data_is_refused_by_its_path(tmp_path: Path, place: str, said: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError) as refused:
+        root_folder("nights", tmp_path / place)
+    assert str(refused.value).startswith(f"data root {tmp_path / place} of nights {said}")
+
+
+def test_a_folder_is_taken_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = Path("döner 東京")
+    (given / "images").mkdir(parents=True)
+    assert root_folder("things", given) == given, "messages name it as the user did"
+    (tmp_path / "link").symlink_to(given)
+    assert root_folder("things", Path("link")) == Path("link")
+
+
+@pytest.mark.parametrize("name", DATASETS.names())
+def test_what_is_measured_by_default_is_documented_and_shares_nothing_with_calibration(name: str) -> None:
+    data_set = DATASETS.load(name)
+    assert data_set.default_subset in data_set.subsets
+    assert data_set.corrected is not None
+    assert set(data_set.corrected.subsets) <= set(data_set.subsets)
+    assert data_set.corrected.calibration not in (*data_set.corrected.subsets, data_set.default_subset)

@@ -1,0 +1,49 @@
+"""The tables of the page: best layers as the curves have them, paired differences with their charts, any table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pages import Parsed
+from studies import BASE_32, DATASETS
+from study_pages import COSINE, MAIN, TWINS, architecture, select_rows, values_of
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_best_layers_are_those_of_the_curves(parsed: Parsed, folders: list[Path], dataset: str) -> None:
+    table = [found for found in parsed.tables if "depth of peak (%)" in found[0]][list(DATASETS).index(dataset)]
+    found = {(row[0], row[-2]): row for row in table[1:]}
+    for distance, spoken in ((MAIN, "normalised Euclidean"), (COSINE, "cosine")):
+        *blocks, projection = select_rows(folders, BASE_32, dataset, distance)
+        best = max(blocks, key=lambda row: float(row["value"]))
+        row = found[BASE_32, spoken]
+        assert row[2:4] == [best["layer"], f"{float(best['depth']):.1f}"]
+        for cell, expected in ((row[1], best), (row[4], projection)):
+            low, high = float(expected["ci_low"]), float(expected["ci_high"])
+            assert cell == f"{float(expected['value']):.3f} ({low:.3f} .. {high:.3f})"
+    assert found["pixels", "euclidean"][2:4] == ["", ""], "a baseline has no layers"
+    tops = [max(values_of(select_rows(folders, twin, dataset, COSINE)[:-1])) for twin in TWINS]
+    twins = found[f"{BASE_32}, 2 untrained twins", "cosine"]
+    assert twins[1] == f"{np.mean(tops):.3f} ({min(tops):.3f} .. {max(tops):.3f})"
+
+
+def test_paired_differences_are_told_and_drawn(parsed: Parsed, text: str) -> None:
+    first, second = (table for table in parsed.tables if "separable (p, Holm)" in table[0])
+    rows = [[*row[:4], *row[5:]] for row in first[1:]]  # without the little chart
+    pair, at_best = "base-16 \N{MINUS SIGN} base-32", "best layer (layer_2, layer_9)"
+    assert rows == [
+        [pair, "projection", "+0.100", "+0.050 .. +0.150", "yes (0.040)", "0.600", "0.500", "normalised Euclidean"],
+        [pair, at_best, "-0.020", "-0.060 .. +0.020", "no (0.040)", "0.480", "0.500", "normalised Euclidean"],
+    ]
+    assert second[1][-1] == "cosine"
+    forest = re.findall(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="8".*?<rect x="([\d.]+)".*?fill="(#\w+)"', text)
+    zero, scale = 75.0, 0.95 * 75.0 / 0.15  # the widest end of the first table lies at 95 % of half the width
+    for (low, high, left, fill), row in zip(forest, architecture().differences.itertuples(), strict=False):
+        if row.dataset == "tid2013":
+            places = [zero + scale * value for value in (row.ci_low, row.ci_high, row.difference)]
+            np.testing.assert_allclose([float(low), float(high), float(left) + 4], places, atol=0.06)
+            assert fill == ("#1b1b1b" if row.separable else "#fff")

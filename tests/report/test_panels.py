@@ -1,0 +1,80 @@
+"""What a panel shows: which lines, the noise ceiling, what is to be minded of the published values beside them."""
+
+import numpy as np
+import pandas as pd
+
+from alignbench import LayerCurve
+from alignbench.report.panels import Ceiling, aligned_by, is_baseline, lay_out_panels
+from alignbench.results.layer_curve import COLUMNS
+from alignbench.results.published import published_curves
+from drawn_curves import baseline_curve, row, tower_curve
+
+BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
+
+
+def published_again(model: str, n: int) -> LayerCurve:
+    """The published values of NIGHTS as if they were ours, of some number of judgments."""
+    frame = published_curves()
+    frame = frame[(frame["model"] == model) & (frame["dataset"] == "nights")]
+    rows = [row(model, "nights", "all", one.distance, one.layer, one.depth, one.value) for one in frame.itertuples()]
+    return LayerCurve(pd.DataFrame(rows)[list(COLUMNS)].assign(n=n))
+
+
+def test_panels_come_by_level_and_a_subset_is_named_where_it_says_something() -> None:
+    curves = [tower_curve("m", "nights", subset="test"), tower_curve("m"), tower_curve("m", "nights", subset="train")]
+    _, panels = lay_out_panels([*curves, tower_curve("m", "mine")], None)
+    assert [panel.title for panel in panels] == [
+        "tid2013 (low level)",
+        "mine (low level)",
+        "nights, test (middle level)",
+        "nights, train (middle level)",
+    ]
+    assert [panel.score for panel in panels][1:3] == ["Spearman correlation", "agreement with the choices"]
+
+
+def test_an_aligned_layer_is_beside_its_line_and_no_point_of_it() -> None:
+    plain = tower_curve("m@turned")
+    after = plain.frame[plain.frame["layer"] == "layer_1"].assign(layer="layer_1_aligned", value=0.99)
+    _, [panel] = lay_out_panels([LayerCurve(pd.concat([plain.frame, after], ignore_index=True))], None)
+    [(key, rows)] = panel.aligned.items()
+    assert rows["value"].tolist() == [0.99]
+    assert len(panel.lines[key]) == 4
+    assert aligned_by(rows) == "aligned by turned"
+
+
+def test_a_panel_of_some_lines_has_their_notes_alone() -> None:
+    _, [panel] = lay_out_panels([published_again(BASE_16, 100), published_again(BASE_32, 50)], None)
+    assert panel.notes == (
+        f"{BASE_16}, ours of 100 judgments, published of 20,019",
+        f"{BASE_32}, ours of 50 judgments, published of 20,019",
+    )
+    keys = [key for key in panel.lines if key.line == BASE_32]
+    some = panel.only(keys)
+    assert list(some.lines) == list(some.published) == keys
+    assert some.notes == ("ours of 50 judgments, published of 20,019",), "there is no need to say whose"
+    assert panel.only([]).notes == ()
+
+
+def test_all_judgments_need_no_note() -> None:
+    _, [panel] = lay_out_panels([published_again(BASE_32, 20_019)], None)
+    assert panel.notes == ()
+
+
+def test_two_estimates_of_the_ceiling_go_before_a_published_one() -> None:
+    curve = tower_curve("m", "things", subset="testset1")
+    values = {"ceiling_max_share": 0.7, "ceiling_loo": 0.6, "ceiling_published": 0.65}
+    parts = [curve.frame.assign(metric=name, value=value) for name, value in values.items()]
+    _, [panel] = lay_out_panels([LayerCurve(pd.concat([curve.frame, *parts], ignore_index=True))], None)
+    assert panel.ceiling == Ceiling("noise ceiling", (0.6, 0.7))
+    unknown = parts[0].assign(value=np.nan)
+    _, [panel] = lay_out_panels([LayerCurve(pd.concat([curve.frame, unknown], ignore_index=True))], None)
+    assert panel.ceiling is None
+
+
+def test_a_baseline_has_no_depth() -> None:
+    _, [alone] = lay_out_panels([baseline_curve("pixels")], None)
+    assert not alone.has_depth
+    assert all(map(is_baseline, alone.lines.values()))
+    _, [both] = lay_out_panels([baseline_curve("pixels"), tower_curve("m")], None)
+    assert both.has_depth
+    assert [is_baseline(rows) for rows in both.lines.values()] == [True, False]

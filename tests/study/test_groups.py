@@ -1,0 +1,114 @@
+"""Runs that may be put side by side come together, and their differences are those of two runs alone."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from alignbench.study.comparison import compare
+from alignbench.study.study import read_study
+from studies import BASE_16, BASE_32, LARGE_14, SMALL, Made, as_published, write_made, write_study
+
+MAIN = ("normalized_euclidean",)
+
+
+def made(model: str, dataset: str, level: str, **changes: Any) -> Made:
+    return Made(model, dataset, SMALL[level], as_published, distances=MAIN, **changes)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Towers of two depths and a baseline at three levels."""
+    root = tmp_path_factory.mktemp("study")
+    write_study(root, ("ssim", LARGE_14, BASE_32), distances=("normalized_euclidean", "cosine"))
+    return root
+
+
+def test_a_baseline_stands_beside_every_way_of_measuring_towers(tmp_path: Path) -> None:
+    for one in (
+        made(BASE_16, "tid2013", "low"),
+        made(BASE_32, "tid2013", "low", settings={"tokens": "cls"}),
+        made("ssim", "tid2013", "low"),
+    ):
+        write_made(one, tmp_path)
+    study, _ = read_study([tmp_path])
+    assert [{run.label for run in group.runs} for group in study.groups] == [{BASE_16, "ssim"}, {BASE_32, "ssim"}]
+
+
+def test_distances_of_several_runs_of_a_model_come_together(tmp_path: Path) -> None:
+    for distance in ("cosine", "euclidean"):
+        write_made(replace(made(BASE_16, "tid2013", "low"), distances=(distance,)), tmp_path)
+    study, _ = read_study([tmp_path])
+    [group] = study.groups
+    assert group.distances(BASE_16) == ["cosine", "euclidean"]
+    assert study.remarks == ()
+
+
+# --- Differences ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dataset", ["tid2013", "nights", "things"])
+@pytest.mark.parametrize("other", [LARGE_14, "ssim"])
+def test_differences_are_those_of_two_runs_alone(root: Path, dataset: str, other: str) -> None:
+    study, _ = read_study([root])
+    [group] = [group for group in study.groups if group.dataset == dataset]
+    runs = {run.label: run.folder for run in group.runs}
+    alone = compare(runs[BASE_32], runs[other]).set_index(["distance", "place"])
+    for distance in ("normalized_euclidean", "cosine"):
+        theirs = "ssim" if other == "ssim" else distance
+        name = distance if theirs == distance else f"{distance} / {theirs}"
+        for place in ("projection", "best layer"):
+            expected = alone.loc[name, place]
+            found = group.difference((BASE_32, distance), (other, theirs), place)
+            for column in ("first", "second", "difference", "ci_low", "ci_high", "p"):
+                assert getattr(found, column) == pytest.approx(expected[column], rel=1e-9, abs=1e-12), column
+            assert (found.first_layer, found.second_layer) == (expected["first_layer"], expected["second_layer"])
+            assert (group.interval, group.clusters) == (expected["interval"], expected["n_clusters"])
+
+
+def test_ties_count_as_the_protocol_says(tmp_path: Path) -> None:
+    found = {}
+    for protocol in ("paper", "corrected"):
+        for model in (BASE_16, BASE_32):
+            folder = write_made(made(model, "nights", "middle", protocol=protocol), tmp_path / protocol)
+            path = folder / "distances.safetensors"
+            with safe_open(path, framework="np") as file:
+                metadata, values = file.metadata(), file.get_tensor(MAIN[0])
+            values[:, : 200 if model == BASE_16 else 100] = 0.5  # of two pairs each: 100 and 50 triplets
+            save_file({MAIN[0]: values}, path, metadata=metadata)
+        study, _ = read_study([tmp_path / protocol])
+        [group] = study.groups
+        found[protocol] = group.difference((BASE_16, MAIN[0]), (BASE_32, MAIN[0]), "projection").to_row()
+        alone = compare(*(run.folder for run in study.runs)).set_index("place").loc["projection"]
+        for name in ("first", "second", "difference", "ci_low", "ci_high"):
+            assert found[protocol][name] == pytest.approx(alone[name], rel=0, abs=1e-12)
+    for name, ties in (("first", 100), ("second", 50)):
+        assert found["corrected"][name] - found["paper"][name] == pytest.approx(ties / 2 / SMALL["middle"], abs=1e-12)
+
+
+def test_the_order_of_judgments_does_not_matter(tmp_path: Path) -> None:
+    first, second = (write_made(made(model, "nights", "middle"), tmp_path / "one") for model in (BASE_16, BASE_32))
+    [group] = read_study([first, second])[0].groups
+    keys = (BASE_16, MAIN[0]), (BASE_32, MAIN[0])
+    expected = group.difference(*keys, "best layer").to_row()
+    table = pd.read_parquet(second / "judgments.parquet")
+    table.sample(frac=1.0, random_state=3).to_parquet(second / "judgments.parquet", index=False)
+    [group] = read_study([first, second])[0].groups
+    found = group.difference(*keys, "best layer").to_row()
+    assert {name: found[name] for name in ("difference", "ci_low", "ci_high")} == pytest.approx(
+        {name: expected[name] for name in ("difference", "ci_low", "ci_high")}, rel=0, abs=1e-12
+    )
+
+
+def test_scores_are_those_of_the_curve(root: Path) -> None:
+    study, _ = read_study([root])
+    for group in study.groups:
+        for (label, distance), run in group.series.items():
+            rows = run.curve.primary()
+            expected = rows.loc[rows["distance"] == distance, "value"].to_numpy()
+            np.testing.assert_allclose(group.scores(label, distance)[:, 0], expected, rtol=0, atol=1e-12)

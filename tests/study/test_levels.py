@@ -1,0 +1,70 @@
+"""Curves and panels as findings look at them: the best of a curve, which runs a level takes, the published values."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignbench.study.levels import LevelPanels, Scored, build_panels, published_panels
+from alignbench.study.study import read_study
+from studies import BASE_16, BASE_32, Made, as_published, published, write_made
+
+MAIN = ("normalized_euclidean",)
+
+
+def test_the_best_is_taken_before_the_projection_in_each_resample_anew() -> None:
+    scores = np.array([[0.5, 0.9, np.nan], [0.6, 0.2, 0.3], [0.8, 0.1, 0.7]])
+    curve = Scored(np.array([2.5, 97.5, 100.0]), True, scores)
+    np.testing.assert_array_equal(curve.best, [0.6, 0.9, 0.3])
+    np.testing.assert_array_equal(curve.highest, [0.8, 0.9, 0.7])
+    np.testing.assert_array_equal(curve.block_depths, [2.5, 97.5])
+    without = Scored(curve.depths, False, scores)
+    np.testing.assert_array_equal(without.best, without.highest)
+    alone = Scored(np.array([100.0]), True, scores[2:])
+    np.testing.assert_array_equal(alone.best, scores[2], "a projection alone is its own best layer")
+
+
+def test_a_model_that_was_measured_twice_counts_once_for_a_protocol(tmp_path: Path) -> None:
+    for size, protocol in ((200, "paper"), (200, "corrected"), (100, "corrected")):
+        write_made(Made(BASE_16, "tid2013", size, as_published, protocol=protocol, distances=MAIN), tmp_path)
+    assert build_panels(read_study([tmp_path])[0])["low"].protocol == "paper"
+
+
+def test_people_go_before_simulated_observers_and_the_papers_subset_before_others(tmp_path: Path) -> None:
+    runs = (Made(BASE_16, "nights", 40, as_published, MAIN), Made(BASE_16, "shapes-middle", 40, lambda *_: 0.9, MAIN))
+    folders = [write_made(made, tmp_path) for made in runs]
+    assert datasets(build_panels(read_study(folders)[0])) == {"middle": "nights"}
+    assert datasets(build_panels(read_study(folders[1:])[0])) == {"middle": "shapes-middle"}
+
+
+def test_a_panel_holds_trained_models_and_baselines_by_their_published_names(tmp_path: Path) -> None:
+    for made in (
+        Made(BASE_32, "nights", 40, as_published, MAIN, label="clip-vit-base-patch32"),
+        Made(BASE_32, "nights", 40, as_published, MAIN, label=f"{BASE_32}@random-0"),
+        Made("ssim", "nights", 40, as_published),
+    ):
+        write_made(made, tmp_path)
+    panel = build_panels(read_study([tmp_path])[0])["middle"]
+    assert set(panel.curves) == {(BASE_32, MAIN[0])}, "an untrained twin is no model"
+    assert set(panel.baselines) == {"ssim"}
+    assert (panel.rated, panel.chance) == (False, 0.5)
+    assert panel.models(MAIN[0]) == [BASE_32]
+    assert panel.models(MAIN[0], "cosine") == []
+
+
+def test_published_panels_have_the_published_scores_and_no_resamples() -> None:
+    panels = published_panels()
+    assert datasets(panels) == {"low": "tid2013", "middle": "nights", "high": "things"}
+    assert [panel.chance for panel in panels.values()] == pytest.approx([0, 1 / 2, 1 / 3])
+    assert [panel.rated for panel in panels.values()] == [True, False, False]
+    for panel in panels.values():
+        known = [value for (model, name, distance, _), value in published().items()
+                 if (model, name, distance) == (BASE_16, panel.dataset, MAIN[0])]  # fmt: skip
+        curve = panel.curves[BASE_16, MAIN[0]]
+        assert curve.scores.shape == (14, 1)
+        assert sorted(curve.scores[:, 0]) == sorted(known)
+        assert panel.baselines["ssim"] == published()["ssim", panel.dataset, "ssim", "image"]
+
+
+def datasets(panels: LevelPanels) -> dict[str, str]:
+    return {level: panel.dataset for level, panel in panels.items()}

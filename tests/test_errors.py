@@ -1,0 +1,62 @@
+"""An error is one line: it names the thing, the remedy, and what may have been meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alignbench.errors import did_you_mean, one_line, unknown, unwritable
+
+
+def test_a_name_near_nothing_lists_all_valid_ones() -> None:
+    assert str(unknown("distance", "zzz", ["euclidean", "cosine"])) == (
+        "unknown distance 'zzz': valid: cosine, euclidean"
+    )
+
+
+def test_suggestions_ignore_letter_case_and_keep_the_valid_spelling() -> None:
+    found = str(unknown("model", "ofa-sys/CHINESE-clip-vit-base-patch16", ["OFA-Sys/chinese-clip-vit-base-patch16"]))
+    assert found.endswith("did you mean OFA-Sys/chinese-clip-vit-base-patch16?")
+
+
+def test_suggestions_do_not_depend_on_the_order_of_the_choices() -> None:
+    choices = ["vit", "ViT", "bit", "vid"]
+    assert did_you_mean("VIT", choices) == did_you_mean("VIT", choices[::-1])
+    assert did_you_mean("VIT", choices).startswith("did you mean vit or")
+
+
+def test_a_name_is_near_at_the_likeness_itself_and_not_below() -> None:
+    # two of four letters are shared: 2 * 2 / (4 + 4)
+    assert did_you_mean("abcd", ["abxy"], likeness=0.5) == "did you mean abxy?"
+    assert did_you_mean("abcd", ["abxy"], likeness=0.51) == ""
+    assert did_you_mean("abcd", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("two\nlines,\r\n\ttabs   and spaces "), "two lines, tabs and spaces"),
+        (ValueError("größer\u2028als"), "größer als"),
+        (KeyError(), "KeyError"),
+        (OSError(" \n"), "OSError"),
+        (ValueError("x" * 300), "x" * 200),
+    ],
+)
+def test_the_text_of_any_error_fits_on_a_line(error: Exception, line: str) -> None:
+    assert one_line(error) == line
+
+
+def test_what_cannot_be_written_is_named_with_the_systems_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "run.json"
+    with pytest.raises(OSError, match="Not a directory") as refused:
+        path.write_text("")
+    told = f"{path} cannot be written (Not a directory): choose another --output"
+    assert str(unwritable(path, refused.value)) == told
+    assert str(unwritable(path, refused.value, "make room")) == told.replace("choose another --output", "make room")
+
+
+def test_a_disk_that_numpy_found_full_is_told_in_its_words() -> None:
+    error = OSError("8 requested\nand 3 written")  # as `ndarray.tofile` raises it, without a number of the system
+    assert str(unwritable(Path("runs"), error)).startswith("runs cannot be written (8 requested and 3 written): ")

@@ -1,0 +1,63 @@
+"""What a run is logged as, by hand-made curves: points over depth, the summary, the lines of charts, the settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from alignbench.results.layer_curve import COLUMNS, LayerCurve
+from alignbench.results.published import published_curves
+from alignbench.results.run_record import RunRecord
+from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
+
+
+def curve_of(model: str, dataset: str, subset: str, rows: pd.DataFrame, **values: object) -> LayerCurve:
+    given = {"model": model, "dataset": dataset, "subset": subset, "level": "low", "protocol": "paper"}
+    counted = {"tokens": "all", "ci_low": np.nan, "ci_high": np.nan, "n": 3000, "n_clusters": 25}
+    return LayerCurve(rows.assign(**(given | counted | values))[list(COLUMNS)].reset_index(drop=True))
+
+
+def test_the_published_curve_is_a_line_of_the_chart() -> None:
+    model = "openai/clip-vit-base-patch32"
+    every = published_curves()
+    theirs = every[(every["model"] == model) & (every["dataset"] == "tid2013")]
+    ours = curve_of(model, "tid2013", "all", theirs.assign(value=theirs["value"] / 2))
+    ssim = pd.DataFrame({"distance": ["ssim"], "layer": ["image"], "depth": [0.0], "metric": ["spearman"]})
+    near = curve_of("ssim", "tid2013", "all", ssim.assign(value=0.6))
+    fewer = curve_of("ms-ssim", "tid2013", "all", ssim.assign(value=0.7), n=100)
+    drawn = charts(ours, [near, fewer])
+    assert drawn.keys() == {f"curves/{distance}" for distance in theirs["distance"].unique()}
+    for distance in theirs["distance"].unique():
+        of_distance = theirs[(theirs["distance"] == distance) & (theirs["metric"] == "spearman")].sort_values("depth")
+        mine, published, baseline = drawn[f"curves/{distance}"]
+        assert (mine.name, published.name, baseline.name) == (model, "published", "ssim ssim")
+        assert published.depth == mine.depth == tuple(of_distance["depth"])
+        assert published.value == pytest.approx(tuple(of_distance["value"]))
+        assert mine.value == pytest.approx(tuple(of_distance["value"] / 2))
+        assert (baseline.depth, baseline.value) == ((0.0, 100.0), (0.6, 0.6))
+
+
+def test_layers_without_a_score_and_breakdowns_are_left_out() -> None:
+    layers = pd.DataFrame({"layer": ["layer_0", "layer_1", "projection"], "depth": [2.5, 97.5, 100.0]})
+    rows = layers.assign(distance="cosine", metric="accuracy", value=[np.nan, 0.5, 0.75])
+    whole, part = (curve_of("a", "nights", name, rows).frame for name in ("all", "votes_08"))
+    curve = LayerCurve(pd.concat([whole, part], ignore_index=True))
+    assert list(scores_by_depth(curve)) == [
+        {"depth": 97.5, "align/cosine/accuracy": 0.5},
+        {"depth": 100.0, "align/cosine/accuracy": 0.75},
+    ]
+    assert summary(curve) == {
+        "best/cosine": 0.5,
+        "best_layer/cosine": "layer_1",
+        "best_depth/cosine": 97.5,
+        "projection/cosine": 0.75,
+    }
+
+
+def test_a_model_without_a_card_has_no_factors() -> None:
+    found = configuration(
+        RunRecord.from_json({"label": "mine", "settings": {"model": "mine", "seed": 1}, "factors": {}, "level": "low"})
+    )
+    assert (found["model"], found["seed"], found["level"]) == ("mine", 1, "low")
+    assert "architecture" not in found
