@@ -58,12 +58,13 @@ def test_differences_are_those_of_two_runs_alone(root: Path, dataset: str, other
     study, _ = read_study([root])
     [group] = [group for group in study.groups if group.dataset == dataset]
     runs = {run.label: run.folder for run in group.runs}
-    alone = compare(runs[BASE_32], runs[other]).set_index(["distance", "place"])
+    alone = compare(runs[BASE_32], runs[other])
     for distance in ("normalized_euclidean", "cosine"):
         theirs = "ssim" if other == "ssim" else distance
         name = distance if theirs == distance else f"{distance} / {theirs}"
         for place in ("projection", "best layer"):
-            expected = alone.loc[name, place]
+            rows = alone[(alone["distance"] == name) & (alone["place"] == place)]
+            [expected] = rows.to_dict("records")
             found = group.difference((BASE_32, distance), (other, theirs), place)
             for column in ("first", "second", "difference", "ci_low", "ci_high", "p"):
                 assert getattr(found, column) == pytest.approx(expected[column], rel=1e-9, abs=1e-12), column
