@@ -35,7 +35,7 @@ def logistic_closeness(closeness: Floats, ratings: Floats) -> Floats:
     Returns:
         (curves, n); zero for a curve that is constant.
     """
-    # BLAS on several threads adds in another order, and is 3 to 20 times slower on the few numbers of a step
+    # several threads would add more than 10,000 ratings in an order of their own, and mostly wait for each other
     with threadpool_limits(1, user_api="blas"):
         return np.stack([_fitted(row, ratings) for row in closeness])
 
