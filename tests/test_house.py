@@ -27,6 +27,11 @@ FLOORS = (  # from the ground up; a room may use those on the floors below it
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted([*(ROOT / "alignbench").rglob("*.py"), *(ROOT / "baselines").rglob("*.py")])
 MOST_LINES = 300
+MOST_ARGUMENTS = 5
+MANY_ARGUMENTS = [  # an entry of the command line, and a hook of Lightning's
+    "extraction/predict: on_predict_batch_end",
+    "baselines/perceptnet/__main__: train",
+]
 PUBLIC = ("alignbench", "alignbench.datasets", "alignbench.models")  # what plug-ins are made of, and so the baselines
 TESTED_ELSEWHERE = {  # modules without a test file of their own, and why
     "arrays": "two names of types",
@@ -99,6 +104,18 @@ def public_definitions(node: ast.Module | ast.ClassDef) -> Iterator[ast.Function
             yield each
             if isinstance(each, ast.ClassDef):
                 yield from public_definitions(each)
+
+
+def test_a_function_takes_five_arguments_at_most() -> None:
+    """A command takes its options, and what a library calls takes what that library gives."""
+    many = []
+    for path in (path for path in MODULES if not name_of(path).startswith("cli/commands/")):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef):
+                taken = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                if len(taken) - (taken[:1] in (["self"], ["cls"])) > MOST_ARGUMENTS:
+                    many.append(f"{name_of(path)}: {node.name}")
+    assert many == MANY_ARGUMENTS
 
 
 def test_no_two_classes_have_one_name() -> None:

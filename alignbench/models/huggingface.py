@@ -45,27 +45,17 @@ class HuggingFaceTower(Tower):
     def __init__(
         self,
         model: nn.Module,
-        layout: Layout,
-        config: PretrainedConfig,
-        projection_dim: int | None,
+        layers: tuple[Layer, ...],
+        has_class_token: bool,
         processor: Any,
         fingerprint: str,
     ) -> None:
         super().__init__()
         self.model = model.eval()
+        self.layers = layers
+        self.has_class_token = has_class_token
         self.prepare = ProcessorPreparation(processor)
-        self.has_class_token = layout.class_token
         self.fingerprint = fingerprint
-        width, blocks = int(config.hidden_size), int(config.num_hidden_layers)
-        tokens = (int(config.image_size) // int(config.patch_size)) ** 2 + int(layout.class_token)
-        paths = [layout.first, *(f"encoder.layers.{block}" for block in range(blocks))]
-        layers = [
-            Layer(f"layer_{index}", depth, f"{layout.prefix}.{path}", tokens, width)
-            for index, (depth, path) in enumerate(zip(block_depths(blocks), paths, strict=True))
-        ]
-        if projection_dim is not None:
-            layers.append(Layer("projection", 100.0, layout.projection, 1, projection_dim, layout.unit_norm))
-        self.layers = tuple(layers)
         self.normalise = Normalise(normalised_values(processor))
 
     def forward(self, pixels: Tensor) -> object:
@@ -248,7 +238,22 @@ def _tower(
     if width is None:
         model = _Unprojected(model)
     vision = config.vision_config if whole else config
-    return HuggingFaceTower(model, layout, vision, width, processor, fingerprint)
+    layers = _layers(layout, vision, width)
+    return HuggingFaceTower(model, layers, layout.class_token, processor, fingerprint)
+
+
+def _layers(layout: Layout, config: PretrainedConfig, projection_dim: int | None) -> tuple[Layer, ...]:
+    """Where the layers of a tower are, and their sizes; `config` is that of the vision half."""
+    width, blocks = int(config.hidden_size), int(config.num_hidden_layers)
+    tokens = (int(config.image_size) // int(config.patch_size)) ** 2 + int(layout.class_token)
+    paths = [layout.first, *(f"encoder.layers.{block}" for block in range(blocks))]
+    layers = [
+        Layer(f"layer_{index}", depth, f"{layout.prefix}.{path}", tokens, width)
+        for index, (depth, path) in enumerate(zip(block_depths(blocks), paths, strict=True))
+    ]
+    if projection_dim is not None:
+        layers.append(Layer("projection", 100.0, layout.projection, 1, projection_dim, layout.unit_norm))
+    return tuple(layers)
 
 
 def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:

@@ -18,7 +18,7 @@ from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.stored_run import StoredRun
 from alignbench.tracking.modes import resolve_mode, silence
 from alignbench.tracking.payload import baselines_beside, charts, configuration, scores_by_depth, summary
-from alignbench.tracking.wandb_init import make_artifact, start_run
+from alignbench.tracking.wandb_init import RunTitle, make_artifact, start_run
 
 if TYPE_CHECKING:
     import wandb
@@ -104,14 +104,9 @@ def log_run(folder: Path, mode: str) -> Path:
 
 def _start_for(stored: StoredRun, mode: str) -> wandb.Run:
     curve = stored.curve
-    return start_run(
-        stored.folder,
-        mode,
-        f"{curve.label} on {curve.dataset}",
-        group=curve.dataset,
-        job_type="baseline" if (curve.frame["layer"] == "image").all() else "model",
-        config={**configuration(stored.record), "run_folder": stored.folder.name},
-    )
+    kind = "baseline" if (curve.frame["layer"] == "image").all() else "model"
+    title = RunTitle(f"{curve.label} on {curve.dataset}", curve.dataset, kind)
+    return start_run(stored.folder, mode, title, {**configuration(stored.record), "run_folder": stored.folder.name})
 
 
 def _log_scores(run: wandb.Run, curve: LayerCurve) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from alignbench.tracking.wandb_init import make_artifact, start_run
+from alignbench.tracking.wandb_init import RunTitle, make_artifact, start_run
 from alignbench.transforms.learning.folder import RECORD, read_ceiling, read_record
 
 _CHARTED = {"before": "zero_shot", "after": "aligned", "difference": "gain", "held_out_loss": "held_out_loss"}
@@ -33,14 +33,8 @@ def log_learned(folder: Path, mode: str) -> Path:
     model, dataset, objective = (str(first[name]) for name in ("model", "dataset", "objective"))
     tables = {name: folder / f"{name}.csv" for name in ("epochs", "trials")}
     files = [*sorted(folder.glob("*.safetensors")), folder / "ceiling.csv", folder / RECORD]
-    with start_run(
-        folder,
-        mode,
-        f"{model} on {dataset}: {objective}",
-        group=dataset,
-        job_type="transform",
-        config={**settings, "folder": folder.name},
-    ) as run:
+    title = RunTitle(f"{model} on {dataset}: {objective}", dataset, "transform")
+    with start_run(folder, mode, title, {**settings, "folder": folder.name}) as run:
         run.define_metric("depth", hidden=True)
         run.define_metric("transform/*", step_metric="depth", summary="max")
         for row in frame.to_dict("records"):

@@ -10,6 +10,7 @@ import re
 import shlex
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,32 +25,45 @@ _LONGEST_NAME: Final = 128  # of an artifact
 _FINISH_SECONDS: Final = 300.0  # until data that cannot be uploaded are left on disk
 
 
-def start_run(folder: Path, mode: str, name: str, *, group: str, job_type: str, config: dict[str, Any]) -> wandb.Run:
+@dataclass(frozen=True)
+class RunTitle:
+    """What a W&B run is listed under.
+
+    Attributes:
+        name: Name of the run, unless the environment has one.
+        group: Group of the run, unless the environment has one.
+        job_type: Kind of run.
+    """
+
+    name: str
+    group: str
+    job_type: str
+
+
+def start_run(folder: Path, mode: str, title: RunTitle, config: dict[str, Any]) -> wandb.Run:
     """Begin a W&B run; if the server does not take it, offline, with a warning that says why and how to upload it.
 
     Args:
         folder: What is logged. W&B's own files go to `.wandb` beside it, or where `WANDB_DIR` says.
         mode: `online` or `offline`.
-        name: Name of the run, unless the environment has one.
-        group: Group of the run, unless the environment has one.
-        job_type: Kind of run.
+        title: What the run is listed under.
         config: Its configuration.
     """
     import wandb
 
     try:
-        return _start(folder, mode, name, group, job_type, config)
+        return _start(folder, mode, title, config)
     except wandb.Error as error:
         if mode == "offline":
             raise
-        run = _start(folder, "offline", name, group, job_type, config)
+        run = _start(folder, "offline", title, config)
         remedy = f"it goes to disk; to upload it: wandb sync {shlex.quote(run.settings.sync_dir)}"
         text = f"W&B's server did not take the run of {folder} ({one_line(error)}): {remedy}"
         warnings.warn(text, AlignbenchWarning, stacklevel=2)
         return run
 
 
-def _start(folder: Path, mode: str, name: str, group: str, job_type: str, config: dict[str, Any]) -> wandb.Run:
+def _start(folder: Path, mode: str, title: RunTitle, config: dict[str, Any]) -> wandb.Run:
     import wandb
 
     directory = None
@@ -69,9 +83,9 @@ def _start(folder: Path, mode: str, name: str, group: str, job_type: str, config
         mode="online" if mode == "online" else "offline",
         dir=directory,
         project=None if in_sweep or "WANDB_PROJECT" in os.environ else PROJECT,
-        group=None if in_sweep or "WANDB_RUN_GROUP" in os.environ else group,
-        job_type=job_type,
-        name=None if "WANDB_NAME" in os.environ else name,
+        group=None if in_sweep or "WANDB_RUN_GROUP" in os.environ else title.group,
+        job_type=title.job_type,
+        name=None if "WANDB_NAME" in os.environ else title.name,
         config=config,
         settings=settings,
     )
