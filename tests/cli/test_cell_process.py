@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_folders import wait_for
+from patience import PATIENCE, wait_for
 
 # the command line in whose place a few lines stand, so that nothing heavy is imported
 PLAY = """
@@ -40,7 +40,7 @@ def test_it_ends_when_the_pipe_does(tmp_path: Path) -> None:
         assert process.poll() is None
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(30) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def test_words_on_the_pipe_do_not_end_it_and_its_exit_code_is_the_commands(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_words_on_the_pipe_do_not_end_it_and_its_exit_code_is_the_commands(tmp_p
         process.stdin.write("a word\n")
         process.stdin.flush()
         go.touch()
-        assert process.wait(30) == 7
+        assert process.wait(PATIENCE) == 7
 
 
 def test_what_it_starts_has_nothing_to_read(tmp_path: Path) -> None:
@@ -60,11 +60,11 @@ def test_what_it_starts_has_nothing_to_read(tmp_path: Path) -> None:
     read = "import subprocess; found = subprocess.run(['cat'], capture_output=True).stdout"
     with started(f"{read}; Path({str(said)!r}).write_bytes(found + b'!'); return 0") as process:
         wait_for(lambda: said.exists() and said.read_bytes() == b"!")
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("rank", ["0", "1"])
 def test_a_process_of_a_run_that_is_shared_leaves_its_input_alone(rank: str) -> None:
     with started("print(sys.stdin.read()); return 0", LOCAL_RANK=rank) as process:
-        assert process.communicate("a word", timeout=30)[0] == "a word\n"
+        assert process.communicate("a word", timeout=PATIENCE)[0] == "a word\n"
         assert process.returncode == 0

@@ -14,12 +14,12 @@ import pytest
 import scaling_table
 from alignbench.results.folders import is_complete
 from documented import ROOT
+from patience import PATIENCE
 from rank_processes import CLUSTER, free_port, launched, printed, run_command
 
 Folders = Callable[[str], Path]
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 MODEL = "openai/clip-vit-base-patch32"
-PATIENCE = 240
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 
 

@@ -38,6 +38,7 @@ from cached_pictures import (
     write_open_clip,
 )
 from folders import Folders
+from patience import PATIENCE
 
 BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 
@@ -268,9 +269,9 @@ def test_two_processes_fill_it_at_once(place: Path, pictures: CountedFiles) -> N
     processes = [context.Process(target=_read_in_turn, args=(stock.pixels, step, barrier, results)) for step in (1, -1)]
     for process in processes:
         process.start()
-    found = [results.get(timeout=60) for _ in processes]
+    found = [results.get(timeout=PATIENCE) for _ in processes]
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         assert process.exitcode == 0
     assert found == [[pixels.sum().item() for pixels in plainly(pictures)]] * 2
     assert [path.stat().st_size for path in files_in(place)] == [ENTRY] * len(SIZES)

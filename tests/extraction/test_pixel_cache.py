@@ -34,6 +34,7 @@ from cached_pictures import (
     same,
     stock_of,
 )
+from patience import PATIENCE
 
 
 def test_what_is_not_known_to_stay_the_same_is_not_kept(place: Path, pictures: CountedFiles) -> None:
@@ -111,7 +112,7 @@ def test_a_process_that_the_system_lets_write_no_more_leaves_nothing_half_writte
     results = context.SimpleQueue()
     process = context.Process(target=_read_within, args=(stock.pixels, ENTRY // 2, results))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     assert results.get() == [pixels.sum().item() for pixels in plainly(pictures)]
     assert not files_in(place)

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch.multiprocessing import start_processes
 
-PATIENCE = 90  # seconds until ranks count as waiting for each other
-
+from patience import PATIENCE
 
 CLUSTER = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID")
 

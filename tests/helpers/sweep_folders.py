@@ -5,8 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from alignbench.sweeps.cells import SweepCell
@@ -42,12 +40,3 @@ def dead_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
-
-
-def wait_for(found: Callable[[], object]) -> None:
-    """Look again and again, for a minute at most, until something is so."""
-    for _ in range(1200):
-        if found():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from alignbench.sweeps.locks import STALE_AFTER, Locks, is_gone
+from patience import PATIENCE
 from sweep_folders import dead_process, make_lock
 
 HERE = socket.gethostname()
@@ -163,5 +164,5 @@ for _ in range(40):
         count.write_text(str(seen + 1))
 """
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait(PATIENCE) for process in processes] == [0, 0]
     assert count.read_text() == "80"

@@ -10,7 +10,8 @@ import pytest
 
 from alignbench.sweeps.locks import is_gone
 from alignbench.sweeps.process import CellProcess, last_line
-from sweep_folders import make_run, wait_for
+from patience import wait_for
+from sweep_folders import make_run
 
 Played = Callable[[str], CellProcess]
 

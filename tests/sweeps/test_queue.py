@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.locks import STALE_AFTER
 from alignbench.sweeps.queue import Queue
+from patience import PATIENCE
 from sweep_folders import WHOLE, dead_process, make_cell, make_lock, make_run
 
 CELLS = [make_cell(number) for number in range(3)]
@@ -287,7 +288,7 @@ input()  # a process that ends gives its cells away
     go.touch()
     found = [process.stdout.readline().split() if process.stdout else [] for process in processes]
     for process in processes:
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=PATIENCE)
     assert sorted(map(int, found[0] + found[1])) == list(range(25))
     states = [[state for number, state in trials(queue_of(tmp_path, cells)) if number == one] for one in range(25)]
     assert states == [["RUNNING"] if before == "nothing" else ["FAIL", "RUNNING"]] * 25

@@ -16,7 +16,8 @@ from alignbench.sweeps.process import last_line
 from alignbench.sweeps.queue import Queue
 from alignbench.sweeps.runner import Runner, Start, Watcher, divided
 from documented import ROOT
-from sweep_folders import make_lock, wait_for
+from patience import PATIENCE, wait_for
+from sweep_folders import make_lock
 
 PLAY = """
 import os, signal, sys, time
@@ -148,7 +149,7 @@ def test_cells_run_at_the_same_time_in_processes_of_their_own_which_are_ended(
     assert all(os.getpgid(process) == process for process in processes)
     assert [standing.state for standing in queue.standings()] == ["running", "running"]
     runner.stop()
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not any(map(is_alive, processes))
     assert [standing.state for standing in queue.standings()] == ["waiting", "waiting"]
     assert not list((queue.folder / "locks").iterdir())
@@ -175,7 +176,7 @@ def test_cell_that_someone_took_over_is_ended_and_left_to_them(tmp_path: Path, m
     assert not is_alive(int(heard.logs[0].read_text().split()[1]))
     assert taken.lock.refresh()
     other.fail(taken, "not today")
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert [standing.state for standing in queue.standings()] == ["failed"]
 
@@ -193,7 +194,7 @@ def test_cell_that_runs_elsewhere_is_waited_for_and_taken_over_when_it_is_stale(
     wait_for(lambda: ("waits", "1") in heard.events and ("finished", "b") in heard.events)
     assert ("started", "a") not in heard.events
     make_lock(lock, 1, age=STALE_AFTER + 5)
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert [standing.state for standing in queue.standings()] == ["finished", "finished"]
 

@@ -23,12 +23,12 @@ from alignbench.cli.options import read_options
 from alignbench.results.folders import is_complete
 from alignbench.sweeps import read_sweep
 from documented import ROOT
+from patience import PATIENCE
 from wandb_runs import KEY, Expected, Logged, check_factors, check_scores, check_tower, isolate, read_logged
 from wandb_server import ENTITY, SWEEP, SweepServer
 
 FILE = ROOT / "sweeps" / "demo.yaml"
 WANTED = ({"dataset": "shapes-middle", "model": "pixels"}, {"dataset": "shapes-middle", "model": "shapes-clip"})
-SECONDS = 400  # for a client to end, which takes a tenth of that
 
 pytestmark = pytest.mark.slow
 
@@ -57,14 +57,14 @@ def client(server: SweepServer, output: Path, *arguments: str) -> str:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
     code = None
     try:
-        code = process.wait(SECONDS)
+        code = process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         pass
     finally:
         if code is None:
             server.stopping = True  # an agent asks every 5 s, kills its runs and ends
             with suppress(subprocess.TimeoutExpired):
-                process.wait(60)
+                process.wait(PATIENCE)
             process.kill()
     assert code == 0, f"wandb {arguments[0]} ended with {code}: {output.read_text()}"
     return output.read_text()

@@ -11,6 +11,7 @@ import pytest
 
 from alignbench.results.folders import is_complete
 from alignbench.tracking.wandb_init import make_artifact
+from patience import PATIENCE
 from wandb_runs import KEY, PIXELS, check_uploaded, measured, read_logged
 from wandb_server import RunServer
 
@@ -43,7 +44,7 @@ def test_a_run_that_the_server_does_not_take_is_kept_offline_and_can_be_uploaded
     server = RunServer()
     with server.serving():
         monkeypatch.setenv("WANDB_BASE_URL", server.address)
-        subprocess.run([sys.executable, "-m", *command], check=True, timeout=60)
+        subprocess.run([sys.executable, "-m", *command], check=True, timeout=PATIENCE)
     check_uploaded(server, folder)
 
 

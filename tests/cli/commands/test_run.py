@@ -12,6 +12,7 @@ from PIL import Image
 
 from alignbench.cli.main import main
 from command_bench import RUNNING, TREE, Bench, Outcome, picture
+from patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
 
@@ -80,7 +81,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, workers: int, delay: float) -> No
         assert " on shapes-low: " in said
         time.sleep(delay)
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     outcome = Outcome(process.returncode, out, said + err, output)

@@ -24,8 +24,9 @@ from alignbench.sweeps.locks import is_gone
 from alignbench.sweeps.queue import Queue
 from documented import ROOT
 from finished_sweep import finish_sweep
+from patience import PATIENCE, wait_for
 from run_folders import refused
-from sweep_folders import WHOLE, make_cell, wait_for
+from sweep_folders import WHOLE, make_cell
 
 START = [sys.executable, "-m", "alignbench", "sweep", "mine.yaml"]
 
@@ -108,7 +109,7 @@ def test_sweep_whose_command_is_killed_in_the_middle_of_a_cell_goes_on(place: Pa
     left.mkdir()
 
     again = started("--workers", "2")
-    out, err = again.communicate(timeout=200)
+    out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, err
     assert out.splitlines()[-1] == "runs"
     assert states() == {cell: ["FAIL", "COMPLETE"] if cell in running else ["COMPLETE"] for cell in cells}
@@ -123,7 +124,7 @@ def test_sweep_that_is_interrupted_goes_on_and_a_failing_cell_is_recorded(place:
     wait_for(lambda: list(place.glob("runs/.sweep-mine/ms-ssim*.log")) and children())
     processes = children()
     first.send_signal(signal.SIGINT)
-    out, err = first.communicate(timeout=60)
+    out, err = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130
     assert out == ""
     assert [line for line in err.splitlines() if line.startswith("alignbench: ")] == [
@@ -135,7 +136,7 @@ def test_sweep_that_is_interrupted_goes_on_and_a_failing_cell_is_recorded(place:
     check_folders({("pixels", "shapes-low")})
 
     again = started()
-    out, err = again.communicate(timeout=200)
+    out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 1
     assert "started: pixels" not in err
     rows = [line for line in out.splitlines() if "│" in line]
