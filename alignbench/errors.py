@@ -41,6 +41,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
+def shortened(value: object, most: int = 100) -> str:
+    """Return the text of a value in one line that a message can hold, cut where it is longer."""
+    text = " ".join(str(value)[: 10 * most].split())
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def unwritable(path: Path, error: OSError, remedy: str = "choose another --output") -> AlignbenchError:
     """Make the error for a place that cannot be written to; NumPy tells of a full disk in words of its own."""
     return AlignbenchError(f"{path} cannot be written ({error.strerror or one_line(error)}): {remedy}")
@@ -48,7 +54,7 @@ def unwritable(path: Path, error: OSError, remedy: str = "choose another --outpu
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
     """Make the error for a name that is not among the valid ones; it names the nearest of these, or all."""
-    known = sorted(choices)
+    known, name = sorted(choices), shortened(name)
     hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
     return UsageError(f"unknown {kind} '{name}': {hint}")
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import re
-import shutil
-import socket
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from tokenize import TokenError
 from typing import Final
 
 from alignbench.errors import unwritable
+from alignbench.scratch import clear_scratch, held_scratch, put_in_place
 
 ARRAY_FILES: Final = (".safetensors", ".npz", ".npy")
 # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
@@ -23,7 +24,29 @@ UNREADABLE: Final = (
     *(TokenError, zlib.error, zipfile.BadZipFile),
 )
 
-_SCRATCH: Final = re.compile(r"\.tmp-(?:[0-9a-f]{8}|probe)-(?P<host>.+)-(?P<pid>\d+)")
+_NO_FILES: Final = (  # what would be waited for, or never end, if it was read as a file
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISDIR, "a folder"),
+)
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file for reading once it is seen to be one: pipes and devices are never opened.
+
+    Args:
+        path: The file; links are followed.
+
+    Raises:
+        OSError: If it cannot be opened, or is something else than a file; its `strerror` says what.
+    """
+    mode = path.stat().st_mode
+    for is_kind, kind in _NO_FILES:
+        if is_kind(mode):
+            raise OSError(errno.EINVAL, f"{kind}, where a file belongs", str(path))
+    return open(path, "rb")
 
 
 @contextmanager
@@ -35,22 +58,21 @@ def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Pat
         remedy: What the user can do where it cannot be written.
 
     Yields:
-        A path beside it with the same ending, where it is written first.
+        A path of the same name in a folder beside it, where it is written first.
 
     Raises:
         AlignbenchError: If it cannot be written.
     """
-    scratch = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield scratch
-        _open_to_others(scratch)
-        os.replace(scratch, path)
+        clear_scratch(path.parent)
+        with held_scratch(path.parent, "file") as folder:
+            scratch = folder / path.name
+            yield scratch
+            _open_to_others(scratch)
+            os.replace(scratch, path)
     except OSError as error:
         raise unwritable(path, error, remedy) from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink()
 
 
 def write_whole(path: Path, content: bytes, remedy: str = "choose another place") -> None:
@@ -72,7 +94,7 @@ def write_whole(path: Path, content: bytes, remedy: str = "choose another place"
 def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Write a folder that is there whole or not at all: it is moved to its place when it is done.
 
-    An old folder at that place is moved aside first.
+    An old folder at that place is exchanged for it in one step.
 
     Args:
         folder: Where the folder is to be; its name ends in `__` and the hash of what settles its content.
@@ -84,19 +106,16 @@ def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iter
     Raises:
         AlignbenchError: If it cannot be written.
     """
-    scratch = scratch_folder(folder.parent, folder.name.rpartition("__")[2])
     try:
-        scratch.mkdir(parents=True)
-        yield scratch
-        if not keep():
+        clear_scratch(folder.parent)
+        with held_scratch(folder.parent, folder.name.rpartition("__")[2]) as scratch:
+            yield scratch
             for file in scratch.rglob("*"):
                 if file.is_file():
                     _open_to_others(file)
-            _put_in_place(scratch, folder)
+            put_in_place(scratch, folder, keep)
     except OSError as error:
         raise unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _open_to_others(file: Path) -> None:
@@ -109,18 +128,19 @@ def _open_to_others(file: Path) -> None:
         file.chmod(mode)
 
 
-def _put_in_place(scratch: Path, folder: Path) -> None:
-    if folder.exists():
-        aside = folder.with_name(f".tmp-old-{folder.name}-{os.getpid()}")
-        folder.rename(aside)
-        try:
-            scratch.rename(folder)
-        except OSError:
-            aside.rename(folder)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        scratch.rename(folder)
+def cut_torn_line(path: Path) -> None:
+    """Take away what follows the last whole line of a journal, as a kill, a power cut or a full disk leaves it.
+
+    Else the next line would be glued to it. Nobody may append meanwhile.
+
+    Raises:
+        OSError: If the file is not there, or cannot be written to.
+    """
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
 
 
 def cache_folder(kind: str) -> Path | None:
@@ -132,21 +152,3 @@ def cache_folder(kind: str) -> Path | None:
         return (Path(caches) if caches else Path.home() / ".cache") / "alignbench" / kind
     except RuntimeError:
         return None
-
-
-def scratch_folder(output: Path, key: str) -> Path:
-    """Return where this process writes a run folder before it is whole.
-
-    Args:
-        output: Folder of run folders.
-        key: The hash in the run folder's name.
-    """
-    return output / f".tmp-{key}-{socket.gethostname()}-{os.getpid()}"
-
-
-def scratch_folders(output: Path) -> Iterator[tuple[Path, str, int]]:
-    """Find the scratch folders that are there, each with the host and the process id of its writer."""
-    for path in output.glob(".tmp-*"):
-        match = _SCRATCH.fullmatch(path.name)
-        if match is not None:
-            yield path, match["host"], int(match["pid"])

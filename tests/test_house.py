@@ -12,8 +12,8 @@ import pytest
 from documented import ROOT
 
 FLOORS = (  # from the ground up; a room may use those on the floors below it
-    ("errors",),
-    ("files", "plugins", "arrays"),
+    ("errors", "scratch"),
+    ("files", "plugins", "arrays", "json_text"),
     ("distances",),
     ("datasets", "models"),
     ("extraction", "results", "statistics"),

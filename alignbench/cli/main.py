@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache as cached
 from typing import Annotated, Any
 
@@ -54,7 +58,7 @@ def _options(
     """How close is a model's idea of 'looks alike' to people's, and at which depth?"""
 
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 @cached
@@ -71,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Arguments without the program's name; those of the process if none are given.
 
     Returns:
-        The exit code: 0, 1 for a failure while running, 2 for wrong use, 130 when interrupted.
+        The exit code: 0, 1 for a failure while running, 2 for wrong use, 130 when interrupted, 143 when terminated.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -81,17 +85,45 @@ def main(arguments: list[str] | None = None) -> int:
             warnings.simplefilter("ignore")
         warnings.simplefilter("always", AlignbenchWarning)
         warnings.showwarning = _show_warning
-        try:
-            code = int(_read_app()(args=given, prog_name="alignbench", standalone_mode=False) or 0)
-        except KeyboardInterrupt:
-            code = _INTERRUPTED
-        except Exception as error:
-            if debug:
-                raise
-            return _explain(error)
+        with _terminated_as_interrupted() as terminated:
+            try:
+                code = int(_read_app()(args=given, prog_name="alignbench", standalone_mode=False) or 0)
+            except KeyboardInterrupt:
+                code = _INTERRUPTED
+            except Exception as error:  # of a library too that does not know what to do when it is terminated
+                if debug:
+                    raise
+                code = _INTERRUPTED if terminated else _explain(error)
     if code == _INTERRUPTED:  # Typer makes an exit of an interruption
-        print_error("interrupted: finished runs are kept, nothing half-written is left")
+        how, code = ("terminated", _TERMINATED) if terminated else ("interrupted", _INTERRUPTED)
+        print_error(f"{how}: finished runs are kept, nothing half-written is left")
     return code
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[list[int]]:
+    """Have SIGTERM, by which schedulers and containers stop a process, do what Ctrl-C does; gives those received.
+
+    Where someone handles it already, or in another than the main thread, it is left to them.
+    """
+    received: list[int] = []
+    process = os.getpid()
+
+    def interrupt(number: int, _: object) -> None:
+        if os.getpid() != process:  # what was forked here ends as it would without this
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _explain(error: Exception) -> int:

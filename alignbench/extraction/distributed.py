@@ -149,6 +149,9 @@ def make_trainer(
 ) -> lightning.Trainer:
     """Lightning's trainer for a process of a run, which speaks and writes nothing; with several of them by `ddp`.
 
+    Defaults of the environment (`PL_TRAINER_...`) are not taken. A run of one process asks no scheduler who it is:
+    an allocation for several tasks may hold it.
+
     Args:
         accelerator: `cpu` or `cuda`.
         devices: Processes on each machine.
@@ -157,23 +160,36 @@ def make_trainer(
         **options: Further ones of the trainer.
     """
     import lightning
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
     from lightning.pytorch.strategies import DDPStrategy
 
     backend = "nccl" if accelerator == "cuda" else "gloo"
     several = devices * nodes > 1
-    return lightning.Trainer(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy=DDPStrategy(timeout=_PATIENCE, process_group_backend=backend) if several else "auto",
-        callbacks=list(callbacks),
-        use_distributed_sampler=False,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **options,
-    )
+    with _own_defaults():
+        return lightning.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy=DDPStrategy(timeout=_PATIENCE, process_group_backend=backend) if several else "auto",
+            plugins=None if several else [LightningEnvironment()],
+            callbacks=list(callbacks),
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            **options,
+        )
+
+
+@contextmanager
+def _own_defaults() -> Iterator[None]:
+    """Hide the variables from which Lightning fills arguments that its trainer is not given."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_TRAINER_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import unwritable
@@ -127,17 +128,14 @@ def _open_rows(partial: _PartialFile, layers: Sequence[Layer], view: str) -> Fea
     if done:
         try:
             # read-only first: numpy lengthens a file that is too short when it may write to it
-            if all(np.load(place, mmap_mode="r").shape == shapes[name] for name, place in places.items()):
-                return FeatureRows({name: np.load(place, mmap_mode="r+") for name, place in places.items()}, done)
+            if all(open_memmap(place, mode="r").shape == shapes[name] for name, place in places.items()):
+                return FeatureRows({name: open_memmap(place, mode="r+") for name, place in places.items()}, done)
         except (OSError, ValueError):
             pass  # a file of rows is damaged: they are embedded again
     shutil.rmtree(partial.folder, ignore_errors=True)
     partial.folder.mkdir(parents=True)
     return FeatureRows(
-        {
-            name: np.lib.format.open_memmap(place, mode="w+", dtype=np.float32, shape=shapes[name])
-            for name, place in places.items()
-        }
+        {name: open_memmap(place, mode="w+", dtype=np.float32, shape=shapes[name]) for name, place in places.items()}
     )
 
 

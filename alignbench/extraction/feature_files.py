@@ -6,8 +6,10 @@ A `.npz` or `.safetensors` may hold features of several layers, (n, d) or (n, to
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +17,15 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file
+from alignbench.json_text import Kinds, checked_object, parse_json
 
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
+_ORIGIN: Final[Mapping[str, Kinds]] = {  # what else it holds is carried along
+    **dict.fromkeys(("model", "tokens"), (str,)),
+    "model_fingerprint": (str, NoneType),
+    "normalized": (bool,),
+    "transforms": (dict,),
+}
 Features = NDArray[np.floating[Any]]
 
 
@@ -86,6 +95,8 @@ def _read_numpy(path: Path) -> FeatureFile:
         return FeatureFile({"features": loaded})
     with loaded as archive:
         arrays = {key: archive[key] for key in archive.files}
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("not all that it holds are arrays")
     names = arrays.pop(NAMES, None)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         raise ValueError(f"{NAMES} is no list of texts")
@@ -106,16 +117,19 @@ def _read_safetensors(path: Path) -> FeatureFile:
         raise ValueError(str(error)) from error
     features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
     others = {key: array for key, array in arrays.items() if key not in features}
-    names = json.loads(known[NAMES]) if NAMES in known else None
+    names = parse_json(known[NAMES]) if NAMES in known else None
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"{NAMES} is no list of texts")
     return FeatureFile(features, None if names is None else tuple(names), others, _origin(known.get("origin", "{}")))
 
 
 def _origin(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict) or not isinstance(found.get("transforms", {}), dict):
+    found = parse_json(text)
+    if not isinstance(found, dict):
         raise ValueError("origin does not say where they come from")
+    checked_object("origin", found, _ORIGIN)
+    applied = found.get("transforms", {})
+    checked_object("origin.transforms", applied, dict.fromkeys(applied, (str,)))
     return found
 
 

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 _VERSION: Final = tuple(int(part) for part in pd.__version__.split(".")[:2])
 # before 3.1 pandas rounds the last digit unless it is told not to; since then it never does, and warns of being told
@@ -21,15 +22,20 @@ def read_csv_table(path: Path, texts: Collection[str], gaps: Collection[str] = (
         path: The CSV file.
         texts: Columns of text. They stay as they are, also where they look like numbers or like a missing value; all
             others are numbers.
-        gaps: Columns of numbers in which an empty field means that there is none (NaN).
+        gaps: Columns of numbers in which an empty field means that there is none (NaN); all others are finite.
 
     Raises:
         OSError: If the file cannot be opened.
-        ValueError: If it is no table, or if something else stands where a number belongs; names the column.
+        ValueError: If it is no table, or if something else stands where a number belongs, or one that is
+            infinite; names the column.
     """
     missing, types = dict.fromkeys(gaps, ""), dict.fromkeys(texts, str)
     frame = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=types, **_EXACTLY)
     for name, column in frame.items():
-        if not (name in texts or frame.empty or is_numeric_dtype(column)):
+        if name in texts or frame.empty:
+            continue
+        if not is_numeric_dtype(column) or is_bool_dtype(column):
             raise ValueError(f"column '{name}' holds what is no number")
+        if name not in gaps and np.isinf(column.to_numpy(dtype=np.float64)).any():
+            raise ValueError(f"column '{name}' holds a number that is not finite")
     return frame

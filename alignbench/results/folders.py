@@ -5,14 +5,16 @@ Nothing heavy is imported here, so that what is finished can be told at once.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from alignbench.errors import AlignbenchError
-from alignbench.files import scratch_folder
+from alignbench.errors import AlignbenchError, UsageError
+from alignbench.scratch import clear_scratch, held_scratch
 
 FILES: Final = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
+_LONGEST: Final = 200  # bytes of a folder's name: file systems take 255, and what is written beside it adds some
 
 
 def is_complete(folder: Path) -> bool:
@@ -25,6 +27,26 @@ def slugify(label: str) -> str:
     return label.replace("/", "--").replace(":", "--")
 
 
+def folder_of(label: str, *parts: str) -> str:
+    """Name a folder of results `<slug>__<part>__<part>`.
+
+    Above 200 bytes the slug is cut, and ends in `~` and 8 digits of its hash.
+
+    Raises:
+        UsageError: If the label holds bytes that are no UTF-8, so that no file could name it.
+    """
+    slug, rest = slugify(label), "".join(f"__{part}" for part in parts)
+    try:
+        whole = f"{slug}{rest}".encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the name {label!a} is no UTF-8: rename what it stands for") from error
+    if len(whole) <= _LONGEST:
+        return whole.decode()
+    digest = f"~{hashlib.sha256(slug.encode()).hexdigest()[:8]}"
+    kept = slug.encode()[: max(0, _LONGEST - len(f"{digest}{rest}".encode()))]
+    return f"{kept.decode(errors='ignore')}{digest}{rest}"
+
+
 def find_folders(record: str, places: Iterable[Path]) -> list[Path]:
     """Folders that hold a file of that name, among or directly below some places; unfinished ones are passed over."""
     found = []
@@ -35,16 +57,16 @@ def find_folders(record: str, places: Iterable[Path]) -> list[Path]:
 
 
 def check_writable(output: Path) -> None:
-    """Find out before a long run that its results cannot be written.
+    """Find out before a long run that its results cannot be written, and clear what dead ones left half-written.
 
     Raises:
         AlignbenchError: If the folder can be neither made nor written to.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        probe = scratch_folder(output, "probe")
-        probe.mkdir()
-        probe.rmdir()
+        clear_scratch(output)
+        with held_scratch(output, "probe"):
+            pass
     except OSError as error:
         raise AlignbenchError(
             f"the output folder {output} cannot be written to ({error.strerror}): choose another with --output"

@@ -84,7 +84,40 @@ def read_table(path: Path) -> pd.DataFrame:
         return pd.ArrowDtype(kind) if pyarrow.types.is_list(kind) else None
 
     with parquet.ParquetFile(path) as file:
-        return file.read().to_pandas(types_mapper=in_one_buffer)
+        table = file.read()
+    _check(table)
+    return table.to_pandas(types_mapper=in_one_buffer)
+
+
+def _check(table: pyarrow.Table) -> None:
+    """Refuse a table whose columns are not there, are of other types than ours, or have gaps.
+
+    Raises:
+        ValueError: If one is; names the column.
+    """
+    from pyarrow import types
+
+    lacking = [name for name in COLUMNS if name not in table.schema.names]
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+
+    def is_text(kind: pyarrow.DataType) -> bool:
+        return bool(types.is_string(kind) or types.is_large_string(kind))
+
+    def is_indices(kind: pyarrow.DataType) -> bool:
+        return bool(types.is_list(kind) and types.is_integer(kind.value_type))
+
+    def is_number(kind: pyarrow.DataType) -> bool:
+        return bool(types.is_integer(kind) or types.is_floating(kind))
+
+    expected = {"value": is_number, "pairs": is_indices, "cluster": is_indices}
+    for name in COLUMNS:
+        column = table[name]
+        if not expected.get(name, is_text)(column.type):
+            raise ValueError(f"its column {name} is of another type than ours")
+        inner = [part for part in column.chunks if name in ("pairs", "cluster") and part.flatten().null_count]
+        if column.null_count or inner:
+            raise ValueError(f"its column {name} has gaps")
 
 
 def matrix(column: Any) -> Indices:
@@ -126,10 +159,8 @@ def read_subsets(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgment
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
-        lacking = set(COLUMNS) - set(file.schema_arrow.names)
-        if lacking:
-            raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
-        table = file.read(columns=list(COLUMNS))
+        table = file.read(columns=[name for name in COLUMNS if name in file.schema_arrow.names])
+    _check(table)
     found = {}
     for subset in subsets:
         rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
@@ -137,6 +168,8 @@ def read_subsets(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgment
             raise ValueError(f"it lacks subset {subset}")
         human = rows["value"].to_numpy().astype(np.float64)
         clusters, options = (matrix(rows[column]) for column in ("cluster", "pairs"))
+        if not np.isfinite(human).all() or options.min(initial=0) < 0:
+            raise ValueError(f"subset {subset} has a value or a pair that cannot be")
         found[subset] = SubsetJudgments(human, clusters, options, _digest(human, rows))
     return found
 

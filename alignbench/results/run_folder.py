@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.results.folders import find_folders, is_complete, slugify
+from alignbench.results.folders import find_folders, folder_of, is_complete
 from alignbench.results.judgment_table import write_judgments
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_record import RunRecord, RunSettings
@@ -57,8 +57,8 @@ def run_hash(settings: dict[str, Any]) -> str:
 
 
 def folder_name(label: str, settings: RunSettings) -> str:
-    """`<slug>__<dataset>__<hash8>`."""
-    return f"{slugify(label)}__{settings.dataset}__{run_hash(settings.to_json())}"
+    """`<slug>__<dataset>__<hash8>`; see `folder_of`."""
+    return folder_of(label, settings.dataset, run_hash(settings.to_json()))
 
 
 def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], overwrite: bool = False) -> Path:

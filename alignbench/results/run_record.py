@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields
 from types import NoneType
 from typing import Any, Final, Self
 
-_Kinds = tuple[type, ...]
+from alignbench.json_text import Kinds, checked
 
-_SETTINGS: Final[Mapping[str, _Kinds]] = {
+_SETTINGS: Final[Mapping[str, Kinds]] = {
     "model": (str,),
     "dataset": (str,),
     "data_fingerprint": (str,),
@@ -31,7 +31,7 @@ _SETTINGS: Final[Mapping[str, _Kinds]] = {
     "resize": (str, int),
     "precision": (str,),
 }
-_RECORD: Final[Mapping[str, _Kinds]] = {
+_RECORD: Final[Mapping[str, Kinds]] = {
     "level": (str,),
     "kind": (str,),
     "dataset": (str,),
@@ -48,10 +48,13 @@ _RECORD: Final[Mapping[str, _Kinds]] = {
     "precision_check": (dict, NoneType),
     "transform": (dict, NoneType),
 }
-_SPOKEN: Final[Mapping[type, str]] = {
-    **{str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list of texts"},
-    **{dict: "an object", NoneType: "null"},
+_WITHIN: Final[Mapping[str, Kinds]] = {  # what the members of an object are
+    "factors": (str, int, float, bool, NoneType),
+    "timing": (float, int),
+    "versions": (str,),
+    "interval": (str,),
 }
+_TRANSFORM: Final = ("name", "layer", "sha256")  # texts in the setting of that name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,9 @@ class RunSettings:
         for name, kinds in _SETTINGS.items():
             if name in found:
                 values[name] = _checked(f"setting {name}", found[name], kinds)
+        if isinstance(values["transform"], dict):
+            for name in _TRANSFORM:
+                checked(f"setting transform.{name}", values["transform"].get(name), (str,))
         others = {name: value for name, value in found.items() if name not in _SETTINGS}
         return cls(**values, others=others, lacking=frozenset(_SETTINGS) - {*found, "tokens"})
 
@@ -179,6 +185,9 @@ class RunRecord:
         values = {
             name: _checked(name, found[name], kinds) for name, kinds in _RECORD.items() if found.get(name) is not None
         }
+        for name, kinds in _WITHIN.items():
+            for key, value in values.get(name, {}).items():
+                checked(f"{name}.{key}", value, kinds)
         known = {attribute.name for attribute in fields(cls)} - {"details"}
         details = {name: value for name, value in found.items() if name not in known}
         label = _checked("label", found["label"], (str,))
@@ -190,21 +199,14 @@ class RunRecord:
         return {"label": self.label, "settings": self.settings.to_json(), **told, **self.details}
 
 
-def _empty(kinds: _Kinds) -> Any:
+def _empty(kinds: Kinds) -> Any:
     """The value that says nothing: none where that may stand in the file."""
     if NoneType in kinds:
         return None
     return () if kinds == (list,) else kinds[0]()
 
 
-def _checked(name: str, value: Any, kinds: _Kinds) -> Any:
-    """A value of one of some types, lists of texts as tuples.
-
-    Raises:
-        ValueError: If it is of none of them.
-    """
-    # true and false are whole numbers to Python, but not in JSON
-    fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-    if not fits or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
-        raise ValueError(f"its {name} is not {' or '.join(_SPOKEN[kind] for kind in kinds)}")
-    return tuple(value) if isinstance(value, list) else value
+def _checked(name: str, value: Any, kinds: Kinds) -> Any:
+    """A value of one of some types, lists of texts as tuples; see `checked`."""
+    found = checked(name, value, kinds)
+    return tuple(found) if isinstance(found, list) else found

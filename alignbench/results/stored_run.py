@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,13 +21,17 @@ import pandas as pd
 
 from alignbench.arrays import Floats
 from alignbench.distances.names import DISTANCES
-from alignbench.errors import DataError
+from alignbench.errors import DataError, one_line
+from alignbench.files import open_plain
+from alignbench.json_text import checked, parse_json
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.judgment_table import COLUMNS, SubsetJudgments, read_subsets, read_table
 from alignbench.results.layer_curve import _TEXT, LayerCurve, is_part
 from alignbench.results.layer_curve import COLUMNS as CURVE_COLUMNS
 from alignbench.results.run_record import RunRecord, RunSettings
 
+_SCORES = ("value", "ci_low", "ci_high")
+_OF_ALL = ("model", "dataset", "level", "protocol")  # columns that are the same in all rows of a curve
 _AGAIN = "measure it again with --overwrite"
 
 
@@ -36,17 +39,22 @@ def unreadable(path: Path, error: Exception, how: str = "read") -> DataError:
     """The error for a file of a run that cannot be read, or `used`; one that may not be read need not be made again."""
     if isinstance(error, PermissionError) or _is_denied(path):
         return DataError(f"{path} cannot be read ({os.strerror(errno.EACCES)}): ask its owner to make it readable")
-    reason = str(error).partition("\n")[0]
+    reason = one_line(error)
     return DataError(f"{path} cannot be {how} ({reason}): {_AGAIN}")
 
 
 def _is_denied(path: Path) -> bool:
     """Whether a file may not be read, which safetensors takes for its not being there."""
     try:
-        with path.open("rb"):
+        with open_plain(path):
             return False
     except OSError as error:
         return isinstance(error, PermissionError)
+
+
+def _content(path: Path) -> bytes:
+    with open_plain(path) as file:
+        return file.read()
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +76,7 @@ class StoredRun:
         """
         path = self.folder / "run.json"
         try:
-            return RunRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return RunRecord.from_json(parse_json(_content(path)))
         except (OSError, ValueError) as error:
             raise unreadable(path, error, "used") from error
 
@@ -93,12 +101,18 @@ class StoredRun:
         try:
             if not (self.folder / "run.json").is_file() or not path.is_file():
                 raise DataError(f"{self.folder} is not a whole run folder (run.json and curve.csv): measure it again")
-            frame = read_csv_table(path, _TEXT, gaps=("value", "ci_low", "ci_high"))
+            open_plain(path).close()
+            frame = read_csv_table(path, _TEXT, gaps=_SCORES)
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
         if tuple(frame.columns) != CURVE_COLUMNS or frame.empty:
             raise DataError(f"{path} does not hold the columns of a curve: {_AGAIN}")
-        return LayerCurve(frame)
+        if np.isinf(frame[list(_SCORES)].to_numpy(dtype=np.float64)).any():
+            raise DataError(f"{path} holds a score that is not finite: {_AGAIN}")
+        curve = LayerCurve(frame)
+        if curve.primary().empty or any(frame[name].nunique() > 1 for name in _OF_ALL):
+            raise DataError(f"{path} is not the curve of one model on one data set: {_AGAIN}")
+        return curve
 
     # --------------------------------------------------------------------------------------------- distances
 
@@ -147,7 +161,7 @@ class StoredRun:
     @cached_property
     def _head(self) -> tuple[tuple[str, ...], dict[str, tuple[int, ...]]]:
         with self._opened() as file:
-            layers = tuple(json.loads(file.metadata()["layers"]))
+            layers = tuple(checked("list of layers", parse_json(file.metadata()["layers"]), (list,)))
             names = sorted(file.keys(), key=lambda name: DISTANCES.index(name) if name in DISTANCES else -1)
             return layers, {name: tuple(file.get_slice(name).get_shape()) for name in names}
 
@@ -162,6 +176,7 @@ class StoredRun:
 
         path = self.folder / "distances.safetensors"
         try:
+            open_plain(path).close()
             with safe_open(path, framework="numpy") as file:
                 yield file
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -178,7 +193,7 @@ class StoredRun:
         """
         path = self._judgments
         try:
-            return hashlib.sha256(path.read_bytes()).digest()
+            return hashlib.sha256(_content(path)).digest()
         except OSError as error:
             raise unreadable(path, error) from error
 
@@ -191,6 +206,7 @@ class StoredRun:
         import pyarrow
 
         try:
+            open_plain(self._judgments).close()
             return read_subsets(self._judgments, subsets)
         except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
             raise unreadable(self._judgments, error, "used") from error
@@ -202,9 +218,12 @@ class StoredRun:
             DataError: If it is not there, cannot be read, or lacks a column.
         """
         path = self._judgments
+        import pyarrow
+
         try:
+            open_plain(path).close()
             table = read_table(path)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, pyarrow.ArrowException) as error:
             raise unreadable(path, error) from error
         if not set(COLUMNS) <= set(table.columns) or table.empty:
             raise DataError(f"{path} lacks what a comparison needs: {_AGAIN}")

@@ -8,21 +8,24 @@ is taken; everything else is refused in a line that says so.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from alignbench.errors import AlignbenchError, DataError, UsageError, unknown
+from alignbench.errors import AlignbenchError, DataError, UsageError, one_line, shortened, unknown
 from alignbench.sweeps.shipped import find_sweep
 from alignbench.sweeps.values import Option, Value
 from alignbench.sweeps.wandb_command import COMMAND, command_line, run_arguments
+from alignbench.sweeps.yaml_text import load_yaml
 
 _SEARCHES: Final = ("random", "bayes", "custom")
 _FOLLOWED: Final = ("method", "parameters", "command", "program")
 _SHOWN: Final = ("name", "description", "project", "entity", "metric", "apiVersion", "kind")  # W&B's alone
 _OF_SERVER: Final = ("run_cap", "early_terminate", "scheduler", "controller", "metrics", "job", "image_uri", "settings")
 _REQUIRED: Final = ("model", "dataset")
+_MOST_CELLS: Final = 10_000  # weeks of work: more is a slip
 _NO_BOOLEANS: Final = "${args_no_boolean_flags}"
 
 
@@ -73,14 +76,13 @@ def read_sweep(source: str | Path, options: Mapping[str, Option]) -> Sweep:
 
 def _load_mapping(path: Path) -> Mapping[Any, Any]:
     """Load the file, which must hold a mapping."""
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none, or bytes that are no UTF-8
-        raise DataError(f"is not YAML ({' '.join(str(error).split())[:200]})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"is not YAML ({one_line(error)})") from error
+    content = load_yaml(text)
     if not isinstance(content, dict):
         raise DataError("is not a sweep file: at its top must be method, command and parameters")
     return content
@@ -97,7 +99,11 @@ def _make_sweep(path: Path, content: Mapping[Any, Any], options: Mapping[str, Op
             raise unknown("key", str(key), (*_FOLLOWED, *_SHOWN))
     _check_method(content.get("method"))
     command = _check_command(content.get("command"))
-    cells = tuple(_enumerate_cells(_read_parameters(content.get("parameters"), options)))
+    parameters = _read_parameters(content.get("parameters"), options)
+    count = math.prod(map(len, parameters.values()))
+    if count > _MOST_CELLS:
+        raise UsageError(f"its grid has {count:,} cells, above {_MOST_CELLS:,}: give fewer values, or several files")
+    cells = tuple(_enumerate_cells(parameters))
     sweep = Sweep(path, command, str(content.get("program") or ""), cells)
     flags = [name for name in cells[0] if options[name].takes == "flag"]
     if flags and _NO_BOOLEANS not in command:
@@ -147,7 +153,7 @@ def _read_values(option: Option, content: object) -> list[Value]:
     keys = set(content) - repeated  # such a distribution says no more than value or values do
     if keys not in ({"value"}, {"values"}):
         raise UsageError(
-            f"parameter {name} has {', '.join(map(str, content)) or 'nothing'}: a grid has value or values"
+            f"parameter {name} has {shortened(', '.join(map(str, content))) or 'nothing'}: a grid has value or values"
         )
     values = content["values"] if "values" in keys else [content["value"]]
     if not isinstance(values, list) or not values:
@@ -157,17 +163,17 @@ def _read_values(option: Option, content: object) -> list[Value]:
 
 def _check_value(option: Option, value: object) -> Value:
     """Refuse a value that would not reach the command line as it was meant."""
-    name = option.name
+    name, shown = option.name, shortened(repr(value))
     if value is None:
         raise UsageError(f"parameter {name} has an empty value (null): write one, or leave the parameter out")
     if not isinstance(value, (str, int, float)):
-        raise UsageError(f"parameter {name} has the value {value!r}: write text or a number, no list, mapping or date")
+        raise UsageError(f"parameter {name} has the value {shown}: write text or a number, no list, mapping or date")
     if isinstance(value, bool) and option.takes != "flag":
         raise UsageError(f"parameter {name} takes no true or false (as YAML reads yes, no, on and off too): quote it")
     if option.takes == "flag" and not isinstance(value, bool):
-        raise UsageError(f"parameter {name} is a flag and has the value {value!r}: write true or false")
+        raise UsageError(f"parameter {name} is a flag and has the value {shown}: write true or false")
     if option.takes == "number" and not isinstance(value, int):
-        raise UsageError(f"parameter {name} has the value {value!r}: write a whole number, without quotes")
+        raise UsageError(f"parameter {name} has the value {shown}: write a whole number, without quotes")
     return value
 
 

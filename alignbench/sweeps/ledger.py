@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from alignbench.errors import DataError
+from alignbench.files import cut_torn_line
 from alignbench.sweeps.cells import SweepCell
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 State = Literal["waiting", "running", "finished", "failed", "interrupted"]
 FORMAT: Final = 1  # of the journal's contents
 _STUDY: Final = "sweep"
-_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # what Optuna makes of nonsense
+_UNREADABLE: Final = (  # what Optuna makes of nonsense
+    *(ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError),
+)
 
 
 @dataclass(frozen=True)
@@ -138,17 +141,10 @@ class Ledger:
 
 
 def _cut_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
-    """Take away what follows the last line, as a power cut or a full disk leaves it: else the next line is glued to it.
-
-    Whoever appends holds the lock, so nobody is in the middle of a line.
-    """
+    """See `cut_torn_line`. Whoever appends holds the lock, so nobody is in the middle of a line."""
     lock.acquire()
     try:
-        with path.open("rb+") as file:
-            content = file.read()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                file.truncate(whole)
+        cut_torn_line(path)
     finally:
         lock.release()
 

@@ -18,6 +18,8 @@ from tempfile import TemporaryFile
 from typing import Final
 from uuid import uuid4
 
+from alignbench.json_text import parse_json
+
 STALE_AFTER: Final = 120.0  # seconds; a shared folder may show times that are a minute old
 REFRESH_EVERY: Final = 10.0  # seconds
 
@@ -25,9 +27,11 @@ REFRESH_EVERY: Final = 10.0  # seconds
 def is_gone(pid: int) -> bool:
     """Whether no process of this machine has an id; one that is dead and not yet collected counts as gone."""
     try:
+        if pid < 1:
+            return True
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except (OSError, IndexError):  # someone else's process, or a system without /proc
         return False
@@ -68,9 +72,9 @@ class Holder:
     def read(cls, text: str) -> Holder | None:
         """Read the text of a lock file; none if it cannot be read, as of a lock that is just being made."""
         try:
-            holder = json.loads(text)
+            holder = parse_json(text)
             return cls(str(holder["host"]), str(holder["world"]), tuple(int(pid) for pid in holder["processes"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             return None
 
     def is_gone(self) -> bool:
@@ -204,7 +208,7 @@ class Locks:
 def _read(path: Path) -> tuple[Holder | None, float] | None:
     """Who holds a lock, as far as it says, and when it was last refreshed by the folder's clock; none if it is gone."""
     try:
-        with path.open(encoding="utf-8") as file:  # once it is open, a shared folder shows it as it is now
+        with path.open(encoding="utf-8", errors="replace") as file:  # once open, a shared folder shows it as it is now
             return Holder.read(file.read()), os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:
         return None

@@ -15,6 +15,7 @@ _OF_WANDB: Final = {  # what WANDB_MODE may say
     "dryrun": "offline",
     "disabled": "off",
 }
+_FALSE: Final = ("", "0", "false", "no", "off", "n", "f")  # what WANDB_DISABLED may say without switching W&B off
 _RANKS: Final = ("RANK", "LOCAL_RANK", "NODE_RANK")
 
 
@@ -22,11 +23,13 @@ def resolve_mode(asked: str) -> str:
     """`online`, `offline` or `off`; never asks the user anything.
 
     Args:
-        asked: `auto`: as `WANDB_MODE` or W&B's settings say, else online if there are credentials and offline if there
-            are none; or one of the three. Of several processes, all but the first are off.
+        asked: `auto`: off where `WANDB_DISABLED` or `wandb disabled` says so, else as `WANDB_MODE` or W&B's settings
+            say, else online if there are credentials and offline if there are none; or one of the three. Of several
+            processes, all but the first are off.
 
     Raises:
-        UsageError: If there is no such mode, or if online is asked for without credentials.
+        UsageError: If there is no such mode, if W&B's settings cannot be read, or if online is asked for without
+            credentials.
     """
     if asked not in CHOICES:
         raise unknown("--wandb mode", asked, CHOICES)
@@ -39,11 +42,27 @@ def resolve_mode(asked: str) -> str:
 
 
 def _configured() -> str:
-    """What `WANDB_MODE` says; empty if it says nothing."""
+    """What `WANDB_DISABLED`, `WANDB_MODE` or W&B's settings say; empty if they say nothing."""
     given = os.environ.get("WANDB_MODE", "")
     if given and given not in _OF_WANDB:
         raise unknown("WANDB_MODE", given, _OF_WANDB)
-    return _OF_WANDB.get(given, "")
+    if os.environ.get("WANDB_DISABLED", "").lower() not in _FALSE:
+        return "off"
+    return _OF_WANDB[given] if given else _in_settings()
+
+
+def _in_settings() -> str:
+    """What W&B's files of settings say, which `wandb disabled` and `wandb offline` write; online is its default."""
+    silence()
+    import wandb
+
+    try:
+        mode = _OF_WANDB.get(wandb.setup().settings.mode, "")
+    except (wandb.Error, ValueError) as error:
+        raise UsageError(
+            f"W&B cannot read its settings ({one_line(error)}): mend them, or choose --wandb off"
+        ) from error
+    return "" if mode == "online" else mode
 
 
 def has_credentials() -> bool:
@@ -55,12 +74,14 @@ def has_credentials() -> bool:
     silence()
     import wandb
 
-    before = os.environ.pop("WANDB_MODE", None)  # offline, it does not look
+    before = os.environ.get("WANDB_MODE")
+    os.environ["WANDB_MODE"] = "online"  # otherwise it does not look
     try:
         return wandb.login(prompt=False, verify=False)
     except wandb.Error as error:
         raise UsageError(f"W&B cannot use its credentials ({one_line(error)}): run `wandb login`") from error
     finally:
+        del os.environ["WANDB_MODE"]
         if before is not None:
             os.environ["WANDB_MODE"] = before
 

@@ -14,14 +14,15 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from types import MappingProxyType, NoneType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
-from alignbench.files import ARRAY_FILES, UNREADABLE, write_whole
+from alignbench.files import ARRAY_FILES, UNREADABLE, open_plain, write_whole
+from alignbench.json_text import Kinds, checked_object, parse_json
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     Array = TypeVar("Array", NDArray[np.floating[Any]], torch.Tensor)
 
 _KEYS = ("weights", "mean", "std")
+PROVENANCE: Final[Mapping[str, Kinds]] = {  # what is asked of it; it may tell more
+    **dict.fromkeys(("model", "module", "layer", "tokens", "dataset", "objective", "sha256"), (str,)),
+    **dict.fromkeys(("models", "learned_objects", "held_out_objects"), (list,)),
+    **dict.fromkeys(("model_fingerprint", "local_images"), (str, NoneType)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +156,8 @@ class AffineTransform:
         if path.suffix != ".npy" and not (mean is None and std is None):
             raise UsageError(f"{path} holds a mean and std of its own: leave out those given")
         try:
-            content = path.read_bytes()
+            with open_plain(path) as file:
+                content = file.read()
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror}): check its name") from error
         return cls.from_bytes(content, str(path), mean=mean, std=std)
@@ -274,11 +281,10 @@ def _safetensors(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, A
     try:
         arrays: dict[str, Any] = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        provenance = json.loads(header.get("__metadata__", {}).get("provenance", "{}"))
+        told = parse_json(header.get("__metadata__", {}).get("provenance", "{}"))
+        provenance = checked_object("provenance", told, PROVENANCE)
     except (SafetensorError, *UNREADABLE) as error:
         raise DataError(f"{name} cannot be read ({one_line(error)}): save it again") from error
-    if not isinstance(provenance, dict):
-        raise DataError(f"{name} says in an unknown way where it comes from: save it again")
     return arrays, provenance
 
 

@@ -2,7 +2,7 @@
 
 They are downloaded when first asked for and kept under `~/.cache/alignbench/transforms` (or `$ALIGNBENCH_CACHE`). The
 authors publish no digests: the SHA-256 of the first download is kept beside the file, and every later use is checked
-against it.
+against it. A file that someone has put there is taken as a download is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import http.client
 import urllib.error
 import urllib.request
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -91,7 +90,8 @@ def published_transform(name: str, module: str | None = None, *, source: str = S
     if module is not None and module != known.module:
         raise UsageError(f"{name} has a published transform for its module {known.module} only, not for {module}")
     place = _cache() / name / known.module / "transform.npz"
-    content = _kept(place)
+    content, noted = _kept(place)
+    there = content is not None
     if content is None:
         content = _download(f"{source}/{name}/{known.module}/transform.npz")
     transform = AffineTransform.from_bytes(content, str(place))
@@ -100,8 +100,9 @@ def published_transform(name: str, module: str | None = None, *, source: str = S
             f"{place} has the shape {transform.weights.shape}, and {name} {known.width} features: delete it"
         )
     digest = hashlib.sha256(content).hexdigest()
-    if not place.is_file():  # only what can be read is kept
+    if not there:  # only what can be read is kept
         write_whole(place, content)
+    if not noted:
         write_whole(_digest_file(place), f"{digest}\n".encode())
     _warn(name, known)
     provenance = {
@@ -166,21 +167,25 @@ def _digest_file(place: Path) -> Path:
     return place.with_suffix(".sha256")
 
 
-def _kept(place: Path) -> bytes | None:
-    """The file in the cache, if it is there whole.
+def _kept(place: Path) -> tuple[bytes | None, bool]:
+    """The file in the cache, if it is there, and whether its digest is noted.
 
     Raises:
-        DataError: If it is not what was downloaded.
+        DataError: If one of them cannot be read, or it is not what the digest was noted of.
     """
-    try:
-        content, digest = place.read_bytes(), _digest_file(place).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        with suppress(OSError):
-            place.unlink()  # one without the other is half of a download
-        return None
-    if hashlib.sha256(content).hexdigest() != digest:
+    content, noted = (_read(path) for path in (place, _digest_file(place)))
+    if content is not None and noted is not None and hashlib.sha256(content).hexdigest().encode() != noted.strip():
         raise DataError(f"{place} is not what was downloaded (its SHA-256 differs): delete it to download it again")
-    return content
+    return content, content is not None and noted is not None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): see to its permissions, or delete it") from error
 
 
 def _download(address: str) -> bytes:

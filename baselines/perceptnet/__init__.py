@@ -1,9 +1,10 @@
 """PerceptNet as a distance: the L2 norm of the difference of its responses to two pictures at their native size.
 
 Its weights are not part of this package. They are looked for in the file that `$ALIGNBENCH_PERCEPTNET` names, else in
-`alignbench/percept_colour_tid2008.pth` of the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`). The authors
-publish theirs under that name; `python -m baselines.perceptnet train` makes others. The authors trained on TID2008,
-which shares its references and 17 distortions with TID2013: on TID2013 their weights are not held out.
+`percept_colour_tid2008.pth` of `$ALIGNBENCH_CACHE`, which is `alignbench` in the user's cache folder
+(`$XDG_CACHE_HOME`, else `~/.cache`) if it is not set. The authors publish theirs under that name;
+`python -m baselines.perceptnet train` makes others. The authors trained on TID2008, which shares its references and 17
+distortions with TID2013: on TID2013 their weights are not held out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def weights_file() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
+    own, cache = os.environ.get("ALIGNBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if own:
+        return Path(own) / FILE
     return (Path(cache) if cache else Path.home() / ".cache") / "alignbench" / FILE
 
 

@@ -57,20 +57,25 @@ def test_weights_are_looked_for_in_the_variable_then_in_the_cache(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("ALIGNBENCH_PERCEPTNET", raising=False)
+    monkeypatch.delenv("ALIGNBENCH_CACHE", raising=False)
     found = []
-    for seed, place in enumerate((tmp_path / "home" / ".cache", tmp_path / "cache", tmp_path / "home" / "mine")):
+    places = (tmp_path / "home" / ".cache", tmp_path / "cache", tmp_path / "home" / "mine", tmp_path / "own")
+    for seed, place in enumerate(places):
         path = place / "alignbench" / "percept_colour_tid2008.pth"
         path.parent.mkdir(parents=True)
         if seed == 1:
             monkeypatch.setenv("XDG_CACHE_HOME", str(place))
         if seed == 2:
             monkeypatch.setenv("ALIGNBENCH_PERCEPTNET", "~/mine/alignbench/percept_colour_tid2008.pth")
+        if seed == 3:
+            monkeypatch.delenv("ALIGNBENCH_PERCEPTNET")
+            monkeypatch.setenv("ALIGNBENCH_CACHE", str(place / "alignbench"))
         with pytest.raises(ModelError, match=rf"^perceptnet has no weights at {path}: .*perceptnet train --dataset"):
             PERCEPTNET.to("cpu")  # type: ignore[attr-defined]
         torch.save(random_weights(seed), path)
         network = PERCEPTNET.to("cpu").network  # type: ignore[attr-defined]
         found.append(torch.equal(network.conv3.weight, random_weights(seed)["conv3.weight"]))
-    assert found == [True, True, True]
+    assert found == [True, True, True, True]
 
 
 def without(name: str) -> Weights:

@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,14 @@ import numpy as np
 import pytest
 
 from alignbench.errors import DataError
-from alignbench.extraction.distributed import join
+from alignbench.extraction.distributed import join, make_trainer
 from alignbench.extraction.execution import Execution
 from alignbench.extraction.progress import ProgressListener
 from alignbench.extraction.tower_distances import TowerSource
 from alignbench.models.families import load_tower
 from features import check_close
 from folders import Folders
+from patience import PATIENCE, wait_for
 from rank_processes import load, on_ranks, printed, run_command, save
 from scenery import Scenery
 from shared_distances import TRIPLETS, distances_on
@@ -63,6 +62,38 @@ def test_what_fails_on_one_rank_fails_on_all_and_they_go_on(tmp_path: Path, tiny
         check_close(again, alone)
 
 
+# --- One process alone ----------------------------------------------------------------------------------------------
+
+
+SLURM = {"NTASKS": "4", "JOB_NAME": "job", "JOB_ID": "5", "PROCID": "2", "LOCALID": "2", "NODEID": "0"}
+SLURM |= {"JOB_NODELIST": "localhost", "NODELIST": "localhost"}
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "RANK": "3", "LOCAL_RANK": "3", "GROUP_RANK": "0", "WORLD_SIZE": "4"}
+ELSEWHERE = {
+    "slurm": {f"SLURM_{name}": value for name, value in SLURM.items()},
+    "torchrun": TORCHRUN | {"MASTER_ADDR": "nowhere", "MASTER_PORT": "1", "LOCAL_WORLD_SIZE": "4"},
+    "lsf": {"LSB_JOBID": "1", "LSB_DJOB_RANKFILE": "/nowhere", "JSM_NAMESPACE_LOCAL_RANK": "1"},
+    "by hand": {"NODE_RANK": "1", "LOCAL_RANK": "2"},
+    "defaults": {"PL_TRAINER_LIMIT_PREDICT_BATCHES": "1", "PL_TRAINER_PRECISION": "bf16-mixed"}
+    | {"PL_TRAINER_FAST_DEV_RUN": "1", "PL_TRAINER_PLUGINS": "x", "PL_TRAINER_INFERENCE_MODE": "False"},
+}
+
+
+@pytest.mark.parametrize("variables", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_run_of_one_process_is_the_same_wherever_it_is_started(
+    monkeypatch: pytest.MonkeyPatch, tiny_tower: Folders, variables: dict[str, str]
+) -> None:
+    pairs, weights = TRIPLETS, np.ones(len(TRIPLETS))
+    expected = distances_on(1, tiny_tower("clip"), pairs, weights, dense=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    check_close(distances_on(1, tiny_tower("clip"), pairs, weights, dense=False), expected)
+    assert dict(os.environ) == before
+    trainer = make_trainer("cpu", 1, 1)
+    assert (trainer.world_size, trainer.global_rank, trainer.limit_predict_batches) == (1, 0, 1.0)
+    assert trainer.precision == "32-true"
+
+
 # --- The command ----------------------------------------------------------------------------------------------------
 
 
@@ -85,13 +116,6 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
 def test_a_killed_rank_ends_the_run_and_leaves_nothing(tmp_path: Path) -> None:
@@ -101,7 +125,7 @@ def test_a_killed_rank_ends_the_run_and_leaves_nothing(tmp_path: Path) -> None:
         wait_for(lambda: b"cpu x 2" in log.read_bytes())
         [other] = children(process.pid)
         os.kill(other, signal.SIGKILL)
-        code = process.wait(30)
+        code = process.wait(PATIENCE)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -61,3 +61,10 @@ def test_what_is_no_table_is_a_value_error(tmp_path: Path, content: bytes) -> No
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_csv_table(tmp_path / "table.csv", ())
+
+
+@pytest.mark.parametrize(("text", "reason"), [("True", "what is no number"), ("inf", "not finite"), ("-1e999", "not")])
+def test_what_is_no_count_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "t.csv").write_text(f"n,score\n{text},inf\n")
+    with pytest.raises(ValueError, match=f"column 'n' holds .*{reason}"):
+        read_csv_table(tmp_path / "t.csv", (), gaps=("score",))

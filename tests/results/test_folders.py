@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.errors import AlignbenchError
-from alignbench.results.folders import FILES, check_writable, find_folders, is_complete, slugify
+from alignbench.errors import AlignbenchError, UsageError
+from alignbench.results.folders import FILES, check_writable, find_folders, folder_of, is_complete, slugify
 
 
 def test_a_folder_is_complete_with_the_last_file_only(tmp_path: Path) -> None:
@@ -38,3 +38,20 @@ def test_a_folder_that_cannot_be_is_named_with_the_remedy(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(AlignbenchError, match=r"file/runs cannot be written to .*: choose another with --output"):
         check_writable(tmp_path / "file" / "runs")
+
+
+def test_a_short_name_is_whole_and_a_long_one_ends_in_its_hash() -> None:
+    assert folder_of("org/net", "nights", "01234567") == "org--net__nights__01234567"
+    edge = folder_of("n" * 182, "nights", "01234567")
+    assert edge == f"{'n' * 182}__nights__01234567"
+    for label in ("n" * 183, "ü" * 150, "日" * 300):
+        name, other = folder_of(label, "nights", "01234567"), folder_of(f"{label}2", "nights", "01234567")
+        assert 190 < len(name.encode()) <= 200
+        assert name.startswith(label[:40])
+        assert name.endswith("__nights__01234567")
+        assert name != other
+
+
+def test_a_name_that_no_file_could_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^the name 'net\\udcff' is no UTF-8: rename"):
+        folder_of("net\udcff", "nights", "01234567")

@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from alignbench.cli.main import main
 from alignbench.errors import DataError
@@ -178,3 +180,110 @@ def test_a_file_that_is_not_there_is_to_be_measured_again(two: list[Path], tmp_p
     }
     with pytest.raises(DataError, match=f"^{re.escape(str(folder))}.*: measure it again"):
         read[name]()
+
+
+# --- What someone else may have written -------------------------------------------------------------------------------
+
+DEEP: Any = json.loads("[" * 300 + "]" * 300)
+ODD_RECORDS: list[tuple[str, Any]] = [
+    ("label", 5),
+    ("label", "\ud800"),
+    ("settings", []),
+    ("settings.seed", 10**30),
+    ("settings.limit", [1]),
+    ("settings.subset", [1, 2]),
+    ("settings.transform", {"name": 1}),
+    ("images", float("nan")),
+    ("pairs", True),
+    ("factors", {"loss": [1]}),
+    ("timing", {"extract": "x"}),
+    ("versions", {"torch": {"a": 1}}),
+    ("interval", {"all": None}),
+    ("images_per_second", float("inf")),
+    ("details", DEEP),
+]
+
+
+def with_record(folder: Path, key: str, value: Any) -> None:
+    record = json.loads((folder / "run.json").read_text())
+    *outer, last = key.split(".")
+    inner = record
+    for name in outer:
+        inner = inner[name]
+    inner[last] = value
+    (folder / "run.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(("key", "value"), ODD_RECORDS, ids=range(len(ODD_RECORDS)))
+def test_an_odd_record_is_named_and_left_out(two: list[Path], tmp_path: Path, key: str, value: Any) -> None:
+    odd = Path(shutil.copytree(two[0], tmp_path / "odd"))
+    with_record(odd, key, value)
+    study, [line] = read_study([odd, two[1]])
+    assert [run.label for run in study.runs] == [BASE_32]
+    assert line.startswith(f"{odd / 'run.json'} cannot be used (")
+    assert line.endswith("): measure it again with --overwrite")
+    assert len(line) < 300 + len(str(odd))
+
+
+def with_lines(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new)
+
+
+ODD_CURVES: list[Callable[[str], str]] = [
+    lambda text: re.sub(r"^(([^,]*,){10})[^,]*", r"\1inf", text, count=1, flags=re.MULTILINE),
+    with_lines(",60,", ",many,"),
+    with_lines(",60,", ",,"),
+    with_lines(",60,", ",True,"),
+    with_lines(",spearman,", ",kendall,"),
+    lambda text: text.replace(BASE_16, "other", 1),
+    lambda text: text.splitlines()[0],
+    lambda text: text[:200],
+    lambda text: "\0" * 100,
+]
+
+
+@pytest.mark.parametrize("change", ODD_CURVES, ids=range(len(ODD_CURVES)))
+def test_an_odd_curve_is_named_and_left_out(two: list[Path], tmp_path: Path, change: Callable[[str], str]) -> None:
+    odd = Path(shutil.copytree(two[0], tmp_path / "odd"))
+    path = odd / "curve.csv"
+    path.write_text(change(path.read_text()))
+    study, [line] = read_study([odd, two[1]])
+    assert [run.label for run in study.runs] == [BASE_32]
+    assert str(odd) in line
+
+
+@pytest.mark.parametrize("layers", ["5", "{}", '[["image"]]', "[1, 2]", "[" * 5000, "x", None])
+def test_an_odd_header_of_distances_is_named(two: list[Path], tmp_path: Path, layers: str | None) -> None:
+    odd = Path(shutil.copytree(two[0], tmp_path / "odd"))
+    path = odd / "distances.safetensors"
+    save_file(load_file(path), path, metadata=None if layers is None else {"layers": layers})
+    _, [line] = read_study([odd, two[1]])
+    assert line.startswith(f"{path} cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("subset", True, "column subset is of another type"),
+        ("pairs", None, "column pairs is of another type"),
+        ("pairs", ["x"], "column pairs is of another type"),
+        ("pairs", [-1], "a value or a pair that cannot be"),
+        ("value", "x", "column value is of another type"),
+        ("value", float("inf"), "a value or a pair that cannot be"),
+        ("id", None, "column id"),
+        ("cluster", 3, "column cluster is of another type"),
+        ("stimuli", [["a"]], "column stimuli is of another type"),
+    ],
+)
+def test_odd_judgments_are_named(two: list[Path], tmp_path: Path, column: str, value: Any, words: str) -> None:
+    odd = Path(shutil.copytree(two[0], tmp_path / "odd"))
+    path = odd / "judgments.parquet"
+    table = pd.read_parquet(path)
+    table[column] = pd.Series([value] * len(table))
+    table.to_parquet(path)
+    _, [line] = read_study([odd, two[1]])
+    assert line.startswith(f"{path} cannot be used (")
+    assert words in line
+    if "another type" in words:
+        with pytest.raises(DataError, match=words):
+            StoredRun(odd).judgment_rows()

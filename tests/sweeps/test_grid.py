@@ -241,3 +241,31 @@ def test_flag_needs_the_macro_that_writes_flags(tmp_path: Path) -> None:
     parameters = GOOD | {"model": {"value": "shapes-clip"}, "random-init": {"values": [True, False]}}
     text = sweep_text(command=["alignbench", "run", "${args}"], parameters=parameters)
     refused_sweep(sweep_file(tmp_path, text), UsageError, "random-init is a flag", "args_no_boolean_flags")
+
+
+# ------------------------------------------------------------------------------------------------------ large files
+
+
+def test_a_grid_is_counted_before_it_is_listed(tmp_path: Path) -> None:
+    values = {"values": list(range(1, 101))}
+    large = sweep_text(parameters=GOOD | {"seed": values, "limit": values, "batch-size": values})
+    refused_sweep(sweep_file(tmp_path, large), UsageError, "its grid has 1,000,000 cells, above 10,000: give fewer")
+    fits = sweep_text(parameters=GOOD | {"seed": values})
+    assert len(read_sweep(sweep_file(tmp_path, fits), OPTIONS).cells) == 100
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        GOOD | {"model": {"value": [["x" * 50] * 20] * 20}},
+        GOOD | {"seed": {"value": "x" * 100_000}},
+        GOOD | {"x" * 100_000: {"value": 1}},
+        GOOD | {"model": {f"{n}": n for n in range(2_000)}},
+        GOOD | {"dataset": {"value": "x" * 100_000}},
+    ],
+    ids=range(5),
+)
+def test_values_are_cut_in_messages(tmp_path: Path, parameters: dict[str, Any]) -> None:
+    with pytest.raises(AlignbenchError) as caught:
+        read_sweep(sweep_file(tmp_path, sweep_text(parameters=parameters)), OPTIONS)
+    assert len(str(caught.value)) < 1500 + len(str(tmp_path))

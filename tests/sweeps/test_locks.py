@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.sweeps.locks import STALE_AFTER, Locks, is_gone
+from alignbench.sweeps.locks import STALE_AFTER, Locks, _world, is_gone
 from patience import PATIENCE
 from sweep_folders import dead_process, make_lock
 
@@ -27,6 +27,25 @@ def locks(tmp_path: Path) -> Locks:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "locks" / "cell.lock"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00garbage",
+        b"[" * 100_000,
+        b'{"host": "h", "world": "w", "processes": [1e999]}',
+        b'{"host": "%s", "world": "%s", "processes": [%d]}' % (HERE.encode(), _world().encode(), 10**30),
+    ],
+    ids=range(4),
+)
+def test_a_lock_of_nonsense_goes_stale_and_stops_nobody(locks: Locks, path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    then = time.time() - STALE_AFTER - 5
+    os.utime(path, (then, then))
+    assert not locks.is_held("cell")
+    locks.clear()
+    assert locks.take("cell") is not None
 
 
 def test_one_of_two_takes_a_lock_which_names_its_process(locks: Locks, path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from alignbench.cli.main import main
 from alignbench.errors import UsageError
 from alignbench.tracking.modes import resolve_mode
+from patience import PATIENCE
 from wandb_runs import KEY, PIXELS
 
 
@@ -30,6 +31,10 @@ from wandb_runs import KEY, PIXELS
         ("offline", {"WANDB_MODE": "disabled"}, "offline"),
         ("off", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}, "off"),
         ("online", {"WANDB_API_KEY": KEY, "RANK": "1", "LOCAL_RANK": "0"}, "off"),
+        ("auto", {"WANDB_API_KEY": KEY, "WANDB_DISABLED": "true"}, "off"),
+        ("auto", {"WANDB_API_KEY": KEY, "WANDB_DISABLED": "1", "WANDB_MODE": "online"}, "off"),
+        ("auto", {"WANDB_API_KEY": KEY, "WANDB_DISABLED": "False"}, "online"),
+        ("offline", {"WANDB_DISABLED": "true"}, "offline"),
         ("auto", {"RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0"}, "offline"),
     ],
 )
@@ -40,6 +45,32 @@ def test_what_a_mode_comes_to(
         monkeypatch.setenv(name, value)
     assert resolve_mode(asked) == mode
     assert os.environ.get("WANDB_MODE") == environment.get("WANDB_MODE")
+
+
+@pytest.mark.parametrize(("said", "mode"), [("disabled", "off"), ("offline", "offline"), ("online", "online")])
+@pytest.mark.parametrize("place", ["wandb/settings", "config/settings"], ids=["of the folder", "of the user"])
+def test_files_of_settings_are_followed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, said: str, mode: str
+) -> None:
+    (home / place).parent.mkdir(parents=True)
+    (home / place).write_text(f"[default]\nmode = {said}\n")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    assert resolve_mode("auto") == mode
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert resolve_mode("auto") == "offline", "the environment goes first"
+
+
+def test_online_goes_before_files_of_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "wandb").mkdir()
+    (home / "wandb" / "settings").write_text("[default]\nmode = disabled\n")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    assert resolve_mode("online") == "online"
+
+
+def test_settings_that_cannot_be_read_are_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "soon")
+    with pytest.raises(UsageError, match="cannot read its settings"):
+        resolve_mode("auto")
 
 
 def test_credentials_in_netrc_are_found(home: Path) -> None:
@@ -88,7 +119,7 @@ def test_nothing_is_ever_asked(home: Path, terminal: bool) -> None:
     stream = follower if terminal else subprocess.DEVNULL
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], stdin=stream, stdout=subprocess.PIPE, stderr=stream, timeout=60
+            [sys.executable, "-c", code], stdin=stream, stdout=subprocess.PIPE, stderr=stream, timeout=PATIENCE
         )
     finally:
         os.close(follower)

@@ -185,3 +185,16 @@ def test_a_header_that_promises_too_much_is_said(tmp_path: Path) -> None:
         np.lib.format.write_array_header_1_0(file, header)
     with pytest.raises(DataError, match=r"vast\.npy cannot be read"):
         AffineTransform.load(tmp_path / "vast.npy", mean=0.0, std=1.0)
+
+
+@pytest.mark.parametrize(
+    "told",
+    ['{"model": 5}', '{"layer": ["a"]}', '{"models": "m"}', '{"learned_objects": [1]}', '{"sha256": {}}', "[" * 5000],
+)
+def test_a_provenance_of_other_types_is_refused(tmp_path: Path, told: str) -> None:
+    from safetensors.numpy import save_file
+
+    arrays = {"weights": np.eye(2), "mean": np.array(0.0), "std": np.array(1.0)}
+    save_file(arrays, tmp_path / "t.safetensors", metadata={"provenance": told})
+    with pytest.raises(DataError, match=r"t\.safetensors cannot be read"):
+        AffineTransform.load(tmp_path / "t.safetensors")

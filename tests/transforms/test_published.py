@@ -1,5 +1,6 @@
 """The published transforms: from a server that the test starts, through the cache, and what is refused."""
 
+import hashlib
 import socket
 import threading
 import warnings
@@ -68,9 +69,37 @@ def test_it_is_downloaded_once_and_checked_ever_after(server: tuple[str, Threadi
     place.write_bytes(place.read_bytes() + b"0")
     with pytest.raises(DataError, match="is not what was downloaded"):
         published_transform("clip_ViT-L/14", source=source)
-    place.with_suffix(".sha256").unlink()  # half of a download: it is fetched again, which fails here
+    place.with_suffix(".sha256").unlink()
+    place.unlink()
     with pytest.raises(AlignbenchError, match="cannot be downloaded"):
         published_transform("clip_ViT-L/14", source=source)
+
+
+def test_a_file_that_was_put_there_is_taken_and_its_digest_noted(
+    server: tuple[str, ThreadingHTTPServer], tmp_path: Path
+) -> None:
+    place = tmp_path / "cache" / "transforms" / "clip_RN50" / "visual" / "transform.npz"
+    place.parent.mkdir(parents=True)
+    np.savez(place, weights=3.0 * np.eye(4), mean=0.0, std=1.0)
+    content = place.read_bytes()
+    for _ in range(2):
+        found = published_transform("clip_RN50", source="http://127.0.0.1:1")
+        np.testing.assert_array_equal(found.weights, 3.0 * np.eye(4))
+        assert place.with_suffix(".sha256").read_text().strip() == hashlib.sha256(content).hexdigest()
+    assert found.provenance["sha256"] == hashlib.sha256(content).hexdigest()
+    assert place.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"half of a download"])
+def test_a_file_that_was_put_there_and_cannot_be_used_is_named_and_kept(
+    server: tuple[str, ThreadingHTTPServer], tmp_path: Path, content: bytes
+) -> None:
+    place = tmp_path / "cache" / "transforms" / "clip_RN50" / "visual" / "transform.npz"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content)
+    with pytest.raises(DataError, match=str(place)):
+        published_transform("clip_RN50", source=server[0])
+    assert [path.read_bytes() for path in place.parent.iterdir()] == [content]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from alignbench.models.layer_names import PROJECTION, is_block, is_plain, select_rows
+from alignbench.report.figures.text import legend_label, plain_text
 from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, aligned_by, is_baseline, lay_out_panels
 from alignbench.report.series import Key, Look, Names, looks
 
@@ -56,6 +57,7 @@ def draw_channels(frame: pd.DataFrame, folder: Path, title: str = "") -> None:
         save_figure(figure, folder / f"channels.{suffix}")
 
 
+@plain_text()
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure; the ending of the path says in which format (`png`, `svg` or `pdf`)."""
     figure.savefig(path, dpi=150)
@@ -64,6 +66,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 # --------------------------------------------------------------------------------------------------- curves
 
 
+@plain_text()
 def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None = None) -> Figure:
     """Draw curves of any number of models and data sets.
 
@@ -81,7 +84,8 @@ def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None 
         for key, part in panel.published.items():
             _draw_published(axis, part, look[key])
         for key, part in panel.lines.items():
-            (_draw_twins if part["band"].iloc[0] else _draw)(axis, part, look[key], names.of(key, part))
+            draw = _draw_twins if part["band"].iloc[0] else _draw
+            draw(axis, part, look[key], legend_label(names.of(key, part)))
         _dress(axis, panel)
         _draw_aligned(axis, panel, look)
     if names.title:
@@ -163,6 +167,7 @@ def _dress(axis: Axes, panel: Panel) -> None:
 # ------------------------------------------------------------------------------------------------- channels
 
 
+@plain_text()
 def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
     """Draw the share of the strongest channel, and the participation ratio as a fraction of the channels, over depth.
 

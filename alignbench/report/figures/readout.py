@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from alignbench.report.figures.curves import save_figure
+from alignbench.report.figures.text import plain_text
 from alignbench.results.layer_curve import is_simulated
 
 _LINES = (
@@ -29,6 +30,7 @@ def draw_ceiling(frame: pd.DataFrame, folder: Path) -> None:
         save_figure(figure, folder / f"ceiling.{suffix}")
 
 
+@plain_text()
 def ceiling_figure(frame: pd.DataFrame) -> Figure:
     """Draw odd-one-out accuracy over depth, before and after, each with its interval, chance and the noise ceiling."""
     first = frame.iloc[0]

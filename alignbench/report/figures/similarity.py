@@ -15,6 +15,7 @@ from scipy.spatial.distance import squareform
 
 from alignbench.arrays import Floats
 from alignbench.report.figures.curves import save_figure
+from alignbench.report.figures.text import plain_text
 
 if TYPE_CHECKING:
     from alignbench.transforms.evaluation.folder import Evaluated
@@ -31,6 +32,7 @@ def draw_similarities(found: Evaluated, folder: Path) -> None:
         save_figure(figure, folder / f"similarity.{suffix}")
 
 
+@plain_text()
 def similarity_figure(title: str, matrices: Mapping[str, Floats]) -> Figure:
     """Draw similarity matrices side by side: `before`, `after` and perhaps `people`, (n, n) each.
 

@@ -18,8 +18,10 @@ import pandas as pd
 from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
+from alignbench.json_text import checked, checked_object, parse_json
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import find_folders
+from alignbench.transforms.affine import PROVENANCE
 
 Ends = tuple[float, float, float]  # a value, the lower and the upper end of its interval
 RECORD: Final = "evaluated.json"
@@ -136,12 +138,19 @@ def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     again = "judge the transform again"
     try:
-        frame = read_csv_table(folder / "evaluation.csv", _TEXTS, gaps=set(EVALUATION_COLUMNS) - set(_TEXTS))
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        frame = read_csv_table(folder / "evaluation.csv", _TEXTS, gaps=set(EVALUATION_COLUMNS) - {*_TEXTS, "n"})
+        record: dict[str, Any] = parse_json((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} does not hold a judged transform that can be read: {again}") from error
     if tuple(frame.columns) != EVALUATION_COLUMNS or frame.empty:
         raise DataError(f"{folder / 'evaluation.csv'} does not hold the columns of a judged transform: {again}")
-    if not isinstance(record, dict) or not isinstance(record.get("settings"), dict) or "title" not in record:
-        raise DataError(f"{folder / RECORD} lacks what a judged transform says of itself: {again}")
+    try:
+        checked("record", record, (dict,))
+        settings = checked("settings", record.get("settings"), (dict,))
+        named = checked("settings.transform", settings.get("transform"), (dict,))
+        checked_object("provenance", record.get("provenance", {}), PROVENANCE)
+        for name, value in (("title", record), ("model", settings), ("name", named)):
+            checked(name, value.get(name), (str,))
+    except ValueError as error:
+        raise DataError(f"{folder / RECORD} lacks what a judged transform says of itself: {again} ({error})") from error
     return frame, record

@@ -19,7 +19,7 @@ from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
 from alignbench.extraction.features import FeatureExtractor, ReadyTower, extract_features
 from alignbench.models.towers import Layer
-from alignbench.results.folders import slugify
+from alignbench.results.folders import folder_of
 from alignbench.results.run_folder import run_hash
 from alignbench.transforms.evaluation.folder import Evaluated, EvaluationRow, is_evaluated, write_evaluated
 from alignbench.transforms.evaluation.leakage import judged_triplets, sample_of_images, sample_of_matrix
@@ -230,7 +230,7 @@ def run_evaluation(
     digest = cast("Callable[[ImageSource], str]", cache(digest_of_images))
     chosen, ready, layer = candidate.chosen, candidate.ready, candidate.layer
     settings = _settings(candidate, evidence, digest) | {"seed": seed}
-    folder = destination.output / f"{slugify(f'{ready.label}@{chosen.name}')}__evaluation__{run_hash(settings)}"
+    folder = destination.output / folder_of(f"{ready.label}@{chosen.name}", "evaluation", run_hash(settings))
     if is_evaluated(folder) and not destination.overwrite:
         return folder, True
 

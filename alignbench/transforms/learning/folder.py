@@ -17,8 +17,9 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
+from alignbench.json_text import parse_json
 from alignbench.results.csv_table import read_csv_table
-from alignbench.results.folders import find_folders, slugify
+from alignbench.results.folders import find_folders, folder_of
 from alignbench.results.run_folder import run_hash
 
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
@@ -72,8 +73,8 @@ class LearnedTransforms:
 
 
 def learned_name(label: str, dataset: str, settings: Mapping[str, Any]) -> str:
-    """Name the folder `<slug>__<dataset>__<objective>__<hash8>`."""
-    return f"{slugify(label)}__{dataset}__{settings['recipe']['objective']}__{run_hash(dict(settings))}"
+    """Name the folder `<slug>__<dataset>__<objective>__<hash8>`; see `folder_of`."""
+    return folder_of(label, dataset, settings["recipe"]["objective"], run_hash(dict(settings)))
 
 
 def is_learned(folder: Path) -> bool:
@@ -209,12 +210,12 @@ def read_ceiling(folder: Path) -> pd.DataFrame:
     Raises:
         DataError: If it is no such folder, or its table is another's.
     """
-    texts = CEILING_COLUMNS[:7]
+    texts, gaps = CEILING_COLUMNS[:7], set(CEILING_COLUMNS[10:])
     try:
-        frame = read_csv_table(folder / "ceiling.csv", texts, gaps=set(CEILING_COLUMNS) - set(texts))
+        frame = read_csv_table(folder / "ceiling.csv", texts, gaps)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} holds no ceiling.csv that can be read: learn the transforms again") from error
-    if tuple(frame.columns) != CEILING_COLUMNS or frame.empty:
+    if tuple(frame.columns) != CEILING_COLUMNS or frame["after"].isna().all():
         raise DataError(f"{folder / 'ceiling.csv'} does not hold the columns of a ceiling: learn the transforms again")
     return frame
 
@@ -226,7 +227,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         DataError: If it cannot be read.
     """
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record: dict[str, Any] = parse_json((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / RECORD} cannot be read: learn the transforms again") from error
     if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):

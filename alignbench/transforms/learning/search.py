@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
+from alignbench.files import cut_torn_line
 from alignbench.transforms.learning.recipe import OPTIMISERS, Recipe
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna import Trial as OptunaTrial
 
-_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, AssertionError)  # what Optuna makes of nonsense
+_UNREADABLE: Final = (  # what Optuna makes of nonsense
+    *(ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError),
+)
 
 _STOPPED: Final = "stopped"  # marks a trial that did not end by itself
 
@@ -125,10 +129,33 @@ def _study(journal: Journal) -> Study:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the journal is experimental
-            storage = JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
-            return optuna.create_study(storage=storage, study_name=journal.study, load_if_exists=True)
-    except _UNREADABLE as error:
+            lock = JournalFileOpenLock(str(path))
+            if path.exists():
+                lock.acquire()  # whoever appends holds it
+                try:
+                    cut_torn_line(path)
+                finally:
+                    lock.release()
+            storage = JournalStorage(JournalFileBackend(str(path), lock))
+            study = optuna.create_study(storage=storage, study_name=journal.study, load_if_exists=True)
+            _check(_ended(study))
+            return study
+    except (*_UNREADABLE, optuna.exceptions.OptunaError) as error:
         raise DataError(f"{path} cannot be read as a journal of Optuna: remove it to search anew") from error
+
+
+def _check(tried: Sequence[Trial]) -> None:
+    """Refuse trials whose numbers are none, as of a journal that something else wrote.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for trial in tried:
+        numbers = [value for name, value in trial.parameters.items() if name != "optimiser"]
+        if trial.parameters.get("optimiser", OPTIMISERS[0]) not in OPTIMISERS:
+            raise ValueError(f"trial {trial.number} has an unknown optimiser")
+        if not all(isinstance(one, int | float) and math.isfinite(one) for one in (*numbers, trial.loss or 0.0)):
+            raise ValueError(f"trial {trial.number} holds what is no number")
 
 
 def _proposed(trial: OptunaTrial, objective: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_data_that_are_missing_or_too_few_are_refused(
     refused(2, perceptnet(arguments), capsys, "tid2013 needs --data-root")
     root = Path(shutil.copytree(ratings_root, tmp_path / "data"))
     first_reference(root).unlink()
-    refused(1, train(root, tmp_path / "w.safetensors"), capsys, "i01.bmp (missing)")
+    refused(1, train(root, tmp_path / "w.safetensors"), capsys, "I01.BMP (missing)")
     shutil.copy(first_reference(ratings_root), first_reference(root))
     scores = (root / "mos_with_names.txt").read_text().splitlines()
     (root / "mos_with_names.txt").write_text("\n".join(scores[:8]) + "\n")

@@ -150,12 +150,20 @@ def test_folders_are_found_at_and_below_a_place(judge: Any, tmp_path: Path) -> N
     assert find_evaluated([second, tmp_path / "none"]) == [second]
 
 
+JUDGED = '{"model": "m", "transform": {"name": "n"}}'
+
+
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
         ("evaluated.json", "{", "does not hold a judged transform that can be read"),
         ("evaluated.json", "[]", r"evaluated\.json lacks what a judged transform says of itself"),
         ("evaluated.json", '{"settings": {}}', r"evaluated\.json lacks what a judged transform says of itself"),
+        ("evaluated.json", f'{{"title": "t", "settings": {"[" * 5000}', "does not hold a judged transform"),
+        ("evaluated.json", '{"title": 5, "settings": {"model": "m", "transform": {"name": "n"}}}', "lacks what"),
+        ("evaluated.json", '{"title": "t", "settings": {"model": [], "transform": {"name": "n"}}}', "lacks what"),
+        ("evaluated.json", '{"title": "t", "settings": {"model": "m", "transform": "n"}}', "lacks what"),
+        ("evaluated.json", f'{{"title": "t", "settings": {JUDGED}, "provenance": {{"objective": 1}}}}', "lacks what"),
         ("evaluation.csv", "", "does not hold a judged transform that can be read"),
         ("evaluation.csv", "model,dataset\n", r"evaluation\.csv does not hold the columns of a judged transform"),
     ],
@@ -163,5 +171,5 @@ def test_folders_are_found_at_and_below_a_place(judge: Any, tmp_path: Path) -> N
 def test_damaged_folders_are_refused(judge: Any, file: str, content: str, reason: str) -> None:
     folder, _ = judge()
     (folder / file).write_text(content)
-    with pytest.raises(DataError, match=f"{reason}: judge (it|the transform) again"):
+    with pytest.raises(DataError, match=f"{reason}.*: judge (it|the transform) again"):
         read_evaluation(folder)

@@ -53,6 +53,45 @@ def test_a_search_in_two_parts_is_the_search_in_one(tmp_path: Path) -> None:
     assert search(base, valley, 5, Journal(tmp_path / "whole", "projection")) == (best, tried)
 
 
+@pytest.mark.parametrize("torn", [1, 25])
+def test_a_search_goes_on_from_a_torn_line(tmp_path: Path, torn: int) -> None:
+    journal, base = Journal(tmp_path / "j", "projection"), Recipe("global").checked()
+    search(base, valley, 3, journal)
+    journal.path.write_bytes(journal.path.read_bytes()[:-torn])  # the end of the last trial is lost with its line
+    best, tried = search(base, valley, 5, journal)
+    whole = search(base, valley, 5, Journal(tmp_path / "whole", "projection"))
+    assert best == whole[0]
+    assert [(one.parameters, one.loss) for one in tried] == [(one.parameters, one.loss) for one in whole[1]]
+    assert search(base, valley, 5, journal) == (best, tried), "later lines are not glued to the torn one"
+
+
+def test_a_torn_first_line_is_a_search_to_begin(tmp_path: Path) -> None:
+    (tmp_path / "j").write_text('{"op_code":0,"wor')
+    assert len(search(Recipe("global").checked(), valley, 1, Journal(tmp_path / "j", "projection"))[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "odd"),
+    [
+        ('"values":[', '"values":["x",'),
+        ('"values":[', '"values":[NaN,'),
+        ('"op_code":6', '"op_code":"6"'),
+        ('"state":1', '"state":[]'),
+        ('"param_value_internal":', '"param_value_internal":[],"x":'),
+        ('"study_name":"projection"', '"study_name":' + "[" * 3000 + "]" * 3000),
+    ],
+    ids=range(6),
+)
+def test_an_odd_journal_is_named(tmp_path: Path, ours: str, odd: str) -> None:
+    journal, base = Journal(tmp_path / "j", "projection"), Recipe("global").checked()
+    search(base, valley, 2, journal)
+    text = journal.path.read_text()
+    assert ours in text
+    journal.path.write_text(text.replace(ours, odd))
+    with pytest.raises(DataError, match=r"/j cannot be read as a journal of Optuna: remove it to search anew"):
+        search(base, valley, 3, journal)
+
+
 def test_a_base_that_was_stopped_is_tried_again(tmp_path: Path) -> None:
     base, asked = Recipe("global", lam=0.5).checked(), []
 

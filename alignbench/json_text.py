@@ -1,0 +1,80 @@
+"""JSON that someone else may have written: its depth, its texts and its types are seen to where it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, Final
+
+from alignbench.errors import shortened
+
+Kinds = tuple[type, ...]
+
+_DEEPEST: Final = 100  # levels: what we write has six at most
+_LARGEST: Final = 2**63
+_SPOKEN: Final[Mapping[type, str]] = {
+    **{str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list of texts"},
+    **{dict: "an object", NoneType: "null"},
+}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: If it is none, nested deeper than any of ours, or holds text that is no Unicode.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    level: list[Any] = [found]
+    for _ in range(_DEEPEST):
+        for each in level:
+            if isinstance(each, str):
+                each.encode()  # half of a pair of surrogates could not be written anywhere
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return found
+    raise ValueError("it is nested too deeply")
+
+
+def _inside(value: Any) -> list[Any]:
+    """What an object or a list holds, an object's keys too."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
+
+
+def checked(name: str, value: Any, kinds: Kinds) -> Any:
+    """Return a value of one of some types.
+
+    Args:
+        name: What the value is called.
+        value: As it stands in JSON.
+        kinds: The types: of a list, all members are texts; a number is finite, and no true or false.
+
+    Raises:
+        ValueError: If it is of none of them.
+    """
+    # true and false are whole numbers to Python, but not in JSON
+    fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+    if not fits or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
+        raise ValueError(f"its {shortened(name)} is not {' or '.join(_SPOKEN[kind] for kind in kinds)}")
+    if isinstance(value, int | float) and not abs(value) < _LARGEST:  # nor is NaN
+        raise ValueError(f"its {shortened(name)} is out of range")
+    return value
+
+
+def checked_object(name: str, value: Any, kinds: Mapping[str, Kinds]) -> dict[str, Any]:
+    """Return an object, of whose members those that are named and there are of their types; others may be anything.
+
+    Raises:
+        ValueError: If it is no object, or one of them is of another type.
+    """
+    found: dict[str, Any] = checked(name, value, (dict,))
+    for key, some in kinds.items():
+        if key in found:
+            checked(f"{name}.{key}", found[key], some)
+    return found

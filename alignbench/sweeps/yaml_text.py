@@ -1,0 +1,61 @@
+"""YAML of others, whose size is known before it is expanded: aliases of aliases multiply a few hundred bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from alignbench.errors import DataError, one_line
+
+_MOST: Final = 20_000  # values with every alias written out: more than any sweep has
+_DEEPEST: Final = 50
+
+
+def load_yaml(text: str) -> Any:
+    """Load plain YAML: no types but those of JSON, and dates.
+
+    Raises:
+        DataError: If it is no YAML, nested deeply, or of more values than a sweep could use.
+    """
+    import yaml
+
+    try:
+        _check_size(yaml.parse(text, yaml.SafeLoader))
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none, or a number of many digits
+        raise DataError(f"is not YAML ({one_line(error)})") from error
+
+
+def _check_size(events: Iterable[Any]) -> None:
+    """Count values, those of an alias as often as it stands there, without making any.
+
+    Raises:
+        DataError: If there are too many, or an alias stands within what it names.
+    """
+    import yaml
+
+    sizes: dict[str, int] = {}  # of what an anchor names
+    open_nodes: list[tuple[str | None, int]] = []  # anchor of each collection that has begun, and the count before it
+    count = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, count))
+            count += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = count - before
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor in [anchor for anchor, _ in open_nodes]:
+                raise DataError(f"has an alias within what it names, in line {event.start_mark.line + 1}: write it out")
+            count += sizes.get(event.anchor, 1)
+        if count > _MOST:
+            raise DataError(
+                f"has more than {_MOST:,} values by line {event.start_mark.line + 1}: leave out its aliases"
+            )
+        if len(open_nodes) > _DEEPEST:
+            raise DataError(f"is nested more than {_DEEPEST} deep in line {event.start_mark.line + 1}: it is no sweep")
