@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.datasets.tables import file_bytes
 from alignbench.errors import AlignbenchWarning, DataError, unknown
+from alignbench.files import UNREADABLE
 
 _TYPES = {
     "val": ("traditional", "cnn", "superres", "deblur", "color", "frameinterp"),
@@ -117,11 +119,11 @@ def _stems(folder: Path, suffix: str) -> set[str]:
 
 
 def _read_share(path: Path) -> float:
-    content = path.read_bytes()
+    content = file_bytes(path, "complete the download")
     header = content[: 10 + int.from_bytes(content[8:10], "little")]
     try:
         share = float(np.frombuffer(content, _number_type(header), count=1, offset=len(header))[0])
-    except ValueError as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} does not hold one number ({error}): download it again") from error
     if not 0.0 <= share <= 1.0:
         raise DataError(f"{path}: the share {share:g} is not from 0 to 1: download it again")

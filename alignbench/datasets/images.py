@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from alignbench.arrays import Indices
+from alignbench.datasets import jpeg_data
+from alignbench.datasets.png_chunks import check_chunks
+from alignbench.datasets.rgb import DepthError, has_many_bits, to_rgb
 from alignbench.errors import DataError
+from alignbench.files import open_plain
 
+_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 _SAMPLE = 4096
 _SHOWN = 5
 
@@ -55,18 +59,6 @@ class ImageFiles(ImageSource, Protocol):
         """Return the file of the picture at an index; while it stays the same, so does what `open` gives."""
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any picture to 8-bit RGB.
-
-    Grey, palette and CMYK pictures are converted, transparency is dropped, and 16-bit greys keep their high byte
-    (Pillow alone would clip them to white).
-    """
-    if image.mode.startswith("I"):  # I;16 in its byte orders, or I, which Pillow uses for some 16-bit files
-        high = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
-        return Image.fromarray(high.astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")
-
-
 @dataclass(frozen=True)
 class FileImages:
     """Pictures in files below one root.
@@ -85,18 +77,14 @@ class FileImages:
         Raises:
             DataError: If the file is damaged in a way that only decoding shows; names it.
         """
-        name = self.names[index]
+        path = self.root / self.names[index]
         try:
-            with open(self.root / name, "rb") as file:
-                with Image.open(file) as image:
-                    if image.format != "PNG":
-                        return to_rgb(image)
-                    image.verify()  # PNG has checksums, and decoding alone does not look at them
-                file.seek(0)
-                with Image.open(file) as image:
-                    return to_rgb(image)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"{self.root / name} cannot be decoded ({error}): download it again") from error
+            with open_plain(path) as file:
+                return _decoded(file)
+        except DepthError as error:
+            raise DataError(f"{path} {error}") from error
+        except _UNREADABLE as error:
+            raise DataError(f"{path} cannot be decoded ({_reason(error)}): download it again") from error
 
     def picture_file(self, index: int) -> Path:
         """See `ImageFiles.picture_file`."""
@@ -127,29 +115,25 @@ class FileImages:
             )
 
     def faults(self) -> list[str]:
-        """List the pictures that are missing or cannot be read, each with the reason."""
+        """List the pictures that are missing or cannot be read, each with the reason; JPEG files are decoded."""
         with _threads() as pool:
-            return self._broken(list(pool.map(self._look, self.names)))
+            return self._broken(list(pool.map(lambda name: self._look(name, thorough=True), self.names)))
 
     def _broken(self, looks: list[_CheckedImage]) -> list[str]:
         return [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
 
     def _full_identity(self, name: str, look: _CheckedImage) -> str:
-        with open(self.root / name, "rb") as file:
+        with open_plain(self.root / name) as file:
             return f"{look.identity}/{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
-    def _look(self, name: str) -> _CheckedImage:
-        path = self.root / name
+    def _look(self, name: str, *, thorough: bool = False) -> _CheckedImage:
         try:
-            with open(path, "rb") as file:
-                identity = _sample_digest(file)
-                file.seek(0)
-                fault = _fault(file)
+            with open_plain(self.root / name) as file:
+                return _CheckedImage(_sample_digest(file), _fault(file, jpeg_data.FORMATS if thorough else frozenset()))
         except FileNotFoundError:
             return _CheckedImage("", "missing")
         except OSError as error:
             return _CheckedImage("", error.strerror or "unreadable")
-        return _CheckedImage(identity, fault)
 
 
 @dataclass(frozen=True)
@@ -176,21 +160,48 @@ def _sample_digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _fault(file: BinaryIO) -> str:
+def _decoded(file: BinaryIO) -> Image.Image:
+    """The picture of a file in RGB, once every check that its format has was made."""
+    check_chunks(file)
+    with Image.open(file) as image:
+        if image.format in jpeg_data.FORMATS:
+            image.load()
+            file.seek(0)
+            if jpeg_data.ends_early(file.read(), image):
+                raise OSError("its data end early")
+            return to_rgb(image)
+        if image.format != "PNG":
+            return to_rgb(image)
+        image.verify()  # PNG has checksums, and decoding alone does not look at them
+    file.seek(0)
+    with Image.open(file) as image:
+        return to_rgb(image)
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _fault(file: BinaryIO, decoded: frozenset[str]) -> str:
     """Say what is wrong with a picture file; empty if nothing is.
 
-    A whole file is told from its end where the format has a mark there, or from its length; any other is decoded.
+    A whole file is told from its end where the format has a mark there, or from its length; any other is decoded, and
+    so are those of the formats `decoded`.
     """
     try:
+        check_chunks(file, before_pixels=True)
         with Image.open(file) as image:
-            if not _ends_well(file, image.format or ""):
-                file.seek(0)
-                with Image.open(file) as again:
-                    again.load()
+            kind = image.format or ""
+            decode = kind in decoded or has_many_bits(image) or not _ends_well(file, kind)
+        if decode:
+            file.seek(0)
+            _decoded(file)
     except UnidentifiedImageError:
         return "not an image"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return "truncated" if "truncated" in str(error).lower() else f"damaged: {error}"
+    except DepthError as error:
+        return str(error)
+    except _UNREADABLE as error:
+        return "truncated" if "truncated" in str(error).lower() else f"damaged: {_reason(error)}"
     return ""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import FileImages
+from alignbench.datasets.judgments import Subset
 from alignbench.datasets.numbering import numbered_rows
 
 _SHOWN = 10
@@ -45,7 +46,7 @@ def describe(data_set: DataSet, root: Path | None, subsets: tuple[str, ...]) -> 
         columns = judgments.judged[subset.rows]
         distinct = len(np.unique(numbered_rows(np.sort(columns, axis=1))))
         repeated = f" ({distinct:,} distinct)" if distinct < len(columns) else ""
-        lines.append(f"subset {subset.name}: {len(columns):,} {unit}{repeated}")
+        lines.append(f"subset {subset.name}: {len(columns):,} {unit}{repeated}{_unlike_published(data_set, subset)}")
     lines.append(f"{len(judgments.pairs):,} distinct pairs of {len(judgments.images.names):,} images")
     faults = judgments.images.faults() if isinstance(judgments.images, FileImages) else []
     if faults:
@@ -57,3 +58,11 @@ def describe(data_set: DataSet, root: Path | None, subsets: tuple[str, ...]) -> 
         lines.append("every image is there and can be read")
     lines.append(f"source: {data_set.home}; terms: {data_set.terms}")
     return Inventory(tuple(lines), complete=not faults)
+
+
+def _unlike_published(data_set: DataSet, subset: Subset) -> str:
+    """Say that a subset has fewer or more judgments than its authors published; empty if it has as many."""
+    published, here = data_set.complete, len(subset.rows)
+    if subset.name != data_set.default_subset or published is None or here == published:
+        return ""
+    return f", {'fewer' if here < published else 'more'} than the {published:,} that were published"

@@ -7,7 +7,6 @@ close the two pictures look, so higher is better, whatever its name.
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import numpy as np
 
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.judgments import Judgments
-from alignbench.datasets.rated_distortions import Rating, paths_by_lower_case, rated_distortions
+from alignbench.datasets.rated_distortions import FilesInAnyCase, Rating, rated_distortions
+from alignbench.datasets.tables import Repeats, table_rows
 from alignbench.errors import DataError
 
 _DISTORTED = re.compile(r"(i\d+)_(\d+)_(\d+)\.png")
@@ -36,29 +36,25 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     """
     folder = root_folder("kadid10k", root)
     table = folder / "dmos.csv"
-    ratings = _read_ratings(table, paths_by_lower_case(folder, "images") if table.is_file() else {})
-    return rated_distortions("kadid10k", table, ratings, subsets, _DISTORTIONS)
+    return rated_distortions("kadid10k", table, _read_ratings(table), subsets, _DISTORTIONS)
 
 
-def _read_ratings(path: Path, images: dict[str, str]) -> list[Rating]:
-    if not path.is_file():
-        raise DataError(f"{path} is missing: --data-root must name the folder that holds it")
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
-            ratings = [_parse(values, images, f"{path}, line {table.line_num}") for values in table]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a table of text ({error}): download it again") from error
+def _read_ratings(path: Path) -> list[Rating]:
+    rows = list(table_rows(path, _COLUMNS))
+    images = FilesInAnyCase(path.parent, "images")
+    repeats = Repeats(path)
+    ratings = []
+    for line, values in rows:
+        rating = _parse(values, images, f"{path}, line {line}")
+        repeats.check(line, rating.id, f"{values['dist_img']} is rated")
+        ratings.append(rating)
     if not ratings:
         raise DataError(f"{path} holds no ratings: download it again")
     return ratings
 
 
-def _parse(values: dict[str, str | None], images: dict[str, str], where: str) -> Rating:
-    distorted, reference, rated = ((values[name] or "").strip() for name in _COLUMNS)
+def _parse(values: dict[str, str], images: FilesInAnyCase, where: str) -> Rating:
+    distorted, reference, rated = (values[name] for name in _COLUMNS)
     match = _DISTORTED.fullmatch(distorted.lower())
     if match is None:
         raise DataError(f"{where}, dist_img: expected a name like I01_02_03.png, found '{distorted[:40]}'")
@@ -70,7 +66,7 @@ def _parse(values: dict[str, str | None], images: dict[str, str], where: str) ->
         score = float("nan")
     if not np.isfinite(score):
         raise DataError(f"{where}, dmos: expected a finite number, found '{rated[:20]}'")
-    original, changed = (images.get(name.lower(), f"images/{name}") for name in (reference, distorted))
+    original, changed = images.path(reference), images.path(distorted)
     numbers = (int(match[1].removeprefix("i")), int(match[2]), int(match[3]))
     return Rating(distorted.lower(), original, changed, score, numbers)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.datasets.images import FileImages
+from alignbench.datasets.matlab_tags import check_matlab
+from alignbench.datasets.tables import file_bytes
 from alignbench.errors import AlignbenchWarning, DataError, one_line
 
 PICKLED = "is a pickle, which is not opened since that would run code"
@@ -48,7 +51,7 @@ def ordered_pictures(root: Path, folder: str, suffixes: tuple[str, ...], order: 
     if not names:
         raise DataError(f"{place} holds no pictures ({', '.join(suffixes)}): put them there")
     by_number = sorted(names, key=_by_number)
-    if order.is_file():
+    if order.exists():
         names = _listed(order, names)
     elif names != by_number:
         first, second = next(pair for pair in zip(names, by_number, strict=True) if pair[0] != pair[1])
@@ -68,13 +71,14 @@ def _by_number(name: str) -> list[str | int]:
 
 def _listed(order: Path, names: list[str]) -> list[str]:
     try:
-        text = order.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = file_bytes(order).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DataError(f"{order} cannot be read as text: write one picture name a line") from error
     listed = [line.strip() for line in text.splitlines() if line.strip()]
-    wrong = [f"{name} is no picture" for name in listed if name not in names]
-    wrong += [f"{name} is not listed" for name in names if name not in listed]
-    wrong += [f"{name} is listed twice" for place, name in enumerate(listed) if name in listed[:place]]
+    counts = Counter(listed)
+    wrong = [f"{name} is no picture" for name in sorted(counts.keys() - set(names))]
+    wrong += [f"{name} is not listed" for name in names if name not in counts]
+    wrong += [f"{name} is listed twice" for name, count in counts.items() if count > 1]
     if wrong:
         raise DataError(f"{order} does not list every picture once ({wrong[0]}): correct it, or remove it")
     return listed
@@ -91,17 +95,13 @@ def variables(path: Path) -> dict[str, Any]:
     """
     from scipy.io import loadmat
 
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing: put the published file there") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): take the published file") from error
+    content = file_bytes(path, "put the published file there")
     if content.startswith(b"\x80"):
         raise DataError(f"{path} {PICKLED}: convert it to a .mat file")
     if content.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise DataError(f"{path} is a MATLAB 7.3 file, which is not read: save it in MATLAB with -v7")
     try:
+        check_matlab(content)
         values: dict[str, Any] = loadmat(BytesIO(content))
     except Exception as error:  # of a damaged file scipy raises almost anything, a NameError among others
         raise DataError(f"{path} is no whole MATLAB file ({one_line(error)}): take the published file") from error

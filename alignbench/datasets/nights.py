@@ -6,9 +6,9 @@ Fu, Tamir, Sundaram et al., "DreamSim", NeurIPS 2023. On disk: `data.csv`, `ref/
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
+from posixpath import normpath
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from alignbench.arrays import Indices
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.datasets.tables import Repeats, path_below, table_rows
 from alignbench.errors import DataError, unknown
 
 _COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")
@@ -100,24 +101,20 @@ def _select_rows(subset: str, rows: list[_TripletRow]) -> Indices:
 
 
 def _read_rows(path: Path) -> list[_TripletRow]:
-    if not path.is_file():
-        raise DataError(f"{path} is missing: --data-root must name the folder that holds it")
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
-            rows = [_parse(values, f"{path}, line {table.line_num}") for values in table]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a table of text ({error}): download it again") from error
+    rows = []
+    repeats = Repeats(path)
+    for line, fields in table_rows(path, _COLUMNS):
+        row = _parse(fields, f"{path}, line {line}")
+        repeats.check(line, row.id, f"id {row.id[:40]} is there")
+        reference, *sides = map(normpath, row.paths)
+        repeats.check(line, (reference, frozenset(sides)), f"the triplet of {reference} is judged")
+        rows.append(row)
     if not rows:
         raise DataError(f"{path} holds no triplets: download it again")
     return rows
 
 
-def _parse(values: dict[str, str | None], where: str) -> _TripletRow:
-    fields = {name: (values[name] or "").strip() for name in _COLUMNS}
+def _parse(fields: dict[str, str], where: str) -> _TripletRow:
     empty = [name for name in _COLUMNS if not fields[name]]
     if empty:
         raise DataError(f"{where}: no value for {', '.join(empty)}: download it again")
@@ -127,8 +124,9 @@ def _parse(values: dict[str, str | None], where: str) -> _TripletRow:
     if not fields["votes"].removesuffix(".0").isdecimal():
         raise DataError(f"{where}, votes: expected a whole number, found '{fields['votes'][:20]}'")
     votes = int(fields["votes"].removesuffix(".0"))
-    paths = (fields["ref_path"], fields["left_path"], fields["right_path"])
-    if len(set(paths)) < 3:
+    reference, left, right = (path_below(fields[name], where) for name in ("ref_path", "left_path", "right_path"))
+    paths = (reference, left, right)
+    if len(set(map(normpath, paths))) < 3:
         raise DataError(f"{where}: the triplet names an image twice: download it again")
     return _TripletRow(fields["id"], paths, flags["right_vote"], votes, fields["split"], flags["is_imagenet"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from alignbench.arrays import Indices
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
-from alignbench.errors import DataError, unknown
+from alignbench.errors import AlignbenchWarning, DataError, unknown
 
 LEVELS = 5
 
@@ -89,8 +90,8 @@ def distortion_parts(numbers: Indices) -> dict[str, Subset]:
     return {name: Subset(name, np.flatnonzero(mask), numbers[mask, :1]) for name, mask in named.items()}
 
 
-def paths_by_lower_case(root: Path, part: str) -> dict[str, str]:
-    """Map the names of a folder's files in lower case to their paths relative to the root.
+class FilesInAnyCase:
+    """The files of a folder, found by their published names in whatever letter case they are there.
 
     Args:
         root: Root of the data set.
@@ -99,7 +100,37 @@ def paths_by_lower_case(root: Path, part: str) -> dict[str, str]:
     Raises:
         DataError: If the folder is missing.
     """
-    folder = root / part
-    if not folder.is_dir():
-        raise DataError(f"{folder} is missing: --data-root must name the folder that holds it")
-    return {entry.name.lower(): f"{part}/{entry.name}" for entry in folder.iterdir()}
+
+    def __init__(self, root: Path, part: str) -> None:
+        self._folder, self._part = root / part, part
+        if not self._folder.is_dir():
+            raise DataError(f"{self._folder} is missing: --data-root must name the folder that holds it")
+        self._names: dict[str, list[str]] = {}
+        for name in sorted(entry.name for entry in self._folder.iterdir()):
+            self._names.setdefault(name.lower(), []).append(name)
+        alike = [names for names in self._names.values() if len(names) > 1]
+        if alike:
+            more = f", and {len(alike) - 1:,} more such names" if len(alike) > 1 else ""
+            warnings.warn(
+                f"{self._folder} holds {' and '.join(alike[0])}, whose names differ in letter case only{more}: the "
+                "published spelling is taken",
+                AlignbenchWarning,
+                stacklevel=2,
+            )
+
+    def path(self, name: str) -> str:
+        """Return the path of a file relative to the root, `name` itself before other letter case.
+
+        Args:
+            name: The name as it was published; a file that is not there keeps its place under it.
+
+        Raises:
+            DataError: If several have that name in other letter case only, so that none is the published one.
+        """
+        found = self._names.get(name.lower(), [name])
+        if name in found:
+            return f"{self._part}/{name}"
+        if len(found) > 1:
+            both = " and ".join(found)
+            raise DataError(f"{self._folder} holds {both} and no {name}: leave the one that was published")
+        return f"{self._part}/{found[0]}"

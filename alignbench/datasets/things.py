@@ -12,22 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from alignbench.arrays import Indices
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.datasets.things_objects import TRIPLET_FOLDERS, object_images
 from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
 
 _SPLITS = ("testset1", "validationset", "trainset", "testset2", "testset3")
-_IMAGE_FOLDERS = ("images", "object_images", "Images")
-_TRIPLET_FOLDERS = (".", "triplets", "triplet_dataset", "data/triplet_dataset")
 _TABLE = "triplets_large_final_correctednc_correctedorder.csv"
 _CALIBRATION = 10_000
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
@@ -98,71 +95,12 @@ def distinct_triplets(triplets: Indices) -> Indices:
     return number.reshape(-1, 1)
 
 
-# ------------------------------------------------------------------------------------------------ objects
-
-
-def object_images(root: Path) -> list[str]:
-    """Find the picture of each object, in the order of the objects; paths are relative to the root.
-
-    An object whose folder is missing keeps its place, so that it is reported only if a triplet names it.
-    """
-    folder = next((root / name for name in _IMAGE_FOLDERS if (root / name).is_dir()), None)
-    if folder is None:
-        raise DataError(f"{root} has none of the image folders {', '.join(_IMAGE_FOLDERS)}: check --data-root")
-    by_object: dict[str, str] = {}
-    for entry in sorted(folder.iterdir(), key=lambda path: path.name):
-        if entry.is_dir():
-            pictures = sorted(p.name for p in entry.iterdir() if _is_picture(p))
-            if pictures:
-                by_object[entry.name] = f"{folder.name}/{entry.name}/{pictures[0]}"
-        elif _is_picture(entry):
-            by_object[entry.stem] = f"{folder.name}/{entry.name}"
-    if not by_object:
-        raise DataError(f"{folder} holds no pictures: download the THINGS images there")
-    order = _object_order(root)
-    if order is None:
-        warnings.warn(
-            f"{root} has neither unique_id.txt nor things_concepts.tsv: objects are taken in sorted() order, "
-            "which differs from THINGS' own for 20 of its 1,854 objects",
-            AlignbenchWarning,
-            stacklevel=2,
-        )
-        order = sorted(by_object)
-    return [by_object.get(name, f"{folder.name}/{name}") for name in order]
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
-
-
-def _object_order(root: Path) -> list[str] | None:
-    folders = dict.fromkeys((*_TRIPLET_FOLDERS, "data", *_IMAGE_FOLDERS))
-    for place in (root / folder for folder in folders):
-        listed = place / "unique_id.txt"
-        if listed.is_file():
-            try:
-                text = listed.read_text(encoding="utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(f"{listed} is not a text file: download it again") from error
-            return [line.strip() for line in text.splitlines() if line.strip()]
-        concepts = place / "things_concepts.tsv"
-        if concepts.is_file():
-            try:
-                table = pd.read_csv(concepts, sep="\t", dtype=str, keep_default_na=False)
-            except ValueError as error:
-                raise DataError(f"{concepts} cannot be read ({error}): download it again") from error
-            if "uniqueID" not in table.columns:
-                raise DataError(f"{concepts} has no column uniqueID: download it again")
-            return [str(name) for name in table["uniqueID"]]
-    return None
-
-
 # ----------------------------------------------------------------------------------------------- triplets
 
 
 def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, NumberedIds]:
     """Triplets (N, 3) with the odd one last, and a name for each."""
-    places = [root / folder for folder in _TRIPLET_FOLDERS]
+    places = [root / folder for folder in TRIPLET_FOLDERS]
     if subset == "calibration":
         if _split_file(places, "trainset") is None:
             raise DataError(
@@ -173,7 +111,7 @@ def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, NumberedI
         drawn = np.sort(np.random.default_rng(0).choice(len(rows), min(_CALIBRATION, len(rows)), replace=False))
         return rows[drawn], ids.select(drawn)
     if subset == "all":
-        table = next((place / _TABLE for place in places if (place / _TABLE).is_file()), None)
+        table = next((place / _TABLE for place in places if (place / _TABLE).exists()), None)
         if table is not None:
             return _numbered(subset, read_table(table, objects))
         splits = [split for split in _SPLITS if _split_file(places, split) is not None]
@@ -192,8 +130,10 @@ def _numbered(file: str, rows: Indices) -> tuple[Indices, NumberedIds]:
 
 
 def _split_file(places: list[Path], split: str) -> Path | None:
-    candidates = (place / f"{split}{suffix}" for place in places for suffix in (".txt", ".npy"))
-    return next((path for path in candidates if path.is_file()), None)
+    found = [path for place in places for suffix in (".txt", ".npy") if (path := place / f"{split}{suffix}").exists()]
+    if len(found) > 1:
+        warnings.warn(f"{found[0]} and {found[1]} are both there: the first is read", AlignbenchWarning, stacklevel=4)
+    return found[0] if found else None
 
 
 THINGS = DataSet(

@@ -13,7 +13,8 @@ import numpy as np
 
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.judgments import Judgments
-from alignbench.datasets.rated_distortions import Rating, paths_by_lower_case, rated_distortions
+from alignbench.datasets.rated_distortions import FilesInAnyCase, Rating, rated_distortions
+from alignbench.datasets.tables import Repeats, text_lines
 from alignbench.errors import DataError
 
 _NAME = re.compile(r"i(\d+)_(\d+)_(\d+)\.bmp", re.IGNORECASE)
@@ -34,30 +35,22 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     folder = root_folder("tid2013", root)
     table = folder / "mos_with_names.txt"
     rows = _read_scores(table)
-    references = paths_by_lower_case(folder, "reference_images")
-    distorted = paths_by_lower_case(folder, "distorted_images")
+    references = FilesInAnyCase(folder, "reference_images")
+    distorted = FilesInAnyCase(folder, "distorted_images")
     ratings = []
     for score, name in rows:
         match = _NAME.fullmatch(name)
         assert match is not None
-        original = f"i{match[1]}.bmp"
-        ratings.append(
-            Rating(
-                name,
-                references.get(original, f"reference_images/{original}"),
-                distorted.get(name, f"distorted_images/{name}"),
-                score,
-                (int(match[1]), int(match[2]), int(match[3])),
-            )
-        )
+        numbers = (int(match[1]), int(match[2]), int(match[3]))
+        original, changed = references.path(f"I{match[1]}.BMP"), distorted.path(name)
+        ratings.append(Rating(name, original, changed, score, numbers))
     return rated_distortions("tid2013", table, ratings, subsets, _DISTORTIONS)
 
 
 def _read_scores(path: Path) -> list[tuple[float, str]]:
-    if not path.is_file():
-        raise DataError(f"{path} is missing: --data-root must name the folder that holds it")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    repeats = Repeats(path)
+    for number, line in enumerate(text_lines(path), start=1):
         if not line.strip():
             continue
         parts = line.split()
@@ -72,6 +65,7 @@ def _read_scores(path: Path) -> list[tuple[float, str]]:
             raise DataError(
                 f"{path}, line {number}: the score {parts[0]} is not a finite number: download the file again"
             )
+        repeats.check(number, name.lower(), f"{name} is rated")
         rows.append((score, name.lower()))
     if not rows:
         raise DataError(f"{path} holds no ratings: download it again")

@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 
 from alignbench.arrays import Indices
-from alignbench.errors import DataError
+from alignbench.datasets.tables import needed_file, text_lines
+from alignbench.errors import AlignbenchWarning, DataError
+from alignbench.files import UNREADABLE
 
 _COLUMNS = ["image1", "image2", "image3", "choice"]
+_COPIED = 5  # rows: fewer can be the same by chance
 
 
 def read_triplets(path: Path, objects: int) -> Indices:
@@ -30,26 +33,23 @@ def read_triplets(path: Path, objects: int) -> Indices:
     Raises:
         DataError: If it holds anything else; names the line or row.
     """
+    needed_file(path).close()
     if path.suffix == ".npy":
-        return _checked(_read_array(path), objects, 0, lambda row: f"{path}, row {row}")
+        return _checked(path, _read_array(path), objects, 0, lambda row: f"row {row}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of an empty file, or a number that is not whole
-            rows = np.loadtxt(path, dtype=np.int64, comments=None, ndmin=2, encoding="utf-8")
+            rows = np.loadtxt(path, dtype=np.int64, comments=None, ndmin=2, encoding="utf-8-sig")
     except (ValueError, Warning):
         rows = _read_by_line(path)
     if rows.shape[1] != 3:
         rows = _read_by_line(path)
-    return _checked(rows, objects, 0, lambda row: f"{path}, line {_find_line(path, row)}")
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return _checked(path, rows, objects, 0, lambda row: f"line {_find_line(path, row)}")
 
 
 def _read_by_line(path: Path) -> Indices:
     numbers = array("q")
-    for line, text in enumerate(_lines(path), start=1):
+    for line, text in enumerate(text_lines(path), start=1):
         parts = text.split()
         try:
             if parts and len(parts) != 3:
@@ -63,14 +63,14 @@ def _read_by_line(path: Path) -> Indices:
 
 
 def _find_line(path: Path, row: int) -> int:
-    filled = (line for line, text in enumerate(_lines(path), start=1) if text.strip())
+    filled = (line for line, text in enumerate(text_lines(path), start=1) if text.strip())
     return next(itertools.islice(filled, row, None))
 
 
 def _read_array(path: Path) -> Indices:
     try:
         rows = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} is not a plain .npy array: download it again") from error
     if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iuf":
         raise DataError(f"{path} does not hold an array of numbers: download it again")
@@ -78,7 +78,8 @@ def _read_array(path: Path) -> Indices:
         raise DataError(f"{path}: expected numbers of shape (N, 3), found shape {rows.shape}")
     if not np.array_equal(rows, np.trunc(rows)):
         raise DataError(f"{path} holds numbers that are not whole: download it again")
-    return rows.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # of infinite ones, which are out of range then
+        return rows.astype(np.int64)
 
 
 def read_table(path: Path, objects: int) -> Indices:
@@ -91,8 +92,9 @@ def read_table(path: Path, objects: int) -> Indices:
     Raises:
         DataError: If a column is missing or a row holds anything else; names the line.
     """
+    needed_file(path).close()
     try:
-        table = pd.read_csv(path, sep="\t", usecols=_COLUMNS)[_COLUMNS]
+        table = pd.read_csv(path, sep="\t", usecols=_COLUMNS, encoding="utf-8-sig")[_COLUMNS]
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
     rows = np.empty(table.shape, dtype=np.int64)
@@ -110,16 +112,48 @@ def read_table(path: Path, objects: int) -> Indices:
     odd = rows[:, 3] - 1
     odd_last = np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])[odd]
     triplets = np.take_along_axis(rows[:, :3], odd_last, axis=1) - 1
-    return _checked(triplets, objects, 1, lambda row: f"{path}, line {row + 2}")
+    return _checked(path, triplets, objects, 1, lambda row: f"line {row + 2}")
 
 
-def _checked(rows: Indices, objects: int, base: int, where: Callable[[int], str]) -> Indices:
+def _checked(path: Path, rows: Indices, objects: int, base: int, where: Callable[[int], str]) -> Indices:
+    """Return 0-based triplets once it is seen that they can be those of a file that counts from `base`.
+
+    Rows may repeat, as people judge a triplet more than once, but not all of them in the same order.
+    """
+    if not len(rows):
+        raise DataError(f"{path} holds no triplets: download it again")
+    other = 1 - base
+    fits_other = bool((rows.min() >= other - base) and (rows.max() < objects + other - base))
     outside = ((rows < 0) | (rows >= objects)).any(axis=1)
     if outside.any():
         row = int(np.argmax(outside))
         worst = next(int(v) for v in rows[row] if not 0 <= v < objects) + base
-        raise DataError(f"{where(row)}: object {worst} is out of range {base} to {objects - 1 + base}")
+        hint = f"; it counts the {objects:,} objects from {other}, as it seems: count from {base}" if fits_other else ""
+        raise DataError(f"{path}, {where(row)}: object {worst} is out of range {base} to {objects - 1 + base}{hint}")
     twice = (rows[:, 0] == rows[:, 1]) | (rows[:, 0] == rows[:, 2]) | (rows[:, 1] == rows[:, 2])
     if twice.any():
-        raise DataError(f"{where(int(np.argmax(twice)))}: the triplet names an object twice: download the file again")
+        row = int(np.argmax(twice))
+        raise DataError(f"{path}, {where(row)}: the triplet names an object twice: download the file again")
+    if fits_other:
+        unnamed = 0 if base == 0 else objects
+        warnings.warn(
+            f"{path} is read as counting objects from {base}, and never names object {unnamed}: if it counts from "
+            f"{other}, every object is taken for its neighbour, and the scores mean nothing",
+            AlignbenchWarning,
+            stacklevel=3,
+        )
+    length = _repeated_length(rows)
+    if length < len(rows):
+        raise DataError(
+            f"{path}, {where(length)}: all rows before it follow once more in the same order: leave the copy out"
+        )
     return rows
+
+
+def _repeated_length(rows: Indices) -> int:
+    """The number of rows of which a file consists several times over; of all rows if it does not."""
+    for times in (7, 5, 3, 2):
+        length = len(rows) // times
+        if length >= _COPIED and times * length == len(rows) and np.array_equal(rows[length:], rows[:-length]):
+            return length
+    return len(rows)

@@ -37,4 +37,4 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> None:
         pytest.fail("the model was loaded before the fault was found")
 
-    monkeypatch.setattr("alignbench.models.families.load_tower", load)
+    monkeypatch.setattr("alignbench.measurement.sources.load_tower", load)

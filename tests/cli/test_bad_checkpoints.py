@@ -84,6 +84,55 @@ def test_checkpoint_whose_preprocessing_does_not_fit_is_refused(bench: Bench, va
     bench.run("tid2013", model=model, root=bench.data("tid2013")).refused(RUNNING, model, "preprocessor_config.json")
 
 
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 605247071\n"
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_checkpoint_that_is_a_pointer_of_git_lfs_is_refused(bench: Bench, file: str) -> None:
+    model = bench.copy("clip")
+    (model / "model.safetensors").unlink()
+    (model / file).write_text(POINTER)
+    bench.run("tid2013", model=model, root=bench.data("tid2013")).refused(RUNNING, model, file, "git lfs pull")
+
+
+def test_checkpoint_whose_pickle_wants_to_run_code_is_refused(bench: Bench) -> None:
+    model = bench.copy("clip")
+    (model / "model.safetensors").unlink()
+    torch.save(torch.nn.Linear(2, 2), model / "pytorch_model.bin")
+    outcome = bench.run("tid2013", model=model, root=bench.data("tid2013"))
+    outcome.refused(RUNNING, model, "pytorch_model.bin", "wants to run code", "safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (FIRST_BLOCK, torch.ones(2, 2, dtype=torch.int8), ("quantised", "int8")),
+        (f"{FIRST_BLOCK}_scale", torch.ones(1), ("quantised",)),
+        ("vision_model.embeddings.registers", torch.ones(1), ("no place for", "registers")),
+        ("vision_model.encoder.layers.0.mlp.fc1.lora_A.weight", torch.ones(1), ("merge the adapter",)),
+    ],
+)
+def test_checkpoint_with_weights_that_cannot_be_used_is_refused(
+    bench: Bench, name: str, value: torch.Tensor, words: tuple[str, ...]
+) -> None:
+    model = bench.copy("clip")
+    edit_weights(model, lambda weights: weights.update({name: value}))
+    bench.run("tid2013", model=model, root=bench.data("tid2013")).refused(RUNNING, model, *words)
+
+
+def test_what_wrappers_put_before_names_is_said(bench: Bench) -> None:
+    model = bench.copy("clip")
+
+    def wrap(weights: dict[str, torch.Tensor]) -> None:
+        for key in list(weights):
+            weights[f"module.{key}"] = weights.pop(key)
+
+    edit_weights(model, wrap)
+    outcome = bench.run("tid2013", model=model, root=bench.data("tid2013"))
+    outcome.succeeded()
+    assert any("without module. in their names" in line for line in outcome.warnings)
+
+
 @pytest.mark.parametrize(
     ("kind", "words"), [("vit", ("'vit'", "siglip")), ("siglip2", ("NaFlex", "siglip2-base-patch16-224"))]
 )

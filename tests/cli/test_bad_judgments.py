@@ -57,6 +57,52 @@ def test_malformed_rating_is_named_by_its_line(bench: Bench, line: str) -> None:
 
 
 @pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("file", ["mos_with_names.txt", "data.csv", "triplets/testset1.txt", "unique_id.txt"])
+def test_table_appended_to_itself_is_refused_at_the_first_repeat(bench: Bench, file: str) -> None:
+    dataset = {"mos_with_names.txt": "tid2013", "data.csv": "nights"}.get(file, "things")
+    root = bench.copy(dataset)
+    lines = (root / file).read_text().splitlines()
+    rows = lines[1:] if dataset == "nights" else lines
+    (root / file).write_text("\n".join([*lines, *rows]) + "\n")
+    bench.run(dataset, root=root).refused(RUNNING, f"{file}, line {len(lines) + 1}: ")
+
+
+@pytest.mark.usefixtures("no_model")
+def test_picture_with_two_ratings_is_refused(bench: Bench) -> None:
+    root = bench.copy("tid2013")
+    path = root / "mos_with_names.txt"
+    put_line(path, 3, f"9.0 {path.read_text().splitlines()[1].split()[1].upper()}")
+    bench.run("tid2013", root=root).refused(RUNNING, "mos_with_names.txt, line 3", "rated twice, first in line 2")
+
+
+@pytest.mark.parametrize("file", ["mos_with_names.txt", "data.csv", "triplets/testset1.txt", "unique_id.txt"])
+def test_mark_in_front_of_a_table_changes_nothing(bench: Bench, file: str) -> None:
+    dataset = {"mos_with_names.txt": "tid2013", "data.csv": "nights"}.get(file, "things")
+    root = bench.copy(dataset)
+    (root / file).write_bytes(b"\xef\xbb\xbf" + (root / file).read_bytes())
+    tables = [bench.run(dataset, model="pixels", root=place).succeeded() for place in (root, bench.data(dataset))]
+    assert len({(table / "curve.csv").read_bytes() for table in tables}) == 1
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("path", ["../outside.png", "/etc/hostname", "ref/../../outside.png"])
+def test_path_that_leads_out_of_the_data_is_refused(bench: Bench, path: str) -> None:
+    root = bench.copy("nights")
+    change_table(root / "data.csv", 1, left_path=path)
+    bench.run("nights", root=root).refused(RUNNING, "data.csv, line 3", "leads out of the data root")
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("file", ["mos_with_names.txt", "data.csv", "triplets/testset1.txt", "unique_id.txt"])
+def test_named_pipe_in_place_of_a_table_is_not_waited_for(bench: Bench, file: str) -> None:
+    dataset = {"mos_with_names.txt": "tid2013", "data.csv": "nights"}.get(file, "things")
+    root = bench.copy(dataset)
+    (root / file).unlink()
+    os.mkfifo(root / file)
+    bench.run(dataset, root=root).refused(RUNNING, file, "a named pipe, where a file belongs")
+
+
+@pytest.mark.usefixtures("no_model")
 def test_fewer_than_three_ratings_are_too_few(bench: Bench) -> None:
     bench.run("tid2013", "--limit", 2, root=bench.data("tid2013")).refused(RUNNING, "tid2013", "2 ratings", "3")
 

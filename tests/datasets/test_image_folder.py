@@ -1,5 +1,7 @@
 """Folders of pictures, with and without a folder for each class."""
 
+import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from alignbench.datasets.image_folder import image_folder, labelled_folder
-from alignbench.errors import DataError
+from alignbench.errors import AlignbenchWarning, DataError
 
 
 def write(root: Path, *names: str) -> Path:
@@ -50,6 +52,52 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     names = image_folder(root).names
     assert len(names) == len(set(names))
     assert {"cats/1.png", "dogs/2.png"} == set(names)
+
+
+def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    root = write(tmp_path / "all", "a.png", "b.heic", "c/d.HEIC", "c/notes", ".hidden")
+    (root / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.warns(AlignbenchWarning) as caught:
+        assert image_folder(root).names == ("a.png",)
+    assert f"4 files of {root} are passed over (1 without ending, 2 .heic, 1 .png)" in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert image_folder(write(tmp_path / "pictures", "a.png")).names == ("a.png",)
+
+
+def test_pictures_are_read_whatever_ending_of_theirs_they_have(tmp_path: Path) -> None:
+    write(tmp_path, "a.png")
+    for name in ("b.jfif", "c.jpe", "d.pgm", "e.AVIF", "f.jp2"):
+        (tmp_path / name).write_bytes((tmp_path / "a.png").read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images = image_folder(tmp_path)
+    assert len(images.names) == 6
+    assert images.faults() == []
+
+
+def test_a_pipe_among_pictures_is_named(tmp_path: Path) -> None:
+    os.mkfifo(write(tmp_path, "a.png") / "pipe.png")
+    assert image_folder(tmp_path).faults() == ["pipe.png (a named pipe, where a file belongs)"]
+
+
+def test_links_that_lead_to_each_other_come_to_an_end(tmp_path: Path) -> None:
+    numbers = range(12)  # 12! ways
+    write(tmp_path, *(f"{number}/{number}.png" for number in numbers))
+    for number in numbers:
+        for other in numbers:
+            (tmp_path / str(number) / f"to{other}").symlink_to(tmp_path / str(other))
+    names = image_folder(tmp_path).names
+    assert {name for name in names if name.count("/") == 1} == {f"{number}/{number}.png" for number in numbers}
+    assert len(names) < 12**3
+
+
+def test_two_links_to_one_folder_are_both_followed(tmp_path: Path) -> None:
+    write(tmp_path / "store", "1.png")
+    (tmp_path / "chosen").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "chosen" / name).symlink_to(tmp_path / "store")
+    assert image_folder(tmp_path / "chosen").names == ("a/1.png", "b/1.png")
 
 
 def test_folders_without_pictures_are_said(tmp_path: Path) -> None:

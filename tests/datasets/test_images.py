@@ -1,13 +1,12 @@
-"""Pictures of more than 8 bits become those of 8, and damage is noticed."""
+"""Damage is noticed, and what is no file is never opened."""
 
 import io
+import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from alignbench.datasets.images import FileImages, to_rgb
+from alignbench.datasets.images import FileImages
 from alignbench.errors import DataError
 from smooth_pictures import damage_png, smooth
 
@@ -23,16 +22,15 @@ def test_no_flipped_bit_of_a_png_goes_unnoticed(tmp_path: Path) -> None:
             FileImages(tmp_path, ("damaged.png",)).open(0)
 
 
-@pytest.mark.parametrize("step", [256, 257])
-def test_16_bit_ramp_becomes_the_8_bit_ramp(tmp_path: Path, step: int) -> None:
-    ramp = np.arange(256, dtype=np.uint16).reshape(16, 16)
-    Image.fromarray(ramp * step).save(tmp_path / "ramp.png")
-    with Image.open(tmp_path / "ramp.png") as image:
-        found = np.asarray(to_rgb(image))
-    assert np.array_equal(found, np.repeat(ramp[..., None], 3, axis=2))
-    assert np.array_equal(found, np.asarray(FileImages(tmp_path, ("ramp.png",)).open(0)))
-
-
-def test_dark_16_bit_picture_stays_dark(tmp_path: Path) -> None:
-    Image.fromarray(np.arange(256, dtype=np.uint16).reshape(16, 16)).save(tmp_path / "dark.png")
-    assert np.asarray(FileImages(tmp_path, ("dark.png",)).open(0)).max() <= 1
+def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    images = FileImages(tmp_path, ("pipe.png", "zero.png"))
+    assert images.faults() == [
+        "pipe.png (a named pipe, where a file belongs)",
+        "zero.png (a device, where a file belongs)",
+    ]
+    with pytest.raises(DataError, match=r"pipe\.png \(a named pipe, where a file belongs\), zero\.png"):
+        images.identities()
+    with pytest.raises(DataError, match=r"pipe\.png cannot be decoded \(a named pipe, where a file belongs\)"):
+        images.open(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,12 @@ def test_ten_pictures_that_are_missing_or_damaged_are_named_and_the_rest_counted
     more = [f"  ... and {damaged - named} more"] if damaged > named else []
     told = [f"{damaged} images are missing or unreadable:", *faults, *more, "get them from https://example.org/small"]
     assert list(found.lines[3:-1]) == told
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [(5, ", fewer than the 5 that were published"), (2, ""), (1, ", more than the 1 that were published")],
+)
+def test_what_differs_from_what_was_published_is_said(root: Path, published: int, said: str) -> None:
+    lines = describe(replace(CHOICES, complete=published), root, ("half", "all")).lines
+    assert lines[1:3] == (f"subset half: 2 triplets{said}", "subset all: 4 triplets (3 distinct)")

@@ -1,6 +1,7 @@
 """NIGHTS against the independent reader, in every split."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def test_calibration_is_a_fixed_draw_of_trusted_training_triplets(tmp_path: Path
     write_nights(tmp_path / "small", triplets=12)
     rows = table(tmp_path / "small")
     many = [
-        row | {"id": str(i), "split": "train" if i % 4 else "test", "votes": str(i % 9)}
+        row | {"id": str(i), "ref_path": f"ref/{i}.png", "split": "train" if i % 4 else "test", "votes": str(i % 9)}
         for i, row in enumerate(rows * 400)
     ]
     with (tmp_path / "data.csv").open("w", newline="") as file:
@@ -143,6 +144,36 @@ def test_fewer_trusted_triplets_calibrate_all(nights_root: Path) -> None:
     trusted = [row["id"] for row in table(nights_root) if row["split"] == "train" and int(row["votes"]) >= 6]
     assert trusted
     assert list(NIGHTS.read(nights_root, ("calibration",)).ids) == trusted
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "id 3 is there twice, first in line 2"),
+        ({"id": "99"}, "the triplet of ref/003/003.png is judged twice, first in line 2"),
+        ({"id": "99", "ref_path": "./ref/003//003.png"}, "the triplet of ref/003/003.png is judged twice"),
+        (
+            {"id": "99", "left_path": "distort/003/003_1.png", "right_path": "distort/003/003_0.png"},
+            "the triplet of ref/003/003.png is judged twice",
+        ),
+        ({"id": "99", "ref_path": "../003.png"}, "the path '../003.png' leads out of the data root"),
+        ({"id": "99", "left_path": "/etc/passwd"}, "the path '/etc/passwd' leads out of the data root"),
+        ({"id": "99", "right_path": "a/../../b.png"}, "the path 'a/../../b.png' leads out of the data root"),
+    ],
+)
+def test_what_is_there_twice_or_leads_elsewhere_is_named_by_its_line(
+    nights_root: Path, tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    rows = table(nights_root)
+    first = rows[0] | {"id": "3", **{k: v.replace(v.split("/")[1], "003") for k, v in rows[0].items() if "_path" in k}}
+    rows = [first, *rows[1:], first | changes]
+    rows[1:-1] = [row | {"id": f"1{row['id']}"} for row in rows[1:-1]]
+    with (tmp_path / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    with pytest.raises(DataError, match=rf"data\.csv, line {len(rows) + 1}: {re.escape(said)}"):
+        NIGHTS.read(tmp_path, ("all",))
 
 
 def test_an_unknown_subset_is_refused(nights_root: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agreeing import memberships, pairs_of
-from alignbench.datasets.rated_distortions import Rating, paths_by_lower_case, rated_distortions
+from alignbench.datasets.rated_distortions import FilesInAnyCase, Rating, rated_distortions
 from alignbench.datasets.tid2013 import TID2013
-from alignbench.errors import DataError, UsageError
+from alignbench.errors import AlignbenchWarning, DataError, UsageError
 
 TABLE = Path("data") / "scores.txt"
 RATINGS = [  # out of order, and without the second level of the first distortion of b
@@ -46,13 +46,26 @@ def test_files_are_found_by_their_names_in_any_letter_case(tmp_path: Path) -> No
     (tmp_path / "Pictures").mkdir()
     for name in ("I01.BMP", "i01_01_1.Bmp", "ÄÖ.bmp"):
         (tmp_path / "Pictures" / name).touch()
-    assert paths_by_lower_case(tmp_path, "Pictures") == {
-        "i01.bmp": "Pictures/I01.BMP",
-        "i01_01_1.bmp": "Pictures/i01_01_1.Bmp",
-        "äö.bmp": "Pictures/ÄÖ.bmp",
-    }
+    files = FilesInAnyCase(tmp_path, "Pictures")
+    asked = ("i01.bmp", "I01.BMP", "i01_01_1.bmp", "äÖ.BMP", "I02.BMP")
+    assert [files.path(name) for name in asked] == [
+        *("Pictures/I01.BMP", "Pictures/I01.BMP", "Pictures/i01_01_1.Bmp", "Pictures/ÄÖ.bmp", "Pictures/I02.BMP")
+    ]
     with pytest.raises(DataError, match=f"^{tmp_path / 'images'} is missing: --data-root must name the folder"):
-        paths_by_lower_case(tmp_path, "images")
+        FilesInAnyCase(tmp_path, "images")
+
+
+def test_of_names_that_differ_in_letter_case_the_published_one_is_taken_and_said(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    for name in ("I01.BMP", "i01.bmp", "I02.bmp", "i02.BMP"):
+        (tmp_path / "p" / name).touch()
+    with pytest.warns(
+        AlignbenchWarning, match=r"p holds I01\.BMP and i01\.bmp, .*case only, and 1 more such names: the"
+    ):
+        files = FilesInAnyCase(tmp_path, "p")
+    assert (files.path("I01.BMP"), files.path("i01.bmp")) == ("p/I01.BMP", "p/i01.bmp")
+    with pytest.raises(DataError, match=r"p holds I02\.bmp and i02\.BMP and no I02\.BMP: leave the one"):
+        files.path("I02.BMP")
 
 
 # --- Through TID2013 ------------------------------------------------------------------------------------------------

@@ -107,13 +107,10 @@ def test_images_may_lie_flat(copy: Path, things_root: Path) -> None:
     assert found.images.identities() == expected.images.identities()
 
 
-def test_the_image_of_an_object_is_the_first_of_its_sorted_folder(copy: Path) -> None:
-    folder = copy / "object_images" / CONCEPTS[0]
-    shutil.copy(folder / f"{CONCEPTS[0]}_02s.jpg", folder / f"{CONCEPTS[0]}_00x.jpg")
-    (folder / ".hidden.jpg").write_bytes(b"")
-    (folder / "0_notes.txt").write_text("not a picture")
-    names = THINGS.read(copy, ("trainset",)).images.names
-    assert f"object_images/{CONCEPTS[0]}/{CONCEPTS[0]}_00x.jpg" in names
+def test_of_two_files_of_one_split_the_first_is_read_and_said(copy: Path) -> None:
+    shutil.copy(copy / "triplets" / "trainset.txt", copy / "testset1.txt")
+    with pytest.warns(AlignbenchWarning, match=r"testset1\.txt and .*triplets/testset1\.txt are both there: the first"):
+        assert len(THINGS.read(copy, ("testset1",)).ids) == len(select_rows(copy, "trainset"))
 
 
 # --- The full table -------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Triplet files: what is read, in whatever form, and which line is blamed for a fault however long the file is."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignbench.datasets.triplet_files import read_table, read_triplets
-from alignbench.errors import DataError
+from alignbench.errors import AlignbenchWarning, DataError
 
 OBJECTS = 50
 LONG = 3_000
@@ -145,3 +146,60 @@ def test_a_faulty_row_of_the_table_is_named(tmp_path: Path, line: int, text: str
     (tmp_path / "table.csv").write_text("\n".join(lines))
     with pytest.raises(DataError, match=f"table.csv, line {line}: {why}"):
         read_table(tmp_path / "table.csv", OBJECTS)
+
+
+# --- Where numbers begin, and copies --------------------------------------------------------------------------------
+
+
+def whole(base: int) -> np.ndarray:
+    """Rows that name every object once, and some again."""
+    return np.concatenate([np.arange(48).reshape(-1, 3), [[47, 48, 49]], drawn(40)]) + base
+
+
+def text_file(folder: Path, rows: np.ndarray, mark: str = "") -> Path:
+    (folder / "testset1.txt").write_text(mark + "\n".join(" ".join(map(str, row)) for row in rows.tolist()), "utf-8")
+    return folder / "testset1.txt"
+
+
+def test_a_mark_in_front_is_passed_over(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(read_triplets(text_file(tmp_path, whole(0), "\ufeff"), OBJECTS), whole(0))
+
+
+def test_a_file_that_counts_from_one_is_told(tmp_path: Path) -> None:
+    said = r"object 50 is out of range 0 to 49; it counts the 50 objects from 1, as it seems: count from 0"
+    with pytest.raises(DataError, match=rf"testset1\.txt, line \d+: {said}"):
+        read_triplets(text_file(tmp_path, whole(1)), OBJECTS)
+    np.save(tmp_path / "testset1.npy", whole(1))
+    with pytest.raises(DataError, match=rf"testset1\.npy, row \d+: {said}"):
+        read_triplets(tmp_path / "testset1.npy", OBJECTS)
+
+
+def test_a_table_that_counts_from_zero_is_told(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("\n".join(table_of(whole(-1), "{}")))
+    with pytest.raises(
+        DataError, match=r"object 0 is out of range 1 to 50; it counts the 50 objects from 0, as it seems"
+    ):
+        read_table(tmp_path / "table.csv", OBJECTS)
+
+
+def test_where_it_cannot_be_told_it_is_said(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_triplets(text_file(tmp_path, whole(0)), OBJECTS)
+    rows = whole(0)[(whole(0) > 0).all(axis=1)]
+    with pytest.warns(
+        AlignbenchWarning, match=r"testset1\.txt is read as counting objects from 0, and never names object 0"
+    ):
+        np.testing.assert_array_equal(read_triplets(text_file(tmp_path, rows), OBJECTS), rows)
+
+
+@pytest.mark.parametrize("times", [2, 3, 4, 5])
+def test_a_file_that_was_appended_to_itself_is_refused(tmp_path: Path, times: int) -> None:
+    length = len(whole(0)) * (times // 2 if times % 2 == 0 else 1)
+    with pytest.raises(DataError, match=rf"testset1\.txt, line {length + 1}: all rows before it follow once more"):
+        read_triplets(text_file(tmp_path, np.tile(whole(0), (times, 1))), OBJECTS)
+
+
+def test_rows_that_repeat_in_another_order_are_read(tmp_path: Path) -> None:
+    rows = np.concatenate([whole(0), whole(0)[::-1], whole(0)])
+    np.testing.assert_array_equal(read_triplets(text_file(tmp_path, rows), OBJECTS), rows)
