@@ -1,9 +1,16 @@
-"""Checkpoint folders: packaged, local, or from the Hugging Face hub through its cache."""
+"""Checkpoint folders: packaged, local, or from the Hugging Face hub through its cache.
+
+One list of files says what a checkpoint is: it is what is downloaded, what makes a checkpoint whole in the cache, what
+transformers reads from a folder, and what is in the fingerprint.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 from huggingface_hub import snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -12,10 +19,30 @@ from alignbench.errors import ModelError, did_you_mean, one_line
 from alignbench.models.cards import cards
 
 _ALIKE = 0.9  # how like a card's a name must be to be taken for a slip
+_CONFIG: Final = "config.json"
+_NESTED: Final = "processor_config.json"  # how transformers 5 saves a processor: this goes before the other
+_PROCESSOR: Final = "preprocessor_config.json"
+_SETTINGS: Final = (
+    _CONFIG,
+    "config.*.json",
+    _NESTED,
+    _PROCESSOR,
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+)
+_WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")  # either may be cut into shards, which an index lists
+_READ_ONLY_IF: Final = {  # settings that count only where a key of a file says so
+    "config.*.json": (_CONFIG, "configuration_files"),
+    _NESTED: (_NESTED, "image_processor"),
+}
+_ALWAYS_IDENTIFYING: Final = (_CONFIG, _PROCESSOR, "*.safetensors", "pytorch_model*.bin")  # read or not
+_REPLACED_BY_CODE: Final = ("AutoConfig", "AutoModel", "AutoImageProcessor", "AutoFeatureExtractor")
+_UNREACHABLE: Final = (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError)
 
 
 def checkpoint_folder(name: str, *, weights: bool = True) -> Path:
-    """Return the local folder of a checkpoint, downloaded to the Hugging Face cache where needed.
+    """Return the local folder of a checkpoint, downloaded to the Hugging Face cache unless it is whole there.
 
     Args:
         name: A card's name, a Hugging Face id, or a local directory.
@@ -29,20 +56,39 @@ def checkpoint_folder(name: str, *, weights: bool = True) -> Path:
         return Path(__file__).parents[1] / card.packaged
     if Path(name).is_dir():
         return Path(name)
-    # one format of weights is enough: the safe one where the repository has it
-    wanted = ["config.json", "preprocessor_config.json"]
-    wanted += ["*.safetensors", "*.safetensors.index.json"] if weights else []
     try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted))
-        if weights and not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model*.bin*"]))
-        return folder
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
+        return _cached(name, weights) or _downloaded(name, weights)
+    except _UNREACHABLE as error:
         near = "" if card is not None else did_you_mean(name, cards(), _ALIKE)
         raise ModelError(
             f"{name} is not in the local cache and cannot be downloaded ({one_line(error)}): {near}{' ' * bool(near)}"
             "check the name and the network, give a local directory, or use --random-init with a model card"
         ) from error
+
+
+def _cached(name: str, weights: bool) -> Path | None:
+    """The folder of a checkpoint in the cache, whatever else its repository has; none if it is not whole."""
+    try:
+        # where the cache knows what the repository has, this refuses a folder that lacks one of its settings
+        folder = Path(snapshot_download(name, allow_patterns=[*_SETTINGS], local_files_only=True))
+    except _UNREACHABLE:
+        return None
+    is_whole = (folder / _CONFIG).is_file() and processor_file(folder).is_file()
+    return folder if is_whole and (not weights or weight_files(folder)) else None
+
+
+def _downloaded(name: str, weights: bool) -> Path:
+    """Download what is wanted of a checkpoint: of its weights one format is enough, the safe one where there is one."""
+    folder = Path(snapshot_download(name, allow_patterns=[*_SETTINGS]))
+    for whole in _WEIGHTS if weights else ():
+        if weight_files(folder):
+            break
+        index = folder / f"{whole}.index.json"
+        snapshot_download(name, revision=folder.name, allow_patterns=[whole, index.name])
+        if index.is_file() and not (folder / whole).is_file():
+            shards = [path.relative_to(folder).as_posix() for path in _shards(index)]
+            snapshot_download(name, revision=folder.name, allow_patterns=shards)
+    return folder
 
 
 def configuration_folder(name: str) -> Path:
@@ -58,7 +104,7 @@ def configuration_folder(name: str) -> Path:
     if (card is not None and card.packaged) or Path(name).is_dir():
         return checkpoint_folder(name, weights=False)
     try:
-        configuration = try_to_load_from_cache(name, "config.json")
+        configuration = try_to_load_from_cache(name, _CONFIG)
     except ValueError:  # no name of a repository
         configuration = None
     if not isinstance(configuration, str):
@@ -70,24 +116,105 @@ def configuration_folder(name: str) -> Path:
     return Path(configuration).parent
 
 
-def is_cached(name: str) -> bool:
-    """Whether a checkpoint is on this machine."""
+def is_cached(name: str, *, weights: bool = True) -> bool:
+    """Whether all that is read of a checkpoint is on this machine, with or without its weights."""
     card = cards().get(name)
-    if (card is not None and card.packaged) or Path(name).is_dir():
-        return True
+    return (card is not None and bool(card.packaged)) or Path(name).is_dir() or _cached(name, weights) is not None
+
+
+# --------------------------------------------------------------------------------------------------- files
+
+
+def processor_file(folder: Path) -> Path:
+    """Return the file from which transformers reads how pictures are prepared, which may be missing."""
+    return folder / _NESTED if _is_read(folder, _NESTED) else folder / _PROCESSOR
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files that transformers reads weights from: one, or an index and its shards; none if one is missing.
+
+    Raises:
+        ModelError: If an index cannot be followed, or leads out of the folder.
+    """
+    for whole in _WEIGHTS:
+        index = folder / f"{whole}.index.json"
+        if (folder / whole).is_file():
+            return (folder / whole,)
+        if index.is_file():
+            files = (index, *_shards(index))
+            return files if all(path.is_file() for path in files) else ()
+    return ()
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a checkpoint.
+
+    Raises:
+        ModelError: If it cannot be read, or holds no object.
+    """
     try:
-        folder = Path(snapshot_download(name, local_files_only=True))
-    except (OSError, ValueError, HfHubHTTPError):
-        return False
-    return any(folder.glob("*.safetensors")) or any(folder.glob("pytorch_model*.bin"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
+    if not isinstance(settings, dict):
+        raise ModelError(f"{path} cannot be read (it holds no JSON object): download it again")
+    return settings
+
+
+def refuse_own_code(name: str, folder: Path) -> None:
+    """Refuse a checkpoint whose settings want code of its own to be run for the tower or the preparation of pictures.
+
+    Args:
+        name: The model's name, for messages.
+        folder: The checkpoint's folder.
+
+    Raises:
+        ModelError: If it does, or if a file of settings cannot be read.
+    """
+    for path in sorted({*_settings_files(folder), processor_file(folder)}):
+        settings = read_settings(path) if path.is_file() and path.suffix == ".json" else {}
+        for part in (settings, settings.get("image_processor")):
+            wanted = part.get("auto_map") if isinstance(part, dict) else None
+            if wanted and (not isinstance(wanted, dict) or any(key.startswith(_REPLACED_BY_CODE) for key in wanted)):
+                raise ModelError(
+                    f"{path.name} of {name} wants code of the checkpoint to be run (auto_map), which is never done: "
+                    "take a checkpoint without it, or take auto_map out if the classes of transformers do"
+                )
 
 
 def fingerprint(folder: Path) -> str:
-    """Return SHA-256 over the configuration and the weights in a checkpoint's folder."""
+    """Return SHA-256 over everything in a checkpoint's folder that can change a number: settings and weights.
+
+    Raises:
+        ModelError: See `weight_files`.
+    """
+    always = (path for pattern in _ALWAYS_IDENTIFYING for path in folder.glob(pattern) if path.is_file())
     digest = hashlib.sha256()
-    names = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
-    for path in sorted(path for pattern in names for path in folder.glob(pattern)):
-        digest.update(path.name.encode())
+    for path in sorted({*always, *_settings_files(folder), *weight_files(folder)}):
+        digest.update(path.relative_to(folder).as_posix().encode())
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _settings_files(folder: Path) -> Iterator[Path]:
+    for pattern in _SETTINGS:
+        if _is_read(folder, pattern):
+            yield from folder.glob(pattern)
+
+
+def _is_read(folder: Path, pattern: str) -> bool:
+    """Whether transformers looks at such a file where it is there."""
+    file, key = _READ_ONLY_IF.get(pattern, ("", ""))
+    return not file or ((folder / file).is_file() and key in read_settings(folder / file))
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    """The files that an index of weights lists."""
+    listed = read_settings(index).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(shard, str) for shard in listed.values()):
+        raise ModelError(f"{index} has no weight_map from names of weights to files: download it again")
+    for shard in listed.values():
+        if PurePosixPath(shard).is_absolute() or ".." in PurePosixPath(shard).parts:
+            raise ModelError(f"{index} names a file outside its folder ({shard}): download the checkpoint again")
+    return tuple(index.parent / shard for shard in sorted(set(listed.values())))

@@ -12,22 +12,25 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoImageProcessor, PretrainedConfig
+from transformers import CONFIG_MAPPING, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from alignbench.errors import ModelError, UsageError, one_line
 from alignbench.models.cards import Card, cards
 from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
 from alignbench.models.normalisation import Normalise
-from alignbench.models.processors import ProcessorPreparation, card_processor, check_processor, normalised_values
+from alignbench.models.processors import ProcessorPreparation, card_processor, normalised_values, read_processor
 from alignbench.models.towers import Layer, Tower, block_depths
 from alignbench.models.transformers_layouts import LAYOUTS, Layout
+from alignbench.models.transformers_weights import load_weights
+from alignbench.models.vision_weights import refuse_quantised_settings
+
+_ATTENTION: Final = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 
 
 class HuggingFaceTower(Tower):
@@ -77,7 +80,9 @@ class _ChineseVision(nn.Module):
 
 
 class _Unprojected(nn.Module):
-    """A vision tower that was saved without a projection."""
+    """A vision tower that was saved without a projection, at the place where it is in a model with one."""
+
+    prefix: Final = "model.vision_model"
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -121,7 +126,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     card = cards().get(name)
     if random_init and card is not None and not card.packaged:
         return _random(_card_config(card), card_processor(card), seed)
-    folder = checkpoint_folder(name)
+    folder = checkpoint_folder(name, weights=not random_init)
     config, processor = _configured(name, folder)
     if random_init:
         return _random(config, processor, seed)
@@ -170,15 +175,8 @@ def skeleton(name: str) -> HuggingFaceTower:
 def _configured(name: str, folder: Path) -> tuple[PretrainedConfig, Any]:
     """The configuration in a checkpoint's folder, and its image processor with the PIL backend."""
     config = _config(folder, name)
-    try:
-        processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ModelError(
-            f"{name} has no usable preprocessor_config.json ({one_line(error)}): download it again"
-        ) from error
     vision = getattr(config, "vision_config", config)
-    check_processor(name, processor, int(vision.image_size))
-    return config, processor
+    return config, read_processor(name, folder, int(vision.image_size))
 
 
 def _config(folder: Path, name: str) -> PretrainedConfig:
@@ -197,10 +195,22 @@ def _config(folder: Path, name: str) -> PretrainedConfig:
             )
         if not any(kind in (layout.full, layout.vision) for layout in LAYOUTS.values()):
             raise UsageError(f"{name} is of type '{kind}': supported are {', '.join(LAYOUTS)}")
-        config: PretrainedConfig = AutoConfig.from_pretrained(folder)
+        values, _ = PretrainedConfig.get_config_dict(folder)
+        config: PretrainedConfig = CONFIG_MAPPING[values["model_type"]].from_dict(
+            _without_attention(values) | {"_name_or_path": str(folder)}
+        )
         return config
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
+
+
+def _without_attention(values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without its word on how attention is computed: that is ours to say, not the checkpoint's."""
+    return {
+        key: _without_attention(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if key not in _ATTENTION
+    }
 
 
 def _find_layout(config: PretrainedConfig) -> tuple[Layout, bool]:
@@ -217,9 +227,11 @@ def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int |
     vision = config.vision_config if whole else config
     alone = (config.architectures or [""])[0] if not whole else ""
     if layout.full == "siglip":
-        return transformers.SiglipVisionModel, vision, int(vision.hidden_size)
+        has_head = getattr(vision, "vision_use_head", True)  # towers of language models are saved without
+        return transformers.SiglipVisionModel, vision, int(vision.hidden_size) if has_head else None
     if layout.full == "chinese_clip":
         if whole:
+            config.text_config.num_hidden_layers = 1  # its text tower is thrown away
             return transformers.ChineseCLIPModel, config, int(config.projection_dim)
         return transformers.ChineseCLIPVisionModel, vision, None
     if alone == "CLIPVisionModel":
@@ -235,7 +247,7 @@ def _tower(
     layout, whole = _find_layout(config)
     if layout.full == "chinese_clip" and width is not None:
         model = _ChineseVision(model)
-    if width is None:
+    if width is None and layout.prefix == _Unprojected.prefix:
         model = _Unprojected(model)
     vision = config.vision_config if whole else config
     layers = _layers(layout, vision, width)
@@ -257,31 +269,17 @@ def _layers(layout: Layout, config: PretrainedConfig, projection_dim: int | None
 
 
 def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:
+    refuse_quantised_settings(name, vars(config), vars(getattr(config, "vision_config", config)))
     kind, built_from, width = _model_class(config)
-    try:
-        model, info = kind.from_pretrained(
-            folder, config=built_from, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
-        )
-    except (OSError, RuntimeError, ValueError, SafetensorError, EOFError) as error:
-        raise ModelError(f"the weights of {name} cannot be loaded: {one_line(error)}; download them again") from error
-    text = ("text_model.", "text_projection", "logit_scale", "logit_bias")
-    wrong = [key for key in info["missing_keys"] if not key.startswith(text)]
-    wrong += [entry[0] for entry in info["mismatched_keys"]]
-    if wrong:
-        raise ModelError(
-            f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape ({wrong[0]}): "
-            "download it again, or use --random-init"
-        )
+    model = load_weights(name, folder, _find_layout(config)[0].full, kind, built_from)
     return _tower(model, config, width, processor, fingerprint(folder))
 
 
 def _random(config: PretrainedConfig, processor: Any, seed: int) -> HuggingFaceTower:
     kind, built_from, width = _model_class(config)
-    if kind is transformers.ChineseCLIPModel:
-        built_from.text_config.num_hidden_layers = 1  # its text tower is thrown away
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = kind(built_from)
+        model = kind(built_from).float()  # parts of Chinese-CLIP follow the type of their configuration
     described = json.dumps([built_from.to_dict(), processor.to_dict(), seed], sort_keys=True, default=str)
     return _tower(model, config, width, processor, hashlib.sha256(described.encode()).hexdigest())
 

@@ -227,19 +227,7 @@ def _fill(source: OpenClipSource, skeleton: Any, weights: VisualWeights) -> Any:
     name = source.name
     if weights.quick_gelu not in (None, source.quick_gelu):
         raise ModelError(f"the weights of {name} and its configuration name different activations: download both again")
-    expected, given = skeleton.state_dict(), weights.tensors
-    wrong = [key for key, tensor in expected.items() if key not in given or given[key].shape != tensor.shape]
-    if wrong:
-        raise ModelError(
-            f"the checkpoint {name} lacks {len(wrong)} weights or has them in another shape (visual.{wrong[0]}): "
-            "download it again, or use --random-init"
-        )
-    surplus = sorted(given.keys() - expected.keys())
-    if surplus:
-        raise ModelError(
-            f"the checkpoint {name} has {len(surplus)} weights that its tower has no place for (visual.{surplus[0]}): "
-            "they are those of another architecture"
-        )
+    given = weights.fitted(name, skeleton.state_dict())
     # in memory of their own, so that the last bit of a feature does not depend on where a file had them
     own = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in given.items()}
     skeleton.load_state_dict(own, assign=True)

@@ -20,21 +20,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import open_clip
-from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError
-from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
-from open_clip.pretrained import download_pretrained_from_hf
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from alignbench.errors import ModelError, UsageError, one_line, unknown
 from alignbench.models.cards import cards
+from alignbench.models.openclip_files import (
+    CONFIG,
+    ENDINGS,
+    WEIGHTS,
+    cached_file,
+    downloaded,
+    from_hub,
+    is_tag_cached,
+    tag_files,
+    weights_in,
+)
 
 PREFIX: Final = "open_clip:"
 HUB: Final = "hf-hub:"
-CONFIG: Final = "open_clip_config.json"
 _QUICK: Final = "-quickgelu"
-_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
-_ENDINGS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def resolve(name: str, *, random_init: bool = False) -> OpenClipSource:
         case _File(arch, path):
             return _file_source(name, arch, path)
         case _Directory(path):
-            return _configured(name, _read_config(name, path / CONFIG), lambda: _weights_in(name, path))
+            return _configured(name, _read_config(name, path / CONFIG), lambda: weights_in(name, path))
         case _Hub(repository):
             return _hub_source(name, repository, random_init)
 
@@ -106,12 +110,12 @@ def needs_download(name: str, random_init: bool) -> bool:
     """Say whether something has to be downloaded to load a model."""
     match _parse(name):
         case _Tag(arch, tag):
-            return not random_init and not _is_cached(open_clip.get_pretrained_cfg(arch, tag))
+            return not random_init and not is_tag_cached(open_clip.get_pretrained_cfg(arch, tag))
         case _Hub(repository):
             if random_init and _card(repository):
                 return False
-            files = [] if random_init else [(HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)]
-            return not all(_any_cached(repository, *names) for names in [(CONFIG,), *files])
+            files = [] if random_init else [WEIGHTS]
+            return not all(cached_file(repository, *names) for names in [(CONFIG,), *files])
     return False
 
 
@@ -147,7 +151,7 @@ def _parse(name: str) -> _Tag | _File | _Directory | _Hub:
         )
     if Path(given).is_file():
         return _File(arch, Path(given))
-    if "/" in given or given.endswith(_ENDINGS):
+    if "/" in given or given.endswith(ENDINGS):
         raise ModelError(f"{name}: there is no file {given}")
     raise _unknown_tag(arch, given)
 
@@ -187,7 +191,9 @@ def _tag_source(name: str, arch: str, tag: str) -> OpenClipSource:
     quick_gelu = bool(pretrained.get("quick_gelu", model.get("quick_gelu", False)))
 
     def weights() -> Path:
-        return _downloaded(name, lambda: open_clip.download_pretrained(pretrained))
+        if pretrained["hf_hub"]:
+            return from_hub(name, *tag_files(pretrained))
+        return downloaded(name, lambda: open_clip.download_pretrained(pretrained))
 
     return OpenClipSource(name, model, merge_preprocess_dict(PreprocessCfg(), pretrained), quick_gelu, weights)
 
@@ -220,10 +226,8 @@ def _hub_source(name: str, repository: str, random_init: bool) -> OpenClipSource
     card = _card(repository)
     if random_init and card:
         return _configured(name, card, lambda: Path())
-    path = _downloaded(name, lambda: download_pretrained_from_hf(repository, filename=CONFIG))
-    return _configured(
-        name, _read_config(name, path), lambda: _downloaded(name, lambda: download_pretrained_from_hf(repository))
-    )
+    path = from_hub(name, repository, CONFIG)
+    return _configured(name, _read_config(name, path), lambda: from_hub(name, repository, *WEIGHTS))
 
 
 def _card(repository: str) -> dict[str, Any]:
@@ -250,48 +254,3 @@ def _read_config(name: str, path: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{CONFIG} of {name} cannot be followed ({one_line(error)}): download it again") from error
     return config
-
-
-# -------------------------------------------------------------------------------------------------- weights
-
-
-def _weights_in(name: str, folder: Path) -> Path:
-    """The file of weights in a directory: of the usual name, or else the only one, safetensors before pickles."""
-    for usual in _WEIGHTS:
-        if (folder / usual).is_file():
-            return folder / usual
-    for endings in (_ENDINGS[:1], _ENDINGS[1:]):
-        files = sorted(path for path in folder.iterdir() if path.suffix in endings)
-        if len(files) == 1:
-            return files[0]
-        if files:
-            listed = ", ".join(path.name for path in files)
-            raise ModelError(f"{name} has several files of weights ({listed}): keep one, or name it {_WEIGHTS[0]}")
-    raise ModelError(f"{name} has no weights: put {_WEIGHTS[0]} beside {CONFIG}, or use --random-init")
-
-
-def _downloaded(name: str, download: Callable[[], str]) -> Path:
-    try:
-        return Path(download())
-    except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"{name} is not in the local cache and cannot be downloaded ({one_line(error)}): check the name and the "
-            "network, give a local file or directory, or use --random-init with a model card or a tag"
-        ) from error
-
-
-def _is_cached(pretrained: dict[str, Any]) -> bool:
-    """Whether the weights of a tag are on this machine, where open_clip looks for them."""
-    if not pretrained["hf_hub"]:
-        return (Path("~/.cache/clip").expanduser() / Path(pretrained["url"]).name).is_file()
-    repository, _, file = pretrained["hf_hub"].rpartition("/")
-    if not file:
-        return _any_cached(repository, HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
-    return _any_cached(repository, str(Path(file).with_suffix(".safetensors")), file)
-
-
-def _any_cached(repository: str, *files: str) -> bool:
-    try:
-        return any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)
-    except ValueError:  # no name of a repository
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -11,9 +12,11 @@ import torch
 import transformers
 from PIL import Image
 from torch import Tensor
+from transformers import AutoImageProcessor
 
 from alignbench.errors import ModelError, one_line
 from alignbench.models.cards import Card
+from alignbench.models.checkpoints import processor_file, refuse_own_code
 from alignbench.models.preparation import PixelRecipe, central_square, squashed
 
 _PROCESSORS: Final = {
@@ -21,6 +24,7 @@ _PROCESSORS: Final = {
     "chinese_clip": "ChineseCLIPImageProcessorPil",
     "siglip": "SiglipImageProcessorPil",
 }
+_UNFIT = (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError)
 _NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
 
 
@@ -55,26 +59,34 @@ class ProcessorPreparation:
         return PixelRecipe(f"transformers {kind} {json.dumps(values, sort_keys=True, default=str)}")
 
 
-def check_processor(name: str, processor: Any, side: int) -> None:
-    """Try a processor on a picture.
+def read_processor(name: str, folder: Path, side: int) -> Any:
+    """Read the image processor of a checkpoint, with the PIL backend, and try it on a picture.
 
     Args:
         name: The model's name, for messages.
-        processor: The processor.
+        folder: The checkpoint's folder.
         side: Side in pixels that the tower takes.
 
     Raises:
-        ModelError: If it cannot prepare one, or makes another size than the tower takes.
+        ModelError: If there is none, if the checkpoint wants code of its own to be run, or if the processor cannot
+            prepare a picture, or makes another size than the tower takes.
     """
-    what = f"preprocessor_config.json of {name}"
+    file = processor_file(folder)
+    refuse_own_code(name, folder)
+    try:
+        processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+    except _UNFIT as error:
+        raise ModelError(f"{name} has no usable {file.name} ({one_line(error)}): download it again") from error
+    what = f"{file.name} of {name}"
     try:
         size = tuple(ProcessorPreparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
         normalised_values(processor)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except _UNFIT as error:
         raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
     if size != (3, side, side):
         made = " x ".join(map(str, size[1:]))
         raise ModelError(f"{what} makes {made} pixels, and the tower takes {side} x {side}: download both again")
+    return processor
 
 
 def normalised_values(processor: Any) -> Tensor:

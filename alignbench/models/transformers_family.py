@@ -40,7 +40,7 @@ class TransformersFamily(ModelFamily):
             return False
         from alignbench.models.checkpoints import is_cached
 
-        return not is_cached(name)
+        return not is_cached(name, weights=not random_init)
 
     def label(self, name: str) -> str:
         """Return a model's name without the path to a directory."""

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from alignbench.errors import ModelError
+from alignbench.errors import AlignbenchWarning, ModelError
 from alignbench.models.families import load_tower
 from openclip_towers import CONFIG, TOWERS, WEIGHTS, copy, every_tower, prepared
 from taps import tapped
@@ -47,21 +47,32 @@ def test_only_the_vision_half_is_looked_at(folders: Callable[[str], Path], tmp_p
     assert load_tower(str(rewrite(folder, without_text))).fingerprint == expected
 
 
-@pytest.mark.parametrize("form", ["bin", "nested", "parallel"])
+@pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")
+@pytest.mark.parametrize("form", ["bin", "nested", "parallel", "compiled", "model"])
 def test_the_form_of_a_file_does_not_matter(folders: Callable[[str], Path], tmp_path: Path, form: str) -> None:
     folder = copy(folders, "own", tmp_path)
     expected = load_tower(str(folder))
     weights = load_file(folder / WEIGHTS)
     (folder / WEIGHTS).unlink()
-    if form == "parallel":
-        weights = {f"module.{key}": value for key, value in weights.items()}
-    state = weights if form == "bin" else {"epoch": 3, "state_dict": weights}
+    before = {"parallel": "module.", "compiled": "module._orig_mod."}.get(form, "")
+    weights = {f"{before}{key}": value for key, value in weights.items()}
+    state = weights if form == "bin" else {"epoch": 3, "model" if form == "model" else "state_dict": weights}
     torch.save(state, folder / ("epoch_3.pt" if form == "nested" else "open_clip_pytorch_model.bin"))
     tower = load_tower(str(folder))
     assert tower.fingerprint == expected.fingerprint
     pixels = prepared(tower, 2)
-    before = tapped(expected, pixels)
-    assert all(torch.equal(features, before[layer]) for layer, features in tapped(tower, pixels).items())
+    features_before = tapped(expected, pixels)
+    assert all(torch.equal(features, features_before[layer]) for layer, features in tapped(tower, pixels).items())
+
+
+def test_words_of_wrappers_are_left_out_with_a_warning(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    def wrap(weights: dict[str, Tensor]) -> None:
+        for key in list(weights):
+            weights[f"_orig_mod.{key}"] = weights.pop(key)
+
+    with pytest.warns(AlignbenchWarning, match=r"without _orig_mod\. in their names"):
+        wrapped = load_tower(str(rewrite(copy(folders, "own", tmp_path), wrap)))
+    assert wrapped.fingerprint == load_tower(str(folders("own"))).fingerprint
 
 
 def test_the_fingerprint_settles_the_output(folders: Callable[[str], Path], tmp_path: Path) -> None:
@@ -105,6 +116,11 @@ def _lose(key: str) -> Callable[[dict[str, Tensor]], None]:
             lambda weights: weights.update({"visual.transformer.resblocks.3.ln_1.bias": torch.zeros(32)}),
             r"no place for \(visual\.transformer\.resblocks\.3",
         ),
+        ("timm", lambda weights: weights.update({"visual.trunk.reg_token": torch.zeros(1, 4, 48)}), "no place for"),
+        ("own", lambda weights: weights.update({"visual.proj": torch.ones(32, 24).to(torch.int8)}), "quantised .*int8"),
+        ("timm", lambda weights: weights.update({"visual.head.proj.SCB": torch.ones(40)}), "is quantised"),
+        ("own", lambda weights: weights.update({"visual.proj.lora_A.weight": torch.ones(2)}), "merge the adapter"),
+        ("own", lambda weights: weights.update({"gate.weight": torch.ones(2)}), r"neither .*\(gate\.weight\)"),
     ],
 )
 def test_weights_must_be_exactly_those_of_the_tower(
@@ -134,6 +150,20 @@ def test_a_pickle_that_wants_to_run_code_does_not(folders: Callable[[str], Path]
         load_tower(str(folder))
     assert "\n" not in str(refused.value)
     assert not mark.exists()
+
+
+def test_an_adapter_beside_the_weights_is_refused(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = copy(folders, "own", tmp_path)
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"adapter beside its weights \(adapter_config\.json\)"):
+        load_tower(str(folder))
+
+
+def test_a_tower_of_another_kind_is_named(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = copy(folders, "own", tmp_path)
+    save_file(load_file(folders("timm") / WEIGHTS), folder / WEIGHTS)
+    with pytest.raises(ModelError, match="names are open_clip's with a trunk of timm"):
+        load_tower(str(folder))
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "open_clip_pytorch_model.bin"])

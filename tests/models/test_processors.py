@@ -1,13 +1,17 @@
 """Pictures are prepared as by the image processors of transformers, and as in plain Pillow."""
 
+import json
 import pickle
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from alignbench.errors import ModelError
 from alignbench.models.families import load_tower
 from alignbench.models.towers import Tower
 from folders import Folders
@@ -49,6 +53,18 @@ def test_preparation_in_plain_pillow(base_tower: tuple[str, Tower]) -> None:
     np.testing.assert_array_equal(prepared.permute(1, 2, 0).numpy(), np.asarray(resized))
     expected = (np.asarray(resized) / 255.0 - settings["image_mean"]) / settings["image_std"]
     np.testing.assert_allclose(tower.normalise(prepared[None])[0].permute(1, 2, 0).numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("file", ["preprocessor_config.json", "processor_config.json"])
+@pytest.mark.parametrize("changes", [{"size": {"shortest_edge": 40}, "crop_size": 40}, {"image_mean": "grey"}])
+def test_settings_that_will_not_do_are_named_by_the_file_they_are_in(
+    tiny_tower: Folders, tmp_path: Path, file: str, changes: dict[str, Any]
+) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    settings = json.loads((folder / "preprocessor_config.json").read_text()) | changes
+    (folder / file).write_text(json.dumps({"image_processor": settings} if file[:4] == "proc" else settings))
+    with pytest.raises(ModelError, match=rf"^{file} of .* (makes 40 x 40 pixels|cannot be followed)"):
+        load_tower(str(folder))
 
 
 @every_family

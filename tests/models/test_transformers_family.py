@@ -43,13 +43,15 @@ def cached(hub: Path, repository: str, *files: str) -> None:
     [
         (None, True),
         (("config.json", "preprocessor_config.json"), True),
-        (("config.json", "model.safetensors"), False),
-        (("config.json", "model-00001-of-00002.safetensors"), False),
-        (("config.json", "pytorch_model.bin"), False),
-        (("config.json", "tf_model.h5"), True),
+        (("config.json", "preprocessor_config.json", "model.safetensors"), False),
+        (("config.json", "preprocessor_config.json", "model-00001-of-00002.safetensors"), True),
+        (("config.json", "preprocessor_config.json", "pytorch_model.bin"), False),
+        (("config.json", "preprocessor_config.json", "tf_model.h5"), True),
+        (("config.json", "model.safetensors"), True),
+        (("preprocessor_config.json", "model.safetensors"), True),
     ],
 )
-def test_a_model_is_downloaded_unless_its_weights_are_cached(
+def test_a_model_is_downloaded_unless_it_is_whole_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...] | None, needed: bool
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))

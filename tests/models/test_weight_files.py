@@ -1,0 +1,123 @@
+"""Files of weights: every form is read as tensors, and whatever else they are is said in one line."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from alignbench.errors import ModelError
+from alignbench.models.weight_files import open_weights
+
+WEIGHTS = {"visual.proj": torch.arange(6.0).reshape(2, 3).half(), "logit_scale": torch.tensor(4.6)}
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 605247071\n"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        WEIGHTS,
+        {"model": WEIGHTS},
+        {"epoch": 3, "state_dict": WEIGHTS, "optimizer": {"state": {0: {"step": torch.ones(1)}}, "param_groups": []}},
+        {"state_dict": {"model": WEIGHTS}, "model": {"name": "ViT-B-32"}},
+        {key: nn.Parameter(value) for key, value in WEIGHTS.items()},
+    ],
+    ids=["plain", "model", "training", "nested", "parameters"],
+)
+def test_wrappers_are_opened(tmp_path: Path, state: Any) -> None:
+    torch.save(state, tmp_path / "a.pt")
+    found = open_weights("m", tmp_path / "a.pt")
+    assert set(found.names) == WEIGHTS.keys()
+    for key, value in WEIGHTS.items():
+        assert found.read(key).dtype == value.dtype
+        assert torch.equal(found.read(key), value)
+
+
+@pytest.mark.parametrize("form", ["safetensors", "old"])
+def test_other_forms_are_read(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"a.{form}"
+    if form == "safetensors":
+        save_file(WEIGHTS, path)
+    else:
+        torch.save(WEIGHTS, path, _use_new_zipfile_serialization=False)
+    found = open_weights("m", path)
+    assert all(torch.equal(found.read(key), value) for key, value in WEIGHTS.items())
+
+
+@pytest.mark.parametrize(
+    ("state", "sets"),
+    [
+        ({"model": WEIGHTS, "ema": WEIGHTS}, "model, ema"),
+        ({"state_dict": WEIGHTS, "model": WEIGHTS}, "state_dict, model"),
+        ({"teacher": WEIGHTS}, "teacher"),
+    ],
+)
+def test_which_of_several_sets_is_meant_must_be_said(tmp_path: Path, state: Any, sets: str) -> None:
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match=rf"\({sets}\): give the one that is meant"):
+        open_weights("m", tmp_path / "a.pt")
+
+
+class Rogue:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("ending", ["bin", "pt", "pth", "ckpt", "safetensors"])
+@pytest.mark.parametrize("writer", ["torch", "old torch", 0, 2, 4])
+def test_a_pickle_that_wants_to_run_code_does_not(tmp_path: Path, ending: str, writer: str | int) -> None:
+    path, mark = tmp_path / f"a.{ending}", tmp_path / "was here"
+    state = {"model": {"visual.proj": Rogue(mark)}}
+    if isinstance(writer, int):
+        path.write_bytes(pickle.dumps(state, writer))
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=writer == "torch")
+    with pytest.raises(ModelError, match=r"the weights of m \(a\.") as refused:
+        open_weights("m", path)
+    said = str(refused.value)
+    assert "\n" not in said
+    assert "weights_only" not in said, "no advice to run it"
+    if ending != "safetensors":
+        assert "run code" in said
+        assert "give" in said
+    assert not mark.exists()
+
+
+def test_a_whole_model_that_was_pickled_is_refused(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2), tmp_path / "a.bin")
+    with pytest.raises(ModelError, match=r"names torch\.nn\.modules\.linear\.Linear\): give a file of tensors alone"):
+        open_weights("m", tmp_path / "a.bin")
+
+
+@pytest.mark.parametrize("ending", ["bin", "pt", "safetensors"])
+def test_a_pointer_of_git_lfs_is_recognised(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"a.{ending}").write_text(POINTER)
+    with pytest.raises(ModelError, match=r"are a git-LFS pointer.*git lfs pull"):
+        open_weights("m", tmp_path / f"a.{ending}")
+
+
+@pytest.mark.parametrize("ending", ["bin", "safetensors"])
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.99])
+def test_files_that_were_cut_are_refused(tmp_path: Path, ending: str, kept: float) -> None:
+    path = tmp_path / f"a.{ending}"
+    save_file(WEIGHTS, path) if ending == "safetensors" else torch.save(WEIGHTS, path)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(ModelError, match="download them again") as refused:
+        open_weights("m", path)
+    assert "\n" not in str(refused.value)
+    assert "weights_only" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [[1], torch.zeros(2), "text"])
+def test_what_is_no_dictionary_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match="not a dictionary of tensors"):
+        open_weights("m", tmp_path / "a.pt")
