@@ -7,15 +7,18 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from tokenize import TokenError
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from alignbench.errors import unwritable
+from alignbench.errors import one_line, unwritable
 from alignbench.scratch import clear_scratch, held_scratch, put_in_place
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ARRAY_FILES: Final = (".safetensors", ".npz", ".npy")
 # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
@@ -116,6 +119,43 @@ def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iter
             put_in_place(scratch, folder, keep)
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def write_safetensors(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Write arrays as safetensors.
+
+    Args:
+        path: The file, in a scratch folder.
+        arrays: The arrays by name.
+        metadata: Texts by name; may be empty.
+
+    Raises:
+        OSError: If it cannot be written, on a full disk for instance, of which safetensors makes an error of its own.
+    """
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
+        save_file({name: np.ascontiguousarray(each) for name, each in arrays.items()}, path, dict(metadata) or None)
+    except SafetensorError as error:
+        raise OSError(one_line(error)) from error
+
+
+def claim_room(path: Path) -> None:
+    """Claim the room of a file that is to be written through memory, as far as the system can.
+
+    A disk that fills up while such a file is written would end the process by a signal.
+
+    Args:
+        path: The file, of its final size.
+
+    Raises:
+        OSError: If there is no room for it.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _open_to_others(file: Path) -> None:

@@ -4,10 +4,12 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from alignbench.errors import AlignbenchError
-from alignbench.files import open_plain, whole_file, write_whole
+from alignbench.files import claim_room, open_plain, whole_file, write_safetensors, write_whole
 
 
 def test_a_file_comes_when_it_is_whole(tmp_path: Path) -> None:
@@ -70,3 +72,25 @@ def test_a_file_is_opened_through_links_and_what_is_none_never(tmp_path: Path) -
     for name, kind in (("pipe", "a named pipe"), ("zero", "a device"), (".", "a folder")):
         with pytest.raises(OSError, match=re.escape(f"{kind}, where a file belongs")):
             open_plain(tmp_path / name)
+
+
+# --- Room -----------------------------------------------------------------------------------------------------------
+
+
+def test_claimed_room_keeps_size_and_content(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"some" + bytes(1_000_000))
+    before = path.read_bytes()
+    claim_room(path)
+    assert path.read_bytes() == before
+
+
+def test_arrays_come_back_from_safetensors(tmp_path: Path) -> None:
+    across = np.arange(6.0).reshape(2, 3).T  # not contiguous
+    write_safetensors(tmp_path / "it.safetensors", {"across": across}, {})
+    assert np.array_equal(load_file(tmp_path / "it.safetensors")["across"], across)
+
+
+def test_what_safetensors_cannot_write_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError):  # noqa: PT011 - in the words of the library
+        write_safetensors(tmp_path, {"it": np.zeros(3)}, {})

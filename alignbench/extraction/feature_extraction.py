@@ -28,7 +28,7 @@ from alignbench.extraction.features import (
     feature_shape,
 )
 from alignbench.extraction.progress import EmbeddingListener
-from alignbench.files import write_whole
+from alignbench.files import claim_room, write_whole
 from alignbench.models.towers import Layer
 
 _SECONDS: Final = 10.0  # of work that a stop may lose
@@ -134,9 +134,15 @@ def _open_rows(partial: _PartialFile, layers: Sequence[Layer], view: str) -> Fea
             pass  # a file of rows is damaged: they are embedded again
     shutil.rmtree(partial.folder, ignore_errors=True)
     partial.folder.mkdir(parents=True)
-    return FeatureRows(
-        {name: open_memmap(place, mode="w+", dtype=np.float32, shape=shapes[name]) for name, place in places.items()}
-    )
+    arrays = {}
+    try:
+        for name, place in places.items():
+            arrays[name] = open_memmap(place, mode="w+", dtype=np.float32, shape=shapes[name])
+            claim_room(place)
+    except OSError:
+        shutil.rmtree(partial.folder, ignore_errors=True)
+        raise
+    return FeatureRows(arrays)
 
 
 def _noted_rows(partial: _PartialFile) -> int:

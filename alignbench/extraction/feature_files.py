@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
-from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file
+from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file, write_safetensors
 from alignbench.json_text import Kinds, checked_object, parse_json
 
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
@@ -182,23 +182,12 @@ def write_features(path: Path, features: FeatureFile) -> None:
         elif path.suffix == ".npz":
             np.savez(scratch, **_npz_arrays(features))
         else:
-            _write_safetensors(scratch, features)
+            metadata = {} if features.names is None else {NAMES: json.dumps(list(features.names))}
+            metadata |= {"origin": json.dumps(features.origin)} if features.origin else {}
+            write_safetensors(scratch, {**features.others, **features.arrays}, metadata)
 
 
 def _npz_arrays(features: FeatureFile) -> dict[str, Any]:
     arrays: dict[str, Any] = {**features.others, **features.arrays}
     arrays |= {} if features.names is None else {NAMES: np.array(features.names, dtype=np.str_)}
     return arrays | ({"origin": np.array(json.dumps(features.origin))} if features.origin else {})
-
-
-def _write_safetensors(path: Path, features: FeatureFile) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    arrays = {**features.others, **features.arrays}
-    metadata = {} if features.names is None else {NAMES: json.dumps(list(features.names))}
-    metadata |= {"origin": json.dumps(features.origin)} if features.origin else {}
-    try:
-        save_file({name: np.ascontiguousarray(each) for name, each in arrays.items()}, path, metadata=metadata or None)
-    except SafetensorError as error:  # a full disk, for instance
-        raise OSError(one_line(error)) from error

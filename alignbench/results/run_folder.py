@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
-from alignbench.files import whole_folder
+from alignbench.files import whole_folder, write_safetensors
 from alignbench.results.folders import find_folders, folder_of, is_complete
 from alignbench.results.judgment_table import write_judgments
 from alignbench.results.layer_curve import LayerCurve
@@ -76,8 +76,6 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
     Raises:
         AlignbenchError: If it cannot be written.
     """
-    from safetensors.numpy import save_file
-
     folder = output / folder_name(run.curve.label, run.settings)
     if is_complete(folder) and not overwrite:
         return folder
@@ -85,8 +83,7 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
     with whole_folder(folder, keep=lambda: is_complete(folder) and not overwrite) as scratch:
         run.curve.frame.to_csv(scratch / "curve.csv", index=False)
         layers = {"layers": json.dumps(list(run.layers))}
-        arrays = {name: np.ascontiguousarray(values) for name, values in run.distances.items()}
-        save_file(arrays, scratch / "distances.safetensors", metadata=layers)
+        write_safetensors(scratch / "distances.safetensors", run.distances, layers)
         write_judgments(run.judgments, run.stimuli, scratch / "judgments.parquet")
         if run.channels is not None:
             run.channels.to_csv(scratch / "channels.csv", index=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -176,3 +178,16 @@ def test_without_a_listener_the_file_holds_the_models_numbers(tmp_path: Path) ->
         "mean",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["f.npz"]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system does not claim room in advance")
+def test_a_full_disk_is_said_before_anything_is_embedded(
+    tiny_tower: Folders, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert main(command(tiny_tower("clip"), pictures, tmp_path / "features.npz")) == 1
+    assert "features.npz cannot be written (No space left on device)" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
