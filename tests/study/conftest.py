@@ -1,10 +1,12 @@
-"""The paper's models and two baselines, made once for all tests of factors."""
+"""Studies of made-up runs that many tests read, each made once."""
+
+from pathlib import Path
 
 import pytest
 
 from alignbench.study.study import Study
 from factor_grid import LAION, MAIN, made, study_of
-from studies import BASE_16, BIOMED, DISTANCES, TOWERS
+from studies import BASE_16, BASE_32, BIOMED, DISTANCES, LARGE_14, TOWERS, write_study
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +15,11 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Study:
     towers = [made(model, distances=DISTANCES if model == BASE_16 else MAIN) for model in TOWERS]
     others = [made(LAION), made("ssim"), made("pixels"), made(BASE_16, "nights", "middle", distances=DISTANCES)]
     return study_of(tmp_path_factory.mktemp("grid"), *towers, *others, made(BIOMED, "nights", "middle"))
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Towers of two depths and a baseline at three levels."""
+    root = tmp_path_factory.mktemp("study")
+    write_study(root, ("ssim", LARGE_14, BASE_32), distances=("normalized_euclidean", "cosine"))
+    return root

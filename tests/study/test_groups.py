@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,21 +11,8 @@ from safetensors.numpy import save_file
 
 from alignbench.study.comparison import compare
 from alignbench.study.study import read_study
-from studies import BASE_16, BASE_32, LARGE_14, SMALL, Made, as_published, write_made, write_study
-
-MAIN = ("normalized_euclidean",)
-
-
-def made(model: str, dataset: str, level: str, **changes: Any) -> Made:
-    return Made(model, dataset, SMALL[level], as_published, distances=MAIN, **changes)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Towers of two depths and a baseline at three levels."""
-    root = tmp_path_factory.mktemp("study")
-    write_study(root, ("ssim", LARGE_14, BASE_32), distances=("normalized_euclidean", "cosine"))
-    return root
+from factor_grid import MAIN, made
+from studies import BASE_16, BASE_32, LARGE_14, SMALL, write_made
 
 
 def test_a_baseline_stands_beside_every_way_of_measuring_towers(tmp_path: Path) -> None:

@@ -11,21 +11,8 @@ import pytest
 from alignbench.errors import DataError
 from alignbench.study.study import Study, read_study
 from damage import DAMAGE
-from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, SMALL, Made, as_published, write_made, write_study
-
-MAIN = ("normalized_euclidean",)
-
-
-def made(model: str, dataset: str, level: str, **changes: Any) -> Made:
-    return Made(model, dataset, SMALL[level], as_published, distances=MAIN, **changes)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Towers of two depths and a baseline at three levels."""
-    root = tmp_path_factory.mktemp("study")
-    write_study(root, ("ssim", LARGE_14, BASE_32), distances=("normalized_euclidean", "cosine"))
-    return root
+from factor_grid import made
+from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, write_made
 
 
 def folders(study: Study) -> list[tuple[str, str]]:

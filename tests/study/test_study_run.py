@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 
 from alignbench.study.study import read_study
-from studies import BASE_16, BASE_32, SMALL, Made, as_published, write_made
-
-MAIN = ("normalized_euclidean",)
-
-
-def made(model: str, dataset: str, level: str, **changes: Any) -> Made:
-    return Made(model, dataset, SMALL[level], as_published, distances=MAIN, **changes)
+from factor_grid import made
+from studies import BASE_16, BASE_32, Made, as_published, write_made
 
 
 def without_factors(path: Path) -> None:
