@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file, write_safetensors
-from alignbench.json_text import Kinds, checked_object, parse_json
+from alignbench.files.json_text import Kinds, checked_object, parse_json
 
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
 _ORIGIN: Final[Mapping[str, Kinds]] = {  # what else it holds is carried along

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from alignbench.errors import AlignbenchError, UsageError
-from alignbench.scratch import clear_scratch, held_scratch
+from alignbench.files.scratch import clear_scratch, held_scratch
 
 FILES: Final = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 _LONGEST: Final = 200  # bytes of a folder's name: file systems take 255, and what is written beside it adds some

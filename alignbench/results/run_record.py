@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from types import NoneType
 from typing import Any, Final, Self
 
-from alignbench.json_text import Kinds, checked
+from alignbench.files.json_text import Kinds, checked
 
 _SETTINGS: Final[Mapping[str, Kinds]] = {
     "model": (str,),

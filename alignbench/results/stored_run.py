@@ -23,7 +23,7 @@ from alignbench.arrays import Floats
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import DataError, one_line
 from alignbench.files import open_plain
-from alignbench.json_text import checked, parse_json
+from alignbench.files.json_text import checked, parse_json
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.judgment_table import COLUMNS, SubsetJudgments, read_subsets, read_table
 from alignbench.results.layer_curve import _TEXT, LayerCurve, is_part

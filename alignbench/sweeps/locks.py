@@ -18,7 +18,7 @@ from tempfile import TemporaryFile
 from typing import Final
 from uuid import uuid4
 
-from alignbench.json_text import parse_json
+from alignbench.files.json_text import parse_json
 
 STALE_AFTER: Final = 120.0  # seconds; a shared folder may show times that are a minute old
 REFRESH_EVERY: Final = 10.0  # seconds

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from alignbench.files.scratch import scratch_folders
 from alignbench.results.folders import is_complete
-from alignbench.scratch import scratch_folders
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.ledger import Attempt, Ledger
 from alignbench.sweeps.locks import STALE_AFTER, Holder, Lock, Locks, is_gone

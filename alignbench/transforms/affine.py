@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import ARRAY_FILES, UNREADABLE, open_plain, write_whole
-from alignbench.json_text import Kinds, checked_object, parse_json
+from alignbench.files.json_text import Kinds, checked_object, parse_json
 
 if TYPE_CHECKING:
     import torch

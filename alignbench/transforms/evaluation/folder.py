@@ -18,7 +18,7 @@ import pandas as pd
 from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.json_text import checked, checked_object, parse_json
+from alignbench.files.json_text import checked, checked_object, parse_json
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import find_folders
 from alignbench.transforms.affine import PROVENANCE

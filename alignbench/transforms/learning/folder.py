@@ -17,7 +17,7 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.json_text import parse_json
+from alignbench.files.json_text import parse_json
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import find_folders, folder_of
 from alignbench.results.run_folder import run_hash

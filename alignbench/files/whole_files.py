@@ -15,7 +15,7 @@ from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, Final
 
 from alignbench.errors import one_line, unwritable
-from alignbench.scratch import clear_scratch, held_scratch, put_in_place
+from alignbench.files.scratch import clear_scratch, held_scratch, put_in_place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

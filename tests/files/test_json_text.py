@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alignbench.json_text import checked, checked_object, parse_json
+from alignbench.files.json_text import checked, checked_object, parse_json
 
 
 def test_ordinary_json_is_read() -> None:

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from alignbench import scratch
-from alignbench.files import whole_folder
-from alignbench.scratch import clear_scratch, held_scratch, put_in_place, scratch_folder, scratch_folders
+from alignbench.files import scratch, whole_folder
+from alignbench.files.scratch import clear_scratch, held_scratch, put_in_place, scratch_folder, scratch_folders
 
 NAME = "net__nights__01234567"
 HERE = socket.gethostname()
@@ -38,7 +37,7 @@ def killed(code: str, *arguments: Path) -> None:
 KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from alignbench.scratch import held_scratch
+from alignbench.files.scratch import held_scratch
 with held_scratch(Path(sys.argv[1]), "01234567") as scratch:
     (scratch / "half").write_text("half")
     os._exit(9)
@@ -104,7 +103,7 @@ def test_what_was_moved_aside_goes_back_unless_there_is_another(tmp_path: Path, 
 KILLED_EXCHANGE = """
 import os, sys
 from pathlib import Path
-from alignbench import scratch
+from alignbench.files import scratch
 rename, moves = Path.rename, []
 def moved(source, target):
     moves.append(source)
@@ -126,8 +125,8 @@ def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path) -> None:
 
 
 def no_exchange(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("alignbench.scratch._NO_EXCHANGE", tuple(range(200)))
-    patch.setattr("alignbench.scratch._EXCHANGE", 1 << 20)  # no flag of any system
+    patch.setattr("alignbench.files.scratch._NO_EXCHANGE", tuple(range(200)))
+    patch.setattr("alignbench.files.scratch._EXCHANGE", 1 << 20)  # no flag of any system
 
 
 @pytest.mark.parametrize("in_steps", [False, True])

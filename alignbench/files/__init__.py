@@ -1,0 +1,30 @@
+"""Files that are there whole or not at all, where they are kept, and what is seen to when others wrote them.
+
+`whole_files` writes and opens files and folders, `scratch` holds what is not whole yet, and `json_text` checks JSON.
+"""
+
+from alignbench.files.whole_files import (
+    ARRAY_FILES,
+    UNREADABLE,
+    cache_folder,
+    claim_room,
+    cut_torn_line,
+    open_plain,
+    whole_file,
+    whole_folder,
+    write_safetensors,
+    write_whole,
+)
+
+__all__ = [
+    "ARRAY_FILES",
+    "UNREADABLE",
+    "cache_folder",
+    "claim_room",
+    "cut_torn_line",
+    "open_plain",
+    "whole_file",
+    "whole_folder",
+    "write_safetensors",
+    "write_whole",
+]
