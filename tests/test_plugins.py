@@ -10,6 +10,7 @@ import pytest
 from alignbench.datasets import DATASETS
 from alignbench.errors import AlignbenchWarning, UsageError
 from alignbench.plugins import Registry, callable_with
+from distributions import write_distribution
 
 GROUP = "alignbench.tested"
 GOOD = "import math\nVALUE = 'good'\nOTHER = 'other'\n"
@@ -23,10 +24,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
     def installed(package: str, entries: str, module: str = GOOD, version: str = "1.0", group: str = GROUP) -> Path:
         place = tmp_path / f"{package}-{version}"
-        folder = place / f"{package.replace('-', '_')}-{version}.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-        (folder / "entry_points.txt").write_text(f"[{group}]\n{entries}\n")
+        write_distribution(place, package, version, f"[{group}]\n{entries}\n")
         (place / f"{package.replace('-', '_')}.py").write_text(module)
         monkeypatch.syspath_prepend(place)
         monkeypatch.delitem(sys.modules, package.replace("-", "_"), raising=False)

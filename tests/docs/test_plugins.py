@@ -23,6 +23,7 @@ from safetensors.numpy import load_file
 from scipy import stats
 
 from alignbench.cli.main import main
+from distributions import write_distribution
 from documented import ROOT
 from drawing import do_not_draw
 from reference import pair_distances
@@ -39,14 +40,11 @@ Floats = NDArray[np.float64]
 def install(site: Path, project: str, *files: tuple[str, str]) -> None:
     """Puts a package into a folder as pip would: its files, and what its pyproject.toml says of it."""
     table = tomllib.loads(project)["project"]
-    folder = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {table['name']}\nVersion: {table['version']}\n")
     groups = (
         f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
         for group, entries in table["entry-points"].items()
     )
-    (folder / "entry_points.txt").write_text("\n".join(groups))
+    write_distribution(site, table["name"], table["version"], "\n".join(groups))
     for text, name in files:
         (site / name).write_text(text)
 

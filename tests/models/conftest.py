@@ -12,6 +12,7 @@ import pytest
 
 from alignbench.models.families import load_tower
 from alignbench.models.towers import Tower
+from distributions import write_distribution
 from family_plug_ins import PLUG_IN, Install
 from openclip_towers import TOWERS, save
 from transformers_towers import BASE
@@ -57,10 +58,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     def installed(package: str, entry: str, module: str) -> None:
         place = tmp_path / "installed"
-        folder = place / f"{package}-1.0.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (folder / "entry_points.txt").write_text(f"[alignbench.models]\n{entry}\n")
+        write_distribution(place, package, "1.0", f"[alignbench.models]\n{entry}\n")
         (place / f"{package}_family.py").write_text(module)
         monkeypatch.syspath_prepend(place)
         modules.append(f"{package}_family")
