@@ -203,7 +203,7 @@ class Lines(Watcher):
         self._done = cells
 
     def waits(self, cells: int) -> None:
-        """Say how many cells run elsewhere, whenever that number changes."""
+        """Say how many cells run in another process, whenever that number changes."""
         with self._lock:
             if cells != self._waits:
                 self._waits = cells
@@ -250,7 +250,7 @@ class Display(Watcher):
         self._all.update(self._bar, completed=cells)
 
     def waits(self, cells: int) -> None:
-        """Say beside the bar how many cells run elsewhere."""
+        """Say beside the bar how many cells run in another process."""
         self._all.update(self._bar, description=f"{self._title}, {_waiting(cells)}")
 
 
@@ -264,4 +264,4 @@ def _failed(cell: SweepCell, error: str, log: Path) -> str:
 
 
 def _waiting(cells: int) -> str:
-    return f"waiting for {cells} cell{'s' * (cells > 1)} that run{'s' * (cells == 1)} elsewhere"
+    return f"waiting for {cells} cell{'s' * (cells > 1)} that run{'s' * (cells == 1)} in another process"

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, where they are kept, and what is seen to when others wrote them.
 
-`whole_files` writes and opens files and folders, `scratch` holds what is not whole yet, and `json_text` checks JSON.
+`whole_files` writes and opens files and folders, `scratch` holds what is not whole yet, `locks` are the kernel's,
+`journals` are Optuna's, and `json_text` checks JSON.
 """
 
 from alignbench.files.whole_files import (
@@ -8,7 +9,6 @@ from alignbench.files.whole_files import (
     UNREADABLE,
     cache_folder,
     claim_room,
-    cut_torn_line,
     open_plain,
     whole_file,
     whole_folder,
@@ -21,7 +21,6 @@ __all__ = [
     "UNREADABLE",
     "cache_folder",
     "claim_room",
-    "cut_torn_line",
     "open_plain",
     "whole_file",
     "whole_folder",

@@ -42,14 +42,6 @@ def scratch_folder(output: Path, key: str) -> Path:
     return output / f".tmp-{key}-{socket.gethostname()}-{os.getpid()}-{_boot()}.{token_hex(4)}"
 
 
-def scratch_folders(output: Path) -> Iterator[tuple[Path, str, int]]:
-    """Find the scratch folders that are there, each with the host and the process id of its writer."""
-    for path in output.glob(".tmp-*"):
-        match = _NAME.fullmatch(path.name)
-        if match is not None:
-            yield path, match["host"], int(match["pid"])
-
-
 @contextmanager
 def held_scratch(output: Path, key: str) -> Iterator[Path]:
     """Make a scratch folder, hold it, and remove it in the end; see `scratch_folder`."""

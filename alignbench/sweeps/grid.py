@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from alignbench.errors import AlignbenchError, DataError, UsageError, one_line, shortened, unknown
+from alignbench.files import open_plain
 from alignbench.sweeps.shipped import find_sweep
 from alignbench.sweeps.values import Option, Value
 from alignbench.sweeps.wandb_command import COMMAND, command_line, run_arguments
@@ -77,7 +78,8 @@ def read_sweep(source: str | Path, options: Mapping[str, Option]) -> Sweep:
 def _load_mapping(path: Path) -> Mapping[Any, Any]:
     """Load the file, which must hold a mapping."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with open_plain(path) as file:
+            text = file.read().decode("utf-8")
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

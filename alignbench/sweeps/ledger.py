@@ -1,4 +1,4 @@
-"""What became of each cell of a sweep: an Optuna study in a journal that several processes and machines append to.
+"""What became of each cell of a sweep: an Optuna study in a journal that several processes append to.
 
 A trial is one attempt at a cell. It waits, runs, and ends complete, with the run folders that it left, or failed, with
 an error. One whose process was ended before its time is failed as interrupted, and the cell is enqueued again.
@@ -13,19 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from alignbench.errors import DataError
-from alignbench.files import cut_torn_line
+from alignbench.files.journals import NO_JOURNAL, open_journal
 from alignbench.sweeps.cells import SweepCell
 
 if TYPE_CHECKING:
-    from optuna.storages.journal import JournalFileOpenLock
     from optuna.trial import FrozenTrial
 
 State = Literal["waiting", "running", "finished", "failed", "interrupted"]
 FORMAT: Final = 1  # of the journal's contents
 _STUDY: Final = "sweep"
-_UNREADABLE: Final = (  # what Optuna makes of nonsense
-    *(ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError),
-)
 
 
 @dataclass(frozen=True)
@@ -55,21 +51,16 @@ class Ledger:
 
     Raises:
         DataError: If it cannot be read, or was written by another version; every method may find so, as the next.
+        AlignbenchError: If its file system has no locks.
         OSError: If it cannot be opened or written to.
     """
 
     def __init__(self, path: Path) -> None:
         import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._path = path
         with self._journal():
-            lock = JournalFileOpenLock(str(path))
-            if path.exists():
-                _cut_torn_line(path, lock)
-            self._storage = JournalStorage(JournalFileBackend(str(path), lock))
+            self._storage = open_journal(path)
             if _STUDY not in optuna.get_all_study_names(self._storage):
                 optuna.create_study(storage=self._storage, study_name=_STUDY, load_if_exists=True)
             self._study = optuna.load_study(storage=self._storage, study_name=_STUDY)
@@ -88,7 +79,7 @@ class Ledger:
         """Turn whatever Optuna raises at a journal that it cannot use into an error of one line."""
         try:
             yield
-        except _UNREADABLE as error:
+        except NO_JOURNAL as error:
             raise DataError(f"{self._path} cannot be read as a journal of Optuna: {self._remedy}") from error
 
     def attempts(self) -> dict[str, Attempt]:
@@ -125,7 +116,7 @@ class Ledger:
         self._end(trial, "FAIL", None, interrupted=True)
 
     def _end(self, trial: int, state: str, values: list[float] | None, **attributes: Any) -> None:
-        """Record the end of a trial, unless someone who took it for dead has done so."""
+        """Record the end of a trial, unless it has one."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
@@ -138,15 +129,6 @@ class Ledger:
         """Optuna's id of a trial in its storage, which is another number than that within the study."""
         study = self._storage.get_study_id_from_name(_STUDY)
         return self._storage.get_trial_id_from_study_id_trial_number(study, trial)
-
-
-def _cut_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
-    """See `cut_torn_line`. Whoever appends holds the lock, so nobody is in the middle of a line."""
-    lock.acquire()
-    try:
-        cut_torn_line(path)
-    finally:
-        lock.release()
 
 
 def _read_attempt(trial: FrozenTrial) -> Attempt:

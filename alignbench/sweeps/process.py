@@ -25,12 +25,15 @@ class CellProcess:
         command: What to start, word by word.
         log: File that its output goes to, begun anew.
         environment: All of its environment.
+        held: Descriptors that it inherits, so that locks on them are held while it lives.
 
     Raises:
         OSError: If it cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], held: Sequence[int] = ()
+    ) -> None:
         self._log = log
         with log.open("wb") as file:
             self._process = subprocess.Popen(
@@ -39,6 +42,7 @@ class CellProcess:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
+                pass_fds=held,
                 start_new_session=True,  # the terminal's Ctrl-C is for this process, which ends the other
             )
         self.pid = self._process.pid

@@ -1,24 +1,24 @@
 """Which cell is next: decided by one process at a time, from the run folders, the ledger and the locks.
 
+All processes are on one machine, because a lock of the kernel may mean nothing on another.
+
 The run folders say what is finished, a cell's lock says who runs it, and the ledger says what was tried. So a cell that
 runs according to the ledger, and that nobody holds, was interrupted; and one whose run folder is gone is not finished.
 """
 
 from __future__ import annotations
 
-import shutil
-import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alignbench.files.scratch import scratch_folders
+from alignbench.files.locks import Lock
+from alignbench.files.scratch import clear_scratch
 from alignbench.results.folders import is_complete
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.ledger import Attempt, Ledger
-from alignbench.sweeps.locks import STALE_AFTER, Holder, Lock, Locks, is_gone
+from alignbench.sweeps.locks import Locks
 
 State = Literal["finished", "failed", "running", "elsewhere", "waiting"]
 
@@ -29,8 +29,8 @@ class CellStatus:
 
     Attributes:
         cell: The cell.
-        state: How it stands; a cell runs, here or elsewhere, while someone holds its lock, and waits again when it was
-            interrupted.
+        state: How it stands; a cell runs, here or elsewhere (in another process), while someone holds its lock, and
+            waits again when it was interrupted.
         attempt: The last attempt at it, if there was one.
     """
 
@@ -46,7 +46,7 @@ class Claim:
     Attributes:
         cell: The cell.
         trial: Number of this attempt in the ledger.
-        lock: Lock of the cell, held until its end is recorded.
+        lock: Lock of the cell, held until its end is recorded; its process is to inherit it.
     """
 
     cell: SweepCell
@@ -61,42 +61,34 @@ class Queue:
         cells: Cells of the sweep file; others that the ledger knows are left alone.
         output: Folder of run folders.
         name: Name of the sweep; its ledger, locks and logs are in `.sweep-NAME` in the output folder.
-        stale_after: Seconds without a refresh after which a lock of another machine is stale.
 
     Raises:
-        DataError: If the ledger cannot be read or is of another version; every method may find so, as the next.
+        DataError: If the ledger cannot be read or is of another version; every method may find so, as the next two.
+        AlignbenchError: If the file system of the output folder has no locks.
         OSError: If the output folder cannot be used.
     """
 
-    def __init__(self, cells: Sequence[SweepCell], output: Path, name: str, stale_after: float = STALE_AFTER) -> None:
+    def __init__(self, cells: Sequence[SweepCell], output: Path, name: str) -> None:
         self.cells, self.output, self.folder = tuple(cells), output, output / f".sweep-{name}"
-        self._stale_after = stale_after
-        self._locks = Locks(self.folder / "locks", stale_after)
+        self._locks = Locks(self.folder / "locks")
         self._ledger = Ledger(self.folder / "journal.log")
 
     def standings(self) -> list[CellStatus]:
         """How it stands with every cell."""
-        attempts = self._ledger.attempts()
-        return [CellStatus(cell, self._state(cell, attempt), attempt) for cell, attempt in self._each(attempts)]
+        with self._locks.turn():
+            attempts = self._ledger.attempts()
+            return [CellStatus(cell, self._state(cell, attempt), attempt) for cell, attempt in self._each(attempts)]
 
     def enrol(self) -> None:
-        """Have every cell wait that is neither finished nor being run; one that failed is tried again.
-
-        What dead processes left half-written is removed first.
-        """
+        """Have every cell wait that is neither finished nor being run; one that failed is tried again."""
         with self._locks.turn():
-            self._clear()
-            self._remove_old_scratch()
             for cell, attempt in self._each(self._ledger.attempts()):
                 if self._state(cell, attempt) in ("waiting", "failed"):
                     self._waiting_trial(cell, attempt)
 
     def take(self) -> Claim | None:
         """The next cell that waits, for this process to run; none if none does now."""
-        if all(standing.state != "waiting" for standing in self.standings()):
-            return None
         with self._locks.turn():
-            self._clear()
             for cell, attempt in self._each(self._ledger.attempts()):
                 taken = self._take(cell, attempt) if self._state(cell, attempt) == "waiting" else None
                 if taken is not None:
@@ -104,7 +96,7 @@ class Queue:
         return None
 
     def _take(self, cell: SweepCell, attempt: Attempt | None) -> Claim | None:
-        """Take a cell that waits, with its lock; none if someone else was faster."""
+        """Take a cell that waits, with its lock; none if something that is no sweep has just locked it."""
         lock = self._locks.take(cell.key)
         if lock is None:
             return None
@@ -122,14 +114,14 @@ class Queue:
 
     def fail(self, taken: Claim, error: str) -> None:
         """Record that a cell failed; it is not tried again until someone enrols it."""
-        self._remove_scratch(taken.lock.holder)
+        clear_scratch(self.output)
         with self._locks.turn():
             self._ledger.fail(taken.trial, error)
             self._locks.release(taken.cell.key)
 
     def put_back(self, taken: Claim) -> None:
         """Record that a cell was ended before its time, so that it waits again."""
-        self._remove_scratch(taken.lock.holder)
+        clear_scratch(self.output)
         with self._locks.turn():
             self._ledger.interrupt(taken.trial)
             self._locks.release(taken.cell.key)
@@ -154,21 +146,3 @@ class Queue:
         if attempt is not None and attempt.state == "running":
             self._ledger.interrupt(attempt.trial)
         return self._ledger.enqueue(cell)
-
-    def _clear(self) -> None:
-        """Remove stale locks, and what their holders left half-written."""
-        for holder in self._locks.clear():
-            self._remove_scratch(holder)
-
-    def _remove_scratch(self, holder: Holder) -> None:
-        for path, host, process in scratch_folders(self.output):
-            if host == holder.host and process in holder.processes:
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _remove_old_scratch(self) -> None:
-        """Remove what processes of this machine left that no lock tells of, when nothing has touched it for a while."""
-        for path, host, process in scratch_folders(self.output):
-            if host == socket.gethostname() and is_gone(process):
-                with suppress(FileNotFoundError):  # someone else has just removed it
-                    if self._locks.now() - path.stat().st_mtime > self._stale_after:
-                        shutil.rmtree(path, ignore_errors=True)

@@ -11,12 +11,11 @@ from threading import Event
 from typing import Final
 
 from alignbench.sweeps.cells import SweepCell
-from alignbench.sweeps.locks import REFRESH_EVERY, Lock
 from alignbench.sweeps.process import CellProcess
 from alignbench.sweeps.queue import Claim, Queue, State
 
 _TICK: Final = 0.2  # seconds between looks at a process
-_POLL: Final = 2.0  # seconds between looks at cells that run elsewhere
+_POLL: Final = 2.0  # seconds between looks at cells that run in another process
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -36,10 +35,10 @@ class Watcher:
         """A worker's cell was ended before its time."""
 
     def settled(self, cells: int) -> None:
-        """So many cells have finished or failed, here or elsewhere, now or before."""
+        """So many cells have finished or failed, here or in another process, now or before."""
 
     def waits(self, cells: int) -> None:
-        """Nothing is left to start, and so many cells run elsewhere."""
+        """Nothing is left to start, and so many cells run in another process."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Runner:
         self._stopping = Event()
 
     def run(self) -> None:
-        """Run cells until none waits, and none runs elsewhere that might have to be taken over.
+        """Run cells until none waits, and none runs in another process that may end before its cell does.
 
         When this is interrupted, the processes are ended and their cells wait again.
 
@@ -81,8 +80,8 @@ class Runner:
             OSError: If the output folder cannot be used any more.
         """
         with ThreadPoolExecutor(self._workers) as pool:
-            work = [pool.submit(self._work, worker) for worker in range(self._workers)]
             try:
+                work = [pool.submit(self._work, worker) for worker in range(self._workers)]
                 wait(work, return_when=FIRST_EXCEPTION)
             finally:
                 self.stop()
@@ -117,17 +116,16 @@ class Runner:
         cell, log, begun = taken.cell, self._queue.folder / taken.cell.log, time.monotonic()
         command = [*self._start.command, *cell.arguments, *self._start.options]
         try:
-            child = CellProcess(command, log, self._start.environment)
+            child = CellProcess(command, log, self._start.environment, (taken.lock.descriptor,))
         except OSError as error:
             self._fail(worker, taken, f"its process cannot be started ({error.strerror})", log)
             return
         with child:
-            taken.lock.share(child.pid)
             self._watcher.started(worker, cell, log)
-            self._watch(child, taken.lock)
+            self._watch(child)
         seconds = time.monotonic() - begun
         folders = child.folders(self._queue.output)
-        if child.stopped:
+        if child.stopped or (self._stopping.is_set() and not folders):  # a scheduler may tell it to end before we do
             self._queue.put_back(taken)
             self._watcher.put_back(worker, cell)
         elif folders:
@@ -143,14 +141,9 @@ class Runner:
         self._states()
         self._watcher.failed(worker, taken.cell, error, log)
 
-    def _watch(self, child: CellProcess, lock: Lock) -> None:
-        """Refresh a cell's lock while its process lives; end it when all is to stop, or someone else has the cell."""
-        refreshed = time.monotonic()
+    def _watch(self, child: CellProcess) -> None:
+        """Wait for the end of a cell's process; end it when all is to stop."""
         while not child.has_ended(_TICK):
-            if time.monotonic() - refreshed > REFRESH_EVERY:
-                refreshed = time.monotonic()
-                if not lock.refresh():
-                    child.stop()
             if self._stopping.is_set():
                 child.stop()
 

@@ -25,8 +25,8 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.Cap
         "started: seed 0",
         "finished: seed 0, 12 s (2 of 3)",
         "failed: seed 1: no data (b.log)",
-        "waiting for 2 cells that run elsewhere",
-        "waiting for 1 cell that runs elsewhere",
+        "waiting for 2 cells that run in another process",
+        "waiting for 1 cell that runs in another process",
     ]
 
 

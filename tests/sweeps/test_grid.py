@@ -18,7 +18,7 @@ import pytest
 import typer
 import yaml
 
-from alignbench.cli.main import app
+from alignbench.cli.app import app
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.sweeps import Sweep, Value, read_sweep
 from sweep_files import BASE_16, FOLDER, GOOD, NAMES, OPTIONS, PAPER, TABLE, refused_sweep, sweep_file, sweep_text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 
 import optuna
 import pytest
@@ -11,7 +12,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from alignbench.errors import DataError
 from alignbench.sweeps.ledger import FORMAT, Attempt, Ledger
-from sweep_folders import make_cell
+from patience import PATIENCE
+from sweep_folders import held_elsewhere, kill, make_cell
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_end_is_recorded_once(ledger: Ledger, path: Path) -> None:
     cell = make_cell(0)
     ledger.enqueue(cell)
     ledger.start(0)
-    Ledger(path).interrupt(0)  # by someone who found its lock stale
+    Ledger(path).interrupt(0)  # by someone who found its lock file removed
     ledger.finish(0, ("a",), 1.0)
     ledger.fail(0, "late")
     assert ledger.attempts() == {cell.key: Attempt(0, "interrupted")}
@@ -142,3 +144,19 @@ def test_an_empty_or_torn_first_line_is_a_journal_to_begin(path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"op_co')
     assert Ledger(path).attempts() == {}
+
+
+def test_journal_is_written_by_one_at_a_time_and_a_killed_one_stops_nobody(ledger: Ledger, path: Path) -> None:
+    left = path.with_name("journal.log.lock")  # by an earlier version
+    left.touch()
+    with held_elsewhere(path) as holder:
+        before = path.read_bytes()
+        writing = Thread(target=ledger.enqueue, args=(make_cell(0),))
+        writing.start()
+        writing.join(0.1)
+        assert writing.is_alive()
+        assert path.read_bytes() == before
+        kill(holder)
+        writing.join(PATIENCE)
+    assert ledger.attempts() == {make_cell(0).key: Attempt(0, "waiting")}
+    assert left.exists(), "it is not looked at"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from alignbench.sweeps.locks import is_gone
 from alignbench.sweeps.process import CellProcess, last_line
 from patience import wait_for
-from sweep_folders import make_run
+from sweep_folders import is_gone, make_run
 
 Played = Callable[[str], CellProcess]
 
@@ -74,6 +74,15 @@ def test_leaving_it_ends_it_and_what_it_started(tmp_path: Path) -> None:
     assert process.stopped
     assert process.has_ended(0)
     wait_for(lambda: is_gone(child))
+
+
+def test_it_inherits_what_it_is_to_hold(tmp_path: Path) -> None:
+    (tmp_path / "held").write_text("inherited\n")
+    with (tmp_path / "held").open() as file:
+        command = [sys.executable, "-c", f"import os; print(os.read({file.fileno()}, 99).decode())"]
+        with CellProcess(command, tmp_path / "log", os.environ, (file.fileno(),)) as process:
+            assert process.has_ended(30)
+    assert last_line(tmp_path / "log") == "inherited"
 
 
 def test_one_that_has_ended_was_not_stopped(played: Played) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import optuna
@@ -13,14 +14,12 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+from alignbench.files.scratch import scratch_folder
 from alignbench.sweeps.cells import SweepCell
-from alignbench.sweeps.locks import STALE_AFTER
 from alignbench.sweeps.queue import Queue
-from patience import PATIENCE
-from sweep_folders import WHOLE, dead_process, make_cell, make_lock, make_run
+from sweep_folders import GARBAGE, WHOLE, held_elsewhere, kill, make_cell, make_run, said_ready
 
 CELLS = [make_cell(number) for number in range(3)]
-HERE = socket.gethostname()
 
 
 def queue_of(output: Path, cells: list[SweepCell] = CELLS) -> Queue:
@@ -54,9 +53,11 @@ def leave_running(output: Path, cells: list[SweepCell]) -> None:
     """Cells whose process vanished without a word: nothing but the ledger tells of them."""
     other = queue_of(output, cells)
     other.enrol()
-    assert [(taken := other.take()) and taken.cell for _ in cells] == cells
-    for cell in cells:
-        lock_of(other, cell).unlink()
+    taken = [other.take() for _ in cells]
+    assert [each and each.cell for each in taken] == cells
+    for each in taken:
+        assert each is not None
+        each.lock.release()
 
 
 def test_every_cell_is_enqueued_once(queue: Queue, tmp_path: Path) -> None:
@@ -79,7 +80,6 @@ def test_finished_cell_stays_finished_while_its_folders_are_whole(queue: Queue, 
     taken = queue.take()
     assert taken is not None
     queue.finish(taken, (make_run(tmp_path, "a"), make_run(tmp_path, "b")), 1.0)
-    assert not lock_of(queue, CELLS[0]).exists()
     queue.enrol()
     assert states(queue_of(tmp_path)) == ["finished", "waiting", "waiting"]
     for name in WHOLE:
@@ -134,59 +134,57 @@ def test_running_cell_that_nobody_holds_is_failed_and_enqueued_again(tmp_path: P
     assert [state for number, state in trials(queue) if number == 0] == ["FAIL", "RUNNING"]
 
 
-@pytest.mark.parametrize("lost", ["dead here", "stale elsewhere"])
-def test_cell_of_a_stale_lock_is_taken_over(tmp_path: Path, lost: str) -> None:
+def test_cell_of_another_process_is_left_alone_until_that_is_killed(tmp_path: Path) -> None:
     leave_running(tmp_path, CELLS[:1])
     queue = queue_of(tmp_path)
-    path = lock_of(queue, CELLS[0])
-    if lost == "dead here":
-        make_lock(path, dead_process(), host=HERE)
-    else:
-        make_lock(path, 1, age=STALE_AFTER - 5)
+    with held_elsewhere(lock_of(queue, CELLS[0])) as holder:
         queue.enrol()
         assert states(queue) == ["elsewhere", "waiting", "waiting"]
-        make_lock(path, 1, age=STALE_AFTER + 5)
-    assert states(queue)[0] == "waiting"
-    taken = queue.take()
+        assert [(one := queue.take()) and one.cell for _ in range(3)] == [*CELLS[1:], None]
+        kill(holder)
+        assert states(queue)[0] == "waiting"
+        taken = queue.take()
     assert taken is not None
     assert taken.cell == CELLS[0]
-    assert str(os.getpid()) in path.read_text()
     assert [state for number, state in trials(queue) if number == 0] == ["FAIL", "RUNNING"]
 
 
 def test_lock_without_a_running_trial_holds_its_cell(queue: Queue) -> None:
-    make_lock(lock_of(queue, CELLS[0]), 1)  # of one that is about to start it
-    assert states(queue)[0] == "elsewhere"
-    taken = queue.take()
+    with held_elsewhere(lock_of(queue, CELLS[0])):  # of one that is about to start it
+        assert states(queue)[0] == "elsewhere"
+        taken = queue.take()
     assert taken is not None
     assert taken.cell == CELLS[1]
 
 
-def test_worker_that_was_taken_for_dead_records_nothing(queue: Queue, tmp_path: Path) -> None:
+@pytest.mark.parametrize("put", GARBAGE.values(), ids=GARBAGE)
+def test_what_lies_among_the_locks_stops_no_sweep(tmp_path: Path, put: Callable[[Path], object]) -> None:
+    """Whatever it is, and whether it has the name of a cell, of no cell, or of a lock of an earlier version."""
+    folder = tmp_path / ".sweep-mine"
+    (folder / "locks").mkdir(parents=True)
+    for name in (f"locks/{CELLS[0].key}.lock", "locks/0123456789ab.lock", "locks.turn.lock", "journal.log.lock"):
+        put(folder / name)
+    queue = queue_of(tmp_path)
+    queue.enrol()
     taken = queue.take()
     assert taken is not None
-    path = lock_of(queue, CELLS[0])
-    make_lock(path, 1, age=STALE_AFTER + 5)  # as if it had been asleep
-    other = queue_of(tmp_path)
-    again = other.take()
-    assert again is not None
-    assert again.cell == CELLS[0]
-    queue.finish(taken, (make_run(tmp_path, "late"),), 1.0)
-    assert again.lock.refresh()
-    assert states(other)[0] == "running"
-    other.finish(again, (make_run(tmp_path, "a"),), 1.0)
-    attempt = other.standings()[0].attempt
-    assert attempt is not None
-    assert attempt.folders == ("a",)
-    assert [state for number, state in trials(queue) if number == 0] == ["FAIL", "COMPLETE"]
+    assert taken.cell == CELLS[0]
+    queue.finish(taken, (make_run(tmp_path, "a"),), 1.0)
+    assert states(queue) == ["finished", "waiting", "waiting"]
+    assert (folder / "journal.log.lock").is_symlink() or (folder / "journal.log.lock").exists(), "it is not looked at"
 
 
-def test_own_lock_is_not_stale_after_a_long_sleep(queue: Queue) -> None:
-    assert queue.take() is not None
-    make_lock(lock_of(queue, CELLS[0]), os.getpid(), host=HERE, age=STALE_AFTER + 5)
-    again = queue.take()
-    assert again is not None
-    assert again.cell == CELLS[1]
+@pytest.mark.parametrize("end", ["fail", "put_back"])
+def test_what_a_cell_that_did_not_finish_was_writing_is_removed(queue: Queue, tmp_path: Path, end: str) -> None:
+    taken = queue.take()
+    assert taken is not None
+    left = scratch_folder(tmp_path, "0123abcd")  # which nobody holds any more
+    left.mkdir()
+    if end == "fail":
+        queue.fail(taken, "no")
+    else:
+        queue.put_back(taken)
+    assert not left.exists()
 
 
 def test_file_that_gained_cells_goes_on_with_the_old_ones(queue: Queue, tmp_path: Path) -> None:
@@ -200,95 +198,47 @@ def test_file_that_gained_cells_goes_on_with_the_old_ones(queue: Queue, tmp_path
     assert (2, "WAITING") in trials(queue)  # which is not in the file any more
 
 
-# ------------------------------------------------------------------------------------------------- scratch folders
-
-
-def scratch(output: Path, host: str, process: int, age: float = 0.0, key: str = "0123abcd") -> Path:
-    path = output / f".tmp-{key}-{host}-{process}"
-    path.mkdir()
-    (path / "curve.csv").write_text("half")
-    changed = path.stat().st_mtime - age
-    os.utime(path, (changed, changed))
-    return path
-
-
-def test_scratch_folders_of_dead_workers_are_removed_at_the_next_start(tmp_path: Path) -> None:
-    queue = queue_of(tmp_path)
-    dead = dead_process()
-    make_lock(queue.folder / "locks" / "one.lock", dead, dead + 1_000_000, host=HERE)
-    make_lock(queue.folder / "locks" / "two.lock", 71, 72, host="else-where", age=STALE_AFTER + 5)
-    make_lock(queue.folder / "locks" / "three.lock", 73)
-    gone = [
-        scratch(tmp_path, HERE, dead + 1_000_000),
-        scratch(tmp_path, "else-where", 72),
-        scratch(tmp_path, HERE, dead + 2_000_000, age=STALE_AFTER + 5),  # of no sweep
-        scratch(tmp_path, HERE, dead + 2_000_000, age=STALE_AFTER + 5, key="probe"),
-    ]
-    kept = [
-        scratch(tmp_path, HERE, os.getpid(), age=STALE_AFTER + 5),
-        scratch(tmp_path, HERE, dead + 3_000_000),  # perhaps of a container that is called as this machine
-        scratch(tmp_path, "where", 72, age=STALE_AFTER + 5),
-        scratch(tmp_path, "elsewhere", 73, age=STALE_AFTER + 5),
-        tmp_path / ".wandb",
-    ]
-    kept[-1].mkdir()
-    queue.enrol()
-    assert not any(path.exists() for path in gone)
-    assert all(path.exists() for path in kept)
-
-
-@pytest.mark.parametrize("end", ["fail", "put_back"])
-def test_scratch_folder_of_a_cell_that_did_not_finish_is_removed(queue: Queue, tmp_path: Path, end: str) -> None:
-    taken = queue.take()
-    assert taken is not None
-    process = dead_process()
-    taken.lock.share(process)
-    left, other = scratch(tmp_path, HERE, process), scratch(tmp_path, HERE, process + 1_000_000)
-    if end == "fail":
-        queue.fail(taken, "no")
-    else:
-        queue.put_back(taken)
-    assert not left.exists()
-    assert other.exists()
-
-
 # ------------------------------------------------------------------------------------------------------- two at once
 
 
-@pytest.mark.parametrize("before", ["nothing", "stale"])
-def test_two_processes_never_take_the_same_cell(tmp_path: Path, before: str) -> None:
-    cells = [make_cell(number) for number in range(25)]
-    if before == "stale":
-        leave_running(tmp_path, cells)
-        for cell in cells:
-            make_lock(lock_of(queue_of(tmp_path), cell), 1, age=STALE_AFTER + 5)
-    go = tmp_path / "go"
-    code = f"""
-import time
+TAKE = """
+import sys
 from pathlib import Path
 from sweep_folders import make_cell
 from alignbench.sweeps.queue import Queue
-queue = Queue([make_cell(number) for number in range(25)], Path({str(tmp_path)!r}), "mine")
+queue = Queue([make_cell(number) for number in range(15)], Path(sys.argv[1]), "mine")
 print("ready", flush=True)
-while not Path({str(go)!r}).exists():
-    time.sleep(0.001)
-queue.enrol()
-found = []
-while taken := queue.take():
-    found.append(taken.cell.parameters["seed"])
-    time.sleep(0.02)
-print(*found, flush=True)
-input()  # a process that ends gives its cells away
+for line in sys.stdin:  # each asks for a cell
+    queue.enrol()
+    taken = queue.take()
+    print(taken.cell.parameters["seed"] if taken else "none", flush=True)
 """
-    start = [sys.executable, "-c", code]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    processes = [subprocess.Popen(start, env=environment, text=True, **pipes) for _ in range(2)]
-    assert [process.stdout and process.stdout.readline() for process in processes] == ["ready\n"] * 2
-    go.touch()
-    found = [process.stdout.readline().split() if process.stdout else [] for process in processes]
-    for process in processes:
-        process.communicate("\n", timeout=PATIENCE)
-    assert sorted(map(int, found[0] + found[1])) == list(range(25))
-    states = [[state for number, state in trials(queue_of(tmp_path, cells)) if number == one] for one in range(25)]
-    assert states == [["RUNNING"] if before == "nothing" else ["FAIL", "RUNNING"]] * 25
+MANY = [make_cell(number) for number in range(15)]
+
+
+def asked(process: subprocess.Popen[str]) -> str:
+    """What a process takes when it is asked to."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("take\n")
+    process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+def test_two_processes_at_once_never_take_the_same_cell(tmp_path: Path) -> None:
+    leave_running(tmp_path, MANY[:5])
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        command = [sys.executable, "-c", TAKE, str(tmp_path)]
+        processes = [stack.enter_context(said_ready(command, "ready")) for _ in range(2)]
+        found = [list(pool.map(asked, processes)) for _ in range(8)]  # both at once, again and again
+        taken = sorted(int(word) for pair in found for word in pair if word != "none")
+        assert taken == list(range(15))
+        known = trials(queue_of(tmp_path, MANY))
+        assert [[state for number, state in known if number == one] for one in range(15)] == [
+            *[["FAIL", "RUNNING"]] * 5,
+            *[["RUNNING"]] * 10,
+        ]
+        theirs = sorted(int(pair[0]) for pair in found if pair[0] != "none")
+        kill(processes[0])
+        assert int(asked(processes[1])) == theirs[0], "what a killed process had is taken over at once"
+        assert states(queue_of(tmp_path, MANY)).count("waiting") == len(theirs) - 1

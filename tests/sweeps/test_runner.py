@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from alignbench.sweeps.cells import SweepCell
-from alignbench.sweeps.locks import STALE_AFTER
-from alignbench.sweeps.process import last_line
+from alignbench.sweeps.process import CellProcess, last_line
 from alignbench.sweeps.queue import Queue
 from alignbench.sweeps.runner import Runner, Start, Watcher, divided
 from documented import ROOT
 from patience import PATIENCE, wait_for
-from sweep_folders import make_lock
+from sweep_folders import held_elsewhere, is_held, kill, said_ready
 
 PLAY = """
 import os, signal, sys, time
@@ -45,8 +45,13 @@ if what == "nothing":
 if what == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if what in ("long", "stubborn"):
-    (output / f".tmp-0123abcd-{os.environ['HERE']}-{os.getpid()}").mkdir()
-    time.sleep(60)
+    from alignbench.files.scratch import held_scratch
+    with held_scratch(output, "0123abcd"):
+        time.sleep(60)
+if what == "leaves":
+    while not (output / "go").exists():
+        time.sleep(0.01)
+    print("alignbench: terminated", file=sys.stderr); sys.exit(143)
 """
 
 
@@ -84,7 +89,7 @@ def cells_that(*plays: tuple[str, str]) -> list[SweepCell]:
 
 def runner_of(queue: Queue, heard: Heard, workers: int = 2) -> Runner:
     tests = os.pathsep.join([str(ROOT / "tests" / "helpers"), *sys.path])
-    environment = {"TESTS": tests, "HERE": socket.gethostname(), "OMP_NUM_THREADS": "3", "PATH": os.environ["PATH"]}
+    environment = {"TESTS": tests, "OMP_NUM_THREADS": "3", "PATH": os.environ["PATH"]}
     return Runner(
         queue, workers, Start((sys.executable, "-c", PLAY), ("--output", str(queue.output)), environment), heard
     )
@@ -128,7 +133,7 @@ def test_cells_end_each_in_its_way_and_the_others_go_on(tmp_path: Path) -> None:
         ]
     )
     assert heard.most == len(cells)
-    assert not list((queue.folder / "locks").iterdir())
+    assert not any(map(is_held, (queue.folder / "locks").iterdir()))
     logs = dict(zip([name for kind, name, *_ in heard.events if kind == "started"], heard.logs, strict=True))
     assert all(log.read_text().split()[2] == "3" for log in logs.values())
     assert last_line(logs["a"]) == "alignbench: logged to W&B offline; to upload: wandb sync x"
@@ -152,51 +157,82 @@ def test_cells_run_at_the_same_time_in_processes_of_their_own_which_are_ended(
     thread.join(PATIENCE)
     assert not any(map(is_alive, processes))
     assert [standing.state for standing in queue.standings()] == ["waiting", "waiting"]
-    assert not list((queue.folder / "locks").iterdir())
+    assert not any(map(is_held, (queue.folder / "locks").iterdir()))
     assert not list(tmp_path.glob(".tmp-*")), "what a stopped process was writing is removed"
     assert sorted(heard.events[2:]) == [("put back", "a"), ("put back", "b")]
 
 
-def test_cell_that_someone_took_over_is_ended_and_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    queue, heard = Queue(cells_that(("long", "a")), tmp_path, "mine"), Heard()
-    queue.enrol()
-    runner = runner_of(queue, heard, workers=1)
+@contextmanager
+def running(runner: Runner) -> Iterator[threading.Thread]:
     thread = threading.Thread(target=runner.run)
     thread.start()
-    wait_for(lambda: list(tmp_path.glob(".tmp-*")))
-    (lock,) = (queue.folder / "locks").iterdir()
-    make_lock(lock, 1, age=STALE_AFTER + 5)
-    other = Queue(queue.cells, tmp_path, "mine")
-    taken = other.take()
-    assert taken is not None
-    # until now the lock was refreshed far more rarely than that took: a refresh in between would have made it fresh
-    monkeypatch.setattr("alignbench.sweeps.runner.REFRESH_EVERY", 0.1)
-    wait_for(lambda: heard.events[-1] == ("waits", "1"))
-    assert ("put back", "a") in heard.events
-    assert not is_alive(int(heard.logs[0].read_text().split()[1]))
-    assert taken.lock.refresh()
-    other.fail(taken, "not today")
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-    assert [standing.state for standing in queue.standings()] == ["failed"]
+    try:
+        yield thread
+    finally:
+        runner.stop()
+        thread.join(PATIENCE)
 
 
-def test_cell_that_runs_elsewhere_is_waited_for_and_taken_over_when_it_is_stale(
+def test_cell_that_a_scheduler_ends_before_we_do_waits_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm tells all processes of a job to end at once: the cell has not failed then."""
+    queue, heard = Queue(cells_that(("leaves", "a")), tmp_path, "mine"), Heard()
+    queue.enrol()
+    monkeypatch.setattr(CellProcess, "stop", lambda self: None)
+    runner = runner_of(queue, heard, workers=1)
+    with running(runner) as thread:
+        wait_for(lambda: heard.logs and "begun" in heard.logs[0].read_text())
+        runner.stop()
+        (tmp_path / "go").touch()
+        thread.join(PATIENCE)
+    assert heard.events == [("started", "a"), ("put back", "a")]
+    assert [standing.state for standing in queue.standings()] == ["waiting"]
+
+
+def test_cell_of_another_process_is_waited_for_and_taken_over_when_that_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("alignbench.sweeps.runner._POLL", 0.1)
     queue, heard = Queue(cells_that(("good", "a"), ("good", "b")), tmp_path, "mine"), Heard()
     queue.enrol()
     lock = queue.folder / "locks" / f"{queue.cells[0].key}.lock"
-    make_lock(lock, 1)
-    thread = threading.Thread(target=runner_of(queue, heard).run)
-    thread.start()
-    wait_for(lambda: ("waits", "1") in heard.events and ("finished", "b") in heard.events)
-    assert ("started", "a") not in heard.events
-    make_lock(lock, 1, age=STALE_AFTER + 5)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
+    with held_elsewhere(lock) as holder, running(runner_of(queue, heard)) as thread:
+        wait_for(lambda: ("waits", "1") in heard.events and ("finished", "b") in heard.events)
+        assert ("started", "a") not in heard.events
+        kill(holder)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
     assert [standing.state for standing in queue.standings()] == ["finished", "finished"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from alignbench.sweeps.cells import SweepCell
+from alignbench.sweeps.queue import Queue
+from alignbench.sweeps.runner import Runner, Start, Watcher
+class Tells(Watcher):
+    def started(self, worker, cell, log):
+        print("started", flush=True)
+output = Path(sys.argv[1])
+queue = Queue([SweepCell({}, (str(output / "go"),), "a")], output, "mine")
+queue.enrol()
+waits = "import sys; open(sys.argv[1]).read()"  # at a named pipe, whatever becomes of the process that started it
+Runner(queue, 1, Start((sys.executable, "-c", waits), (), {}), Tells()).run()
+"""
+
+
+def test_cell_whose_process_outlives_a_killed_sweep_is_taken_over_when_it_ends(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    cells = [SweepCell({}, (str(tmp_path / "go"),), "a")]
+    with said_ready([sys.executable, "-c", KILLED, str(tmp_path)], "started") as sweep:
+        queue = Queue(cells, tmp_path, "mine")
+        kill(sweep)
+        assert [standing.state for standing in queue.standings()] == ["elsewhere"]
+        assert queue.take() is None
+        with (tmp_path / "go").open("w"):  # the process ends when this is closed
+            pass
+        wait_for(lambda: [standing.state for standing in queue.standings()] == ["waiting"])
+        assert queue.take() is not None
 
 
 def test_command_that_cannot_be_started_fails_its_cell(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +34,8 @@ def sweep(
 ) -> int:
     """Run every cell of a W&B sweep file, without a server.
 
-    Started again, it does what is not finished.
+    Started again, it does what is not finished. It serves one machine: several share a sweep by wandb sweep and wandb
+    agent, which hand out the cells of the same file.
     """
     if workers < 1:
         raise UsageError(f"--workers {workers} is below 1")
@@ -50,7 +50,7 @@ def sweep(
     cells, name = list_cells(grid), grid.path.stem
     mode = _mode(wandb)
     check_writable(output)
-    with _terminated_as_interrupted(), _usable(output):
+    with _usable(output):
         queue = Queue(cells, output, name)
         before = [standing.state == "finished" for standing in queue.standings()]
         workers = max(1, min(workers, before.count(False)))
@@ -93,20 +93,6 @@ def make_start(queue: Queue, name: str, workers: int, mode: str) -> Start:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Have SIGTERM do what Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def _usable(output: Path) -> Iterator[None]:
     """Turn a failure to write the ledger, the locks or the logs into an error of one line."""
     try:
@@ -145,4 +131,4 @@ def _row(queue: Queue, standing: CellStatus, was_finished: bool) -> tuple[str, s
         return cell.name, state, f"{attempt.seconds:.0f}", "\n".join(attempt.folders)
     if attempt is not None and standing.state == "failed":
         return cell.name, "failed", "", f"{attempt.error} ({queue.folder / cell.log})"
-    return cell.name, "running elsewhere" if standing.state == "elsewhere" else "waiting", "", ""
+    return cell.name, "running in another process" if standing.state == "elsewhere" else "waiting", "", ""

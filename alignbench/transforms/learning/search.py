@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
-from alignbench.files import cut_torn_line
+from alignbench.files.journals import NO_JOURNAL, open_journal
 from alignbench.transforms.learning.recipe import OPTIMISERS, Recipe
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna import Trial as OptunaTrial
-
-_UNREADABLE: Final = (  # what Optuna makes of nonsense
-    *(ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError),
-)
 
 _STOPPED: Final = "stopped"  # marks a trial that did not end by itself
 
@@ -120,27 +115,16 @@ def _ended(study: Study) -> list[Trial]:
 
 def _study(journal: Journal) -> Study:
     import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     path = journal.path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the journal is experimental
-            lock = JournalFileOpenLock(str(path))
-            if path.exists():
-                lock.acquire()  # whoever appends holds it
-                try:
-                    cut_torn_line(path)
-                finally:
-                    lock.release()
-            storage = JournalStorage(JournalFileBackend(str(path), lock))
-            study = optuna.create_study(storage=storage, study_name=journal.study, load_if_exists=True)
-            _check(_ended(study))
-            return study
-    except (*_UNREADABLE, optuna.exceptions.OptunaError) as error:
+        study = optuna.create_study(storage=open_journal(path), study_name=journal.study, load_if_exists=True)
+        _check(_ended(study))
+        return study
+    except OSError as error:
+        raise DataError(f"{path} cannot be used ({error.strerror}): remove it to search anew") from error
+    except (*NO_JOURNAL, optuna.exceptions.OptunaError) as error:
         raise DataError(f"{path} cannot be read as a journal of Optuna: remove it to search anew") from error
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import suppress
+import threading
 from pathlib import Path
 
 import optuna
@@ -19,14 +18,14 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from alignbench.cli.commands.sweep import make_start
 from alignbench.cli.main import main
+from alignbench.files.scratch import scratch_folder
 from alignbench.sweeps.cells import SweepCell
-from alignbench.sweeps.locks import is_gone
 from alignbench.sweeps.queue import Queue
 from documented import ROOT
 from finished_sweep import finish_sweep
 from patience import PATIENCE, wait_for
 from run_folders import refused
-from sweep_folders import WHOLE, make_cell
+from sweep_folders import WHOLE, is_gone, is_held, make_cell
 
 START = [sys.executable, "-m", "alignbench", "sweep", "mine.yaml"]
 
@@ -75,13 +74,9 @@ def states() -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def children() -> list[int]:
-    """The processes of the cells that are locked."""
-    found: list[int] = []
-    for lock in Path("runs/.sweep-mine/locks").glob("*.lock"):
-        with suppress(FileNotFoundError, ValueError):  # it has just been removed, or is being written
-            found += json.loads(lock.read_text())["processes"][1:]
-    return found
+def held() -> int:
+    """How many cells some process works on."""
+    return sum(map(is_held, Path("runs/.sweep-mine/locks").glob("*.lock")))
 
 
 def check_folders(expected: set[tuple[str, str]]) -> None:
@@ -98,14 +93,13 @@ def test_sweep_whose_command_is_killed_in_the_middle_of_a_cell_goes_on(place: Pa
     cells = {(model, dataset) for model in ("pixels", "ssim") for dataset in ("shapes-low", "shapes-high")}
     first = started("--workers", "2")
     ledger = place / "runs" / ".sweep-mine"
-    wait_for(lambda: len(children()) == 2 and any("images" in log.read_text() for log in ledger.glob("*-shapes-*.log")))
-    processes = children()
+    wait_for(lambda: held() == 2 and any("images" in log.read_text() for log in ledger.glob("*-shapes-*.log")))
     first.kill()
     first.communicate()
-    wait_for(lambda: all(map(is_gone, processes)))
+    wait_for(lambda: held() == 0)  # the processes of its cells have ended too
     running = [cell for cell, found in states().items() if found == ["RUNNING"]]
     assert running
-    left = place / "runs" / f".tmp-0123abcd-{socket.gethostname()}-{processes[0]}"  # as if it had been writing
+    left = scratch_folder(place / "runs", "0123abcd")  # as if it had been writing
     left.mkdir()
 
     again = started("--workers", "2")
@@ -114,15 +108,13 @@ def test_sweep_whose_command_is_killed_in_the_middle_of_a_cell_goes_on(place: Pa
     assert out.splitlines()[-1] == "runs"
     assert states() == {cell: ["FAIL", "COMPLETE"] if cell in running else ["COMPLETE"] for cell in cells}
     check_folders(cells)
-    assert not list(place.glob("runs/.sweep-mine/locks/*"))
 
 
 @pytest.mark.slow
 def test_sweep_that_is_interrupted_goes_on_and_a_failing_cell_is_recorded(place: Path) -> None:
     write_sweep(["pixels", "ms-ssim"], ["shapes-low"])  # of which the latter asks for larger pictures
     first = started()
-    wait_for(lambda: list(place.glob("runs/.sweep-mine/ms-ssim*.log")) and children())
-    processes = children()
+    wait_for(lambda: list(place.glob("runs/.sweep-mine/ms-ssim*.log")))
     first.send_signal(signal.SIGINT)
     out, err = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130
@@ -130,9 +122,8 @@ def test_sweep_that_is_interrupted_goes_on_and_a_failing_cell_is_recorded(place:
     assert [line for line in err.splitlines() if line.startswith("alignbench: ")] == [
         "alignbench: interrupted: finished runs are kept, nothing half-written is left"
     ]
-    assert all(map(is_gone, processes))
+    assert held() == 0
     assert states() == {("pixels", "shapes-low"): ["COMPLETE"], ("ms-ssim", "shapes-low"): ["FAIL"]}
-    assert not list(place.glob("runs/.sweep-mine/locks/*"))
     check_folders({("pixels", "shapes-low")})
 
     again = started()
@@ -151,6 +142,44 @@ def test_sweep_that_is_interrupted_goes_on_and_a_failing_cell_is_recorded(place:
     assert out.splitlines()[-1] == "runs"
     assert states() == {("pixels", "shapes-low"): ["COMPLETE"], ("ms-ssim", "shapes-low"): ["FAIL", "FAIL"]}
     check_folders({("pixels", "shapes-low")})
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_the_cells_which_wait_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int, word: str
+) -> None:
+    write_sweep(["pixels", "ssim"], ["shapes-low"])
+    sleeps = "import os, time; print('begun', os.getpid(), flush=True); time.sleep(600)"
+    monkeypatch.setattr("alignbench.cli.commands.sweep._COMMAND", (sys.executable, "-c", sleeps))
+    begun: list[int] = []
+
+    def signal_when_begun() -> None:
+        try:
+            wait_for(lambda: all(log.read_text() for log in logs()) and len(logs()) == 2)
+            begun.extend(int(log.read_text().split()[1]) for log in logs())
+        finally:
+            os.kill(os.getpid(), number)
+
+    def logs() -> list[Path]:
+        return list(Path("runs/.sweep-mine").glob("*-*.log"))
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+    thread = threading.Thread(target=signal_when_begun)
+    thread.start()
+    try:
+        assert main(["sweep", "mine.yaml", "--workers", "2", "--wandb", "off"]) == code
+    finally:
+        signal.signal(signal.SIGINT, before)
+    thread.join()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-1] == f"alignbench: {word}: finished runs are kept, nothing half-written is left"
+    assert len(begun) == 2
+    assert all(map(is_gone, begun))
+    assert held() == 0
+    assert states() == {("pixels", "shapes-low"): ["FAIL"], ("ssim", "shapes-low"): ["FAIL"]}  # that is, interrupted
 
 
 def test_finished_sweep_is_recognised_without_anything_heavy(place: Path) -> None:
@@ -249,12 +278,21 @@ def test_journal_that_cannot_be_read_is_refused(place: Path, capsys: pytest.Capt
     assert "remove runs/.sweep-mine" in refused(capsys, "sweep", "mine.yaml")
 
 
+def test_lock_that_cannot_be_opened_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sweep(["pixels"], ["shapes-low"])
+    lock = place / "runs" / ".sweep-mine" / "locks.turn"
+    lock.parent.mkdir(parents=True)
+    lock.symlink_to(lock)
+    said = refused(capsys, "sweep", "mine.yaml")
+    assert "runs/.sweep-mine/locks.turn cannot be used (Too many levels of symbolic links)" in said
+    assert "--output" in said
+
+
 def test_ledger_that_cannot_be_written_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_sweep(["pixels"], ["shapes-low"])
     (place / "runs" / ".sweep-mine" / "journal.log").mkdir(parents=True)
     said = refused(capsys, "sweep", "mine.yaml")
-    assert "runs/.sweep-mine/journal.log cannot be used (Is a directory)" in said
-    assert "--output" in said
+    assert "runs/.sweep-mine/journal.log cannot be read as a journal of Optuna: remove runs/.sweep-mine" in said
 
 
 @pytest.mark.parametrize(("text", "word"), [("[grid", "not YAML"), ("method: bayes\n", "method bayes")])
