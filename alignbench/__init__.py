@@ -1,12 +1,14 @@
 """Human alignment of CLIP-like models, layer by layer, at three levels of abstraction.
 
-Everything public is imported on its first use, so that the package itself loads at once.
+Everything public is imported on its first use, so that the package itself loads at once. In a rank that another process
+has started, the first thing is to end with that one, however long the rest takes to import.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from alignbench.extraction.leader import end_with_leader
 
 if TYPE_CHECKING:
     from alignbench.datasets.data_set import DataSet
@@ -55,10 +57,14 @@ _HOMES = {
 }
 _RENAMED = {"run": "run_cell"}  # where a short name at the root would say too little in its module
 
+end_with_leader()
+
 
 def __getattr__(name: str) -> Any:
     """Import on first use: the package itself must load at once."""
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("alignbench")
     if name in _HOMES:
         from importlib import import_module

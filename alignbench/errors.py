@@ -31,6 +31,12 @@ class ModelError(AlignbenchError):
 class LostRankError(AlignbenchError):
     """Another process of the run is gone, so that nothing can be decided together any more."""
 
+    def __init__(
+        self,
+        text: str = "another process of this run has ended (see above why): nothing half-written is left, start again",
+    ) -> None:
+        super().__init__(text)
+
 
 class AlignbenchWarning(UserWarning):
     """Something the user should know that does not stop a run."""

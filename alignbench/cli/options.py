@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 
+from alignbench.cli import print_error as print_error
 from alignbench.errors import UsageError
 from alignbench.sweeps.values import Option
 
@@ -27,11 +27,6 @@ PixelCacheFolder = Annotated[
     str, typer.Option(help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench].")
 ]
 Limit = Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")]
-
-
-def print_error(text: str) -> None:
-    """Print a line on stderr that begins with the program's name."""
-    print(f"alignbench: {text}", file=sys.stderr, flush=True)
 
 
 def names_in(text: str) -> tuple[str, ...]:

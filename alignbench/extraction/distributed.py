@@ -6,12 +6,11 @@ only one of them can know, pass tokens around, and add up what each has found.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
-import sys
 import threading
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,8 @@ from torch import Tensor
 from torch import distributed as dist
 
 from alignbench.errors import AlignbenchError, LostRankError, UsageError, one_line
+from alignbench.extraction.ended_ranks import notice_ended_ranks
+from alignbench.extraction.leader import leading
 
 if TYPE_CHECKING:
     import lightning
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PATIENCE: Final = timedelta(days=1)  # that ranks wait for each other: shares may be uneven, a lost one is noticed
 _ELSEWHERE: Final = ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS", "NODE_RANK", "LSB_JOBID", "OMPI_COMM_WORLD_SIZE")
-_LOST: Final = "another process of this run has ended (see above why): nothing half-written is left, start again"
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,8 @@ def make_trainer(
     """Lightning's trainer for a process of a run, which speaks and writes nothing; with several of them by `ddp`.
 
     Defaults of the environment (`PL_TRAINER_...`) are not taken. A run of one process asks no scheduler who it is:
-    an allocation for several tasks may hold it.
+    an allocation for several tasks may hold it. Signals are left as they are: Lightning would let ranks talk of them,
+    which the other ranks do not expect, and would have Slurm put the job into its queue again.
 
     Args:
         accelerator: `cpu` or `cuda`.
@@ -166,7 +167,7 @@ def make_trainer(
     backend = "nccl" if accelerator == "cuda" else "gloo"
     several = devices * nodes > 1
     with _own_defaults():
-        return lightning.Trainer(
+        trainer = lightning.Trainer(
             accelerator=accelerator,
             devices=devices,
             num_nodes=nodes,
@@ -180,6 +181,8 @@ def make_trainer(
             enable_model_summary=False,
             **options,
         )
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 @contextmanager
@@ -238,30 +241,18 @@ def _strategy(accelerator: str, devices: int, nodes: int) -> DDPStrategy:
 
 def _launch(strategy: DDPStrategy) -> None:
     """Start the processes that are missing, by Lightning's own launcher, and let all meet."""
-    _speak_of_losses()
-    if "LOCAL_RANK" in os.environ and int(os.environ["LOCAL_RANK"]) > 0:
-        _end_with_parent()
-    assert strategy.launcher is not None
+    notice_ended_ranks()
+    launcher = strategy.launcher
+    assert launcher is not None
+    atexit.register(launcher.kill, signal.SIGKILL)  # a rank that outlives this process by a moment would complain
     try:
-        with noticing_losses():
-            strategy.launcher.launch(strategy.setup_environment)
+        with leading(), noticing_losses():
+            launcher.launch(strategy.setup_environment)
+    except KeyboardInterrupt:
+        launcher.kill(signal.SIGKILL)
+        raise
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"the processes of this run cannot meet: {one_line(error)}") from error
-
-
-class _Losses(logging.Handler):
-    """Lightning's observer says that a child has ended before it kills this process, which then could say nothing."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "terminated with code" in record.getMessage():
-            print(f"alignbench: {_LOST}", file=sys.stderr, flush=True)  # noqa: T201  the last that this process does
-
-
-def _speak_of_losses() -> None:
-    logger = logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(_Losses())
 
 
 @contextmanager
@@ -277,17 +268,5 @@ def noticing_losses() -> Iterator[None]:
         yield
     except RuntimeError as error:  # gloo has no type of its own
         if isinstance(error, dist.DistError) or "gloo" in str(error):
-            raise LostRankError(_LOST) from error
+            raise LostRankError from error
         raise
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it has ended."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -14,6 +14,8 @@ import pytest
 
 import alignbench
 from alignbench.cli.main import main
+from alignbench.cli.signals import ENDINGS
+from patience import PATIENCE
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -33,27 +35,6 @@ def test_the_public_names_are_functions_and_classes_whatever_was_imported_first(
 
     assert alignbench.measure is alignbench.measurement.pipeline.measure
     assert alignbench.__version__
-
-
-@pytest.mark.parametrize("words", [[], ["transform"]])
-def test_a_command_that_needs_another_word_shows_its_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words) == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert "\nCommands:\n" in told.out
-
-
-@pytest.mark.parametrize("words", [["--help"], ["transform", "--help"], ["datasets", "--help"]])
-def test_help_fits_80_columns_with_whole_summaries(
-    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    assert main(words) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 80
-    commands = lines[lines.index("Commands:") + 1 :]
-    assert commands
-    assert all(line.endswith(".") and not line.endswith("...") for line in commands if line)
 
 
 def test_what_is_public_is_listed() -> None:
@@ -121,3 +102,83 @@ def test_a_run_that_is_terminated_while_it_writes_leaves_nothing(
     assert main([*words, "--output", str(tmp_path / "runs"), "--loader-workers", "0"]) == 143
     assert capsys.readouterr().err.splitlines()[-1].startswith("alignbench: terminated: ")
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+# a package that stands in the place of a library, and says when its import has begun
+BLOCKS = "import sys, time; print('imports', flush=True); time.sleep(600)"
+# one of the texts from which a dataclass is made: Python itself notes where such a text is interrupted
+RUNS = "import sys, time; exec('print(\"imports\", flush=True); time.sleep(600)')"
+
+
+@pytest.mark.parametrize(
+    ("number", "library", "text"),
+    [
+        (signal.SIGINT, "typer", RUNS),
+        (signal.SIGTERM, "typer", BLOCKS),
+        (signal.SIGHUP, "typer", BLOCKS),
+        (signal.SIGTERM, "torch", RUNS),
+    ],
+)
+def test_a_signal_during_imports_ends_a_run_in_one_line(
+    tmp_path: Path, number: signal.Signals, library: str, text: str
+) -> None:
+    (tmp_path / f"{library}.py").write_text(text)
+    words = ["run", "--model", "shapes-clip", "--dataset", "shapes-low", "--output", str(tmp_path / "runs")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alignbench", *words],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "imports\n"
+    for each in (number, number):
+        process.send_signal(each)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + number
+    assert err == f"alignbench: {ENDINGS[number]}: finished runs are kept, nothing half-written is left\n"
+
+
+# ------------------------------------------------------------------------------------------------------- output
+
+
+def printing(code: str) -> subprocess.CompletedProcess[str]:
+    """The command line, with a few lines in the place of a command, whose output nobody reads."""
+    play = f"from alignbench.cli import main\ndef command(**_):\n    {code}\nmain._read_app = lambda: command\n"
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as output:
+        command = [sys.executable, "-c", play + "import sys; sys.exit(main.main())"]
+        return subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "code", ["print(5)", "print(5, flush=True)", "from rich.console import Console; Console().print(5)"]
+)
+def test_a_reader_that_goes_away_ends_a_command_without_a_word(code: str) -> None:
+    done = printing(code)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_another_broken_pipe_is_an_error(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def command(**_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("alignbench.cli.main._read_app", lambda: command)
+    assert main([]) == 1
+    assert (
+        capfd.readouterr().err
+        == "alignbench: unexpected BrokenPipeError: [Errno 32] Broken pipe (--debug shows where)\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_for_which_there_is_no_room_is_an_error_of_one_line() -> None:
+    with open("/dev/full", "wb") as output:
+        command = [sys.executable, "-m", "alignbench", "--help"]
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+    assert done.returncode == 1
+    said = "alignbench: the output cannot be written (No space left on device): make room, or send it elsewhere\n"
+    assert done.stderr == said

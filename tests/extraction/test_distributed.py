@@ -116,24 +116,50 @@ def children(pid: int) -> list[int]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
-def test_a_killed_rank_ends_the_run_and_leaves_nothing(tmp_path: Path) -> None:
+def ended_by(tmp_path: Path, number: signal.Signals, leader: bool) -> tuple[int, list[str]]:
+    """Send a signal to one process of a run within its work; the exit code, and what was said after that."""
     output, log = tmp_path / "runs", tmp_path / "log"
     process = start(output, "--dataset", "shapes-low", "--batch-size", "4", log=log)
     try:
         wait_for(lambda: b"cpu x 2" in log.read_bytes())
         [other] = children(process.pid)
-        os.kill(other, signal.SIGKILL)
+        os.kill(process.pid if leader else other, number)
         code = process.wait(PATIENCE)
+        wait_for(lambda: not Path(f"/proc/{other}").exists())
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    said = log.read_text()
-    assert "Traceback" not in said
     assert list(output.iterdir()) == []
-    assert code in (1, -signal.SIGKILL)
-    assert "another process of this run has ended" in said
+    return code, log.read_text().splitlines()[1:]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_rank_that_ends_ends_the_run_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    code, [said] = ended_by(tmp_path, number, leader=False)
+    assert code == 1
+    assert said.startswith("alignbench: another process of this run has ended")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
+def test_sigterm_to_the_leader_ends_all(tmp_path: Path) -> None:
+    code, [said] = ended_by(tmp_path, signal.SIGTERM, leader=True)
+    assert code == 143
+    assert said.startswith("alignbench: terminated: finished runs are kept")
+
+
+def test_lightning_leaves_signals_as_they_are(tiny_tower: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own handler for SIGTERM would wait for the other ranks."""
+    seen = []
+    advanced = ProgressListener.advanced
+    monkeypatch.setattr(
+        ProgressListener, "advanced", lambda *of: (seen.append(signal.getsignal(signal.SIGTERM)), advanced(*of))
+    )
+    distances_on(1, tiny_tower("clip"), TRIPLETS, np.ones(len(TRIPLETS)), dense=False)
+    assert seen
+    assert set(seen) == {signal.getsignal(signal.SIGTERM)}
 
 
 def test_the_command_speaks_once_and_goes_on_after_a_failure(tmp_path: Path) -> None:
