@@ -28,7 +28,7 @@ def run_cell(
 ) -> StoredRun:
     """Measure a cell and write its run folder, or take the finished one.
 
-    A finished one is logged only where a W&B agent waits for it.
+    A finished one is logged only where a W&B agent waits for it, or where it was to be logged and is not.
 
     Args:
         cell: What to measure and how.
@@ -51,8 +51,6 @@ def run_cell(
         ...     print(run.curve.dataset, run.layers)
         shapes-low ('image',)
     """
-    from alignbench.tracking.modes import under_agent
-
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
     output, listener = Path(output), listener or ProgressListener()
     check_writable(output)
@@ -66,11 +64,17 @@ def run_cell(
     measured = measure_cell(cell, listener, finished)
     if measured is None:
         listener.notice(f"{cell.label} on {cell.dataset} is finished: taken from {taken[0]}")
-        if tracker is not None and under_agent():
-            tracker.log(taken[0])
+        if tracker is not None:
+            tracker.catch_up(taken[0])
         return StoredRun(taken[0])
     _tell_change(measured, listener)
-    folder = write_run(measured, output, lambda curve, place: _draw(measured, curve, place), overwrite)
+
+    def complete(curve: LayerCurve, place: Path) -> None:
+        _draw(measured, curve, place)
+        if tracker is not None:
+            tracker.mark(place)
+
+    folder = write_run(measured, output, complete, overwrite)
     if tracker is not None:
         tracker.log(folder)
     return StoredRun(folder)
@@ -79,10 +83,11 @@ def run_cell(
 def _draw(run: Run, curve: LayerCurve, folder: Path) -> None:
     """Draw the figures of a run into its folder."""
     from alignbench.report.figures.curves import draw_channels, draw_curve
+    from alignbench.results.extent import measured_on
 
     draw_curve(curve, folder)
     if run.channels is not None:
-        draw_channels(run.channels, folder, f"{curve.label} on {curve.dataset}")
+        draw_channels(run.channels, folder, f"{curve.label} on {measured_on(curve)}")
 
 
 def _tell_change(run: Run, listener: ProgressListener) -> None:

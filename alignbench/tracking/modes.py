@@ -16,16 +16,16 @@ _OF_WANDB: Final = {  # what WANDB_MODE may say
     "disabled": "off",
 }
 _FALSE: Final = ("", "0", "false", "no", "off", "n", "f")  # what WANDB_DISABLED may say without switching W&B off
-_RANKS: Final = ("RANK", "LOCAL_RANK", "NODE_RANK")
 
 
-def resolve_mode(asked: str) -> str:
+def resolve_mode(asked: str, processes: int = 1) -> str:
     """`online`, `offline` or `off`; never asks the user anything.
 
     Args:
         asked: `auto`: off where `WANDB_DISABLED` or `wandb disabled` says so, else as `WANDB_MODE` or W&B's settings
-            say, else online if there are credentials and offline if there are none; or one of the three. Of several
-            processes, all but the first are off.
+            say, else online if there are credentials and offline if there are none; or one of the three.
+        processes: How many share the run; of several, all but the first are off. One process is the first, whatever
+            a cluster's variables say of it.
 
     Raises:
         UsageError: If there is no such mode, if W&B's settings cannot be read, or if online is asked for without
@@ -33,12 +33,18 @@ def resolve_mode(asked: str) -> str:
     """
     if asked not in CHOICES:
         raise unknown("--wandb mode", asked, CHOICES)
-    if asked == "off" or any(os.environ.get(name, "0") != "0" for name in _RANKS):
+    if asked == "off" or (processes > 1 and _follows()):
         return "off"
     mode = _configured() if asked == "auto" else asked
     if mode == "online" and not has_credentials():
         raise UsageError("W&B has no credentials to go online with: run `wandb login`, or choose --wandb offline")
     return mode or ("online" if has_credentials() else "offline")
+
+
+def _follows() -> bool:
+    from alignbench.extraction.distributed import follows
+
+    return follows()
 
 
 def _configured() -> str:
@@ -87,8 +93,9 @@ def has_credentials() -> bool:
 
 
 def silence() -> None:
-    """Have W&B say nothing of its own accord in this process."""
+    """Have W&B say nothing of its own accord, neither to the user nor to its server, which it would wait for."""
     os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
 
 
 def under_agent() -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.models.layer_names import IMAGE, PROJECTION, is_aligned, is_plain, select_rows
+from alignbench.results.extent import extents, measured_on
 from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
 from alignbench.results.published import published_for
 from alignbench.results.run_folder import find_runs
@@ -62,6 +63,20 @@ def configuration(record: RunRecord) -> dict[str, Any]:
     return {**record.factors, **settings, **details}
 
 
+def run_title(curve: LayerCurve) -> str:
+    """What a run is called: the model, the data set, and how much of it was measured if that is a part."""
+    return f"{curve.label} on {measured_on(curve)}"
+
+
+def parts(curve: LayerCurve) -> dict[str, str]:
+    """How much of what was published was measured, as `data/part`; nothing where that is all, or nobody knows.
+
+    Subsets after the first are named at the end of the key.
+    """
+    first = curve.main()["subset"].iloc[0]
+    return {f"data/part{_suffix(subset, first)}": part for subset, part in extents(curve).items() if part}
+
+
 def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
     """For each layer in the order of depth its scores, as `align/<distance>/<metric>`, and its `depth` in percent.
 
@@ -81,11 +96,11 @@ def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
 def summary(curve: LayerCurve) -> dict[str, float | str]:
     """For each distance and subset the best layer before the projection, its depth and score, and the projection's.
 
-    The score of an aligned layer is `aligned`.
+    The score of an aligned layer is `aligned`. What was measured in part is said, see `parts`.
     """
     rows = curve.primary()
     first = curve.main()["subset"].iloc[0]
-    found: dict[str, float | str] = {}
+    found: dict[str, float | str] = {**parts(curve)}
     for (subset, distance), part in rows.dropna(subset="value").groupby(["subset", "distance"], sort=False):
         suffix = f"{distance}{_suffix(subset, first)}"
         last, aligned = part[part["layer"] == PROJECTION], select_rows(part, is_aligned)

@@ -7,21 +7,20 @@ from typing import Any
 
 import pandas as pd
 
-from alignbench.tracking.wandb_init import RunTitle, make_artifact, start_run
+from alignbench.tracking.wandb_init import RunTitle, logged_to_disk, make_artifact
 from alignbench.transforms.learning.folder import RECORD, read_ceiling, read_record
 
 _CHARTED = {"before": "zero_shot", "after": "aligned", "difference": "gain", "held_out_loss": "held_out_loss"}
 
 
-def log_learned(folder: Path, mode: str) -> Path:
-    """Log a finished folder of learned transforms as one W&B run.
+def log_learned(folder: Path) -> Path:
+    """Log a finished folder of learned transforms to disk, as one W&B run.
 
     Args:
         folder: See `alignbench.transforms.learning.folder`.
-        mode: `online` or `offline`.
 
     Returns:
-        The folder of W&B's own files on this machine.
+        W&B's folder of the run.
 
     Raises:
         Exception: Whatever W&B raises.
@@ -34,7 +33,7 @@ def log_learned(folder: Path, mode: str) -> Path:
     tables = {name: folder / f"{name}.csv" for name in ("epochs", "trials")}
     files = [*sorted(folder.glob("*.safetensors")), folder / "ceiling.csv", folder / RECORD]
     title = RunTitle(f"{model} on {dataset}: {objective}", dataset, "transform")
-    with start_run(folder, mode, title, {**settings, "folder": folder.name}) as run:
+    with logged_to_disk(folder, title, {**settings, "folder": folder.name}) as run:
         run.define_metric("depth", hidden=True)
         run.define_metric("transform/*", step_metric="depth", summary="max")
         for row in frame.to_dict("records"):
@@ -47,4 +46,4 @@ def log_learned(folder: Path, mode: str) -> Path:
         figure = wandb.Image(str(folder / "ceiling.png"))
         run.log({"ceiling": wandb.Table(dataframe=frame), "figures/ceiling": figure, **media})
         run.log_artifact(make_artifact(folder, "transform", {"model": model, "objective": objective}, files))
-        return Path(run.settings.sync_dir)
+    return Path(run.settings.sync_dir)

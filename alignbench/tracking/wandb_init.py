@@ -1,28 +1,27 @@
 """What all W&B runs have alike: how they begin, and the artifacts of their files.
 
-What the environment settles is left to it, and a server that does not answer is not waited for.
+What the environment settles is left to it. Runs are logged to disk, where no server can hold them up.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
-import warnings
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alignbench.errors import AlignbenchWarning, one_line
+from alignbench.tracking.unlogged import note_begun
 
 if TYPE_CHECKING:
     import wandb
 
 PROJECT: Final = "alignbench"
-_INIT_SECONDS: Final = 30.0  # until a server that does not answer is given up
 _LONGEST_NAME: Final = 128  # of an artifact
-_FINISH_SECONDS: Final = 300.0  # until data that cannot be uploaded are left on disk
+_FINISH_SECONDS: Final = 300.0  # until a disk that does not take the data is given up
 
 
 @dataclass(frozen=True)
@@ -40,30 +39,30 @@ class RunTitle:
     job_type: str
 
 
-def start_run(folder: Path, mode: str, title: RunTitle, config: dict[str, Any]) -> wandb.Run:
-    """Begin a W&B run; if the server does not take it, offline, with a warning that says why and how to upload it.
+@contextmanager
+def logged_to_disk(folder: Path, title: RunTitle, config: dict[str, Any]) -> Iterator[wandb.Run]:
+    """Log a W&B run to disk, whole or not at all.
 
     Args:
         folder: What is logged. W&B's own files go to `.wandb` beside it, or where `WANDB_DIR` says.
-        mode: `online` or `offline`.
         title: What the run is listed under.
         config: Its configuration.
+
+    Yields:
+        The run, whose `settings.sync_dir` is W&B's folder of it.
     """
-    import wandb
-
+    run = _start(folder, title, config)
+    place = Path(run.settings.sync_dir)
+    note_begun(folder, place)
     try:
-        return _start(folder, mode, title, config)
-    except wandb.Error as error:
-        if mode == "offline":
-            raise
-        run = _start(folder, "offline", title, config)
-        remedy = f"it goes to disk; to upload it: wandb sync {shlex.quote(run.settings.sync_dir)}"
-        text = f"W&B's server did not take the run of {folder} ({one_line(error)}): {remedy}"
-        warnings.warn(text, AlignbenchWarning, stacklevel=2)
-        return run
+        with run:
+            yield run
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)  # else half a log would be uploaded beside the whole one
+        raise
 
 
-def _start(folder: Path, mode: str, title: RunTitle, config: dict[str, Any]) -> wandb.Run:
+def _start(folder: Path, title: RunTitle, config: dict[str, Any]) -> wandb.Run:
     import wandb
 
     directory = None
@@ -77,10 +76,9 @@ def _start(folder: Path, mode: str, title: RunTitle, config: dict[str, Any]) -> 
         x_disable_stats=True,  # the work is done: there is nothing to watch
         finish_timeout=_FINISH_SECONDS,
         finish_timeout_raises=True,
-        init_timeout=float(os.environ.get("WANDB_INIT_TIMEOUT", _INIT_SECONDS)),
     )
     return wandb.init(
-        mode="online" if mode == "online" else "offline",
+        mode="offline",
         dir=directory,
         project=None if in_sweep or "WANDB_PROJECT" in os.environ else PROJECT,
         group=None if in_sweep or "WANDB_RUN_GROUP" in os.environ else title.group,

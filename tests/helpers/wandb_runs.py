@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -33,7 +34,7 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     """Nothing of the user's W&B is seen, and nothing is written outside of a folder."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         patch.delenv(name)
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK"):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "ALIGNBENCH_WANDB_SECONDS"):
         patch.delenv(name, raising=False)
     home.mkdir(parents=True, exist_ok=True)
     patch.setenv("HOME", str(home))
@@ -42,6 +43,15 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     for name in ("DATA", "CACHE", "CONFIG"):
         patch.setenv(f"WANDB_{name}_DIR", str(home / name.lower()))
     patch.chdir(home)
+
+
+def processes_naming(place: Path) -> list[str]:
+    """The command lines of living processes that name a folder; empty where the system does not tell."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended just now
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if str(place) in line]
 
 
 def measured(output: Path, *arguments: str | Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from typing import Any
@@ -25,6 +27,9 @@ class StandIn(ThreadingHTTPServer):
         calls: Names of the GraphQL operations that it was asked for.
         uploads: Bytes of the files that it was sent, by path.
         streamed: Lines that it was sent while a run went on, by the name of their file.
+        sound: How many requests it answers well; after that it does with each as `fault` says.
+        fault: One of `FAULTS`.
+        stuck: Whether it has met a request with its fault.
     """
 
     daemon_threads = True
@@ -34,6 +39,18 @@ class StandIn(ThreadingHTTPServer):
         self.calls: list[str] = []
         self.uploads: dict[str, bytes] = {}
         self.streamed: dict[str, list[Any]] = {}
+        self.sound = math.inf
+        self.fault = "hang"
+        self.stuck = threading.Event()
+        self.ended = threading.Event()
+        self._requests = itertools.count()
+
+    def is_at_fault(self) -> bool:
+        """Whether this request is one of those that meet its fault."""
+        if next(self._requests) < self.sound:
+            return False
+        self.stuck.set()
+        return True
 
     @property
     def address(self) -> str:
@@ -46,6 +63,7 @@ class StandIn(ThreadingHTTPServer):
         try:
             yield
         finally:
+            self.ended.set()
             self.shutdown()
             thread.join()
             self.server_close()
@@ -174,6 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: StandIn
 
     def do_POST(self) -> None:
+        if self.server.is_at_fault():
+            FAULTS[self.server.fault](self)
+            return
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         content = json.dumps(self.server.take(unquote(self.path), body)).encode()
         self.send_response(200)
@@ -186,3 +207,38 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
+
+    def hang(self) -> None:
+        """Never answer."""
+        self.server.ended.wait()
+        self.close_connection = True
+
+    def trickle(self) -> None:
+        """Answer a letter at a time, without an end."""
+        self._head(200, 1_000_000)
+        with suppress(OSError):  # nobody listens any more
+            while not self.server.ended.wait(0.1):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+
+    def drop(self) -> None:
+        """Close the connection without an answer."""
+        self.connection.close()
+        self.close_connection = True
+
+    def fail(self) -> None:
+        """Answer that something is wrong with the server, for which clients try again."""
+        self._head(500, 0)
+
+    def refuse(self) -> None:
+        """Answer that the request is wrong, for which clients do not try again."""
+        self._head(400, 0)
+
+    def _head(self, status: int, length: int) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+
+FAULTS = {kind: getattr(_Handler, kind) for kind in ("hang", "trickle", "drop", "fail", "refuse")}

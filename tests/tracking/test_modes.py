@@ -30,7 +30,7 @@ from wandb_runs import KEY, PIXELS
         ("offline", {"WANDB_API_KEY": KEY}, "offline"),
         ("offline", {"WANDB_MODE": "disabled"}, "offline"),
         ("off", {"WANDB_API_KEY": KEY, "WANDB_MODE": "online"}, "off"),
-        ("online", {"WANDB_API_KEY": KEY, "RANK": "1", "LOCAL_RANK": "0"}, "off"),
+        ("online", {"WANDB_API_KEY": KEY, "RANK": "1", "LOCAL_RANK": "1", "SLURM_PROCID": "3"}, "online"),
         ("auto", {"WANDB_API_KEY": KEY, "WANDB_DISABLED": "true"}, "off"),
         ("auto", {"WANDB_API_KEY": KEY, "WANDB_DISABLED": "1", "WANDB_MODE": "online"}, "off"),
         ("auto", {"WANDB_API_KEY": KEY, "WANDB_DISABLED": "False"}, "online"),
@@ -45,6 +45,23 @@ def test_what_a_mode_comes_to(
         monkeypatch.setenv(name, value)
     assert resolve_mode(asked) == mode
     assert os.environ.get("WANDB_MODE") == environment.get("WANDB_MODE")
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode"),
+    [
+        ({}, "offline"),
+        ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "0"}, "offline"),
+        *(({name: "1"}, "off") for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")),
+    ],
+)
+def test_of_several_processes_the_first_alone_logs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], mode: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert resolve_mode("auto", processes=2) == mode
+    assert resolve_mode("auto", processes=1) == "offline"
 
 
 @pytest.mark.parametrize(("said", "mode"), [("disabled", "off"), ("offline", "offline"), ("online", "online")])
@@ -86,6 +103,7 @@ def test_credentials_in_netrc_are_found(home: Path) -> None:
         ("auto", {"WANDB_MODE": "online"}, "wandb login"),
         ("online", {}, "wandb login"),
         ("auto", {"WANDB_API_KEY": "short"}, "WANDB_API_KEY"),
+        ("offline", {"ALIGNBENCH_WANDB_SECONDS": "soon"}, "ALIGNBENCH_WANDB_SECONDS is 'soon'"),
     ],
 )
 def test_a_mode_that_cannot_be_is_refused_before_anything_is_measured(

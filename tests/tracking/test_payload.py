@@ -9,7 +9,7 @@ import pytest
 from alignbench.results.layer_curve import COLUMNS, LayerCurve
 from alignbench.results.published import published_curves
 from alignbench.results.run_record import RunRecord
-from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
+from alignbench.tracking.payload import charts, configuration, parts, run_title, scores_by_depth, summary
 
 
 def curve_of(model: str, dataset: str, subset: str, rows: pd.DataFrame, **values: object) -> LayerCurve:
@@ -52,6 +52,7 @@ def test_layers_without_a_score_and_breakdowns_are_left_out() -> None:
         "best_layer/cosine": "layer_1",
         "best_depth/cosine": 97.5,
         "projection/cosine": 0.75,
+        "data/part": "3,000 of 20,019 triplets",
     }
 
 
@@ -61,3 +62,20 @@ def test_a_model_without_a_card_has_no_factors() -> None:
     )
     assert (found["model"], found["seed"], found["level"]) == ("mine", 1, "low")
     assert "architecture" not in found
+
+
+def test_a_part_is_in_the_title_and_has_keys_of_its_own() -> None:
+    rows = pd.DataFrame(
+        {"layer": ["image"], "depth": [0.0], "distance": ["ssim"], "metric": ["accuracy"], "value": 0.5}
+    )
+    whole = curve_of("ssim", "nights", "all", rows, n=20_019)
+    assert (run_title(whole), parts(whole)) == ("ssim on nights", {})
+    subsets = [
+        curve_of("ssim", "nights", name, rows, n=9, protocol="corrected").frame for name in ("test", "test-imagenet")
+    ]
+    part = LayerCurve(pd.concat(subsets, ignore_index=True))
+    assert run_title(part) == "ssim on nights (9 of 1,824 test triplets)"
+    assert parts(part) == {
+        "data/part": "9 of 1,824 test triplets",
+        "data/part/test-imagenet": "9 from 9 of 1,824 test triplets",
+    }

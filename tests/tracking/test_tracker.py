@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import shlex
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +20,11 @@ from alignbench.cli.main import main
 from alignbench.results.folders import is_complete
 from alignbench.statistics.correlations import pearson
 from alignbench.statistics.scores import RATING_METRICS
+from alignbench.tracking import tracker
+from alignbench.tracking.tracker import Tracker
+from alignbench.tracking.unlogged import is_unlogged, note_on_disk
 from drawing import do_not_draw
+from patience import PATIENCE, wait_for
 from wandb_runs import (
     KEY,
     PIXELS,
@@ -33,6 +42,7 @@ from wandb_runs import (
     isolate,
     logged_in,
     measured,
+    processes_naming,
     read_logged,
 )
 from wandb_server import RunServer
@@ -66,7 +76,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (baseline,) = output.glob("pixels__*")
         (folder,) = output.glob("shapes-clip@random-3__*")
         found = {logged.state["name"]: logged for logged in map(read_logged, logged_in(output))}
-        assert list(found) == ["pixels on shapes-low", "shapes-clip@random-3 on shapes-low"]
+        part = "45 of 1,000 test ratings; 45 of 600 trainset ratings"
+        assert list(found) == [f"pixels on shapes-low ({part})", f"shapes-clip@random-3 on shapes-low ({part})"]
         expected = [Expected(place, ("test", "trainset"), "spearman") for place in (folder, baseline)]
         yield World(*reversed(found.values()), *expected)
         wandb.teardown()
@@ -138,6 +149,13 @@ def test_offline_says_once_how_to_upload(home: Path, capsys: pytest.CaptureFixtu
     assert len(logged_in(home / "runs")) == 2
 
 
+def test_a_run_of_one_process_is_logged_whatever_a_cluster_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.setenv(name, "1")
+    measured(home / "runs", *PIXELS, "--wandb", "offline")
+    assert len(logged_in(home / "runs")) == 1
+
+
 def test_off_writes_nothing_and_changes_no_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(home / "off", *PIXELS, "--wandb", "off")
     monkeypatch.setenv("WANDB_MODE", "disabled")
@@ -200,18 +218,146 @@ def test_a_disk_that_cannot_be_written_to_leaves_the_run_folder(
     assert str(folder) in warning
 
 
+def test_a_run_that_was_not_logged_is_logged_at_the_next_start(home: Path) -> None:
+    with mock.patch.object(Tracker, "log", side_effect=KeyboardInterrupt):  # just before it is logged
+        assert main(["run", *PIXELS, "--output", str(home / "runs"), "--wandb", "offline"]) == 130
+    assert logged_in(home / "runs") == []
+    for mode, logged in (("off", 0), ("offline", 1), ("offline", 1)):
+        measured(home / "runs", *PIXELS, "--wandb", mode)
+        assert len(logged_in(home / "runs")) == logged, f"after a start with {mode}"
+    (folder,) = (home / "runs").glob("pixels__*")
+    check_points(read_logged(logged_in(home / "runs")[0]), Expected(folder, ("test",), "spearman"))
+    assert not is_unlogged(folder)
+
+
+def test_a_run_that_nobody_wanted_logged_is_not_logged_later(home: Path) -> None:
+    measured(home / "runs", *PIXELS, "--wandb", "off")
+    measured(home / "runs", *PIXELS, "--wandb", "offline")
+    assert logged_in(home / "runs") == []
+
+
+def test_a_log_that_failed_is_made_at_the_next_start(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mock.patch.object(tracker, "summary", side_effect=OSError("no room")):
+        measured(home / "runs", *PIXELS, "--wandb", "offline")
+    assert "no room" in capsys.readouterr().err
+    assert logged_in(home / "runs") == []
+    measured(home / "runs", *PIXELS, "--wandb", "offline")
+    assert len(logged_in(home / "runs")) == 1
+
+
 # ------------------------------------------------------------------------------------------------------- online
 
 
-def test_a_run_goes_to_the_server(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
     server = RunServer()
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", server.address)
     with server.serving():
-        measured(home / "runs", *PIXELS)
+        yield server
+
+
+def upload_by(command: str) -> None:
+    """Do what a line told the user to do."""
+    subprocess.run([sys.executable, "-m", *shlex.split(command)], check=True, timeout=PATIENCE)
+
+
+def told(capsys: pytest.CaptureFixture[str], word: str) -> str:
+    """The one line of stderr that has a word."""
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if word in line]
+    return line
+
+
+def test_a_run_goes_to_the_server(home: Path, server: RunServer, capsys: pytest.CaptureFixture[str]) -> None:
+    measured(home / "runs", *PIXELS)
     (folder,) = (home / "runs").glob("pixels__*")
     check_uploaded(server, folder)
-    assert "warning" not in capsys.readouterr().err
-    assert list(home.glob("runs/.wandb/offline-*")) == []
+    said = capsys.readouterr().err
+    assert "warning" not in said
+    assert "wandb" not in said
+    assert not is_unlogged(folder)
+
+
+def test_an_agents_run_that_the_server_does_not_take_is_on_disk_and_can_be_uploaded(
+    home: Path, server: RunServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("SWEEP_ID", "sweep1"), ("RUN_ID", "agent1"), ("PROJECT", "alignbench")):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    monkeypatch.setenv("ALIGNBENCH_WANDB_SECONDS", "0.3")
+    server.sound = 0
+    measured(home / "my runs", *PIXELS)
+    (folder,) = (home / "my runs").glob("pixels__*")
+    assert is_complete(folder)
+    line = told(capsys, "warning")
+    assert server.address in line  # why
+    server.sound = math.inf
+    upload_by(line.partition("to upload it: ")[2])
+    assert (server.run["name"], server.run["sweep"]) == ("agent1", "sweep1")
+    assert server.uploads[f"{folder.name}/curve.csv"] == (folder / "curve.csv").read_bytes()
+
+
+def test_a_server_that_did_not_answer_is_not_waited_for_again(
+    home: Path, server: RunServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ALIGNBENCH_WANDB_SECONDS", "0.3")
+    server.sound = 0
+    measured(home / "runs", *PIXELS, "--dataset", "shapes-low,shapes-middle,shapes-high")
+    said = capsys.readouterr().err.splitlines()
+    assert len([line for line in said if "did not take" in line]) == 1
+    assert f"wandb sync {home}/runs/.wandb/offline-run-*" in said[-1]
+    assert len(logged_in(home / "runs")) == 3
+    assert not list(home.glob("runs/*/.unlogged"))
+
+
+def test_a_run_whose_upload_was_killed_is_uploaded_at_the_next_start_and_not_logged_anew(
+    home: Path, server: RunServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(home / "runs", *PIXELS, "--wandb", "offline")
+    (folder,), (place,) = (home / "runs").glob("pixels__*"), logged_in(home / "runs")
+    note_on_disk(folder, place)  # as it stands while the run is uploaded
+    measured(home / "runs", *PIXELS, "--wandb", "online")
+    assert logged_in(home / "runs") == [place]
+    check_uploaded(server, folder)
+    assert not is_unlogged(folder)
+
+
+@pytest.mark.slow
+def test_an_upload_can_be_stopped(home: Path, server: RunServer) -> None:
+    server.sound = 2  # it has the run by then
+    command = [sys.executable, "-m", "alignbench", "run", *PIXELS, "--loader-workers", "0", "--output", "my runs"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert server.stuck.wait(PATIENCE)
+        began = time.monotonic()
+        process.terminate()
+        said = process.communicate(timeout=PATIENCE)[1]
+    assert time.monotonic() - began < 10
+    assert process.returncode == 143
+    assert "Traceback" not in said
+    assert "terminated" in said.splitlines()[-1]
+    (folder,), (place,) = (home / "my runs").glob("pixels__*"), logged_in(home / "my runs")
+    assert is_complete(folder)
+    assert processes_naming(place) == []
+    (line,) = [line for line in said.splitlines() if "wandb sync" in line]
+    server.sound = math.inf
+    server.streamed.clear()
+    upload_by(line.partition("to upload it: ")[2])
+    check_uploaded(server, folder)
+
+
+@pytest.mark.slow
+def test_a_killed_command_leaves_no_process_and_is_made_up_for(home: Path, server: RunServer) -> None:
+    server.sound = 2
+    command = [sys.executable, "-m", "alignbench", "run", *PIXELS, "--loader-workers", "0", "--output", "runs"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert server.stuck.wait(PATIENCE)
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+    (folder,), (place,) = (home / "runs").glob("pixels__*"), logged_in(home / "runs")
+    wait_for(lambda: not processes_naming(place))
+    server.sound = math.inf
+    server.streamed.clear()
+    measured(home / "runs", *PIXELS)
+    assert logged_in(home / "runs") == [place]
+    check_uploaded(server, folder)

@@ -50,7 +50,7 @@ def logged(learned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     wandb.teardown()
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch, tmp_path_factory.mktemp("home"))
-        yield Logged(log_learned(learned, "offline"))
+        yield Logged(log_learned(learned))
         wandb.teardown()
 
 

@@ -1,21 +1,20 @@
-"""How W&B runs begin: what the environment settles, a server that is not there, and the names of artifacts."""
+"""How W&B runs are logged to disk: what the environment settles, what asks no server, and the names of artifacts."""
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from alignbench.results.folders import is_complete
-from alignbench.tracking.wandb_init import make_artifact
+from alignbench.tracking.unlogged import take_up
+from alignbench.tracking.wandb_init import RunTitle, logged_to_disk, make_artifact
 from patience import PATIENCE
-from wandb_runs import KEY, PIXELS, check_uploaded, measured, read_logged
+from wandb_runs import KEY, PIXELS, measured, read_logged
 from wandb_server import RunServer
 
-DEAD = "http://127.0.0.1:9"  # nothing listens there
+TITLE = RunTitle("a run", "things", "model")
 
 
 def test_the_environment_settles_directory_project_and_group(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,22 +29,37 @@ def test_the_environment_settles_directory_project_and_group(home: Path, monkeyp
     assert (run["project"], run["run_group"]) == ("mine", "ours")
 
 
-def test_a_run_that_the_server_does_not_take_is_kept_offline_and_can_be_uploaded(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in (("API_KEY", KEY), ("BASE_URL", DEAD), ("INIT_TIMEOUT", "1")):
-        monkeypatch.setenv(f"WANDB_{name}", value)
-    measured(home / "runs", *PIXELS, "--wandb", "online")
-    (folder,) = (home / "runs").glob("pixels__*")
-    assert is_complete(folder)
-    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert DEAD in warning  # why
-    command = shlex.split(warning.partition("to upload it: ")[2])
+def test_a_log_that_is_broken_off_leaves_nothing_to_upload(home: Path) -> None:
+    (home / "runs" / "run").mkdir(parents=True)
+
+    def log() -> None:
+        with logged_to_disk(home / "runs" / "run", TITLE, {}) as run:
+            run.log({"score": 0.5})
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        log()
+    assert list((home / "runs" / ".wandb").glob("*run-*")) == []
+    assert take_up(home / "runs" / "run") is None
+
+
+def test_what_goes_to_disk_asks_no_server_anything(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = RunServer()
+    server.sound = 0
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", server.address)
+    (home / "runs" / "run").mkdir(parents=True)
+    code = (  # in a process of its own, because W&B reports how it was used when a process ends
+        "from pathlib import Path\n"
+        "from alignbench.tracking.modes import silence\n"
+        "from alignbench.tracking.wandb_init import RunTitle, logged_to_disk\n"
+        "silence()\n"
+        "with logged_to_disk(Path('runs/run'), RunTitle('a run', 'things', 'model'), {}) as run: run.log({'score': 1})"
+    )
     with server.serving():
-        monkeypatch.setenv("WANDB_BASE_URL", server.address)
-        subprocess.run([sys.executable, "-m", *command], check=True, timeout=PATIENCE)
-    check_uploaded(server, folder)
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
+        assert not server.stuck.is_set()
+    assert len(list((home / "runs" / ".wandb").glob("offline-run-*"))) == 1
 
 
 # ---------------------------------------------------------------------------------------------------- artifacts

@@ -117,12 +117,18 @@ def learn(
     size = parse_batch_size(batch_size)
     request = TowerRequest(model, tokens, random_init, seed, precision, accelerator, size, loader_workers)
     ready = load_ready_tower(request, notice=print_status)
+
+    def complete(frame: pd.DataFrame, place: Path) -> None:
+        draw_ceiling(frame, place)
+        if tracker is not None:
+            tracker.mark(place)
+
     with LearningProgress() as listener:
-        folder, is_finished = learn_transforms(job, ready, Destination(output, draw_ceiling, overwrite), listener)
+        folder, is_finished = learn_transforms(job, ready, Destination(output, complete, overwrite), listener)
     if is_finished:
         print_error(f"these transforms are finished: taken from {folder}")
-    elif tracker is not None:
-        tracker.log(folder, log_learned)
+    if tracker is not None:
+        (tracker.catch_up if is_finished else tracker.log)(folder, log_learned)
         if tracker.offline:
             print_error(tracker.how_to_upload())
     print_table(ceiling_table(read_ceiling(folder)))

@@ -128,20 +128,22 @@ def run(
 
         if follows():
             return _follow(cells)
-    tracker = _tracker(wandb, cells)
+    tracker = _tracker(wandb, cells, devices * num_nodes)
     finished = []
-    for cell in cells:
-        measured = _run_one(cell, output, overwrite, tracker, alone=len(cells) == 1)
-        if measured is None:
-            continue
-        finished.append(measured)
-        if seeds == 1:
-            _show([measured[1]], [measured[0]], twins=False)
-    for name in names if seeds > 1 else ():
-        twins = [(folder, curve) for folder, curve in finished if curve.dataset == name]
-        _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
-    if tracker is not None and tracker.offline:
-        print_error(tracker.how_to_upload())
+    try:
+        for cell in cells:
+            measured = _run_one(cell, output, overwrite, tracker, alone=len(cells) == 1)
+            if measured is None:
+                continue
+            finished.append(measured)
+            if seeds == 1:
+                _show([measured[1]], [measured[0]], twins=False)
+        for name in names if seeds > 1 else ():
+            twins = [(folder, curve) for folder, curve in finished if curve.dataset == name]
+            _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
+    finally:
+        if tracker is not None and tracker.offline:
+            print_error(tracker.how_to_upload())
     return 0 if len(finished) == len(cells) else 1
 
 
@@ -163,12 +165,12 @@ def _follow(cells: list[Cell]) -> int:
     return 0
 
 
-def _tracker(mode: str, cells: list[Cell]) -> Tracker | None:
+def _tracker(mode: str, cells: list[Cell], processes: int) -> Tracker | None:
     """Make what logs the runs to Weights & Biases; none if they are not logged."""
     from alignbench.tracking.modes import under_agent
     from alignbench.tracking.tracker import tracker_for
 
-    tracker = tracker_for(mode)
+    tracker = tracker_for(mode, processes)
     if tracker is not None and under_agent() and len(cells) > 1:
         raise UsageError(f"WANDB_RUN_ID names one W&B run, and this command makes {len(cells)}: ask for one at a time")
     return tracker
@@ -198,10 +200,11 @@ def _show(curves: list[LayerCurve], folders: list[Path], twins: bool) -> None:
     """Print scores on one data set, and the run folders below."""
     from alignbench.cli.console import print_table, score_table, twin_table
     from alignbench.report.panels import SIMULATED
+    from alignbench.results.extent import measured_on
 
     if not curves:
         return
-    title = curves[0].dataset + (f" ({SIMULATED})" if curves[0].is_simulated else "")
+    title = measured_on(curves[0]) + (f" ({SIMULATED})" if curves[0].is_simulated else "")
     print_table(twin_table(curves, title) if twins else score_table(curves, f"{curves[0].label} on {title}"))
     for folder in folders:
         print(folder)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from alignbench.datasets import DATASETS
 from alignbench.extraction.feature_files import read_features
 from alignbench.extraction.features import FeatureExtractor, Reading, chosen_layers, extract_features
 from alignbench.models.families import load_tower
+from alignbench.tracking.tracker import Tracker
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation.odd_one_out import to_triplets
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
@@ -35,7 +37,11 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("transforms")
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch, tmp_path_factory.mktemp("home"))
-        assert main([*LEARN, *SMALL, *LAYERS, "--output", str(output), "--wandb", "offline"]) == 0
+        command = [*LEARN, *SMALL, *LAYERS, "--output", str(output), "--wandb", "offline"]
+        with mock.patch.object(Tracker, "log", side_effect=KeyboardInterrupt):  # when the folder is whole
+            assert main(command) == 130
+        assert logged_in(output) == []
+        assert main(command) == 0, "it is taken as finished, and logged"
         wandb.teardown()
     (folder,) = output.glob("[!.]*")
     return folder
