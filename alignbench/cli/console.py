@@ -79,7 +79,7 @@ def twin_table(curves: list[LayerCurve], title: str) -> Table:
         last, best = group[group["layer"] == PROJECTION], select_rows(group, is_block).groupby("model")["value"].max()
         table.add_row(
             name,
-            _name_data(group.iloc[0], str(subset)),
+            _name_data(curves[0], str(subset)),
             group.iloc[0]["metric"],
             distance,
             *_format_band(best),
@@ -96,16 +96,19 @@ def _format_band(values: pd.Series) -> tuple[str, str]:
     return f"{values.mean():.3f}", f"{values.min():.3f} .. {values.max():.3f}"
 
 
-def _name_data(row: pd.Series, subset: str) -> str:
-    """Name the data set of a row, and its subset where that is not the usual one."""
-    return str(row["dataset"]) if subset in ("all", "test", "testset1") else f"{row['dataset']} {subset}"
+def _name_data(curve: LayerCurve, subset: str) -> str:
+    """Name the data set of a curve, its subset where that has to be said, and how much of it was measured if a part."""
+    from alignbench.results.extent import extents, place_name
+
+    name, part = place_name(curve.dataset, subset, curve.protocol), extents(curve)[subset]
+    return f"{name} ({part})" if part else name
 
 
 def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str, has_aligned: bool) -> None:
     rows = curve.primary()
     rows = rows[(rows["subset"] == subset) & (rows["distance"] == distance)]
     first = rows.iloc[0]
-    dataset = _name_data(first, subset)
+    dataset = _name_data(curve, subset)
     try:
         best = curve.best(distance, subset=subset)
         cells = [str(best["layer"]), f"{best['value']:.3f}", _format_interval(best["ci_low"], best["ci_high"])]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alignbench.datasets.judgments import Judgments, Kind
@@ -18,11 +18,13 @@ class Corrected:
         subsets: The subsets that are measured by default.
         calibration: The subset on whose pairs m[c] is fitted; none to leave out each cluster (reference image) in turn.
         fewest_votes: Judgments that fewer people made than this are left out.
+        counts: Where some are left out, how many judgments of a subset remain as published, as far as that is known.
     """
 
     subsets: tuple[str, ...]
     calibration: str | None = None
     fewest_votes: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class DataSet:
             differ in size; none where they are compared at their native size.
         corrected: How the corrected protocol measures it; none if it cannot.
         published_ceiling: The noise ceiling that its authors give, for subsets without repeated judgments.
+        counts: Numbers of judgments of other subsets as published, as far as they are known.
     """
 
     name: str
@@ -61,6 +64,14 @@ class DataSet:
     common_side: int | None = None
     corrected: Corrected | None = None
     published_ceiling: float | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def published_counts(self, protocol: str) -> dict[str, int]:
+        """Return how many judgments of a subset a protocol scores as published, by the subsets of which it is known."""
+        if protocol == "corrected" and self.corrected is not None and self.corrected.fewest_votes:
+            return dict(self.corrected.counts)
+        default = {} if self.complete is None else {self.default_subset: self.complete}
+        return default | dict(self.counts)
 
 
 def root_folder(name: str, root: Path | None) -> Path:

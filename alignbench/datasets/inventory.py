@@ -62,7 +62,8 @@ def describe(data_set: DataSet, root: Path | None, subsets: tuple[str, ...]) -> 
 
 def _unlike_published(data_set: DataSet, subset: Subset) -> str:
     """Say that a subset has fewer or more judgments than its authors published; empty if it has as many."""
-    published, here = data_set.complete, len(subset.rows)
-    if subset.name != data_set.default_subset or published is None or here == published:
+    here = len(subset.rows)
+    published = data_set.published_counts("paper").get(subset.name, here)
+    if here == published:
         return ""
     return f", {'fewer' if here < published else 'more'} than the {published:,} that were published"

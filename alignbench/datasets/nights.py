@@ -6,6 +6,7 @@ Fu, Tamir, Sundaram et al., "DreamSim", NeurIPS 2023. On disk: `data.csv`, `ref/
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
@@ -17,8 +18,9 @@ from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.datasets.tables import Repeats, path_below, table_rows
-from alignbench.errors import DataError, unknown
+from alignbench.errors import AlignbenchWarning, DataError, unknown
 
+_MOST_VOTES = 1_000_000
 _COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "right_path", "split", "is_imagenet")
 _SUBSETS = ("all", "train", "val", "test", "test-imagenet", "test-no-imagenet")
 _FEWEST_VOTES = 6
@@ -103,14 +105,25 @@ def _select_rows(subset: str, rows: list[_TripletRow]) -> Indices:
 def _read_rows(path: Path) -> list[_TripletRow]:
     rows = []
     repeats = Repeats(path)
+    lines: dict[str, int] = {}  # where a picture is first named
+    shared: list[tuple[str, int]] = []
     for line, fields in table_rows(path, _COLUMNS):
         row = _parse(fields, f"{path}, line {line}")
         repeats.check(line, row.id, f"id {row.id[:40]} is there")
         reference, *sides = map(normpath, row.paths)
         repeats.check(line, (reference, frozenset(sides)), f"the triplet of {reference} is judged")
+        shared += [(picture, line) for picture in (reference, *sides) if lines.setdefault(picture, line) != line]
         rows.append(row)
     if not rows:
         raise DataError(f"{path} holds no triplets: download it again")
+    if shared:
+        picture, line = shared[0]
+        warnings.warn(
+            f"{path}, line {line}: {picture} is in the triplet of line {lines[picture]} too ({len(shared):,} such in "
+            "all): in NIGHTS a picture belongs to one triplet, and intervals take triplets for independent",
+            AlignbenchWarning,
+            stacklevel=3,
+        )
     return rows
 
 
@@ -123,7 +136,9 @@ def _parse(fields: dict[str, str], where: str) -> _TripletRow:
         raise DataError(f"{where}: exactly one of left_vote and right_vote must be 1")
     if not fields["votes"].removesuffix(".0").isdecimal():
         raise DataError(f"{where}, votes: expected a whole number, found '{fields['votes'][:20]}'")
-    votes = int(fields["votes"].removesuffix(".0"))
+    votes = int(fields["votes"].removesuffix(".0")[:10])
+    if votes > _MOST_VOTES:
+        raise DataError(f"{where}, votes: {fields['votes'][:20]} is above {_MOST_VOTES:,}")
     reference, left, right = (path_below(fields[name], where) for name in ("ref_path", "left_path", "right_path"))
     paths = (reference, left, right)
     if len(set(map(normpath, paths))) < 3:
@@ -149,5 +164,7 @@ NIGHTS = DataSet(
     read=read,
     complete=20_019,
     common_side=224,
-    corrected=Corrected(("test", "test-imagenet", "test-no-imagenet"), "calibration", _FEWEST_VOTES),
+    corrected=Corrected(
+        ("test", "test-imagenet", "test-no-imagenet"), "calibration", _FEWEST_VOTES, counts={"test": 1_824}
+    ),
 )

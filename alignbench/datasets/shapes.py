@@ -59,6 +59,7 @@ _CONCEPTS: Final = {"test": 240, "trainset": 80}
 _ODD_TRIPLETS: Final = {"test": 20_000, "trainset": 6_000}
 _REPEATED: Final = 1000
 _REPEATS: Final = 16
+_COUNTS: Final = {"low": (1_000, 600), "middle": (600, 600), "high": (35_000, 6_000)}  # judgments of each subset
 
 
 @dataclass(frozen=True)
@@ -288,6 +289,7 @@ def _data_set(level: str, summary: str) -> DataSet:
         read=partial(read, level),
         packaged=True,
         corrected=Corrected(("test",), None if level == "low" else "trainset"),
+        counts=dict(zip(_SEEDS, _COUNTS[level], strict=True)),
     )
 
 

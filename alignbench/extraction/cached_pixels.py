@@ -28,10 +28,12 @@ from PIL import Image, features
 from torch import Tensor
 
 from alignbench.datasets.images import ImageFiles
+from alignbench.files import open_plain
 from alignbench.models.preparation import PixelRecipe
 
 SCRATCH: Final = ".tmp"  # how names of what is not yet whole end
-_MAGIC: Final = b"abpixel1"  # raise the number when a change moves any pixel, or the bytes of an entry
+# raise the number when a change moves any pixel, refuses any picture, or changes the bytes of an entry
+_MAGIC: Final = b"abpixel2"
 _HEADER: Final = struct.Struct("<8s3II")  # magic, shape, CRC-32 of the pixels
 
 Shape = tuple[int, int, int]
@@ -47,7 +49,7 @@ def read_entry(entry: str, shape: Shape) -> Tensor | None:
     """A prepared picture; none if there is no entry, or it is not whole, or is of another shape."""
     data = bytearray(entry_bytes(shape))
     try:
-        with open(entry, "rb") as file:
+        with open_plain(entry) as file:
             if file.readinto(data) != len(data) or file.read(1):
                 return None
     except OSError:

@@ -149,7 +149,7 @@ def _scored(
     if loaded.transform is not None:
         record = replace(record, transform=loaded.transform.record())
     return Run(
-        LayerCurve(frame),
+        LayerCurve(frame, cell.limit),
         distances.layers,
         distances.values,
         evaluated,

@@ -19,6 +19,8 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.sources import source_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alignbench.arrays import Indices
     from alignbench.distances.functional import ChannelFit
 
@@ -31,6 +33,7 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
         UsageError: If the corrected protocol does not know the data set, or is to score what it fits m[c] on.
     """
     judgments = _held_out(cell, data_set) if cell.rules.held_out_means else _whole(cell, data_set)
+    _tell_difference(judgments, data_set.published_counts(cell.protocol))
     if cell.subsets:  # what was asked for by name comes without further rows
         judgments = replace(judgments, parts=())
     if cell.limit is not None:
@@ -42,17 +45,22 @@ def load_judgments(cell: Cell, data_set: DataSet) -> Judgments:
 
 
 def _whole(cell: Cell, data_set: DataSet) -> Judgments:
-    """Read the subsets that are wanted as they are, and warn where the default one is not whole."""
-    judgments = data_set.read(cell.data_root, cell.subsets or (data_set.default_subset,))
+    """Read the subsets that are wanted as they are."""
+    return data_set.read(cell.data_root, cell.subsets or (data_set.default_subset,))
+
+
+def _tell_difference(judgments: Judgments, published: Mapping[str, int]) -> None:
+    """Warn of subsets that have fewer or more judgments than were published."""
     for subset in judgments.subsets:
-        if subset.name == data_set.default_subset and data_set.complete not in (None, len(subset.rows)):
+        here = len(subset.rows)
+        there = published.get(subset.name, here)
+        if here != there:
+            so = "only a part of it is measured" if here < there else "something was added to it"
             warnings.warn(
-                f"{cell.dataset} {subset.name} has {len(subset.rows):,} judgments here and {data_set.complete:,} as "
-                "published: only a part of it is measured",
+                f"{judgments.dataset} {subset.name} has {here:,} judgments here and {there:,} as published: {so}",
                 AlignbenchWarning,
                 stacklevel=3,
             )
-    return judgments
 
 
 def _held_out(cell: Cell, data_set: DataSet) -> Judgments:

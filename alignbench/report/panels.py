@@ -10,6 +10,7 @@ import pandas as pd
 from alignbench.datasets.judgments import LEVELS
 from alignbench.models.layer_names import IMAGE, is_aligned, is_plain, select_rows, split_label
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
+from alignbench.results.extent import named_subset
 from alignbench.results.layer_curve import LayerCurve, is_simulated
 from alignbench.results.published import PAPER_JUDGMENTS, oddity
 
@@ -45,6 +46,7 @@ class Panel:
         subset: Name of the subset.
         level: Level of abstraction.
         title: Its heading.
+        part: How much of what was published all its lines are of, where that is a part; it goes with the heading.
         simulated: Whether its people are simulated observers.
         score: Name of the score, the vertical axis.
         lines: Rows of each line, in the order of depth.
@@ -58,6 +60,7 @@ class Panel:
     subset: str
     level: str
     title: str
+    part: str
     simulated: bool
     score: str
     lines: dict[Key, pd.DataFrame]
@@ -99,12 +102,14 @@ def lay_out_panels(curves: Sequence[LayerCurve], distances: Sequence[str] | None
         theirs = by_key(_of_place(published, dataset, subset))
         first = rows.iloc[0]
         alone = sum(name == dataset for name, _ in places) == 1
-        shown = dataset if alone and subset in ("all", "test", "testset1") else f"{dataset}, {subset}"
+        named = "" if alone and not any(named_subset(subset, name) for name in rows["protocol"].unique()) else subset
+        shown = ", ".join(filter(None, [dataset, named]))
         panel = Panel(
             dataset,
             subset,
             str(first["level"]),
             f"{shown} ({first['level']} level)",
+            _common_part(rows),
             is_simulated(dataset),
             _SCORES[first["metric"]],
             lines,
@@ -125,6 +130,12 @@ def is_baseline(rows: pd.DataFrame) -> bool:
 def aligned_by(rows: pd.DataFrame) -> str:
     """What an aligned layer is called: `aligned by NAME`, NAME being that of the transform."""
     return f"aligned by {split_label(str(rows['model'].iloc[0]), rows['layer'])[1]}"
+
+
+def _common_part(rows: pd.DataFrame) -> str:
+    """The part that all rows of a panel are of; empty if some are whole, or of other parts."""
+    parts = rows["part"].unique()
+    return str(parts[0]) if len(parts) == 1 else ""
 
 
 def _places(frame: pd.DataFrame) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.layer_names import IMAGE
+from alignbench.results.extent import extents
 from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
 from alignbench.results.published import published_for
 
@@ -53,25 +54,43 @@ class Look(NamedTuple):
 def rows_to_draw(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> pd.DataFrame:
     """The rows of the metric that counts, each with the columns of its `Key`, and `band`: whether twins share it.
 
-    A run that is given twice is taken once. Of towers only the distances named, if any, are taken.
+    A run that is given twice is taken once. Of towers only the distances named, if any, are taken. Twins of different
+    numbers of judgments share no band. A column `part` says how much of what was published a row is of, if not all.
     """
     once: list[LayerCurve] = []
     for curve in curves:
         if not any(curve.frame.equals(other.frame) for other in once):
             once.append(curve)
-    parts = [curve.primary().assign(run=run, tokens=_view(curve)) for run, curve in enumerate(once)]
+    parts = [_own_rows(curve).assign(run=run) for run, curve in enumerate(once)]
     frame = pd.concat(parts, ignore_index=True)
     if distances is not None:
         frame = frame[(frame["layer"] == IMAGE) | frame["distance"].isin(distances)]
-    same = [*_PANEL, "model", "distance", "protocol", "tokens"]
-    runs = frame.groupby([*same, "run"], as_index=False)["n"].max().sort_values(["n", "run"], ascending=[False, True])
-    runs["copy"] = runs.groupby(same).cumcount()
-    frame = frame.merge(runs.drop(columns="n"), on=[*same, "run"], how="left")
     twin = frame["model"].str.extract(_TWIN, expand=False)
+    frame = frame.assign(twin=twin).assign(copy=_copies(frame.assign(family=twin.fillna(frame["model"]))))
     group = [*_PANEL, "twin", "distance", "protocol", "tokens", "copy"]
-    seeds = frame.assign(twin=twin).groupby(group)["model"].transform("nunique")
-    band = seeds.ge(2)
+    band = frame.groupby(group)["model"].transform("nunique").ge(2)
+    frame = frame.drop(columns="twin")
     return frame.assign(band=band, line=frame["model"].mask(band, twin + TWINS))
+
+
+def _own_rows(curve: LayerCurve) -> pd.DataFrame:
+    rows = curve.primary()
+    return rows.assign(tokens=_view(curve), part=rows["subset"].map(extents(curve)))
+
+
+def _copies(frame: pd.DataFrame) -> pd.Series:
+    """The `copy` of each row: runs of a model, or of a family of twins, that nothing else tells apart, are counted.
+
+    Those of the most judgments come first; twins of as many judgments go together.
+    """
+    same = [*_PANEL, "family", "distance", "protocol", "tokens"]
+    counts = frame.groupby([*same, "model", "run"], as_index=False)["n"].max()
+    counts["again"] = counts.groupby([*same, "model", "n"]).cumcount()
+    kinds = counts[[*same, "n", "again"]].drop_duplicates().sort_values(["n", "again"], ascending=[False, True])
+    kinds["copy"] = kinds.groupby(same).cumcount()
+    found = counts.merge(kinds, on=[*same, "n", "again"])
+    rows = frame.merge(found[[*same, "model", "run", "copy"]], on=[*same, "model", "run"], how="left")
+    return rows["copy"].set_axis(frame.index)
 
 
 def published_rows(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> pd.DataFrame:
@@ -139,6 +158,7 @@ class Names:
         self.models = towers["line"].nunique() > 1
         self.conditions = len(frame[["protocol", "tokens"]].drop_duplicates()) > 1
         self.judgments = frame.groupby(_PANEL)["n"].max().to_dict()
+        self.parts = frame.groupby(_PANEL)["part"].nunique().to_dict()
         labels = frame["model"].unique()
         common = [*(labels if len(labels) == 1 else []), *([] if self.conditions else _condition(frame))]
         self.title = ", ".join(common)
@@ -158,8 +178,11 @@ class Names:
             parts = [name, spoken] if self.models else [spoken]
         if self.conditions:
             parts += _condition(rows)
-        if key.copy:
-            fewer = first["n"] < self.judgments[tuple(first[_PANEL])]
+        place = tuple(first[_PANEL])
+        if first["part"] and self.parts[place] > 1:  # else the panel's heading says it of all
+            parts.append(first["part"])
+        elif key.copy:
+            fewer = first["n"] < self.judgments[place]
             parts.append(f"{first['n']:,} judgments" if fewer else f"run {key.copy + 1}")
         if first["band"]:
             parts.append(f"{rows['model'].nunique()} untrained twins")

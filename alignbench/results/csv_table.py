@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from alignbench.files import open_plain
+
 _VERSION: Final = tuple(int(part) for part in pd.__version__.split(".")[:2])
 # before 3.1 pandas rounds the last digit unless it is told not to; since then it never does, and warns of being told
 _EXACTLY: Final[dict[str, Any]] = {"float_precision": "round_trip"} if _VERSION < (3, 1) else {}
@@ -29,6 +31,7 @@ def read_csv_table(path: Path, texts: Collection[str], gaps: Collection[str] = (
         ValueError: If it is no table, or if something else stands where a number belongs, or one that is
             infinite; names the column.
     """
+    open_plain(path).close()
     missing, types = dict.fromkeys(gaps, ""), dict.fromkeys(texts, str)
     frame = pd.read_csv(path, keep_default_na=False, na_values=missing, dtype=types, **_EXACTLY)
     for name, column in frame.items():

@@ -56,6 +56,26 @@ def find_folders(record: str, places: Iterable[Path]) -> list[Path]:
     return found
 
 
+def run_folders(place: Path) -> list[Path]:
+    """Run folders, whole or not, at or directly below a place; none if there is nothing like one."""
+    try:
+        if (place / "run.json").exists():
+            return [place]
+        inside = sorted(place.iterdir()) if place.is_dir() else []
+        below = [path for path in inside if path.is_dir() and not path.name.startswith(".")]
+    except OSError:
+        return []
+    return [path for path in below if _is_like_run(path)]
+
+
+def _is_like_run(folder: Path) -> bool:
+    """Whether a folder is empty or has a file of a run; one that may not be looked into may be one."""
+    try:
+        return not any(folder.iterdir()) or any((folder / name).exists() for name in FILES)
+    except OSError:
+        return True
+
+
 def check_writable(output: Path) -> None:
     """Find out before a long run that its results cannot be written, and clear what dead ones left half-written.
 

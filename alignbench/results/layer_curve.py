@@ -34,9 +34,11 @@ class LayerCurve:
 
     Attributes:
         frame: One row per (subset, distance, layer, metric), with the columns of `curve.csv`; values are fractions.
+        limit: How many judgments of each subset were taken at most; none for all.
     """
 
     frame: pd.DataFrame
+    limit: int | None = None
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ from importlib.resources import files
 import pandas as pd
 
 from alignbench.models.layer_names import IMAGE, is_plain
+from alignbench.results.extent import extents
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_record import RunSettings
 
@@ -25,7 +26,7 @@ _VARIANTS = {"lpips-alex": "lpips", "lpips-vgg": "lpips"}
 _HUB = "open_clip:hf-hub:"  # the same checkpoint by open_clip's name for a repository
 _COLUMNS = (
     *("model", "published_model", "dataset", "subset", "distance", "metric", "layer", "depth", "n"),
-    *("ours", "ci_low", "ci_high", "published", "difference", "inside", "note"),
+    *("ours", "ci_low", "ci_high", "published", "difference", "inside", "note", "part"),
 )
 
 
@@ -181,7 +182,8 @@ def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataF
     Returns:
         Columns: model (our label), published_model, dataset, subset, distance, metric, layer, depth, n (our judgments),
         ours, ci_low, ci_high, published, difference (ours - published), inside (whether the published value lies in our
-        interval; missing without one), note. Empty if nothing is published of it.
+        interval; missing without one, and where ours is of a part, whose intervals are wide), note, part (how much of
+        what was published ours is of; empty if that is all). Empty if nothing is published of it.
     """
     theirs = published_for(curve)
     if theirs.empty:
@@ -191,11 +193,13 @@ def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataF
     theirs = theirs.rename(columns={"value": "published"})
     both = ours.merge(theirs[["distance", "layer", "metric", "published"]], on=["distance", "layer", "metric"])
     within = (both["ci_low"] <= both["published"]) & (both["published"] <= both["ci_high"])
-    general = caveats(curve, settings)
+    general, part = caveats(curve, settings), extents(curve)[PAPER_SUBSETS[dataset]]
+    unknown = both[["ci_low", "ci_high"]].isna().any(axis=1) | bool(part)
     notes = ["; ".join(filter(None, [oddity(name, dataset, layer), *general])) for layer in both["layer"]]
     return both.assign(
         published_model=name,
         difference=both["ours"] - both["published"],
-        inside=within.astype("boolean").mask(both[["ci_low", "ci_high"]].isna().any(axis=1)),
+        inside=within.astype("boolean").mask(unknown),
         note=notes,
+        part=part,
     )[list(_COLUMNS)]

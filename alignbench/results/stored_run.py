@@ -25,6 +25,7 @@ from alignbench.errors import DataError, one_line
 from alignbench.files import open_plain
 from alignbench.files.json_text import checked, parse_json
 from alignbench.results.csv_table import read_csv_table
+from alignbench.results.folders import FILES
 from alignbench.results.judgment_table import COLUMNS, SubsetJudgments, read_subsets, read_table
 from alignbench.results.layer_curve import _TEXT, LayerCurve, is_part
 from alignbench.results.layer_curve import COLUMNS as CURVE_COLUMNS
@@ -41,6 +42,22 @@ def unreadable(path: Path, error: Exception, how: str = "read") -> DataError:
         return DataError(f"{path} cannot be read ({os.strerror(errno.EACCES)}): ask its owner to make it readable")
     reason = one_line(error)
     return DataError(f"{path} cannot be {how} ({reason}): {_AGAIN}")
+
+
+def check_finished(folder: Path) -> None:
+    """Refuse a folder that no run has finished.
+
+    Raises:
+        DataError: If there is no `run.json`; says what can be done.
+    """
+    try:
+        if (folder / "run.json").is_file():
+            return
+        is_run = any((folder / name).exists() for name in FILES)
+    except OSError as error:
+        raise unreadable(folder / "run.json", error) from error
+    remedy = "measure it again" if is_run else "name a folder that `alignbench run` made, or one that holds such"
+    raise DataError(f"{folder} holds no finished run: {remedy}, or leave it out")
 
 
 def _is_denied(path: Path) -> bool:
@@ -92,10 +109,10 @@ class StoredRun:
 
     @cached_property
     def curve(self) -> LayerCurve:
-        """`curve.csv` of a folder that is known for a run's by its `run.json`.
+        """`curve.csv`, with what `run.json` says of how much was taken.
 
         Raises:
-            DataError: If it is no run folder.
+            DataError: If it is no run folder, or one of the two cannot be read.
         """
         path = self.folder / "curve.csv"
         try:
@@ -109,10 +126,19 @@ class StoredRun:
             raise DataError(f"{path} does not hold the columns of a curve: {_AGAIN}")
         if np.isinf(frame[list(_SCORES)].to_numpy(dtype=np.float64)).any():
             raise DataError(f"{path} holds a score that is not finite: {_AGAIN}")
-        curve = LayerCurve(frame)
+        curve = LayerCurve(frame, self.settings.limit)
         if curve.primary().empty or any(frame[name].nunique() > 1 for name in _OF_ALL):
             raise DataError(f"{path} is not the curve of one model on one data set: {_AGAIN}")
+        if not self._has_all_rows(frame):
+            raise DataError(f"{path} lacks rows that its run had: {_AGAIN}")
         return curve
+
+    def _has_all_rows(self, frame: pd.DataFrame) -> bool:
+        """Whether every score is there at each layer, and so many distances and subsets as the settings name."""
+        layers = frame.groupby(["subset", "distance", "metric"])["layer"].nunique()
+        settings = [(self.settings.subset, "subset"), (self.settings.distance, "distance")]
+        whole = bool((layers == frame["layer"].nunique()).all())
+        return whole and all(frame[column].nunique() >= len(names) for names, column in settings)
 
     # --------------------------------------------------------------------------------------------- distances
 

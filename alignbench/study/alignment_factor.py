@@ -55,6 +55,7 @@ def _rows(run: StudyRun, subset: str) -> Iterator[dict[str, object]]:
             **{"distance": distance, "first": run.label, "second": run.model},
             **{"value_first": found.first, "value_second": found.second},
             **{"n": len(judgments.human), "n_clusters": len(pd.unique(judgments.clusters.ravel())), "interval": kind},
+            "part": run.parts[subset],
         }
 
 

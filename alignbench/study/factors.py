@@ -18,6 +18,7 @@ import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.cards import cards
+from alignbench.results.extent import place_name
 from alignbench.statistics.bootstrap import holm
 from alignbench.study.confounds import differing, spoken
 from alignbench.study.groups import PLACES, SIGNIFICANCE, Group, read_condition
@@ -28,7 +29,7 @@ REFERENCE = "openai/clip-vit-base-patch16"
 COLUMNS = (
     *("dataset", "level", "protocol", "subset", "distance", "place", "first", "second", "first_layer", "second_layer"),
     *("value_first", "value_second", "difference", "ci_low", "ci_high", "p", "p_holm", "separable", "n", "n_clusters"),
-    "interval",
+    *("interval", "part"),
 )
 _MAIN_DISTANCE = "normalized_euclidean"
 _TWIN = re.compile(r"(.+)@random-\d+")
@@ -59,8 +60,8 @@ class Factor:
             each option (`shown`).
         differences: Paired differences, with the columns dataset, level, protocol, subset, distance, place, first,
             second, first_layer, second_layer, value_first, value_second, difference, ci_low, ci_high, p, p_holm,
-            separable, n, n_clusters, interval. `p_holm` is corrected over the table. With the distances of several
-            models, first and second name both.
+            separable, n, n_clusters, interval, part. `p_holm` is corrected over the table, `part` is that of the
+            `Group`. With the distances of several models, first and second name both.
         notes: What the intervals are over, and which options are not compared and why.
     """
 
@@ -222,7 +223,7 @@ def _row(
     found = group.difference(first, second, place)
     same = first[1] == second[1]
     return found.to_row() | {
-        **{"dataset": group.dataset, "level": group.level, "protocol": group.condition.protocol},
+        **{"dataset": group.dataset, "level": group.level, "protocol": group.condition.protocol, "part": group.part},
         **{"subset": group.subset, "distance": first[1] if same else f"{first[1]} / {second[1]}"},
         **{"first": names[0], "second": names[1], "value_first": found.first, "value_second": found.second},
         **{"n": len(group.judgments.human), "n_clusters": group.clusters, "interval": group.interval},
@@ -244,7 +245,10 @@ def corrected_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
 
 def _notes(study: Study, table: pd.DataFrame, notes: Sequence[str]) -> tuple[str, ...]:
     kinds = table.drop_duplicates(["dataset", "subset", "n"]) if len(table) else table
-    over = "; ".join(f"{row.dataset}: {row.interval}, {row.n_clusters:,} clusters" for row in kinds.itertuples())
+    over = "; ".join(
+        f"{place_name(row.dataset, row.subset, row.protocol)}: {row.interval}, {row.n_clusters:,} clusters"
+        for row in kinds.itertuples()
+    )
     general = [
         "Intervals are over stimuli, not over trained models: judgments are resampled, for both options at once"
         + (f" ({over})." if over else "."),

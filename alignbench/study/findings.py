@@ -147,6 +147,7 @@ def _condition(study: Study, panels: LevelPanels) -> str:
     datasets, parts = [panel.dataset for panel in panels.values()], parts + others
     if datasets != list(PAPER_SUBSETS) and not others:
         parts.append(f"on {', '.join(datasets)} alone")
+    parts += [f"{panel.dataset}: {panel.part}" for panel in panels.values() if panel.part]
     return f"({'; '.join(parts)}) " if parts else ""
 
 

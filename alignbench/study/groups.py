@@ -105,6 +105,11 @@ class Group:
         """What people said."""
         return self.runs[0].judgments[self.subset]
 
+    @property
+    def part(self) -> str:
+        """How much of what was published they are of, where that is a part; empty if it is all, or nobody knows."""
+        return next(filter(None, (run.parts[self.subset] for run in self.runs)), "")
+
     @cached_property
     def series(self) -> dict[tuple[str, str], StudyRun]:
         """The run of each label and distance."""

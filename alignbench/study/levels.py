@@ -72,6 +72,7 @@ class LevelPanel:
         interval: How judgments were resampled; `none` for published values.
         curves: Curves of trained models, by published name (or label, where nothing is published of it) and distance.
         baselines: Scores of baselines, by name, (1 + resamples,).
+        part: How much of what was published they are of, where that is a part.
     """
 
     dataset: str
@@ -82,6 +83,7 @@ class LevelPanel:
     interval: IntervalKind
     curves: Mapping[tuple[str, str], Scored]
     baselines: Mapping[str, Floats]
+    part: str = ""
 
     def models(self, *distances: str) -> list[str]:
         """The models that have all of some distances."""
@@ -96,7 +98,7 @@ def build_panels(study: Study) -> dict[str, LevelPanel]:
     """The panels of a study: at each level one data set, all by one protocol.
 
     People go before simulated observers, the paper's data sets and subsets before others, the protocol and way of
-    measuring of most models before others, and the paper's before those on a par.
+    measuring of most models before others, whole data and the paper's way before those on a par.
     """
     groups = [group for group in study.groups if any(run.trained for run in group.runs)]
     if any(group.runs[0].observers == "people" for group in groups):
@@ -114,12 +116,13 @@ def build_panels(study: Study) -> dict[str, LevelPanel]:
     return found
 
 
-def _rank(group: Group) -> tuple[bool, bool, int, int]:
+def _rank(group: Group) -> tuple[bool, bool, int, bool, int]:
     usual = zip(group.condition[2:5], ("all", "checkpoint", "fp32"), strict=True)
     return (
         group.dataset in PAPER_SUBSETS,
         group.subset == PAPER_SUBSETS.get(group.dataset),
         len({run.label for run in group.runs if run.trained}),
+        not group.part,
         sum(one == other for one, other in usual),
     )
 
@@ -144,6 +147,7 @@ def _panel(group: Group) -> LevelPanel:
         interval=group.interval,
         curves=curves,
         baselines=baselines,
+        part=group.part,
     )
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
 from alignbench.models.cards import cards
-from alignbench.results.folders import FILES
+from alignbench.results.folders import run_folders
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.published import PAPER_SUBSETS
-from alignbench.results.stored_run import StoredRun
+from alignbench.results.stored_run import StoredRun, check_finished
 from alignbench.study.groups import CONDITIONS, Condition, Group, group_runs, read_condition
 from alignbench.study.study_run import StudyRun
 
-__all__ = ["Study", "StudyRun", "read_study", "run_folders"]
+__all__ = ["Study", "StudyRun", "read_study"]
 
 _IDENTIFYING = {"model", "dataset", "protocol", "data_fingerprint"}
 _Judged = tuple[bytes, tuple[str, ...]]  # digest of a file of judgments, and which subsets of it are wanted
@@ -69,16 +69,6 @@ def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
     return Study(tuple(runs), tuple(_remarks(runs))), tuple(refused)
 
 
-def run_folders(place: Path) -> list[Path]:
-    """Run folders, whole or not, at or directly below a place; none if there is nothing like one."""
-    if (place / "run.json").exists():
-        return [place]
-    if not place.is_dir():
-        return []
-    below = [path for path in sorted(place.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    return [path for path in below if not any(path.iterdir()) or any((path / name).exists() for name in FILES)]
-
-
 def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> StudyRun:
     """Read all of a run but its distances.
 
@@ -89,10 +79,7 @@ def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> Stu
     Raises:
         DataError: If it is no whole run; names the folder or the file.
     """
-    if not (folder / "run.json").is_file():
-        is_run = any((folder / name).exists() for name in FILES)
-        remedy = "measure it again" if is_run else "name a folder that `alignbench run` made, or one that holds such"
-        raise DataError(f"{folder} holds no finished run: {remedy}, or leave it out")
+    check_finished(folder)
     stored = StoredRun(folder)
     stored.check_tells(_IDENTIFYING, "a study")
     subsets = tuple(dict.fromkeys(stored.curve.main()["subset"]))

@@ -11,6 +11,7 @@ from typing import Any
 from alignbench.arrays import Floats
 from alignbench.models.cards import Card, cards
 from alignbench.models.layer_names import IMAGE, is_plain
+from alignbench.results.extent import extents
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_curves, published_name
@@ -78,6 +79,11 @@ class StudyRun:
     def protocol(self) -> str:
         """`paper` or `corrected`."""
         return self.curve.protocol
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """How much of what was published each of its subsets is of, see `extents`."""
+        return extents(self.curve)
 
     @property
     def observers(self) -> str:

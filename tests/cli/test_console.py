@@ -12,7 +12,7 @@ from alignbench.cli.console import print_status, print_table, score_table, twin_
 from alignbench.results.layer_curve import COLUMNS, LayerCurve
 
 NOTHING = float("nan")
-WAY = {"tokens": "all", "level": "middle", "protocol": "paper", "n": 30, "n_clusters": 30}
+WAY = {"tokens": "all", "level": "middle", "protocol": "paper", "n": 20_019, "n_clusters": 30}
 
 
 def curve_of(model: str, *scores: dict[str, Any]) -> LayerCurve:
@@ -45,6 +45,14 @@ def test_a_row_of_a_tower_has_its_best_layer_and_its_projection() -> None:
         ["m", "nights", "accuracy", "cosine", "layer_1", "0.700", "0.600 .. 0.800", "0.800", "0.700 .. 0.900"],
         ["m", "nights", "accuracy", "euclidean", "layer_0", "0.650", "0.550 .. 0.750", "0.550", "0.450 .. 0.650"],
     ]
+
+
+def test_a_part_and_a_subset_of_the_corrected_protocol_are_named() -> None:
+    part = [{"layer": "image", "value": 0.5, "n": 30}]
+    assert lines(score_table([curve_of("ssim", *part)], "t"))[0][1] == "nights (30 of 20,019 triplets)"
+    corrected = [{"layer": "image", "value": 0.5, "n": 1_824, "subset": "test", "protocol": "corrected"}]
+    assert lines(score_table([curve_of("ssim", *corrected)], "t"))[0][1] == "nights test"
+    assert lines(twin_table([curve_of("ssim", *corrected)], "t"))[0][1] == "nights test"
 
 
 def test_a_baseline_has_one_score_and_no_projection() -> None:

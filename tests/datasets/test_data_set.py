@@ -45,3 +45,18 @@ def test_what_is_measured_by_default_is_documented_and_shares_nothing_with_calib
     assert data_set.corrected is not None
     assert set(data_set.corrected.subsets) <= set(data_set.subsets)
     assert data_set.corrected.calibration not in (*data_set.corrected.subsets, data_set.default_subset)
+
+
+@pytest.mark.parametrize("name", ["shapes-low", "shapes-middle", "shapes-high"])
+def test_packaged_sets_have_as_many_judgments_as_they_say(name: str) -> None:
+    data_set = DATASETS.load(name)
+    counts = data_set.published_counts("paper")
+    read = data_set.read(None, tuple(counts))
+    assert {subset.name: len(subset.rows) for subset in read.subsets} == counts
+    assert list(counts) == ["test", "trainset"]
+
+
+def test_where_votes_are_filtered_other_counts_hold() -> None:
+    nights = DATASETS.load("nights")
+    assert nights.published_counts("paper") == {"all": 20_019}
+    assert nights.published_counts("corrected") == {"test": 1_824}

@@ -103,3 +103,5 @@ def test_ten_pictures_that_are_missing_or_damaged_are_named_and_the_rest_counted
 def test_what_differs_from_what_was_published_is_said(root: Path, published: int, said: str) -> None:
     lines = describe(replace(CHOICES, complete=published), root, ("half", "all")).lines
     assert lines[1:3] == (f"subset half: 2 triplets{said}", "subset all: 4 triplets (3 distinct)")
+    lines = describe(replace(CHOICES, counts={"half": published}), root, ("half",)).lines
+    assert lines[1] == f"subset half: 2 triplets{said}", "also of a subset that is not the usual one"

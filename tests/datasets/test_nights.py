@@ -9,7 +9,7 @@ import pytest
 
 from agreeing import check_equal, memberships, pairs_of
 from alignbench.datasets.nights import NIGHTS
-from alignbench.errors import DataError, UsageError
+from alignbench.errors import AlignbenchWarning, DataError, UsageError
 from layouts import write_nights
 from reference import read_nights
 
@@ -173,6 +173,18 @@ def test_what_is_there_twice_or_leads_elsewhere_is_named_by_its_line(
         writer.writeheader()
         writer.writerows(rows)
     with pytest.raises(DataError, match=rf"data\.csv, line {len(rows) + 1}: {re.escape(said)}"):
+        NIGHTS.read(tmp_path, ("all",))
+
+
+def test_a_picture_in_two_triplets_is_warned_of_by_its_lines(nights_root: Path, tmp_path: Path) -> None:
+    rows = table(nights_root)
+    rows[4]["left_path"] = f"./{rows[0]['ref_path']}"
+    with (tmp_path / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    said = rf"data\.csv, line 6: {rows[0]['ref_path']} is in the triplet of line 2 too \(1 such in all\)"
+    with pytest.warns(AlignbenchWarning, match=said):
         NIGHTS.read(tmp_path, ("all",))
 
 

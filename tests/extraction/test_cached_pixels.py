@@ -213,6 +213,16 @@ def test_a_damaged_picture_is_never_kept(place: Path, pictures: CountedFiles) ->
     assert not files_in(place)
 
 
+def test_what_an_older_version_left_is_decoded_and_checked_again(
+    place: Path, pictures: CountedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("alignbench.extraction.cached_pixels._MAGIC", b"abpixel1")
+        read_all(stock_of(place, pictures))
+        assert stock_of(place, pictures).there == len(SIZES)
+    assert stock_of(place, pictures).there == 0
+
+
 # --- Entries --------------------------------------------------------------------------------------------------------
 
 

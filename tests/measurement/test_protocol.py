@@ -3,7 +3,7 @@
 import csv
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from alignbench import Cell
 from alignbench.datasets import DATASETS, shapes
 from alignbench.datasets.judgments import Judgments
+from alignbench.errors import AlignbenchWarning
 from alignbench.measurement.protocol import load_judgments
 from layouts import write_kadid10k, write_nights, write_things, write_tid2013
 from reference import (
@@ -479,3 +480,23 @@ def test_channels_that_vary_for_one_reference_only_are_left_out_everywhere(
     arguments = ("run", "--model", world.tower("clip"), "--dataset", "tid2013", "--data-root", root)
     line = refused(capsys, *arguments, "--protocol", "corrected", "--output", tmp_path / "runs")
     assert "layer_0" in line
+
+
+@pytest.mark.parametrize(
+    ("protocol", "there", "said"),
+    [
+        ("paper", 20_019, "nights all has 12 judgments here and 20,019 as published: only a part of it is measured"),
+        ("paper", 10, "nights all has 12 judgments here and 10 as published: something was added to it"),
+        (
+            "corrected",
+            1_824,
+            r"nights test has \d judgments here and 1,824 as published: only a part of it is measured",
+        ),
+    ],
+)
+def test_a_data_set_unlike_the_published_one_is_warned_of(tmp_path: Path, protocol: str, there: int, said: str) -> None:
+    write_nights(tmp_path)
+    data_set = replace(DATASETS.load("nights"), complete=there)
+    cell = Cell("pixels", "nights", data_root=tmp_path, protocol=protocol)
+    with pytest.warns(AlignbenchWarning, match=said):
+        load_judgments(cell, data_set)

@@ -78,3 +78,17 @@ def test_a_baseline_has_no_depth() -> None:
     _, [both] = lay_out_panels([baseline_curve("pixels"), tower_curve("m")], None)
     assert both.has_depth
     assert [is_baseline(rows) for rows in both.lines.values()] == [True, False]
+
+
+def test_a_part_that_all_lines_share_is_said_of_the_panel() -> None:
+    _, [panel] = lay_out_panels([tower_curve("a", "nights"), tower_curve("b", "nights")], None)
+    assert panel.part == "100 of 20,019 triplets"
+    whole = LayerCurve(tower_curve("b", "nights").frame.assign(n=20_019))
+    _, [panel] = lay_out_panels([tower_curve("a", "nights"), whole], None)
+    assert panel.part == "", "its lines say it"
+
+
+def test_a_panel_of_the_corrected_protocol_names_its_subset() -> None:
+    curve = LayerCurve(tower_curve("m", "nights", subset="test").frame.assign(protocol="corrected", n=1_824))
+    _, [panel] = lay_out_panels([curve], None)
+    assert (panel.title, panel.part) == ("nights, test (middle level)", "")

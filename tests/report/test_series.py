@@ -74,3 +74,19 @@ def test_what_all_share_is_in_the_title_and_not_in_the_names(changed: dict[str, 
 
 def test_nothing_published_is_no_row() -> None:
     assert published_rows([tower_curve("m")], None).empty
+
+
+def test_whole_and_partial_twins_share_no_band() -> None:
+    whole = [LayerCurve(tower_curve(f"m@random-{seed}").frame.assign(n=3_000)) for seed in range(2)]
+    parts = [LayerCurve(tower_curve(f"m@random-{seed}").frame.assign(n=40)) for seed in range(3)]
+    frame = rows_to_draw([*parts, *whole], None)
+    names = {found: Names(frame).of(found, rows) for found, rows in by_key(frame).items()}
+    assert sorted(names.values()) == ["m, 2 untrained twins", "m, 40 of 3,000 ratings, 3 untrained twins"]
+    assert frame["band"].all()
+
+
+def test_a_part_beside_a_whole_curve_is_named() -> None:
+    whole = LayerCurve(tower_curve("whole").frame.assign(n=3_000))
+    frame = rows_to_draw([whole, tower_curve("part")], None)
+    shown = {Names(frame).of(found, rows) for found, rows in by_key(frame).items()}
+    assert shown == {"whole", "part, 100 of 3,000 ratings"}

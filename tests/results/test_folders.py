@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from alignbench.errors import AlignbenchError, UsageError
-from alignbench.results.folders import FILES, check_writable, find_folders, folder_of, is_complete, slugify
+from alignbench.results.folders import FILES, check_writable, find_folders, folder_of, is_complete, run_folders, slugify
 
 
 def test_a_folder_is_complete_with_the_last_file_only(tmp_path: Path) -> None:
@@ -55,3 +55,14 @@ def test_a_short_name_is_whole_and_a_long_one_ends_in_its_hash() -> None:
 def test_a_name_that_no_file_could_hold_is_refused() -> None:
     with pytest.raises(UsageError, match=r"^the name 'net\\udcff' is no UTF-8: rename"):
         folder_of("net\udcff", "nights", "01234567")
+
+
+def test_folders_that_may_be_runs_are_found_whole_or_not(tmp_path: Path) -> None:
+    for name in ("whole", "torn", "other", "empty", ".hidden"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "whole" / "run.json").touch()
+    (tmp_path / "torn" / "curve.csv").touch()
+    (tmp_path / "other" / "notes.txt").touch()
+    assert run_folders(tmp_path) == [tmp_path / "empty", tmp_path / "torn", tmp_path / "whole"]
+    assert run_folders(tmp_path / "whole") == [tmp_path / "whole"]
+    assert run_folders(tmp_path / "nowhere") == []

@@ -213,7 +213,7 @@ def test_overwrite_replaces_a_finished_run(runs: dict[str, Run], tmp_path: Path)
 def round_trip(curve: LayerCurve, folder: Path) -> LayerCurve:
     folder.mkdir(exist_ok=True)
     curve.frame.to_csv(folder / "curve.csv", index=False)
-    (folder / "run.json").write_text("{}")
+    (folder / "run.json").write_text('{"label": "m", "settings": {}}')
     return StoredRun(folder).curve
 
 

@@ -287,3 +287,18 @@ def test_odd_judgments_are_named(two: list[Path], tmp_path: Path, column: str, v
     if "another type" in words:
         with pytest.raises(DataError, match=words):
             StoredRun(odd).judgment_rows()
+
+
+@pytest.mark.parametrize("kept", [30, -30, -1, 1])
+def test_a_curve_that_lost_its_last_rows_is_refused(folder: Path, tmp_path: Path, kept: int) -> None:
+    torn = Path(shutil.copytree(folder, tmp_path / "torn")) / "curve.csv"
+    lines = torn.read_text().splitlines(keepends=True)
+    torn.write_text("".join(lines[: kept + (kept > 0)]))
+    with pytest.raises(DataError, match=r"curve\.csv lacks rows that its run had: measure it again"):
+        _ = StoredRun(torn.parent).curve
+
+
+def test_a_limit_comes_back_with_the_curve(folder: Path, tmp_path: Path) -> None:
+    limited = Path(shutil.copytree(folder, tmp_path / "limited"))
+    with_record(limited, "settings.limit", 120)
+    assert (StoredRun(folder).curve.limit, StoredRun(limited).curve.limit) == (None, 120)

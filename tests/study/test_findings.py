@@ -190,7 +190,8 @@ def test_a_study_of_the_packaged_world_is_judged_where_it_can_be(tmp_path: Path)
         *("base-32", "SigLIP", "BiomedCLIP", "PerceptNet beats")
     }
     assert found["falls"].verdict.startswith("borne out")
-    assert found["falls"].why.startswith("(simulated observers) ")
+    sizes = "shapes-low: 200 of 1,000 test ratings; shapes-middle: 300 of 600 test triplets; shapes-high: 480 of 35,000"
+    assert found["falls"].why.startswith(f"(simulated observers; {sizes} test triplets) ")
     assert set(found["falls"].evidence["model"]) == {"shapes-clip"}, "untrained twins do not count"
     assert {panel.dataset for panel in build_panels(study).values()} == set(sets)
 
@@ -204,5 +205,6 @@ def test_findings_are_of_one_protocol_the_one_of_most_models(tmp_path: Path) -> 
         write_made(Made(model, "tid2013", 200, clear, protocol=protocol, distances=(NORMALISED,)), tmp_path)
     found = by_claim(judge_findings(read_study([tmp_path])[0]))["baselines"]
     assert found.verdict == "borne out"
-    assert found.why == "(corrected protocol; on tid2013 alone) 2 of 2 comparisons are as stated, 2 of them separably."
+    condition = "(corrected protocol; on tid2013 alone; tid2013: 200 of 3,000 ratings)"
+    assert found.why == f"{condition} 2 of 2 comparisons are as stated, 2 of them separably."
     assert set(found.evidence["model"]) == {BASE_16, BASE_32}

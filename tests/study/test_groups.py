@@ -99,3 +99,12 @@ def test_scores_are_those_of_the_curve(root: Path) -> None:
             rows = run.curve.primary()
             expected = rows.loc[rows["distance"] == distance, "value"].to_numpy()
             np.testing.assert_allclose(group.scores(label, distance)[:, 0], expected, rtol=0, atol=1e-12)
+
+
+def test_a_group_says_how_much_of_the_data_it_is_of(root: Path) -> None:
+    study, _ = read_study([root])
+    assert {group.dataset: group.part for group in study.groups} == {
+        "tid2013": "200 of 3,000 ratings",
+        "nights": "300 of 20,019 triplets",
+        "things": "480 of 15,640 testset1 triplets",
+    }

@@ -27,6 +27,7 @@ def compare(
     They are taken at the projection, at the best layer and at every layer.
     """
     from alignbench.cli.console import print_table
+    from alignbench.results.extent import extents, measured_on
     from alignbench.results.stored_run import StoredRun
     from alignbench.study.comparison import compare as compare_runs
     from alignbench.study.comparison import fitted_apart
@@ -42,6 +43,9 @@ def compare(
     kinds = ", ".join(dict.fromkeys(table["interval"]))
     print(f"95 % intervals of paired differences: {kinds}. p (Holm) is corrected for all {len(table)} rows.")
     print("Rows of layers and depths are pointwise: each interval holds for its row alone.")
+    for name, run in zip(labels, runs, strict=True):
+        if any(extents(run.curve).values()):
+            print(f"{name} was measured on {measured_on(run.curve)}.")
     if fitted_apart(*runs):
         print("normalized_euclidean: the channel means of the two runs were fitted on different pairs.")
     if output is not None:

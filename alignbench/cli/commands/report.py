@@ -76,7 +76,8 @@ def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, 
         needed: Whether it is an error that there is no run.
     """
     from alignbench.report.page.transforms import holds_transforms
-    from alignbench.study.study import Study, read_study, run_folders
+    from alignbench.results.folders import run_folders
+    from alignbench.study.study import Study, read_study
 
     of_runs = [place for place in places if run_folders(place) or not holds_transforms(place)]
     if not of_runs:
@@ -96,22 +97,24 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
         frame = run.curve.frame
         kept = frame if run.is_baseline else frame[frame["distance"].isin(distances)]
         if len(kept):
-            runs.append(replace(run, curve=type(run.curve)(kept.reset_index(drop=True))))
+            runs.append(replace(run, curve=replace(run.curve, frame=kept.reset_index(drop=True))))
     narrowed = f"Only {', '.join(distances)} of the models' distances (--distance): findings that need others lack them"
     return replace(study, runs=tuple(runs), remarks=(narrowed, *study.remarks))
 
 
 def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
-    """Write the figure of all curves; a run that cannot be read ends it, so that nothing is left out."""
+    """Write the figure of all curves; returns a line for each folder that was left out, which is said."""
     from alignbench.report.figures.curves import curves_figure, save_figure
-    from alignbench.results.run_folder import find_runs
-    from alignbench.results.stored_run import StoredRun
+    from alignbench.results.run_folder import readable_runs
 
-    curves = [StoredRun(folder).curve for folder in find_runs(list(places))]
+    runs, skipped = readable_runs(places)
+    curves = [run.curve for run in runs]
     _check(distances, curves)
+    for line in skipped:
+        print_error(line)
     output.parent.mkdir(parents=True, exist_ok=True)
     save_figure(curves_figure(curves, distances), output)
-    return ()
+    return skipped
 
 
 def _check(distances: Sequence[str] | None, curves: Iterable[LayerCurve]) -> None:

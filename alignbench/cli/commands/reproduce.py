@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignbench.cli.options import print_error
 from alignbench.errors import DataError, UsageError, unwritable
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _PARTS = ["distance", "metric"]
 def reproduce(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of them.")],
     output: Annotated[Path | None, typer.Option(help="File to write all rows to: .csv.")] = None,
-) -> None:
+) -> int:
     """Put our numbers beside the published ones.
 
     They stand layer by layer, with the largest and the mean difference.
@@ -27,23 +28,25 @@ def reproduce(
     import pandas as pd
 
     from alignbench.cli.console import print_table
+    from alignbench.results.extent import measured_on
     from alignbench.results.published import SOURCE, caveats, compare_with_published, obstacle
-    from alignbench.results.run_folder import find_runs
-    from alignbench.results.stored_run import StoredRun
+    from alignbench.results.run_folder import readable_runs
 
     if output is not None and output.suffix.lower() != ".csv":
         raise UsageError(f"{output} has no ending of a table: use .csv")
     tables = []
-    for folder in dict.fromkeys(find_runs(runs)):
-        stored = StoredRun(folder)
-        curve, settings = stored.curve, stored.settings
+    found, skipped = readable_runs(runs)
+    for line in skipped:
+        print_error(line)
+    for stored in found:
+        folder, curve, settings = stored.folder, stored.curve, stored.settings
         reason = obstacle(curve)
         if reason:
             print(f"{curve.label} on {curve.dataset} is not compared: {reason} ({folder})")
             continue
         table = compare_with_published(curve, settings)
         for (distance, metric), part in table.groupby(_PARTS, sort=False):
-            print_table(_layer_table(part, f"{curve.label} on {curve.dataset}, {distance}, {metric}"))
+            print_table(_layer_table(part, f"{curve.label} on {measured_on(curve)}, {distance}, {metric}"))
             print(_verdict(part))
         for text in caveats(curve, settings):
             print(f"note: {text}")
@@ -58,6 +61,7 @@ def reproduce(
     if output is not None:
         _write(pd.concat(tables, ignore_index=True), output)
         print(output)
+    return 1 if skipped else 0
 
 
 def _layer_table(rows: pd.DataFrame, title: str) -> Table:
@@ -87,18 +91,19 @@ def _verdict(rows: pd.DataFrame) -> str:
     sizes = rows["difference"].abs()
     if sizes.isna().all():
         return "no difference: ours has no score there"
-    worst = rows.loc[sizes.idxmax()]
+    worst, part = rows.loc[sizes.idxmax()], rows["part"].iloc[0]
+    alone = f"no reproduction, as ours is of {part}: " if part else ""
     return (
-        f"largest difference {worst['difference']:+.4f} at {worst['layer']}, "
+        f"{alone}largest difference {worst['difference']:+.4f} at {worst['layer']}, "
         f"mean absolute difference {sizes.mean():.4f} over {sizes.count()} values; "
         f"published inside our interval: {_inside(rows)}"
     )
 
 
 def _inside(rows: pd.DataFrame) -> str:
-    """Count the published values that lie in our interval, among those that have one."""
-    known = rows["inside"].dropna()
-    return f"{int(known.sum())} of {len(known)}"
+    """Count the published values that lie in our interval, among those that have one; of a part none is counted."""
+    part, known = rows["part"].iloc[0], rows["inside"].dropna()
+    return f"not counted for {part}" if part else f"{int(known.sum())} of {len(known)}"
 
 
 def _summary(tables: list[pd.DataFrame], title: str) -> Table:

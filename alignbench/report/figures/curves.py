@@ -151,8 +151,8 @@ def _draw_ceiling(axis: Axes, ceiling: Ceiling) -> None:
 
 
 def _dress(axis: Axes, panel: Panel) -> None:
-    simulated = f"\n{SIMULATED}" if panel.simulated else ""
-    axis.set_title(f"{panel.title}{simulated}", fontsize=10)
+    heading = [panel.title, panel.part, SIMULATED if panel.simulated else ""]
+    axis.set_title("\n".join(filter(None, heading)), fontsize=10)
     axis.set_xlabel(DEPTH, fontsize=9)
     axis.set_ylabel(panel.score, fontsize=9)
     _trim(axis)

@@ -43,6 +43,7 @@ _MARKERS = {  # outlines in the legend, around (19, 7)
 @dataclass(frozen=True)
 class _BestTable:
     title: str
+    part: str
     score: str
     simulated: bool
     aligned: bool
@@ -166,7 +167,7 @@ def _outline(study: Study, charts: Charts) -> str:
         "baseline": sum(labels.values()),
     }
     shown = ", ".join(_counted(count, name) for name, count in counts.items() if count)
-    places = ", ".join(panel.title for panel in charts.panels)
+    places = ", ".join(f"{panel.title}{f': {panel.part}' if panel.part else ''}" for panel in charts.panels)
     protocols = " and ".join(dict.fromkeys(run.protocol for run in study.runs))
     return f"{_counted(len(study.runs), 'run')} ({shown}) on {places}, by the {protocols} protocol"
 
@@ -177,8 +178,16 @@ def _counted(count: int, name: str) -> str:
 
 def _best_tables(charts: Charts) -> list[_BestTable]:
     return [
-        _BestTable(panel.title, panel.score, panel.simulated, bool(panel.aligned), bool(panel.published), rows)
-        for panel, rows in ((panel, best_rows(charts, panel)) for panel in charts.panels)
+        _BestTable(
+            panel.title,
+            panel.part,
+            panel.score,
+            panel.simulated,
+            bool(panel.aligned),
+            bool(panel.published),
+            best_rows(charts, panel),
+        )
+        for panel in charts.panels
     ]
 
 

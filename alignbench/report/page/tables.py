@@ -14,6 +14,7 @@ from alignbench.distances.names import distance_name
 from alignbench.models.layer_names import PROJECTION, is_block, plain_name, select_rows
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
+from alignbench.results.extent import named_subset
 
 if TYPE_CHECKING:
     from alignbench.report.page.charts import Charts, Section
@@ -178,10 +179,11 @@ def difference_tables(factor: Factor, section: Section, slug: str) -> list[Diffe
     """
     tables, boxes = [], {toggle.key for toggles in section.models.values() for toggle in toggles}
     for (dataset, subset, protocol), rows in factor.differences.groupby(["dataset", "subset", "protocol"], sort=False):
-        parts = [dataset, *([subset] if subset not in ("all", "test", "testset1") else [])]
-        title = ", ".join([*parts, *([protocol] if protocol != "paper" else [])])
-        counts = rows[["n", "n_clusters"]].drop_duplicates().itertuples(index=False)
-        judgments = "; ".join(f"{n:,} judgments in {clusters:,} clusters" for n, clusters in counts)
+        title = ", ".join(
+            filter(None, [dataset, named_subset(subset, protocol), protocol if protocol != "paper" else ""])
+        )
+        counts = rows[["n", "part", "n_clusters"]].drop_duplicates().itertuples(index=False)
+        judgments = "; ".join(f"{part or f'{n:,} judgments'} in {clusters:,} clusters" for n, part, clusters in counts)
         found = tuple(_differences(rows, factor, slug, boxes))
         of = "distance" if factor.name != "distance" else "model" if any(row.of for row in found) else ""
         kinds = ", ".join(dict.fromkeys(rows["interval"]))

@@ -163,3 +163,10 @@ def test_a_run_that_lost_its_record_is_to_be_measured_again(runs: list[Path], tm
     damaged = Path(shutil.copytree(runs[0], tmp_path / "damaged"))
     (damaged / "run.json").unlink()
     assert re.search(r"damaged/run\.json .*: measure it again", refused(capsys, "compare", damaged, runs[1]))
+
+
+def test_a_run_on_a_part_of_the_data_is_named(runs: list[Path], capsys: Capture) -> None:
+    assert main(["compare", *map(str, runs)]) == 0
+    out = capsys.readouterr().out
+    n = int(pd.read_csv(runs[0] / "curve.csv")["n"].iloc[0])
+    assert f"pixels was measured on tid2013 ({n} of 3,000 ratings)." in out

@@ -57,3 +57,21 @@ def test_report_on_a_broken_curve_is_refused(bench: Bench, finished: Path, conte
     folder = Path(shutil.copytree(next(finished.iterdir()), bench.scratch / "run"))
     (folder / "curve.csv").write_text(content)
     bench.command("report", folder, "--output", bench.scratch / "figure.png").refused(RUNNING, folder)
+
+
+def test_a_figure_names_an_odd_folder_and_leaves_it_out(bench: Bench, finished: Path) -> None:
+    whole = next(finished.iterdir())
+    for name in ("a", "b", "c"):
+        shutil.copytree(whole, bench.scratch / "runs" / name)
+    (bench.scratch / "runs" / "a" / "run.json").write_text("[]")
+    torn = bench.scratch / "runs" / "c" / "curve.csv"
+    torn.write_text(torn.read_text()[:300])
+    figure = bench.scratch / "figure.png"
+    found = bench.command("report", bench.scratch / "runs", bench.scratch / "nowhere", "--output", figure)
+    assert found.code == RUNNING
+    assert [line.removeprefix("alignbench: ").partition(" ")[0] for line in found.complaints] == [
+        str(bench.scratch / "runs" / "a" / "run.json"),
+        str(torn),
+        str(bench.scratch / "nowhere"),
+    ]
+    assert figure.read_bytes().startswith(b"\x89PNG")

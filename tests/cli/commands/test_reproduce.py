@@ -127,3 +127,29 @@ def test_a_place_without_runs_is_named_and_none_is_said_to_be_broken(
     assert main(["reproduce", str(tmp_path / name)]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert f"{tmp_path / name} holds no run folder: give a folder that `alignbench run` made" in line
+
+
+def test_a_part_never_passes_as_reproduced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run_folder(tmp_path, "a", curve_like(BASE_32, "nights", edit=lambda f: f.assign(n=100)))
+    output = tmp_path / "table.csv"
+    assert main(["reproduce", str(folder), "--output", str(output)]) == 0
+    shown = flat(capsys.readouterr().out)
+    assert f"{BASE_32} on nights (100 of 20,019 triplets), normalized_euclidean" in shown
+    assert "no reproduction, as ours is of 100 of 20,019 triplets: largest difference" in shown
+    assert "14 of 14" not in shown
+    table = pd.read_csv(output)
+    assert table["inside"].isna().all()
+    assert set(table["part"]) == {"100 of 20,019 triplets"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"label": 1, "settings": {}}'])
+def test_an_odd_folder_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    run_folder(tmp_path, "a", curve_like("ssim", "nights"))
+    odd = run_folder(tmp_path, "b", curve_like("ssim", "tid2013"))
+    (odd / "run.json").write_text(text)
+    assert main(["reproduce", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    [line] = said.err.splitlines()
+    assert f"{odd / 'run.json'} cannot be used" in line
+    assert "ssim on nights" in said.out
+    assert "tid2013" not in said.out

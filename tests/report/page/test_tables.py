@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from alignbench.report.page.charts import Section
+from alignbench.report.page.tables import difference_tables
 from pages import Parsed
 from studies import BASE_32, DATASETS
 from study_pages import COSINE, MAIN, TWINS, architecture, select_rows, values_of
@@ -47,3 +50,14 @@ def test_paired_differences_are_told_and_drawn(parsed: Parsed, text: str) -> Non
             places = [zero + scale * value for value in (row.ci_low, row.ci_high, row.difference)]
             np.testing.assert_allclose([float(low), float(high), float(left) + 4], places, atol=0.06)
             assert fill == ("#1b1b1b" if row.separable else "#fff")
+
+
+def test_tables_name_the_part_and_the_corrected_protocols_subset() -> None:
+    factor = architecture()
+    section = Section((), {}, (), frozenset(), False)
+    [whole] = difference_tables(replace(factor, differences=factor.differences.iloc[2:]), section, "f")
+    assert (whole.title, whole.judgments) == ("nights (middle level)", "1,234 judgments in 25 clusters")
+    changed = {"protocol": "corrected", "subset": "test", "part": "12 of 1,824 test triplets"}
+    [part] = difference_tables(replace(factor, differences=factor.differences.iloc[2:].assign(**changed)), section, "f")
+    assert part.title == "nights, test, corrected (middle level)"
+    assert part.judgments == "12 of 1,824 test triplets in 25 clusters"

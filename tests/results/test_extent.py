@@ -1,0 +1,67 @@
+"""How much of a published data set a curve is of is told from its rows, and a whole one says nothing."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from alignbench import LayerCurve
+from alignbench.results.extent import extents, measured_on, named_subset, place_name
+from made_curves import curve_of
+
+
+def of_subsets(protocol: str, **counts: int) -> LayerCurve:
+    """A curve of NIGHTS with as many judgments of each subset, whose hyphens are written as underscores here."""
+    frames = [
+        curve_of(subset=name.replace("_", "-"), n=count, protocol=protocol).frame for name, count in counts.items()
+    ]
+    return LayerCurve(pd.concat(frames, ignore_index=True))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "subset", "metric", "protocol", "n", "said"),
+    [
+        ("tid2013", "all", "spearman", "paper", 3_000, ""),
+        ("tid2013", "all", "spearman", "corrected", 1_500, "1,500 of 3,000 ratings"),
+        ("tid2013", "distortion_07", "spearman", "paper", 125, "125 of 3,000 ratings"),
+        ("kadid10k", "all", "spearman", "paper", 10_124, "10,124 of 10,125 ratings"),
+        ("nights", "all", "accuracy", "paper", 100, "100 of 20,019 triplets"),
+        ("nights", "all", "accuracy", "paper", 20_020, "20,020 triplets, more than the 20,019 published"),
+        ("nights", "test", "accuracy", "corrected", 1_824, ""),
+        ("nights", "test", "accuracy", "corrected", 12, "12 of 1,824 test triplets"),
+        ("nights", "test-imagenet", "accuracy", "corrected", 7, "7 of 1,824 test triplets"),
+        ("nights", "train", "accuracy", "corrected", 7, ""),
+        ("things", "testset1", "accuracy", "paper", 10, "10 of 15,640 testset1 triplets"),
+        ("things", "validationset", "accuracy", "corrected", 453_642, ""),
+        ("shapes-high", "test", "accuracy", "paper", 30, "30 of 35,000 test triplets"),
+        ("bapps", "val", "accuracy", "paper", 30, ""),
+        ("of nobody", "all", "accuracy", "paper", 30, ""),
+    ],
+)
+def test_it_is_said_what_part_a_curve_is_of(
+    dataset: str, subset: str, metric: str, protocol: str, n: int, said: str
+) -> None:
+    curve = curve_of(dataset=dataset, subset=subset, metric=metric, protocol=protocol, n=n)
+    assert extents(curve) == {subset: said}
+
+
+def test_halves_are_parts_if_what_they_are_halves_of_is_one() -> None:
+    whole = of_subsets("corrected", test=1_824, test_imagenet=800, test_no_imagenet=1_024)
+    assert set(extents(whole).values()) == {""}
+    assert measured_on(whole) == "nights"
+    part = of_subsets("corrected", test_imagenet=5, test=12, test_no_imagenet=7)
+    assert extents(part)["test-imagenet"] == "5 from 12 of 1,824 test triplets"
+    assert measured_on(part) == "nights (12 of 1,824 test triplets)"
+
+
+def test_a_limit_is_said_where_nobody_knows_how_much_was_published() -> None:
+    frame = curve_of(dataset="bapps", subset="val", n=30).frame
+    assert measured_on(LayerCurve(frame, limit=30)) == "bapps val (the first 30 val triplets)"
+    assert measured_on(LayerCurve(frame, limit=31)) == "bapps val", "it left nothing out"
+    assert extents(LayerCurve(curve_of(n=20_019).frame, limit=20_019)) == {"all": ""}
+
+
+def test_under_the_corrected_protocol_a_subset_is_always_named() -> None:
+    assert [named_subset(name, "paper") for name in ("all", "test", "testset1", "val")] == ["", "", "", "val"]
+    assert place_name("nights", "test", "corrected") == "nights test"
+    assert measured_on(of_subsets("corrected", test=1_824)) == "nights test"
