@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from alignbench import ModelError
+from alignbench.files import open_plain
 
 
 def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
@@ -25,6 +26,7 @@ def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
         ModelError: If it cannot be read, or holds anything but named tensors of finite numbers.
     """
     try:
+        open_plain(path).close()
         if path.suffix == ".safetensors":
             weights: object = load_file(path)
         else:
@@ -59,6 +61,6 @@ def files_fingerprint(*paths: Path) -> str:
     """Return SHA-256 over the contents of files, in this order."""
     digest = hashlib.sha256()
     for path in paths:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

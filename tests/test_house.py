@@ -32,7 +32,12 @@ MANY_ARGUMENTS = [  # an entry of the command line, and a hook of Lightning's
     "extraction/predict: on_predict_batch_end",
     "baselines/perceptnet/__main__: train",
 ]
-PUBLIC = ("alignbench", "alignbench.datasets", "alignbench.models")  # what plug-ins are made of, and so the baselines
+PUBLIC = (
+    "alignbench",
+    "alignbench.datasets",
+    "alignbench.files",
+    "alignbench.models",
+)  # what plug-ins are made of, and so the baselines
 TESTED_ELSEWHERE = {  # modules without a test file of their own, and why
     "arrays": "two names of types",
     "models/transformers_layouts": "data alone, held against transformers itself in models/test_huggingface",

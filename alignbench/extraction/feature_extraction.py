@@ -18,7 +18,7 @@ from numpy.lib.format import open_memmap
 
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import unwritable
-from alignbench.extraction.feature_files import FeatureFile, check_form, write_features
+from alignbench.extraction.feature_files import FeatureFile, check_form, partial_folder, write_features
 from alignbench.extraction.features import (
     FeatureExtractor,
     FeatureRows,
@@ -28,7 +28,8 @@ from alignbench.extraction.features import (
     feature_shape,
 )
 from alignbench.extraction.progress import EmbeddingListener
-from alignbench.files import claim_room, write_whole
+from alignbench.files import claim_room, open_plain, write_whole
+from alignbench.files.json_text import checked_object, read_json
 from alignbench.models.towers import Layer
 
 _SECONDS: Final = 10.0  # of work that a stop may lose
@@ -67,7 +68,7 @@ def features_into(
         "normalized": any(layer.unit_norm for layer in layers),
     }
     settings = {**origin, "images": images.identities(), "layers": [layer.name for layer in layers]}
-    partial = _PartialFile(path.with_name(f".partial-{path.name}"), settings)
+    partial = _PartialFile(partial_folder(path), settings)
     try:
         rows = _open_rows(partial, layers, reading.view)
         heard.started(len(images.names) - rows.done)
@@ -128,9 +129,9 @@ def _open_rows(partial: _PartialFile, layers: Sequence[Layer], view: str) -> Fea
     if done:
         try:
             # read-only first: numpy lengthens a file that is too short when it may write to it
-            if all(open_memmap(place, mode="r").shape == shapes[name] for name, place in places.items()):
+            if all(_shape(place) == shapes[name] for name, place in places.items()):
                 return FeatureRows({name: open_memmap(place, mode="r+") for name, place in places.items()}, done)
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError):
             pass  # a file of rows is damaged: they are embedded again
     shutil.rmtree(partial.folder, ignore_errors=True)
     partial.folder.mkdir(parents=True)
@@ -145,12 +146,19 @@ def _open_rows(partial: _PartialFile, layers: Sequence[Layer], view: str) -> Fea
     return FeatureRows(arrays)
 
 
+def _shape(place: Path) -> tuple[int, ...]:
+    open_plain(place).close()
+    found: tuple[int, ...] = open_memmap(place, mode="r").shape
+    return found
+
+
 def _noted_rows(partial: _PartialFile) -> int:
     try:
-        noted = json.loads((partial.folder / "progress.json").read_text(encoding="utf-8"))
-        return int(noted["rows"]) if noted["settings"] == partial.settings else 0
-    except (OSError, ValueError, KeyError, TypeError):
+        noted = checked_object("progress", read_json(partial.folder / "progress.json"), {"rows": (int,)})
+    except (OSError, ValueError):
         return 0
+    is_ours = noted.get("settings") == partial.settings
+    return noted["rows"] if is_ours and 0 < noted.get("rows", 0) <= len(partial.settings["images"]) else 0
 
 
 def _note(partial: _PartialFile, arrays: Mapping[str, Rows], done: int) -> None:

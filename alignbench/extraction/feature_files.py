@@ -6,7 +6,9 @@ A `.npz` or `.safetensors` may hold features of several layers, (n, d) or (n, to
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
@@ -146,6 +148,19 @@ def _check(path: Path, found: FeatureFile) -> None:
             raise DataError(f"{path}: {name} holds numbers that are not finite")
     if found.names is not None and len(found.names) != rows:
         raise DataError(f"{path} names {len(found.names)} pictures, and has {rows} rows")
+
+
+def partial_folder(path: Path) -> Path:
+    """Where the rows of a file of features lie before it is whole."""
+    return path.with_name(f".partial-{path.name}")
+
+
+def clear_partial(path: Path) -> None:
+    """Remove the rows that a run left which was killed when its file was whole; those of a run under way are newer."""
+    folder = partial_folder(path)
+    with suppress(OSError):
+        if max((each.stat().st_mtime_ns for each in folder.iterdir()), default=0) <= path.stat().st_mtime_ns:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_form(path: Path, layers: int) -> None:

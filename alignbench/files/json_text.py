@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from types import NoneType
 from typing import Any, Final
 
 from alignbench.errors import shortened
+from alignbench.files.whole_files import open_plain
 
 Kinds = tuple[type, ...]
 
@@ -38,6 +40,17 @@ def parse_json(text: str | bytes) -> Any:
         if not level:
             return found
     raise ValueError("it is nested too deeply")
+
+
+def read_json(path: Path) -> Any:
+    """Parse a file of JSON; see `parse_json`.
+
+    Raises:
+        OSError: If it cannot be opened, or is no file; see `open_plain`.
+        ValueError: If it is not JSON.
+    """
+    with open_plain(path) as file:
+        return parse_json(file.read().decode("utf-8"))
 
 
 def _inside(value: Any) -> list[Any]:

@@ -36,7 +36,7 @@ _NO_FILES: Final = (  # what would be waited for, or never end, if it was read a
 )
 
 
-def open_plain(path: Path) -> BufferedReader:
+def open_plain(path: str | Path) -> BufferedReader:
     """Open a file for reading once it is seen to be one: pipes and devices are never opened.
 
     Args:
@@ -45,7 +45,7 @@ def open_plain(path: Path) -> BufferedReader:
     Raises:
         OSError: If it cannot be opened, or is something else than a file; its `strerror` says what.
     """
-    mode = path.stat().st_mode
+    mode = os.stat(path).st_mode
     for is_kind, kind in _NO_FILES:
         if is_kind(mode):
             raise OSError(errno.EINVAL, f"{kind}, where a file belongs", str(path))
@@ -72,7 +72,7 @@ def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Pat
         with held_scratch(path.parent, "file") as folder:
             scratch = folder / path.name
             yield scratch
-            _open_to_others(scratch)
+            _open_to_others(folder)
             os.replace(scratch, path)
     except OSError as error:
         raise unwritable(path, error, remedy) from error
@@ -113,9 +113,7 @@ def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iter
         clear_scratch(folder.parent)
         with held_scratch(folder.parent, folder.name.rpartition("__")[2]) as scratch:
             yield scratch
-            for file in scratch.rglob("*"):
-                if file.is_file():
-                    _open_to_others(file)
+            _open_to_others(scratch)
             put_in_place(scratch, folder, keep)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -158,29 +156,15 @@ def claim_room(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _open_to_others(file: Path) -> None:
-    """Give a file the mode of any new file: some libraries write theirs for the owner alone, whatever the umask."""
-    probe = file.with_name(f".tmp-mode-{os.getpid()}")
+def _open_to_others(folder: Path) -> None:
+    """Give files the mode of any new file: some libraries write theirs for the owner alone, whatever the umask."""
+    probe = folder / f".tmp-mode-{os.getpid()}"
     probe.touch()
     mode = probe.stat().st_mode
     probe.unlink()
-    if file.stat().st_mode != mode:
-        file.chmod(mode)
-
-
-def cut_torn_line(path: Path) -> None:
-    """Take away what follows the last whole line of a journal, as a kill, a power cut or a full disk leaves it.
-
-    Else the next line would be glued to it. Nobody may append meanwhile.
-
-    Raises:
-        OSError: If the file is not there, or cannot be written to.
-    """
-    with path.open("rb+") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
+    for file in folder.rglob("*"):
+        if file.is_file() and file.stat().st_mode != mode:
+            file.chmod(mode)
 
 
 def cache_folder(kind: str) -> Path | None:

@@ -7,7 +7,6 @@ transformers reads from a folder, and what is in the fingerprint.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -16,6 +15,8 @@ from huggingface_hub import snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from alignbench.errors import ModelError, did_you_mean, one_line
+from alignbench.files import open_plain
+from alignbench.files.json_text import read_json
 from alignbench.models.cards import cards
 
 _ALIKE = 0.9  # how like a card's a name must be to be taken for a slip
@@ -153,8 +154,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         ModelError: If it cannot be read, or holds no object.
     """
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        settings = read_json(path)
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
     if not isinstance(settings, dict):
         raise ModelError(f"{path} cannot be read (it holds no JSON object): download it again")
@@ -186,14 +187,17 @@ def fingerprint(folder: Path) -> str:
     """Return SHA-256 over everything in a checkpoint's folder that can change a number: settings and weights.
 
     Raises:
-        ModelError: See `weight_files`.
+        ModelError: If one of them cannot be read; see also `weight_files`.
     """
     always = (path for pattern in _ALWAYS_IDENTIFYING for path in folder.glob(pattern) if path.is_file())
     digest = hashlib.sha256()
     for path in sorted({*always, *_settings_files(folder), *weight_files(folder)}):
         digest.update(path.relative_to(folder).as_posix().encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        try:
+            with open_plain(path) as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}): download it again") from error
     return digest.hexdigest()
 
 

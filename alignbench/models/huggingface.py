@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
-from alignbench.errors import ModelError, UsageError, one_line
+from alignbench.errors import AlignbenchError, ModelError, UsageError, one_line
+from alignbench.files.json_text import read_json
 from alignbench.models.cards import Card, cards
 from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
 from alignbench.models.normalisation import Normalise
@@ -187,7 +188,7 @@ def _config(folder: Path, name: str) -> PretrainedConfig:
             "hub repository of open_clip is open_clip:hf-hub:NAME"
         )
     try:
-        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+        kind = read_json(path).get("model_type")
         if kind == "siglip2":
             raise UsageError(
                 f"{name} is a NaFlex SigLIP 2, whose token count varies from image to image: use a fixed-resolution "
@@ -200,7 +201,9 @@ def _config(folder: Path, name: str) -> PretrainedConfig:
             _without_attention(values) | {"_name_or_path": str(folder)}
         )
         return config
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+    except AlignbenchError:
+        raise
+    except Exception as error:  # of odd values transformers makes errors of many kinds
         raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
 
 

@@ -5,11 +5,11 @@ Nothing of open_clip is imported before a question needs it: it takes seconds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alignbench.files.json_text import read_json
 from alignbench.models.cards import cards
 from alignbench.models.family import ModelFamily
 
@@ -75,10 +75,10 @@ def _is_open_clip(folder: Path) -> bool:
     if not (folder / "open_clip_config.json").is_file():
         return False
     try:  # timm writes a config.json too, without a type
-        return "model_type" not in json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return "model_type" not in read_json(folder / "config.json")
     except FileNotFoundError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return False
 
 

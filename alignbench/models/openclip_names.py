@@ -12,7 +12,6 @@ weights were trained with is taken from the tag, from open_clip_config.json, or 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -23,6 +22,7 @@ import open_clip
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from alignbench.errors import ModelError, UsageError, one_line, unknown
+from alignbench.files.json_text import read_json
 from alignbench.models.cards import cards
 from alignbench.models.openclip_files import (
     CONFIG,
@@ -246,7 +246,7 @@ def _read_config(name: str, path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"{name} has no {CONFIG}: give a directory or repository of open_clip")
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = read_json(path)
         model, preprocess = config["model_cfg"], config.get("preprocess_cfg") or {}
         parts = ((model["embed_dim"], int), (model["vision_cfg"], dict), (preprocess, dict))
         if not all(isinstance(part, kind) for part, kind in parts):

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PretrainedConfig
 
 from alignbench.errors import ModelError, one_line
-from alignbench.models.checkpoints import weight_files
+from alignbench.models.checkpoints import read_settings, weight_files
 from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files
 from alignbench.models.weight_names import Naming
 
@@ -58,6 +58,12 @@ def load_weights(name: str, folder: Path, family: str, kind: Any, config: Pretra
         raise ModelError(
             f"{name} lacks its weights, or some of the files that its index lists: put model.safetensors beside "
             "config.json, download it again, or use --random-init"
+        )
+    named = read_settings(folder / "config.json").get("transformers_weights")
+    if named not in (None, *(path.name for path in files)):
+        raise ModelError(
+            f"config.json of {name} says that its weights are in {named} (transformers_weights), which is not read: save "
+            "the checkpoint anew by save_pretrained"
         )
     naming = NAMINGS[family]
     given, _ = read_vision_half(name, files, naming)

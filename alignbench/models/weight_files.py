@@ -19,6 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from alignbench.errors import ModelError, one_line
+from alignbench.files import open_plain
 from alignbench.models.torchscript import is_archive, read_archive
 
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
@@ -89,12 +90,14 @@ def _refused(name: str, path: Path) -> Iterator[None]:
         raise ModelError(
             f"{what} are not said to be the model's own ({error}): give the one that is meant, saved alone"
         ) from error
+    except OSError as error:
+        raise ModelError(f"{what} cannot be read ({error.strerror or one_line(error)}): see to {path}") from error
     except Exception as error:  # a damaged file can raise anything
         raise ModelError(f"{what} cannot be loaded: {one_line(error)}; download them again") from error
 
 
 def _refuse_pointer(name: str, path: Path) -> None:
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         if file.read(len(_POINTER)) == _POINTER:
             raise ModelError(
                 f"the weights of {name} ({path.name}) are a git-LFS pointer, without the weights themselves: fetch "

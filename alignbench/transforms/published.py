@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError, one_line, unknown
-from alignbench.files import cache_folder, write_whole
+from alignbench.files import cache_folder, open_plain, write_whole
 from alignbench.transforms.affine import AffineTransform
 
 if TYPE_CHECKING:
@@ -181,7 +181,8 @@ def _kept(place: Path) -> tuple[bytes | None, bool]:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open_plain(path) as file:
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from alignbench import ModelError, UsageError
+from alignbench.files import open_plain
 from baselines.perceptnet.network import PerceptNet
 from baselines.perceptnet.ratings import RatedPairs
 
@@ -191,7 +193,10 @@ class Training:
         """
         remedy = "delete it and start without --resume"
         try:
-            state: dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
+            open_plain(checkpoint).close()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch warns of a file that it then refuses
+                state: dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
             settings, history = state["settings"], [PerceptNetEpoch(**epoch) for epoch in state["history"]]
             for name, value in self._settings().items():
                 if settings[name] != value:

@@ -1,6 +1,7 @@
 """Files of features: what is kept, what is refused, and which transforms fit."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from alignbench.errors import AlignbenchError, DataError, UsageError
-from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
+from alignbench.extraction.feature_files import (
+    FeatureFile,
+    clear_partial,
+    partial_folder,
+    read_features,
+    write_features,
+)
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.named import NamedTransform, check_fits
 from files_of_arrays import damaged
@@ -182,3 +189,19 @@ def test_what_does_not_fit_is_refused(told: dict[str, Any], origin: dict[str, An
 
 def _transform(told: dict[str, Any]) -> NamedTransform:
     return NamedTransform("t", AffineTransform(IDENTITY.weights, 0.0, 1.0, None, told))
+
+
+def test_rows_of_a_file_that_is_whole_are_cleared_and_newer_ones_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "it.npy"
+    rows = partial_folder(path) / "layer_0.npy"
+    rows.parent.mkdir()
+    for made, kept in ((path, ()), (rows, (rows,))):  # whichever is made last
+        for each in (rows, path):
+            each.parent.mkdir(exist_ok=True)
+            each.touch()
+            os.utime(each, ns=(1, 1))
+        os.utime(made, ns=(2, 2))
+        clear_partial(path)
+        assert tuple(tmp_path.glob(".partial-*/*")) == kept
+        assert path.exists()
+    clear_partial(tmp_path / "other.npy")

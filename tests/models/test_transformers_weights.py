@@ -65,6 +65,16 @@ def test_what_a_wrapper_puts_before_names_is_left_out_with_a_warning(
         check_same(folder, tiny_tower(family))
 
 
+def test_weights_that_the_configuration_names_elsewhere_are_refused(tiny_tower: Folders, copied: Folders) -> None:
+    folder = copied("clip")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"transformers_weights": "model.safetensors"}))
+    check_same(folder, tiny_tower("clip"))
+    (folder / "config.json").write_text(json.dumps(settings | {"transformers_weights": "other.safetensors"}))
+    with pytest.raises(ModelError, match="its weights are in other.safetensors"):
+        load_tower(str(folder))
+
+
 @every_family
 def test_what_a_family_lists_may_be_left_over(tiny_tower: Folders, copied: Folders, family: str) -> None:
     folder = change(

@@ -18,7 +18,7 @@ import pandas as pd
 from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.files.json_text import checked, checked_object, parse_json
+from alignbench.files.json_text import checked, checked_object, read_json
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import find_folders
 from alignbench.transforms.affine import PROVENANCE
@@ -139,7 +139,7 @@ def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     again = "judge the transform again"
     try:
         frame = read_csv_table(folder / "evaluation.csv", _TEXTS, gaps=set(EVALUATION_COLUMNS) - {*_TEXTS, "n"})
-        record: dict[str, Any] = parse_json((folder / RECORD).read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(folder / RECORD)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} does not hold a judged transform that can be read: {again}") from error
     if tuple(frame.columns) != EVALUATION_COLUMNS or frame.empty:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.files.json_text import parse_json
+from alignbench.files.json_text import read_json
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import find_folders, folder_of
 from alignbench.results.run_folder import run_hash
@@ -227,7 +227,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         DataError: If it cannot be read.
     """
     try:
-        record: dict[str, Any] = parse_json((folder / RECORD).read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(folder / RECORD)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / RECORD} cannot be read: learn the transforms again") from error
     if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
