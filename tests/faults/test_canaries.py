@@ -12,8 +12,6 @@ import pickle
 import shutil
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,29 +22,10 @@ import pytest
 import torch
 import yaml
 
-from alignbench.datasets.bapps import _read_share
-from alignbench.datasets.matrix_files import variables
-from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import AlignbenchError
-from alignbench.extraction.cached_pixels import read_entry
-from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
-from alignbench.extraction.feature_files import read_features
-from alignbench.models.families import load_tower
-from alignbench.models.towers import Layer
-from alignbench.models.weight_files import open_weights
-from alignbench.results.stored_run import StoredRun
-from alignbench.sweeps.grid import read_sweep
-from alignbench.sweeps.ledger import Ledger
-from alignbench.transforms.affine import AffineTransform
-from alignbench.transforms.evaluation.folder import read_evaluation
-from alignbench.transforms.learning.folder import read_ceiling
-from alignbench.transforms.learning.folder import read_record as read_learned
-from alignbench.transforms.learning.search import Journal, _study
-from baselines.perceptnet.training import Training
-from baselines.weights import read_weights
 from documented import ROOT
 from files_of_arrays import Trap
-from openclip_towers import TOWERS, save
+from readers import READERS
 
 # --- Hostile files --------------------------------------------------------------------------------------------------
 
@@ -146,162 +125,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, 
     return made
 
 
-# --- Readers --------------------------------------------------------------------------------------------------------
+# --- Readers ----------------------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class Reader:
-    """What reads files that somebody else may have written.
-
-    Attributes:
-        read: Reads the file, or the folder in which it lies.
-        files: Names of files: each is hostile in its turn.
-        covers: The functions it leads to that call a library's reader, as `module: function`.
-        make: Makes the folder in which the file lies; if there is one, that is read.
-    """
-
-    read: Callable[[Path], object]
-    files: tuple[str, ...]
-    covers: tuple[str, ...] = ()
-    make: Callable[[Path], object] | None = None
-
-
-def _transformers(folder: Path) -> None:
-    from reference import save_clip
-
-    save_clip(folder)
-
-
-def _pickled(folder: Path) -> None:
-    _transformers(folder)
-    (folder / "model.safetensors").unlink()
-
-
-def _weights(path: Path) -> None:
-    file = open_weights("it", path)
-    for name in file.names:
-        file.read(name)
-
-
-def _partial(path: Path) -> object:
-    """Rows of features that an earlier run left, as that run noted them."""
-    settings = {"images": ["a", "b"]}
-    (path / "progress.json").write_text(json.dumps({"rows": 1, "settings": settings}))
-    return _open_rows(_PartialFile(path, settings), [Layer("layer_0", 0.0, "", 1, 4)], "global_pool")
-
-
-def _run_folder(folder: Path) -> None:
-    run = StoredRun(folder)
-    for part in ("record", "curve", "layers", "judgment_rows"):
-        with suppress(AlignbenchError):
-            getattr(run, part)() if part == "judgment_rows" else getattr(run, part)
-    with suppress(AlignbenchError):
-        run.judgments(["all"])
-
-
-def _resume(path: Path) -> None:
-    training = Training.__new__(Training)
-    training.device = "cpu"  # type: ignore[assignment]
-    training.resume(path)
-
-
-def _empty(folder: Path) -> None:
-    folder.mkdir()
-
-
-def _whole_run(folder: Path) -> None:
-    """Names alone, as each part of a run is read by itself."""
-    folder.mkdir()
-    for file in ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet"):
-        (folder / file).touch()
-
-
-READERS: Final = {
-    "transformers": Reader(
-        lambda folder: load_tower(str(folder)),
-        (
-            *("model.safetensors", "model.safetensors.index.json", "config.json", "preprocessor_config.json"),
-            *("processor_config.json", "adapter_config.json", "adapter_model.bin"),
-        ),
-        (
-            "alignbench/models/huggingface: _config",
-            "alignbench/models/processors: read_processor",
-            "alignbench/models/transformers_weights: _filled",
-        ),
-        _transformers,
-    ),
-    "pickles of transformers": Reader(
-        lambda folder: load_tower(str(folder)), ("pytorch_model.bin", "pytorch_model.bin.index.json"), (), _pickled
-    ),
-    "weights of towers": Reader(
-        _weights,
-        ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "any.pt", "any.pth"),
-        ("alignbench/models/weight_files: _opened", "alignbench/models/torchscript: _ArchivePickle"),
-    ),
-    "settings of open_clip": Reader(
-        lambda folder: load_tower(str(folder)),
-        ("open_clip_config.json",),
-        (),
-        lambda folder: save(folder, TOWERS["own"]),
-    ),
-    "features": Reader(
-        read_features,
-        ("it.npy", "it.npz", "it.safetensors"),
-        (
-            "alignbench/extraction/feature_files: _read_numpy",
-            "alignbench/extraction/feature_files: _read_safetensors",
-        ),
-    ),
-    "rows of features": Reader(
-        _partial, ("layer_0.npy", "other.npy"), ("alignbench/extraction/feature_extraction: _open_rows",), _empty
-    ),
-    "prepared pictures": Reader(lambda path: read_entry(str(path), (3, 4, 4)), ("it",)),
-    "transforms": Reader(
-        AffineTransform.load,
-        ("it.npy", "it.npz", "it.safetensors", "it.pkl"),
-        (
-            "alignbench/transforms/affine: _numpy",
-            "alignbench/transforms/affine: _zipped",
-            "alignbench/transforms/affine: _safetensors",
-        ),
-    ),
-    "matrices": Reader(variables, ("it.mat",), ("alignbench/datasets/matrix_files: variables",)),
-    "triplets": Reader(
-        lambda path: read_triplets(path, 4),
-        ("it.txt", "it.npy", "it.csv", "it.tsv"),
-        ("alignbench/datasets/triplet_files: read_triplets", "alignbench/datasets/triplet_files: _read_array"),
-    ),
-    "tables of triplets": Reader(
-        lambda path: read_table(path, 4), ("it.csv",), ("alignbench/datasets/triplet_files: read_table",)
-    ),
-    "shares": Reader(_read_share, ("it.npy",), ("alignbench/datasets/bapps: _number_type",)),
-    "run folders": Reader(
-        _run_folder,
-        ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet"),
-        (
-            "alignbench/results/csv_table: read_csv_table",
-            "alignbench/results/judgment_table: read_table",
-            "alignbench/results/judgment_table: read_subsets",
-            "alignbench/results/stored_run: StoredRun._opened",
-        ),
-        _whole_run,
-    ),
-    "ceilings": Reader(read_ceiling, ("ceiling.csv",), (), _empty),
-    "records of learning": Reader(read_learned, ("learned.json",), (), _empty),
-    "judged transforms": Reader(read_evaluation, ("evaluation.csv", "evaluated.json"), (), _empty),
-    "sweeps": Reader(
-        lambda path: read_sweep(path, {}), ("it.yaml", "it.yml"), ("alignbench/sweeps/yaml_text: load_yaml",)
-    ),
-    "journals of sweeps": Reader(Ledger, ("journal.log",)),
-    "journals of searches": Reader(lambda path: _study(Journal(path, "study")), ("journal.log",)),
-    "weights of metrics": Reader(
-        lambda path: read_weights(path, "get others"),
-        ("it.pt", "it.pth", "it.safetensors"),
-        ("baselines/weights: read_weights",),
-    ),
-    "training of PerceptNet": Reader(_resume, ("it",), ("baselines/perceptnet/training: Training.resume",)),
-}
 OURS: Final = {  # what calls a library's reader for no file of somebody else's, and why
+    "alignbench/cli/main: _tell_end": "runs an empty text",
     "alignbench/__init__: __getattr__": "imports the package's own modules",
     "alignbench/results/published: _table": "a table that comes with the package",
     "alignbench/tracking/transform_run: log_learned": "plain CSV of a folder that this run has just written",
@@ -313,7 +140,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """For each reader, the folder in which its hostile file will lie."""
     root = tmp_path_factory.mktemp("sound")
     for number, reader in enumerate(READERS.values()):
-        (reader.make or _empty)(root / str(number))
+        reader.make(root / str(number))
     return {name: root / str(number) for number, name in enumerate(READERS)}
 
 
@@ -330,7 +157,7 @@ def test_no_file_that_is_read_runs_code(
         (folder / file).write_bytes(content)
         said = ""
         try:
-            reader.read(folder if reader.make else folder / file)
+            reader.read(folder, file)
         except AlignbenchError as error:
             said = str(error)
         assert "\n" not in said, file

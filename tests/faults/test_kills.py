@@ -1,0 +1,56 @@
+"""A command that is killed leaves nothing half-written and loses nothing, whenever that is, and goes on afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from kill_scenarios import SCENARIOS, Trial, make_inputs
+from killing import Moment
+
+MOMENTS: Final = {
+    "run": (
+        Moment("remove SCRATCH"),  # of the probe whether the folder can be written to
+        Moment("make SCRATCH", 1),
+        Moment("write SCRATCH/curve.csv"),
+        Moment("write SCRATCH/run.json"),
+        Moment("rename SCRATCH FOLDER"),
+        Moment("clear SCRATCH", 1),
+    ),
+    "run anew": (
+        Moment("write SCRATCH/run.json"),
+        Moment("clear SCRATCH", 1),  # the two folders are exchanged
+        Moment("remove SCRATCH", 1),
+    ),
+    "extract": (
+        Moment("write .partial-f.safetensors/projection.npy", 1),
+        Moment("rename .partial-f.safetensors/SCRATCH/progress.json .partial-f.safetensors/progress.json"),
+        Moment("rename SCRATCH/f.safetensors f.safetensors"),
+        Moment("clear .partial-f.safetensors", 1),
+    ),
+    "search": (
+        Moment("write .search-KEY.journal", 3),
+        Moment("write .search-KEY.journal", 9),
+        Moment("rename SCRATCH FOLDER"),
+    ),
+    "evaluate": (Moment("write SCRATCH/similarities.npz"), Moment("rename SCRATCH FOLDER")),
+    "cache": (Moment("write DRAFT", 3), Moment("rename DRAFT ENTRY", 5)),
+}
+"""20 moments: before a file is made, in the middle of a folder, and on both sides of the step that makes it whole."""
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("inputs")
+    make_inputs(root)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOMENTS)
+def test_killed_commands_lose_nothing_and_go_on(name: str, inputs: Path, tmp_path: Path) -> None:
+    trial = Trial(SCENARIOS[name], inputs, tmp_path)
+    for moment in MOMENTS[name]:
+        trial.kill(moment)

@@ -1,0 +1,573 @@
+"""Everything of the project that reads files which somebody else may have written, with sound files for each to read.
+
+The tests and benchmarks of hostile, damaged and odd files go over this table: whoever adds a reader adds a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from scipy.io import savemat
+
+from alignbench.datasets import DATASETS
+from alignbench.datasets.bapps import _read_share
+from alignbench.datasets.human_matrices import read_cichy, read_king, read_peterson
+from alignbench.datasets.image_folder import image_folder, labelled_folder
+from alignbench.datasets.images import ImageSource
+from alignbench.datasets.matrix_files import variables
+from alignbench.datasets.triplet_files import read_table, read_triplets
+from alignbench.errors import AlignbenchError, AlignbenchWarning
+from alignbench.extraction.cached_pixels import read_entry, write_entry
+from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
+from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
+from alignbench.models.families import load_tower
+from alignbench.models.towers import Layer
+from alignbench.models.weight_files import open_weights
+from alignbench.results.stored_run import StoredRun
+from alignbench.sweeps.cells import SweepCell
+from alignbench.sweeps.grid import read_sweep
+from alignbench.sweeps.ledger import Ledger
+from alignbench.transforms.affine import AffineTransform
+from alignbench.transforms.evaluation.folder import EVALUATION_COLUMNS, read_evaluation
+from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
+from alignbench.transforms.learning.folder import read_record as read_learned
+from alignbench.transforms.learning.recipe import Recipe
+from alignbench.transforms.learning.search import Journal, _study, search
+from alignbench.transforms.published import published_transform
+from baselines.perceptnet.training import PerceptNetEpoch, PerceptNetRecipe, Training
+from baselines.weights import read_weights
+from layouts import write_bapps, write_kadid10k, write_nights, write_things, write_tid2013
+from openclip_towers import TOWERS, save
+from reference import save_clip
+from studies import BASE_16, Made, as_published, write_made
+from sweep_files import OPTIONS
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads files that somebody else may have written.
+
+    Attributes:
+        read: Reads a file in a folder, or the folder in which it lies.
+        make: Fills a folder, which is not there yet, with sound files.
+        files: Names of the files that it reads; a sound folder may lack some.
+        covers: The functions it leads to that call a library's reader, as `module: function`.
+    """
+
+    read: Callable[[Path, str], object]
+    make: Callable[[Path], object]
+    files: tuple[str, ...]
+    covers: tuple[str, ...] = ()
+
+
+class Sound:
+    """The sound files of a reader, of which one at a time is another.
+
+    Args:
+        reader: The reader.
+        folder: Where the files are made.
+
+    Attributes:
+        contents: What is in the sound files, by name.
+    """
+
+    def __init__(self, reader: Reader, folder: Path) -> None:
+        self._reader, self._folder = reader, folder
+        reader.make(folder)
+        made = {file: folder / file for file in reader.files}
+        self.contents = {file: path.read_bytes() for file, path in made.items() if path.is_file()}
+
+    def read(self, file: str, content: bytes) -> object:
+        """Read the folder with a file of another content, which is sound again afterwards.
+
+        Raises:
+            Exception: Whatever the reader raises.
+        """
+        try:
+            self._write(file, content)
+            return self._reader.read(self._folder, file)
+        finally:
+            for each, sound in self.contents.items():  # one that was refused may have been removed, all of a folder too
+                self._write(each, sound)
+
+    def fault(self, file: str, content: bytes) -> str:
+        """What is wrong with how a file of another content is read; empty if it is read, or refused in one line."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self.read(file, content)
+            except AlignbenchError as error:
+                said = str(error)
+                return "" if said and "\n" not in said else f"refused in other than one line: {said!r}"
+            except Exception as error:
+                return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _write(self, file: str, content: bytes) -> None:
+        path = self._folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _file(read: Callable[[Path], object]) -> Callable[[Path, str], object]:
+    return lambda folder, file: read(folder / file)
+
+
+def _folder(read: Callable[[Path], object]) -> Callable[[Path, str], object]:
+    return lambda folder, _: read(folder)
+
+
+# --- Checkpoints and weights ----------------------------------------------------------------------------------------
+
+
+def _transformers(folder: Path) -> None:
+    save_clip(folder)
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+
+
+def _sharded(folder: Path) -> None:
+    _transformers(folder)
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    names = load_file(folder / "model-00001-of-00001.safetensors")
+    placed = dict.fromkeys(names, "model-00001-of-00001.safetensors")
+    index = {"metadata": {"total_size": 0}, "weight_map": placed}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def _pickled(folder: Path) -> None:
+    _transformers(folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+class _Visual(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.visual = torch.nn.Linear(3, 4)
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.visual(value)
+        return answer
+
+
+def _weights(folder: Path) -> None:
+    folder.mkdir()
+    state = _Visual().state_dict()
+    save_file(state, folder / "open_clip_model.safetensors")
+    torch.save(state, folder / "open_clip_pytorch_model.bin")
+    torch.save({"state_dict": state, "epoch": 3}, folder / "any.pth", _use_new_zipfile_serialization=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's advice is for whoever writes such files
+        torch.jit.save(torch.jit.script(_Visual()), folder / "any.pt")
+
+
+def _read_all_weights(path: Path) -> None:
+    file = open_weights("it", path)
+    for name in file.names:
+        file.read(name)
+
+
+def _metric_weights(folder: Path) -> None:
+    folder.mkdir()
+    state = torch.nn.Conv2d(3, 2, 3).state_dict()
+    for name in ("it.pt", "it.pth"):
+        torch.save(state, folder / name)
+    save_file(state, folder / "it.safetensors")
+
+
+class _NoPairs:
+    def __len__(self) -> int:
+        return 0
+
+
+def _training() -> Training:
+    pairs: Any = _NoPairs()
+    return Training(PerceptNetRecipe(1, 8, 1e-3, 0, 0.2), pairs, pairs, "cpu", {"data set": "it"})
+
+
+def _checkpoint(folder: Path) -> None:
+    folder.mkdir()
+    training = _training()
+    training.history = [PerceptNetEpoch(0, None, 0.25)]
+    training.best = dict(training.network.state_dict())
+    training._save(folder / "it")
+
+
+# --- Arrays ---------------------------------------------------------------------------------------------------------
+
+
+def _features(folder: Path) -> None:
+    folder.mkdir()
+    rows = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    for name in ("it.npy", "it.npz", "it.safetensors"):
+        write_features(folder / name, FeatureFile({"layer_0": rows}, tuple("abcd"), origin={"model": "own"}))
+
+
+_SETTINGS: Final = {"images": ["a", "b"]}
+
+
+def _partial(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "progress.json").write_text(json.dumps({"rows": 1, "settings": _SETTINGS}))
+    np.save(folder / "layer_0.npy", np.ones((2, 4), dtype=np.float32))
+
+
+def _read_partial(folder: Path) -> object:
+    """Rows of features that an earlier run left, as that run noted them."""
+    return _open_rows(_PartialFile(folder, _SETTINGS), [Layer("layer_0", 0.0, "", 1, 4)], "global_pool")
+
+
+def _prepared(folder: Path) -> None:
+    folder.mkdir()
+    write_entry(str(folder / "it"), torch.zeros((3, 4, 4), dtype=torch.uint8))
+
+
+def _transforms(folder: Path) -> None:
+    folder.mkdir()
+    transform = AffineTransform(np.eye(3), 0.5, 2.0, np.zeros(3), {"model": "own", "layer": "projection"})
+    transform.save(folder / "it.safetensors")
+    np.savez(folder / "it.npz", weights=np.eye(3), mean=0.5, std=2.0)
+    np.save(folder / "it.npy", np.eye(3))
+
+
+def _read_transform(folder: Path, file: str) -> object:
+    given = {"mean": 0.5, "std": 2.0} if file.endswith(".npy") else {}
+    return AffineTransform.load(folder / file, **given)
+
+
+def _published(folder: Path) -> None:
+    place = folder / "transforms/resnet18/avgpool"
+    place.mkdir(parents=True)
+    np.savez(place / "transform.npz", weights=np.eye(512, dtype=np.float32), mean=0.5, std=2.0)
+
+
+def _read_published(folder: Path) -> object:
+    with mock.patch.dict(os.environ, {"ALIGNBENCH_CACHE": str(folder)}), warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlignbenchWarning)
+        return published_transform("resnet18", source="http://127.0.0.1:9")
+
+
+# --- Data sets ------------------------------------------------------------------------------------------------------
+
+
+def _look_at(images: ImageSource) -> None:
+    for index in range(len(images.names)):
+        images.open(index)
+
+
+def _data_set(name: str, subset: str = "") -> Callable[[Path, str], object]:
+    def read(folder: Path, _: str) -> None:
+        data_set = DATASETS.load(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AlignbenchWarning)
+            judgments = data_set.read(folder, (subset or data_set.default_subset,))
+            _look_at(judgments.images)
+
+    return read
+
+
+def _matrices(folder: Path) -> None:
+    people = np.random.default_rng(0).uniform(0.1, 1.0, (3, 4, 4))
+    people = people + people.transpose(0, 2, 1)
+    people[:, range(4), range(4)] = 0.0
+    for place in ("cichy/images", "king/images/set1", "king/images/set2", "peterson/animals/images"):
+        (folder / place).mkdir(parents=True)
+        for shade, name in enumerate("abcd"):
+            Image.new("RGB", (8, 8), (60 * shade, 0, 0)).save(folder / place / f"{name}.jpg")
+    for place in ("cichy", "king", "peterson/animals"):
+        (folder / place / "sim_judgements").mkdir()
+    savemat(folder / "cichy/sim_judgements/judgments_general.mat", {"judgments": people})
+    sets = {name: {"pairwisedistances": people[:, *np.triu_indices(4, 1)]} for name in ("set1", "set2")}
+    savemat(folder / "king/sim_judgements/BEHAVIOR.mat", {"BEHAVIOR": sets})
+    alike = people.mean(axis=0)
+    savemat(folder / "peterson/animals/sim_judgements/animalsSimMat.mat", {"simMatrix": alike + np.eye(4) * 10})
+
+
+def _read_matrices(folder: Path, file: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlignbenchWarning)
+        name = file.partition("/")[0]
+        if name == "cichy":
+            read_cichy(folder / name)
+        elif name == "king":
+            read_king(folder / name, "set1")
+        else:
+            read_peterson(folder / name, "animals")
+
+
+def _variables(folder: Path) -> None:
+    folder.mkdir()
+    savemat(folder / "it.mat", {"sim": np.eye(3), "by": "people", "cells": np.array([1, "a"], dtype=object)})
+
+
+def _pictures(folder: Path) -> None:
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 9, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    for name in ("a.png", "b.jpg", "c.bmp", "d.webp", "e.tif", "f.gif"):
+        picture.save(folder / name)
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "g.png")
+
+
+def _labelled(folder: Path) -> None:
+    for kind in ("cat", "dog"):
+        (folder / kind).mkdir(parents=True)
+        Image.new("RGB", (8, 8), "red").save(folder / kind / "a.png")
+
+
+def _triplets(folder: Path) -> None:
+    folder.mkdir()
+    rows = np.array([[0, 1, 2], [1, 2, 3], [3, 0, 1]])
+    np.savetxt(folder / "it.txt", rows, fmt="%d")
+    np.save(folder / "it.npy", rows)
+    frame = pd.DataFrame(rows + 1, columns=["image1", "image2", "image3"]).assign(choice=[3, 1, 2], subject="a")
+    frame.to_csv(folder / "it.csv", sep="\t", index=False)
+
+
+def _share(folder: Path) -> None:
+    folder.mkdir()
+    np.save(folder / "it.npy", np.array([0.6]))
+
+
+# --- What the package wrote -----------------------------------------------------------------------------------------
+
+
+def _run(folder: Path) -> None:
+    made = write_made(Made(BASE_16, "tid2013", 40, as_published, ("cosine",)), folder.with_name(f"{folder.name}-made"))
+    made.rename(folder)
+
+
+def _read_run(folder: Path) -> None:
+    run, errors = StoredRun(folder), []
+    for part in ("record", "curve", "layers", "judgment_rows", "judgments", "all_distances"):
+        try:
+            found = getattr(run, part)
+            if part == "judgments":
+                found(["all"])
+            elif callable(found):
+                found()
+        except AlignbenchError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _learned(folder: Path) -> None:
+    folder.mkdir()
+    values: dict[str, object] = dict.fromkeys(CEILING_COLUMNS, 0.5)
+    values |= dict.fromkeys(CEILING_COLUMNS[:7], "some") | {"n": 10, "objects": 5, "best_fold": 0}
+    pd.DataFrame([values, values]).to_csv(folder / "ceiling.csv", index=False)
+    record = {
+        "settings": {"model": "own", "recipe": {"objective": "global"}},
+        "layers": {"projection": "p.safetensors"},
+    }
+    (folder / "learned.json").write_text(json.dumps(record))
+
+
+def _judged(folder: Path) -> None:
+    folder.mkdir()
+    values: dict[str, object] = dict.fromkeys(EVALUATION_COLUMNS, 0.5)
+    values |= {"task": "rsa", "data": "own", "measure": "spearman", "better": "higher", "reference": "", "n": 10}
+    pd.DataFrame([values | {"sample": "unknown"}]).to_csv(folder / "evaluation.csv", index=False)
+    settings = {"model": "own", "transform": {"name": "turn"}}
+    record = {"title": "own", "settings": settings, "provenance": {"models": ["own"], "model": "own"}}
+    (folder / "evaluated.json").write_text(json.dumps(record))
+
+
+# --- Sweeps and journals --------------------------------------------------------------------------------------------
+
+_SWEEP: Final = """\
+method: grid
+command: ["${env}", "alignbench", "run", "${args}"]
+parameters:
+  model: {values: [pixels, ssim]}
+  dataset: {values: &sets [tid2013, nights]}
+  seed: {value: 3}
+"""
+
+
+def _sweeps(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("it.yaml", "it.yml"):
+        (folder / name).write_text(_SWEEP)
+
+
+def _ledger(folder: Path) -> None:
+    folder.mkdir()
+    ledger = Ledger(folder / "journal.log")
+    for number in range(3):
+        ledger.enqueue(SweepCell({"seed": number}, ("--model=pixels", f"--seed={number}"), f"seed {number}"))
+        ledger.start(number)
+    ledger.finish(0, ("a",), 1.5)
+    ledger.fail(1, "not there")
+
+
+def _journal(folder: Path) -> None:
+    folder.mkdir()
+    search(Recipe("global"), lambda recipe: recipe.lam, 2, Journal(folder / "journal.log", "study"))
+
+
+READERS: Final = {
+    "transformers": Reader(
+        _folder(lambda folder: load_tower(str(folder))),
+        _transformers,
+        (
+            *("model.safetensors", "config.json", "processor_config.json", "preprocessor_config.json"),
+            *("adapter_config.json", "adapter_model.bin"),
+        ),
+        (
+            "alignbench/models/huggingface: _config",
+            "alignbench/models/processors: read_processor",
+            "alignbench/models/transformers_weights: _filled",
+        ),
+    ),
+    "shards of transformers": Reader(
+        _folder(lambda folder: load_tower(str(folder))),
+        _sharded,
+        ("model.safetensors.index.json", "model-00001-of-00001.safetensors"),
+    ),
+    "pickles of transformers": Reader(
+        _folder(lambda folder: load_tower(str(folder))), _pickled, ("pytorch_model.bin", "pytorch_model.bin.index.json")
+    ),
+    "weights of towers": Reader(
+        _file(_read_all_weights),
+        _weights,
+        ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "any.pt", "any.pth"),
+        ("alignbench/models/weight_files: _opened", "alignbench/models/torchscript: _ArchivePickle"),
+    ),
+    "checkpoints of open_clip": Reader(
+        _folder(lambda folder: load_tower(str(folder))),
+        lambda folder: save(folder, TOWERS["own"]),
+        ("open_clip_config.json", "open_clip_model.safetensors"),
+    ),
+    "weights of metrics": Reader(
+        _file(lambda path: read_weights(path, "get others")),
+        _metric_weights,
+        ("it.pt", "it.pth", "it.safetensors"),
+        ("baselines/weights: read_weights",),
+    ),
+    "training of PerceptNet": Reader(
+        _file(lambda path: _training().resume(path)),
+        _checkpoint,
+        ("it",),
+        ("baselines/perceptnet/training: Training.resume",),
+    ),
+    "features": Reader(
+        _file(read_features),
+        _features,
+        ("it.npy", "it.npz", "it.safetensors"),
+        (
+            "alignbench/extraction/feature_files: _read_numpy",
+            "alignbench/extraction/feature_files: _read_safetensors",
+        ),
+    ),
+    "rows of features": Reader(
+        _folder(_read_partial),
+        _partial,
+        ("layer_0.npy", "progress.json", "other.npy"),
+        ("alignbench/extraction/feature_extraction: _open_rows", "alignbench/extraction/feature_extraction: _shape"),
+    ),
+    "prepared pictures": Reader(_file(lambda path: read_entry(str(path), (3, 4, 4))), _prepared, ("it",)),
+    "transforms": Reader(
+        _read_transform,
+        _transforms,
+        ("it.npy", "it.npz", "it.safetensors", "it.pkl"),
+        (
+            "alignbench/transforms/affine: _numpy",
+            "alignbench/transforms/affine: _zipped",
+            "alignbench/transforms/affine: _safetensors",
+        ),
+    ),
+    "published transforms": Reader(
+        _folder(_read_published),
+        _published,
+        ("transforms/resnet18/avgpool/transform.npz", "transforms/resnet18/avgpool/transform.sha256"),
+    ),
+    "TID2013": Reader(
+        _data_set("tid2013"),
+        lambda folder: write_tid2013(folder, 2, 2, 2),
+        ("mos_with_names.txt", "mos_std.txt", "distorted_images/i01_01_2.bmp"),
+    ),
+    "KADID-10k": Reader(
+        _data_set("kadid10k"), lambda folder: write_kadid10k(folder, 2, 2, 2), ("dmos.csv", "images/I01_01_01.png")
+    ),
+    "BAPPS": Reader(
+        _data_set("bapps", "val-cnn"),
+        lambda folder: write_bapps(folder, 3),
+        ("2afc/val/cnn/judge/000000.npy", "2afc/val/cnn/p0/000002.png"),
+    ),
+    "NIGHTS": Reader(_data_set("nights"), lambda folder: write_nights(folder, 6), ("data.csv", "ref/003/003.png")),
+    "THINGS": Reader(
+        _data_set("things"),
+        lambda folder: write_things(folder, 6, 10),
+        ("triplets/testset1.txt", "unique_id.txt", "object_images/ice/ice_01b.jpg"),
+    ),
+    "shares": Reader(_file(_read_share), _share, ("it.npy",), ("alignbench/datasets/bapps: _number_type",)),
+    "triplets": Reader(
+        _file(lambda path: read_triplets(path, 4)),
+        _triplets,
+        ("it.txt", "it.npy"),
+        ("alignbench/datasets/triplet_files: read_triplets", "alignbench/datasets/triplet_files: _read_array"),
+    ),
+    "tables of triplets": Reader(
+        _file(lambda path: read_table(path, 4)),
+        _triplets,
+        ("it.csv",),
+        ("alignbench/datasets/triplet_files: read_table",),
+    ),
+    "human matrices": Reader(
+        _read_matrices,
+        _matrices,
+        (
+            "cichy/sim_judgements/judgments_general.mat",
+            "king/sim_judgements/BEHAVIOR.mat",
+            "peterson/animals/sim_judgements/animalsSimMat.mat",
+        ),
+    ),
+    "variables of MATLAB": Reader(
+        _file(variables), _variables, ("it.mat",), ("alignbench/datasets/matrix_files: variables",)
+    ),
+    "pictures": Reader(
+        _folder(lambda folder: _look_at(image_folder(folder))),
+        _pictures,
+        ("a.png", "b.jpg", "c.bmp", "d.webp", "e.tif", "f.gif", "g.png"),
+    ),
+    "labelled pictures": Reader(
+        _folder(lambda folder: _look_at(labelled_folder(folder)[0])), _labelled, ("cat/a.png", "dog/a.png")
+    ),
+    "run folders": Reader(
+        _folder(_read_run),
+        _run,
+        ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet"),
+        (
+            "alignbench/results/csv_table: read_csv_table",
+            "alignbench/results/judgment_table: read_table",
+            "alignbench/results/judgment_table: read_subsets",
+            "alignbench/results/stored_run: StoredRun._opened",
+        ),
+    ),
+    "ceilings": Reader(_folder(read_ceiling), _learned, ("ceiling.csv",)),
+    "records of learning": Reader(_folder(read_learned), _learned, ("learned.json",)),
+    "judged transforms": Reader(_folder(read_evaluation), _judged, ("evaluation.csv", "evaluated.json")),
+    "sweeps": Reader(
+        _file(lambda path: read_sweep(path, OPTIONS)),
+        _sweeps,
+        ("it.yaml", "it.yml"),
+        ("alignbench/sweeps/yaml_text: load_yaml",),
+    ),
+    "journals of sweeps": Reader(_file(lambda path: Ledger(path).attempts()), _ledger, ("journal.log",)),
+    "journals of searches": Reader(_file(lambda path: _study(Journal(path, "study"))), _journal, ("journal.log",)),
+}
