@@ -8,10 +8,23 @@ from pathlib import Path
 from typing import ClassVar
 
 
+def printable(text: str) -> str:
+    """Return a text in one line that any terminal can show, whatever names are quoted in it.
+
+    Line breaks become blanks, control characters and halves of surrogate pairs question marks.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else " " if each.isspace() else "?" for each in text)
+
+
 class AlignbenchError(Exception):
-    """A failure while running; the command line prints its text and exits with 1."""
+    """A failure while running; the command line prints its text, which is one line, and exits with 1."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(printable(text))
 
 
 class UsageError(AlignbenchError):

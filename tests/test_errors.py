@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 
-from alignbench.errors import did_you_mean, one_line, unknown, unwritable
+from alignbench.errors import DataError, LostRankError, UsageError, did_you_mean, one_line, unknown, unwritable
 
 
 def test_a_name_near_nothing_lists_all_valid_ones() -> None:
@@ -60,3 +61,13 @@ def test_what_cannot_be_written_is_named_with_the_systems_reason(tmp_path: Path)
 def test_a_disk_that_numpy_found_full_is_told_in_its_words() -> None:
     error = OSError("8 requested\nand 3 written")  # as `ndarray.tofile` raises it, without a number of the system
     assert str(unwritable(Path("runs"), error)).startswith("runs cannot be written (8 requested and 3 written): ")
+
+
+def test_a_text_is_one_line_that_can_be_printed_whatever_is_quoted() -> None:
+    quoted = "a\nb\tc\x1b[31m \ud800 \u2028 né 雪"
+    for kind in (UsageError, DataError, LostRankError):
+        text = str(kind(quoted))
+        assert text == "a b c?[31m ?   né 雪"
+        assert text.encode()
+        assert str(pickle.loads(pickle.dumps(kind(quoted)))) == text
+    assert str(DataError("two  blanks stay")) == "two  blanks stay"

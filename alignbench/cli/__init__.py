@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 
+from alignbench.errors import printable
+
 
 def print_error(text: str) -> None:
     """Print a line on stderr that begins with the program's name."""
-    print(f"alignbench: {text}", file=sys.stderr, flush=True)
+    print(f"alignbench: {printable(text)}", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ identity, so that identical images are embedded once and tie exactly.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from alignbench.datasets.rgb import DepthError, has_many_bits, to_rgb
 from alignbench.errors import DataError
 from alignbench.files import open_plain
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with a picture is said in a line of ours
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 _SAMPLE = 4096
 _SHOWN = 5

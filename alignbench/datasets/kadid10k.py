@@ -18,7 +18,7 @@ from alignbench.datasets.rated_distortions import FilesInAnyCase, Rating, rated_
 from alignbench.datasets.tables import Repeats, table_rows
 from alignbench.errors import DataError
 
-_DISTORTED = re.compile(r"(i\d+)_(\d+)_(\d+)\.png")
+_DISTORTED = re.compile(r"(i\d{1,9})_(\d{1,9})_(\d{1,9})\.png")
 _COLUMNS = ("dist_img", "ref_img", "dmos")
 _DISTORTIONS = 25
 

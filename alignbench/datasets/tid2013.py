@@ -17,7 +17,7 @@ from alignbench.datasets.rated_distortions import FilesInAnyCase, Rating, rated_
 from alignbench.datasets.tables import Repeats, text_lines
 from alignbench.errors import DataError
 
-_NAME = re.compile(r"i(\d+)_(\d+)_(\d+)\.bmp", re.IGNORECASE)
+_NAME = re.compile(r"i(\d{1,9})_(\d{1,9})_(\d{1,9})\.bmp", re.IGNORECASE)
 _DISTORTIONS = 24
 
 

@@ -95,12 +95,14 @@ def read_table(path: Path, objects: int) -> Indices:
     needed_file(path).close()
     try:
         table = pd.read_csv(path, sep="\t", usecols=_COLUMNS, encoding="utf-8-sig")[_COLUMNS]
+        numbers = [pd.to_numeric(table[column], errors="coerce").to_numpy() for column in _COLUMNS]
+    except OverflowError as error:
+        raise DataError(f"{path} holds a number that is larger than any of an object: download it again") from error
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
     rows = np.empty(table.shape, dtype=np.int64)
     bad = np.zeros(len(table), dtype=np.bool_)
-    for place, column in enumerate(_COLUMNS):
-        values = pd.to_numeric(table[column], errors="coerce").to_numpy()
+    for place, values in enumerate(numbers):
         if values.dtype.kind == "f":
             fraction = ~np.isfinite(values) | (values != np.trunc(values))
             bad |= fraction

@@ -28,7 +28,7 @@ from alignbench.extraction.features import (
     feature_shape,
 )
 from alignbench.extraction.progress import EmbeddingListener
-from alignbench.files import claim_room, open_plain, write_whole
+from alignbench.files import UNREADABLE, claim_room, open_plain, write_whole
 from alignbench.files.json_text import checked_object, read_json
 from alignbench.models.towers import Layer
 
@@ -131,7 +131,7 @@ def _open_rows(partial: _PartialFile, layers: Sequence[Layer], view: str) -> Fea
             # read-only first: numpy lengthens a file that is too short when it may write to it
             if all(_shape(place) == shapes[name] for name, place in places.items()):
                 return FeatureRows({name: open_memmap(place, mode="r+") for name, place in places.items()}, done)
-        except (OSError, ValueError, OverflowError):
+        except UNREADABLE:
             pass  # a file of rows is damaged: they are embedded again
     shutil.rmtree(partial.folder, ignore_errors=True)
     partial.folder.mkdir(parents=True)

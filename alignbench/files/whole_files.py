@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 ARRAY_FILES: Final = (".safetensors", ".npz", ".npy")
 # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
 UNREADABLE: Final = (
-    *(ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, RuntimeError),
-    *(TokenError, zlib.error, zipfile.BadZipFile),
+    *(
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        EOFError,
+        OSError,
+        MemoryError,
+        RuntimeError,
+    ),
+    *(SyntaxError, TokenError, zlib.error, zipfile.BadZipFile),
 )
 
 _NO_FILES: Final = (  # what would be waited for, or never end, if it was read as a file

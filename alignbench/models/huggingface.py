@@ -129,9 +129,12 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
         return _random(_card_config(card), card_processor(card), seed)
     folder = checkpoint_folder(name, weights=not random_init)
     config, processor = _configured(name, folder)
-    if random_init:
-        return _random(config, processor, seed)
-    return _pretrained(name, folder, config, processor)
+    try:
+        return _random(config, processor, seed) if random_init else _pretrained(name, folder, config, processor)
+    except AlignbenchError:
+        raise
+    except Exception as error:  # of odd values transformers makes errors of many kinds
+        raise ModelError(f"config.json of {name} cannot be followed ({one_line(error)}): download it again") from error
 
 
 @_silence()
@@ -176,8 +179,10 @@ def skeleton(name: str) -> HuggingFaceTower:
 def _configured(name: str, folder: Path) -> tuple[PretrainedConfig, Any]:
     """The configuration in a checkpoint's folder, and its image processor with the PIL backend."""
     config = _config(folder, name)
-    vision = getattr(config, "vision_config", config)
-    return config, read_processor(name, folder, int(vision.image_size))
+    side = getattr(getattr(config, "vision_config", config), "image_size", None)
+    if not isinstance(side, int):
+        raise ModelError(f"config.json of {name} gives no image_size that is a whole number: download it again")
+    return config, read_processor(name, folder, side)
 
 
 def _config(folder: Path, name: str) -> PretrainedConfig:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from alignbench.errors import ModelError, one_line
 from alignbench.models.towers import Layer, block_depths
 
-UNFIT = (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+UNFIT = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What open_clip and timm raise on a configuration that they cannot follow."""
 
 

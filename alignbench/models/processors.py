@@ -24,7 +24,6 @@ _PROCESSORS: Final = {
     "chinese_clip": "ChineseCLIPImageProcessorPil",
     "siglip": "SiglipImageProcessorPil",
 }
-_UNFIT = (OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError)
 _NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
 
 
@@ -75,13 +74,13 @@ def read_processor(name: str, folder: Path, side: int) -> Any:
     refuse_own_code(name, folder)
     try:
         processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
-    except _UNFIT as error:
+    except Exception as error:  # of odd values transformers makes errors of many kinds
         raise ModelError(f"{name} has no usable {file.name} ({one_line(error)}): download it again") from error
     what = f"{file.name} of {name}"
     try:
         size = tuple(ProcessorPreparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
         normalised_values(processor)
-    except _UNFIT as error:
+    except Exception as error:
         raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
     if size != (3, side, side):
         made = " x ".join(map(str, size[1:]))

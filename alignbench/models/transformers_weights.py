@@ -62,8 +62,8 @@ def load_weights(name: str, folder: Path, family: str, kind: Any, config: Pretra
     named = read_settings(folder / "config.json").get("transformers_weights")
     if named not in (None, *(path.name for path in files)):
         raise ModelError(
-            f"config.json of {name} says that its weights are in {named} (transformers_weights), which is not read: save "
-            "the checkpoint anew by save_pretrained"
+            f"config.json of {name} says that its weights are in {named} (transformers_weights), which is not read: "
+            "save the checkpoint anew by save_pretrained"
         )
     naming = NAMINGS[family]
     given, _ = read_vision_half(name, files, naming)

@@ -10,7 +10,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from alignbench.errors import UsageError
+from alignbench.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from alignbench.sweeps.values import Value
@@ -53,4 +53,6 @@ def run_arguments(line: Sequence[str]) -> list[str]:
     for start in _STARTS:
         if tuple(words[: len(start)]) == start:
             return words[len(start) :]
-    raise UsageError(f"its command runs '{' '.join(words[:3])}' and not alignbench: write command: {COMMAND}")
+    raise UsageError(
+        f"its command runs '{shortened(' '.join(words[:3]))}' and not alignbench: write command: {COMMAND}"
+    )

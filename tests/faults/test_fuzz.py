@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +18,35 @@ EDITS = st.lists(
     min_size=1,
     max_size=3,
 )
+
+
+HUGE = b"9" * 400
+FOUND: dict[str, tuple[str, str, Callable[[bytes], bytes]]] = {  # what went wrong once
+    "number of a reference": ("TID2013", "mos_with_names.txt", lambda text: text.replace(b"i01_01", b"i%b_01" % HUGE)),
+    "number of a level": ("KADID-10k", "dmos.csv", lambda text: text.replace(b"_01.png", b"_%b.png" % HUGE)),
+    "number of votes": ("NIGHTS", "data.csv", lambda text: re.sub(rb",[0-9]+(?=[,\r\n])", b"," + HUGE, text)),
+    "number of an object": ("tables of triplets", "it.csv", lambda text: text.replace(b"1", HUGE, 5)),
+    "header of an array": ("transforms", "it.npy", lambda text: text.replace(b"{'descr'", b"{'des'r'")),
+    "bracket of a header": ("rows of features", "layer_0.npy", lambda text: text.replace(b"}", b" ", 1)),
+    "side of a picture": ("transformers", "processor_config.json", lambda text: text.replace(b"32", HUGE)),
+    "layers that are none": ("transformers", "config.json", lambda text: text.replace(b"3,", b"null,")),
+    "activation in two lines": ("transformers", "config.json", lambda text: text.replace(b"quick_gelu", b"a\\nb")),
+    "width of 0": (
+        "checkpoints of open_clip",
+        "open_clip_config.json",
+        lambda text: re.sub(rb"(width.: )\d+", rb"\g<1>0", text),
+    ),
+    "command in two lines": ("sweeps", "it.yaml", lambda text: text.replace(b"run", b"ru\\n\\nn")),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_went_wrong_once_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    reader, file, change = FOUND[name]
+    sound = Sound(READERS[reader], tmp_path / "it")
+    content = change(sound.contents[file])
+    assert content != sound.contents[file]
+    assert sound.fault(file, content) == ""
 
 
 @pytest.fixture(scope="module", params=READERS)
