@@ -24,7 +24,7 @@ class Trial:
     """One trial.
 
     Attributes:
-        number: Number of the trial, from 0.
+        number: Number of the trial among those that ended, from 0.
         parameters: What was tried, by field of `Recipe`.
         loss: Mean over folds of the held-out loss on triplets; none if it failed.
     """
@@ -89,8 +89,8 @@ def search(
             trial.set_user_attr(_STOPPED, True)
             raise
 
-    def heard(_: Study, trial: optuna.trial.FrozenTrial) -> None:
-        advanced(Trial(trial.number, dict(trial.params), trial.value))
+    def heard(_: Study, __: optuna.trial.FrozenTrial) -> None:
+        advanced(_ended(study)[-1])
 
     while len(tried := _ended(study)) < trials:
         study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(tried))
@@ -105,12 +105,9 @@ def search(
 
 
 def _ended(study: Study) -> list[Trial]:
-    """Trials that ended by themselves."""
-    return [
-        Trial(trial.number, dict(trial.params), trial.value)
-        for trial in study.trials
-        if trial.state.is_finished() and _STOPPED not in trial.user_attrs
-    ]
+    """Trials that ended by themselves, in their order: those in which the search was stopped do not count."""
+    ended = (trial for trial in study.trials if trial.state.is_finished() and _STOPPED not in trial.user_attrs)
+    return [Trial(number, dict(trial.params), trial.value) for number, trial in enumerate(ended)]
 
 
 def _study(journal: Journal) -> Study:
