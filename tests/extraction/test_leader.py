@@ -97,8 +97,9 @@ def test_what_is_no_leader_leads_nobody(value: str) -> None:
 
 
 def test_only_what_is_started_meanwhile_is_led() -> None:
+    before = signal.getsignal(signal.SIGINT)
     assert not is_led()
     with leading():
         assert os.environ[LEADER].split()[0] == str(os.getpid())
     assert LEADER not in os.environ
-    assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) == before

@@ -17,7 +17,6 @@ from alignbench.cli.options import (
     parse_batch_size,
 )
 from alignbench.errors import UsageError
-from alignbench.extraction.feature_files import clear_partial
 
 
 def extract(
@@ -43,6 +42,8 @@ def extract(
     What was stopped goes on where it was.
     """
     if output.exists() and not overwrite:
+        from alignbench.extraction.feature_files import clear_partial
+
         clear_partial(output)
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")
     from alignbench.datasets.image_folder import image_folder
