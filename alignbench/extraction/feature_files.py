@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import ARRAY_FILES, UNREADABLE, whole_file, write_safetensors
 from alignbench.files.json_text import Kinds, checked_object, parse_json
+from alignbench.files.scratch import clear_scratch
 
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
 _ORIGIN: Final[Mapping[str, Kinds]] = {  # what else it holds is carried along
@@ -155,8 +156,12 @@ def partial_folder(path: Path) -> Path:
     return path.with_name(f".partial-{path.name}")
 
 
-def clear_partial(path: Path) -> None:
-    """Remove the rows that a run left which was killed when its file was whole; those of a run under way are newer."""
+def clear_leftovers(path: Path) -> None:
+    """Remove what a run left beside its file that was killed when the file was whole.
+
+    Rows of a run under way, which is to replace the file, are newer than it.
+    """
+    clear_scratch(path.parent)
     folder = partial_folder(path)
     with suppress(OSError):
         if max((each.stat().st_mtime_ns for each in folder.iterdir()), default=0) <= path.stat().st_mtime_ns:

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.extraction.feature_files import (
     FeatureFile,
-    clear_partial,
+    clear_leftovers,
     partial_folder,
     read_features,
     write_features,
@@ -201,7 +201,7 @@ def test_rows_of_a_file_that_is_whole_are_cleared_and_newer_ones_are_not(tmp_pat
             each.touch()
             os.utime(each, ns=(1, 1))
         os.utime(made, ns=(2, 2))
-        clear_partial(path)
+        clear_leftovers(path)
         assert tuple(tmp_path.glob(".partial-*/*")) == kept
         assert path.exists()
-    clear_partial(tmp_path / "other.npy")
+    clear_leftovers(tmp_path / "other.npy")

@@ -28,6 +28,7 @@ MOMENTS: Final = {
         Moment("write .partial-f.safetensors/projection.npy", 1),
         Moment("rename .partial-f.safetensors/SCRATCH/progress.json .partial-f.safetensors/progress.json"),
         Moment("rename SCRATCH/f.safetensors f.safetensors"),
+        Moment("clear SCRATCH"),
         Moment("clear .partial-f.safetensors", 1),
     ),
     "search": (
@@ -38,7 +39,7 @@ MOMENTS: Final = {
     "evaluate": (Moment("write SCRATCH/similarities.npz"), Moment("rename SCRATCH FOLDER")),
     "cache": (Moment("write DRAFT", 3), Moment("rename DRAFT ENTRY", 5)),
 }
-"""20 moments: before a file is made, in the middle of a folder, and on both sides of the step that makes it whole."""
+"""Before a file is made, in the middle of a folder, and on both sides of the step that makes it whole."""
 
 
 @pytest.fixture(scope="module")

@@ -42,9 +42,9 @@ def extract(
     What was stopped goes on where it was.
     """
     if output.exists() and not overwrite:
-        from alignbench.extraction.feature_files import clear_partial
+        from alignbench.extraction.feature_files import clear_leftovers
 
-        clear_partial(output)
+        clear_leftovers(output)
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")
     from alignbench.datasets.image_folder import image_folder
 
