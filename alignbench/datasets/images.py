@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Final, Protocol, runtime_checkable
 
 from PIL import Image, UnidentifiedImageError
 
@@ -24,10 +24,17 @@ from alignbench.datasets import jpeg_data
 from alignbench.datasets.png_chunks import check_chunks
 from alignbench.datasets.rgb import DepthError, has_many_bits, to_rgb
 from alignbench.errors import DataError
-from alignbench.files import open_plain
+from alignbench.files import UNREADABLE, open_plain
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with a picture is said in a line of ours
-_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+Image.init()
+# Pillow would hand a file of any name that holds PostScript to another program
+_FORMATS: Final = tuple(
+    kind
+    for kind in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+    if kind in Image.OPEN
+)
+_UNREADABLE = (*UNREADABLE, Image.DecompressionBombError)
 _SAMPLE = 4096
 _SHOWN = 5
 
@@ -165,7 +172,7 @@ def _sample_digest(file: BinaryIO) -> str:
 def _decoded(file: BinaryIO) -> Image.Image:
     """The picture of a file in RGB, once every check that its format has was made."""
     check_chunks(file)
-    with Image.open(file) as image:
+    with Image.open(file, formats=_FORMATS) as image:
         if image.format in jpeg_data.FORMATS:
             image.load()
             file.seek(0)
@@ -176,7 +183,7 @@ def _decoded(file: BinaryIO) -> Image.Image:
             return to_rgb(image)
         image.verify()  # PNG has checksums, and decoding alone does not look at them
     file.seek(0)
-    with Image.open(file) as image:
+    with Image.open(file, formats=_FORMATS) as image:
         return to_rgb(image)
 
 
@@ -192,7 +199,7 @@ def _fault(file: BinaryIO, decoded: frozenset[str]) -> str:
     """
     try:
         check_chunks(file, before_pixels=True)
-        with Image.open(file) as image:
+        with Image.open(file, formats=_FORMATS) as image:
             kind = image.format or ""
             decode = kind in decoded or has_many_bits(image) or not _ends_well(file, kind)
         if decode:

@@ -119,6 +119,11 @@ def table_rows(path: Path, columns: Sequence[str], delimiter: str = ",") -> Iter
         if doubled:
             raise DataError(f"{path}, line 1: the column {doubled[0]} is there twice: leave one of the two")
         for values in table:
+            if any(each.strip() for each in values.get(None) or ()):  # csv gives them under None
+                raise DataError(
+                    f"{path}, line {table.line_num}: more values than the table has columns: put texts with a "
+                    f"'{delimiter}' in quotes, or download it again"
+                )
             yield table.line_num, {name: (values[name] or "").strip() for name in columns}
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a table of text ({error}): download it again") from error

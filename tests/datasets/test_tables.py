@@ -67,3 +67,15 @@ def test_a_path_that_leads_out_is_refused(path: str) -> None:
 @pytest.mark.parametrize("path", ["a.png", "a/b..c/d.png", "./a", "...", "a:b.png"])
 def test_any_other_is_taken_as_it_is(path: str) -> None:
     assert path_below(path, "t, line 2") == path
+
+
+def test_a_row_with_more_values_than_columns_is_refused_and_blanks_at_its_end_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "dmos.csv"
+    path.write_text("name,dmos\na,1,\nb,2\n")
+    assert [values for _, values in table_rows(path, ["name", "dmos"])] == [
+        {"name": "a", "dmos": "1"},
+        {"name": "b", "dmos": "2"},
+    ]
+    path.write_text("name,dmos\na,1\nb,2,5\n")  # decimal commas
+    with pytest.raises(DataError, match=r"dmos\.csv, line 3: more values than the table has columns"):
+        list(table_rows(path, ["name", "dmos"]))
