@@ -94,7 +94,7 @@ def read_table(path: Path, objects: int) -> Indices:
     """
     needed_file(path).close()
     try:
-        table = pd.read_csv(path, sep="\t", usecols=_COLUMNS, encoding="utf-8-sig")[_COLUMNS]
+        table = pd.read_csv(path, sep="\t", usecols=_COLUMNS, index_col=False, encoding="utf-8-sig")[_COLUMNS]
         numbers = [pd.to_numeric(table[column], errors="coerce").to_numpy() for column in _COLUMNS]
     except OverflowError as error:
         raise DataError(f"{path} holds a number that is larger than any of an object: download it again") from error

@@ -203,3 +203,9 @@ def test_a_file_that_was_appended_to_itself_is_refused(tmp_path: Path, times: in
 def test_rows_that_repeat_in_another_order_are_read(tmp_path: Path) -> None:
     rows = np.concatenate([whole(0), whole(0)[::-1], whole(0)])
     np.testing.assert_array_equal(read_triplets(text_file(tmp_path, rows), OBJECTS), rows)
+
+
+def test_a_cell_too_many_shifts_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text("image1\timage2\timage3\tchoice\tsession\n5\t6\t7\t1\t2\t\n8\t9\t10\t3\t2\t\n")
+    assert read_table(path, OBJECTS).tolist() == [[5, 6, 4], [7, 8, 9]]
