@@ -26,7 +26,6 @@ from alignbench.tracking.unlogged import is_unlogged, note_on_disk
 from drawing import do_not_draw
 from patience import PATIENCE, wait_for
 from wandb_runs import (
-    KEY,
     PIXELS,
     Expected,
     Logged,
@@ -248,15 +247,6 @@ def test_a_log_that_failed_is_made_at_the_next_start(
 
 
 # ------------------------------------------------------------------------------------------------------- online
-
-
-@pytest.fixture
-def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
-    server = RunServer()
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setenv("WANDB_BASE_URL", server.address)
-    with server.serving():
-        yield server
 
 
 def upload_by(command: str) -> None:

@@ -44,15 +44,6 @@ def place(home: Path, logged: Path) -> Path:
     return Path(shutil.copytree(logged, home / "runs" / ".wandb" / logged.name))
 
 
-@pytest.fixture
-def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
-    server = RunServer()
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setenv("WANDB_BASE_URL", server.address)
-    with server.serving():
-        yield server
-
-
 def test_a_run_is_uploaded_with_its_scores(
     place: Path, server: RunServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
