@@ -41,7 +41,6 @@ PUBLIC = (
 TESTED_ELSEWHERE = {  # modules without a test file of their own, and why
     "arrays": "two names of types",
     "models/transformers_layouts": "data alone, held against transformers itself in models/test_huggingface",
-    "sweeps/values": "a type and a record of two fields",
 }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from alignbench.cli.checked import CheckedCommand
 from alignbench.cli.commands import (
     cache,
     catalogue,
@@ -32,11 +33,11 @@ app = typer.Typer(
 )
 _analyses = (compare.compare, reproduce.reproduce, report.report)
 for _command in (run.run, demo.demo, sweep.sweep, plan.plan, *_analyses, catalogue.models, extract.extract):
-    app.command()(_command)
-catalogue.datasets_app.command()(cache.cache)
+    app.command(cls=CheckedCommand)(_command)
+catalogue.datasets_app.command(cls=CheckedCommand)(cache.cache)
 app.add_typer(catalogue.datasets_app, name="datasets")
-transform.transform_app.command()(learn.learn)
-transform.transform_app.command()(evaluate.evaluate)
+transform.transform_app.command(cls=CheckedCommand)(learn.learn)
+transform.transform_app.command(cls=CheckedCommand)(evaluate.evaluate)
 app.add_typer(transform.transform_app, name="transform")
 
 

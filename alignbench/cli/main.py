@@ -18,7 +18,7 @@ from typing import Any
 
 from alignbench.cli import print_error
 from alignbench.cli.signals import ENDINGS, Ending, listening
-from alignbench.errors import AlignbenchError, AlignbenchWarning
+from alignbench.errors import AlignbenchError, AlignbenchWarning, shortened
 from alignbench.extraction.leader import is_led
 
 _INTERRUPTED, _UNREAD = 128 + signal.SIGINT, 128 + signal.SIGPIPE
@@ -141,8 +141,11 @@ def _explain(error: Exception) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # a command that needs another word says which there are
             print(message())
             return 0
-        _print_error(" ".join(message().split()) or "see alignbench --help")
+        _print_error(shortened(message(), 500) or "see alignbench --help")
         return 2
+    if isinstance(error, OSError) and error.filename is not None:  # a disk that fails, a folder that is closed to us
+        _print_error(f"{shortened(error.filename, 300)} cannot be used ({error.strerror}): see to it, or name another")
+        return 1
     _print_error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]} (--debug shows where)")
     return 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Callable
@@ -11,8 +12,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import typer
 
 from alignbench.cli import print_error as print_error
-from alignbench.errors import UsageError
-from alignbench.sweeps.values import Option
+from alignbench.errors import UsageError, shortened
+from alignbench.sweeps.values import Option, check_value
 
 BatchSize = Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")]
 Precision = Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")]
@@ -52,13 +53,15 @@ def parse_bytes(text: str) -> int:
     """Read a size such as `4GB`, `500MB` or `2GiB` as a number of bytes.
 
     Raises:
-        UsageError: If it is no size.
+        UsageError: If it is no size, or one of more than 64 bits.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)
     if match is None:
-        raise UsageError(f"'{text}' is not a size: write for instance 4GB or 500MB")
+        raise UsageError(f"'{shortened(text)}' is not a size: write for instance 4GB or 500MB")
     base = 1024 if match[3] else 1000
-    return int(float(match[1]) * base ** " kmgt".index(match[2].lower() or " "))
+    size = float(match[1]) * base ** " kmgt".index(match[2].lower() or " ")
+    check_value("the size", size)
+    return int(size)
 
 
 def parse_batch_size(text: str) -> int | Literal["auto"]:
@@ -67,12 +70,26 @@ def parse_batch_size(text: str) -> int | Literal["auto"]:
     Raises:
         UsageError: If it is neither; whether the number is possible is checked with the cell.
     """
-    if text == "auto":
-        return "auto"
+    return "auto" if text == "auto" else whole_number("--batch-size", text, "neither a number nor auto")
+
+
+def whole_number(option: str, text: str, otherwise: str) -> int:
+    """Read a whole number of an option that takes other texts too.
+
+    Args:
+        option: Name of the option.
+        text: What was given.
+        otherwise: What the text is if it is no whole number.
+
+    Raises:
+        UsageError: If it is none, or one of more than 64 bits.
+    """
     try:
-        return int(text)
+        number = int(text)
     except ValueError as error:
-        raise UsageError(f"--batch-size {text} is neither a number nor auto") from error
+        raise UsageError(f"{option} {shortened(text)} is {otherwise}") from error
+    check_value(option, number)
+    return number
 
 
 def default_root(name: str) -> Path | None:
@@ -89,7 +106,7 @@ def read_options(command: Callable[..., Any]) -> dict[str, Option]:
     Args:
         command: The function of the command, with annotations such as `Annotated[int, typer.Option(...)]`.
     """
-    options = {}
+    options, defaults = {}, inspect.signature(command).parameters
     for parameter, annotation in get_type_hints(command, include_extras=True).items():
         if parameter == "return":
             continue
@@ -98,5 +115,6 @@ def read_options(command: Callable[..., Any]) -> dict[str, Option]:
         named = [word for extra in extras for word in getattr(extra, "param_decls", None) or ()]
         name = next((word[2:] for word in named if word.startswith("--")), parameter.replace("_", "-"))
         kinds = {kind, *get_args(kind)}
-        options[name] = Option(name, "flag" if bool in kinds else "number" if int in kinds else "text")
+        takes: Literal["flag", "number", "text"] = "flag" if bool in kinds else "number" if int in kinds else "text"
+        options[name] = Option(name, takes, may_be_empty=defaults[parameter].default == "")
     return options

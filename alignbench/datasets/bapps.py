@@ -8,7 +8,9 @@ five in `val`, of two in `train`). The authors' own metrics see the pictures at 
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -30,6 +32,16 @@ _TYPES = {
 }
 _SUBSETS = tuple(name for split, types in _TYPES.items() for name in (split, *(f"{split}-{kind}" for kind in types)))
 _SIDES = ("ref", "p0", "p1")
+_PEOPLE = {"val": 5, "train": 2}  # who judged each triplet
+_TOLERANCE = 0.01  # in people, as shares may be stored with few digits
+_NUMBER = re.compile(r"[0-9]{6}|[1-9][0-9]{6,}")
+
+
+@dataclass(frozen=True)
+class _JudgedPatches:
+    number: str
+    share: float  # of people who preferred p1
+    pictures: tuple[str, ...]  # reference, p0, p1; relative to the folder of its type
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
@@ -48,18 +60,16 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
         if subset not in _SUBSETS:
             raise unknown("subset of bapps", subset, _SUBSETS)
     folder = root_folder("bapps", root)
-    base = next((name for name in ("2afc", "dataset/2afc") if (folder / name).is_dir()), None)
-    if base is None:
-        raise DataError(f"{folder} has no folder 2afc: --data-root must name the folder that holds it")
+    base = _base(folder)
     judged = [
-        (split, kind, stem, share)
+        (split, kind, triplet)
         for split, kind in _groups(folder / base, subsets)
-        for stem, share in _read_shares(folder / base / split / kind)
+        for triplet in _read_triplets(folder / base / split / kind)
     ]
-    places = np.array([(split, f"{split}-{kind}", f"type_{kind}") for split, kind, _, _ in judged])
+    places = np.array([(split, f"{split}-{kind}", f"type_{kind}") for split, kind, _ in judged])
     triplets = np.arange(3 * len(judged)).reshape(-1, 3)  # every triplet has three pictures of its own
     pairs, options = unique_pairs(np.stack([triplets[:, [0, 1]], triplets[:, [0, 2]]], axis=1))
-    images = [f"{base}/{split}/{kind}/{side}/{stem}.png" for split, kind, stem, _ in judged for side in _SIDES]
+    images = [f"{base}/{split}/{kind}/{picture}" for split, kind, triplet in judged for picture in triplet.pictures]
     return Judgments(
         dataset="bapps",
         level="low",
@@ -67,11 +77,21 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
         images=FileImages(folder, tuple(images)),
         pairs=pairs,
         judged=options,
-        human=np.array([share for _, _, _, share in judged]),
-        ids=tuple(f"{split}/{kind}/{stem}" for split, kind, stem, _ in judged),
+        human=np.array([triplet.share for _, _, triplet in judged]),
+        ids=tuple(f"{split}/{kind}/{triplet.number}" for split, kind, triplet in judged),
         subsets=tuple(_subset(name, places) for name in subsets),
         parts=tuple(_subset(name, places) for name in dict.fromkeys(places[:, 2].tolist())),
     ).used()
+
+
+def _base(folder: Path) -> str:
+    """The folder `2afc` relative to the root."""
+    found = [name for name in ("2afc", "dataset/2afc") if (folder / name).is_dir()]
+    if not found:
+        raise DataError(f"{folder} has no folder 2afc: --data-root must name the folder that holds it")
+    if len(found) > 1 and not (folder / found[0]).samefile(folder / found[1]):
+        raise DataError(f"{folder} holds both {' and '.join(found)}: leave the one that is meant")
+    return found[0]
 
 
 def _subset(name: str, places: NDArray[np.str_]) -> Subset:
@@ -100,22 +120,49 @@ def _groups(folder: Path, subsets: tuple[str, ...]) -> list[tuple[str, str]]:
     return groups
 
 
-def _read_shares(folder: Path) -> list[tuple[str, float]]:
-    """Read the number of each triplet and the share of people who preferred its p1."""
-    stems = _stems(folder / "judge", ".npy")
-    if not stems:
+def _read_triplets(folder: Path) -> list[_JudgedPatches]:
+    """Read the triplets of a split and type, by their numbers."""
+    judged = _numbered_files(folder / "judge", ".npy")
+    pictures = {side: _numbered_files(folder / side, ".png") for side in _SIDES}
+    if not judged:
         raise DataError(f"{folder / 'judge'} holds no judgments: complete the download")
-    unjudged = sorted(set[str]().union(*(_stems(folder / side, ".png") for side in _SIDES)) - stems)
+    unjudged = sorted(set[str]().union(*pictures.values()) - judged.keys())
     if unjudged:
         raise DataError(f"{folder}/judge/{unjudged[0]}.npy is missing, and its pictures are not: complete the download")
-    return [(stem, _read_share(folder / "judge" / f"{stem}.npy")) for stem in sorted(stems)]
+    triplets = [
+        _JudgedPatches(
+            number,
+            _read_share(folder / "judge" / judged[number]),
+            tuple(f"{side}/{pictures[side].get(number, f'{number}.png')}" for side in _SIDES),
+        )
+        for number in sorted(judged)
+    ]
+    people = _PEOPLE[folder.parent.name]
+    odd = [each for each in triplets if abs(people * each.share - round(people * each.share)) > _TOLERANCE]
+    if odd:
+        warnings.warn(
+            f"{folder}/judge/{judged[odd[0].number]} holds {odd[0].share:g} ({len(odd):,} such in all), which is no "
+            f"share of {people} people: {people} judged each triplet of {folder.parent.name} as it was published",
+            AlignbenchWarning,
+            stacklevel=3,
+        )
+    return triplets
 
 
-def _stems(folder: Path, suffix: str) -> set[str]:
+def _numbered_files(folder: Path, suffix: str) -> dict[str, str]:
+    """The files of a folder with a suffix in any letter case, by their numbers, which have six digits."""
     if not folder.is_dir():
         raise DataError(f"{folder} is missing: complete the download")
-    names = (name for name in os.listdir(folder) if name.endswith(suffix) and not name.startswith("."))
-    return {name.removesuffix(suffix) for name in names}
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(folder)):
+        stem, ending = os.path.splitext(name)
+        if ending.lower() != suffix or name.startswith("."):
+            continue
+        if not _NUMBER.fullmatch(stem):
+            raise DataError(f"{folder / name}: expected a name like 000123{suffix}: rename it, or take it out")
+        if found.setdefault(stem, name) != name:
+            raise DataError(f"{folder} holds {found[stem]} and {name}: leave the one that was published")
+    return found
 
 
 def _read_share(path: Path) -> float:
@@ -125,6 +172,8 @@ def _read_share(path: Path) -> float:
         share = float(np.frombuffer(content, _number_type(header), count=1, offset=len(header))[0])
     except UNREADABLE as error:
         raise DataError(f"{path} does not hold one number ({error}): download it again") from error
+    if len(content) > len(header) + _number_type(header).itemsize:
+        raise DataError(f"{path} goes on behind its number: download it again")
     if not 0.0 <= share <= 1.0:
         raise DataError(f"{path}: the share {share:g} is not from 0 to 1: download it again")
     return share

@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from alignbench.arrays import Indices
 from alignbench.datasets import jpeg_data
+from alignbench.datasets.picture_remarks import PictureRemarks
 from alignbench.datasets.png_chunks import check_chunks
 from alignbench.datasets.rgb import DepthError, has_many_bits, to_rgb
 from alignbench.errors import DataError
@@ -88,7 +89,7 @@ class FileImages:
         """
         path = self.root / self.names[index]
         try:
-            with open_plain(path) as file:
+            with PictureRemarks().gathered(), open_plain(path) as file:  # `identities` says what there is to say
                 return _decoded(file)
         except DepthError as error:
             raise DataError(f"{path} {error}") from error
@@ -109,12 +110,12 @@ class FileImages:
         An identity is a hash of the size and the first, middle and last 4 KiB; where those of several files coincide,
         `/` and a hash of every byte follow.
         """
+        looks = self._looks(thorough=False)
+        broken = self._broken(looks)
+        if broken:
+            raise DataError(_broken_line(broken, len(looks), self.root))
+        counts = Counter(look.identity for look in looks)
         with _threads() as pool:
-            looks = list(pool.map(self._look, self.names))
-            broken = self._broken(looks)
-            if broken:
-                raise DataError(_broken_line(broken, len(looks), self.root))
-            counts = Counter(look.identity for look in looks)
             return list(
                 pool.map(
                     lambda name, look: self._full_identity(name, look) if counts[look.identity] > 1 else look.identity,
@@ -125,8 +126,15 @@ class FileImages:
 
     def faults(self) -> list[str]:
         """List the pictures that are missing or cannot be read, each with the reason; JPEG files are decoded."""
-        with _threads() as pool:
-            return self._broken(list(pool.map(lambda name: self._look(name, thorough=True), self.names)))
+        return self._broken(self._looks(thorough=True))
+
+    def _looks(self, *, thorough: bool) -> list[_CheckedImage]:
+        remarks = PictureRemarks()
+        decoded = jpeg_data.FORMATS if thorough else frozenset()
+        with remarks.gathered(), _threads() as pool:
+            looks = list(pool.map(lambda name: self._look(name, decoded, remarks), self.names))
+        remarks.warn(self.names, self.root)
+        return looks
 
     def _broken(self, looks: list[_CheckedImage]) -> list[str]:
         return [f"{name} ({look.fault})" for name, look in zip(self.names, looks, strict=True) if look.fault]
@@ -135,10 +143,11 @@ class FileImages:
         with open_plain(self.root / name) as file:
             return f"{look.identity}/{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
-    def _look(self, name: str, *, thorough: bool = False) -> _CheckedImage:
+    def _look(self, name: str, decoded: frozenset[str], remarks: PictureRemarks) -> _CheckedImage:
+        remarks.looking_at(name)
         try:
             with open_plain(self.root / name) as file:
-                return _CheckedImage(_sample_digest(file), _fault(file, jpeg_data.FORMATS if thorough else frozenset()))
+                return _CheckedImage(_sample_digest(file), _fault(file, decoded, remarks))
         except FileNotFoundError:
             return _CheckedImage("", "missing")
         except OSError as error:
@@ -191,7 +200,7 @@ def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _fault(file: BinaryIO, decoded: frozenset[str]) -> str:
+def _fault(file: BinaryIO, decoded: frozenset[str], remarks: PictureRemarks) -> str:
     """Say what is wrong with a picture file; empty if nothing is.
 
     A whole file is told from its end where the format has a mark there, or from its length; any other is decoded, and
@@ -201,6 +210,8 @@ def _fault(file: BinaryIO, decoded: frozenset[str]) -> str:
         check_chunks(file, before_pixels=True)
         with Image.open(file, formats=_FORMATS) as image:
             kind = image.format or ""
+            if _has_more_frames(image):
+                remarks.add("of several frames the first is read")
             decode = kind in decoded or has_many_bits(image) or not _ends_well(file, kind)
         if decode:
             file.seek(0)
@@ -212,6 +223,14 @@ def _fault(file: BinaryIO, decoded: frozenset[str]) -> str:
     except _UNREADABLE as error:
         return "truncated" if "truncated" in str(error).lower() else f"damaged: {_reason(error)}"
     return ""
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    """Whether a file holds more pictures than the one that is read; those of an MPO are mere previews of it."""
+    try:
+        return image.format not in jpeg_data.FORMATS and bool(getattr(image, "is_animated", False))
+    except _UNREADABLE:  # of a GIF, which looks for the second one only now: the first is checked by decoding it
+        return False
 
 
 def _ends_well(file: BinaryIO, kind: str) -> bool:

@@ -10,17 +10,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
-
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.judgments import Judgments
-from alignbench.datasets.rated_distortions import FilesInAnyCase, Rating, rated_distortions
+from alignbench.datasets.rated_distortions import (
+    LEVELS,
+    FilesInAnyCase,
+    Rating,
+    published_numbers,
+    rated_distortions,
+    read_rating,
+)
 from alignbench.datasets.tables import Repeats, table_rows
 from alignbench.errors import DataError
 
-_DISTORTED = re.compile(r"(i\d{1,9})_(\d{1,9})_(\d{1,9})\.png")
+# one spelling of each number, so that no picture is rated under two names
+_DISTORTED = re.compile(r"i([0-9]{2}|[1-9][0-9]{2,8})_([0-9]{2})_([0-9]{2})\.png", re.ASCII)
 _COLUMNS = ("dist_img", "ref_img", "dmos")
 _DISTORTIONS = 25
+_SCALE = (1, 5)
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
@@ -56,19 +63,16 @@ def _read_ratings(path: Path) -> list[Rating]:
 def _parse(values: dict[str, str], images: FilesInAnyCase, where: str) -> Rating:
     distorted, reference, rated = (values[name] for name in _COLUMNS)
     match = _DISTORTED.fullmatch(distorted.lower())
-    if match is None:
-        raise DataError(f"{where}, dist_img: expected a name like I01_02_03.png, found '{distorted[:40]}'")
-    if reference.lower() != f"{match[1]}.png":
+    numbers = published_numbers(match, _DISTORTIONS)
+    if match is None or numbers is None:
+        raise DataError(
+            f"{where}, dist_img: expected a name like I01_02_03.png, with distortion 01 to {_DISTORTIONS} and level 01 "
+            f"to {LEVELS:02d}, found '{distorted[:40]}'"
+        )
+    if reference.lower() != f"i{match[1]}.png":
         raise DataError(f"{where}: {distorted} is no distortion of '{reference[:40]}': download it again")
-    try:
-        score = float(rated)
-    except ValueError:
-        score = float("nan")
-    if not np.isfinite(score):
-        raise DataError(f"{where}, dmos: expected a finite number, found '{rated[:20]}'")
-    original, changed = images.path(reference), images.path(distorted)
-    numbers = (int(match[1].removeprefix("i")), int(match[2]), int(match[3]))
-    return Rating(distorted.lower(), original, changed, score, numbers)
+    score = read_rating(rated, _SCALE, f"{where}, dmos")
+    return Rating(distorted.lower(), images.path(reference), images.path(distorted), score, numbers)
 
 
 KADID10K = DataSet(

@@ -102,7 +102,9 @@ def variables(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is a MATLAB 7.3 file, which is not read: save it in MATLAB with -v7")
     try:
         check_matlab(content)
-        values: dict[str, Any] = loadmat(BytesIO(content))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Duplicate variable name")  # of which scipy keeps the last
+            values: dict[str, Any] = loadmat(BytesIO(content))
     except Exception as error:  # of a damaged file scipy raises almost anything, a NameError among others
         raise DataError(f"{path} is no whole MATLAB file ({one_line(error)}): take the published file") from error
     if "" in values:  # what some versions of scipy read from zeros

@@ -6,8 +6,10 @@ Fu, Tamir, Sundaram et al., "DreamSim", NeurIPS 2023. On disk: `data.csv`, `ref/
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from posixpath import normpath
 
@@ -17,7 +19,7 @@ from alignbench.arrays import Indices
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
-from alignbench.datasets.tables import Repeats, path_below, table_rows
+from alignbench.datasets.tables import Repeats, number, path_below, table_rows
 from alignbench.errors import AlignbenchWarning, DataError, unknown
 
 _MOST_VOTES = 1_000_000
@@ -25,7 +27,7 @@ _COLUMNS = ("id", "left_vote", "right_vote", "votes", "ref_path", "left_path", "
 _SUBSETS = ("all", "train", "val", "test", "test-imagenet", "test-no-imagenet")
 _FEWEST_VOTES = 6
 _CALIBRATION = 1000
-_TRUE, _FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
+_SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def _read_rows(path: Path) -> list[_TripletRow]:
     shared: list[tuple[str, int]] = []
     for line, fields in table_rows(path, _COLUMNS):
         row = _parse(fields, f"{path}, line {line}")
-        repeats.check(line, row.id, f"id {row.id[:40]} is there")
+        key = row.id if math.isnan(number(row.id)) else Decimal(row.id)  # 7, 07 and 7.0 are one id
+        repeats.check(line, key, f"id {row.id[:40]} is there")
         reference, *sides = map(normpath, row.paths)
         repeats.check(line, (reference, frozenset(sides)), f"the triplet of {reference} is judged")
         shared += [(picture, line) for picture in (reference, *sides) if lines.setdefault(picture, line) != line]
@@ -131,25 +134,31 @@ def _parse(fields: dict[str, str], where: str) -> _TripletRow:
     empty = [name for name in _COLUMNS if not fields[name]]
     if empty:
         raise DataError(f"{where}: no value for {', '.join(empty)}: download it again")
-    flags = {name: _flag(fields[name], f"{where}, {name}") for name in ("left_vote", "right_vote", "is_imagenet")}
-    if flags["left_vote"] == flags["right_vote"]:
+    left_vote, right_vote = (_count(fields[name], 1, f"{where}, {name}") for name in ("left_vote", "right_vote"))
+    if left_vote == right_vote:
         raise DataError(f"{where}: exactly one of left_vote and right_vote must be 1")
-    if not fields["votes"].removesuffix(".0").isdecimal():
-        raise DataError(f"{where}, votes: expected a whole number, found '{fields['votes'][:20]}'")
-    votes = int(fields["votes"].removesuffix(".0")[:10])
-    if votes > _MOST_VOTES:
-        raise DataError(f"{where}, votes: {fields['votes'][:20]} is above {_MOST_VOTES:,}")
+    votes = _count(fields["votes"], _MOST_VOTES, f"{where}, votes")
+    if fields["split"] not in _SPLITS:
+        raise DataError(f"{where}, split: expected {', '.join(_SPLITS)}, found '{fields['split'][:20]}'")
     reference, left, right = (path_below(fields[name], where) for name in ("ref_path", "left_path", "right_path"))
     paths = (reference, left, right)
     if len(set(map(normpath, paths))) < 3:
         raise DataError(f"{where}: the triplet names an image twice: download it again")
-    return _TripletRow(fields["id"], paths, flags["right_vote"], votes, fields["split"], flags["is_imagenet"])
+    imagenet = _flag(fields["is_imagenet"], f"{where}, is_imagenet")
+    return _TripletRow(fields["id"], paths, bool(right_vote), votes, fields["split"], imagenet)
 
 
 def _flag(text: str, where: str) -> bool:
-    if text.lower() not in _TRUE | _FALSE:
-        raise DataError(f"{where}: expected 0 or 1, found '{text[:20]}'")
-    return text.lower() in _TRUE
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return bool(_count(text, 1, where))
+
+
+def _count(text: str, most: int, where: str) -> int:
+    value = number(text)
+    if not (0 <= value <= most and value.is_integer()):  # so that not-a-number is refused too
+        raise DataError(f"{where}: expected a whole number from 0 to {most:,}, found '{text[:20]}'")
+    return int(value)
 
 
 NIGHTS = DataSet(

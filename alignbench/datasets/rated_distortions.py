@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from alignbench.arrays import Indices
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.datasets.tables import number
 from alignbench.errors import AlignbenchWarning, DataError, unknown
 
 LEVELS = 5
@@ -77,6 +79,42 @@ def rated_distortions(
         subsets=tuple(parts.get(subset, whole) for subset in subsets),
         parts=tuple(parts.values()),
     ).used()
+
+
+def read_rating(text: str, scale: tuple[int, int], where: str) -> float:
+    """Read a rating.
+
+    Args:
+        text: The cell of a table.
+        scale: The lowest and the highest rating that the data set has.
+        where: File, line and column, for messages.
+
+    Raises:
+        DataError: If it is no number on that scale.
+    """
+    score = number(text)
+    if not scale[0] <= score <= scale[1]:  # so that not-a-number is refused too
+        raise DataError(
+            f"{where}: expected a rating from {scale[0]} to {scale[1]}, found {text[:20]!r}: download the file again"
+        )
+    return score
+
+
+def published_numbers(match: re.Match[str] | None, distortions: int) -> tuple[int, int, int] | None:
+    """Return the numbers of the reference, the distortion and the level that the name of a distorted picture has.
+
+    Args:
+        match: The three numbers as groups of a match; none if the name is of another form.
+        distortions: How many distortions the whole data set has.
+
+    Returns:
+        The numbers; none if there is no such reference, distortion or level.
+    """
+    if match is None:
+        return None
+    reference, distortion, level = map(int, match.groups())
+    known = reference >= 1 and 1 <= distortion <= distortions and 1 <= level <= LEVELS
+    return (reference, distortion, level) if known else None
 
 
 def distortion_parts(numbers: Indices) -> dict[str, Subset]:

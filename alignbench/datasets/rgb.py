@@ -7,6 +7,8 @@ from PIL import Image
 
 _HIGHEST = {"I": 65_535, "F": 255}  # grey value of white, of whole numbers of 16 or 32 bits and of floating-point ones
 
+_PHOTOMETRIC = 262  # tag of a TIFF file: 0 if zero is white
+
 
 class DepthError(ValueError):
     """A picture of more than 8 bits that would become black, or one flat colour, though its file is not."""
@@ -21,7 +23,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises:
         DepthError: If grey values of more than 8 bits lie outside that range, or if a picture of more than 8 bits uses
-            less than a sixteenth of it or would become one flat colour.
+            less than a sixteenth of it or would become one flat colour; or if it counts them from white.
     """
     if image.mode[:1] in _HIGHEST:
         return _from_grey(image)
@@ -36,7 +38,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def has_many_bits(image: Image.Image) -> bool:
     """Whether a picture that is not decoded yet has more than 8 bits a channel."""
-    return image.mode[:1] in _HIGHEST or ";16" in str(getattr(image, "tile", ())[:1])
+    if image.mode[:1] in _HIGHEST:
+        return True
+    if image.format == "BMP":  # whose 16 bits are those of a pixel
+        return False
+    decoding = next((tile[3] for tile in getattr(image, "tile", ())), "")
+    if image.format == "PPM":  # which Pillow scales to 8 bits, by the highest value that the file names
+        return isinstance(decoding, tuple) and decoding[1] > 255
+    return ";16" in str(decoding)
 
 
 _REMEDY = "save it with 8 bits a channel, or scale it to the whole range"
@@ -44,6 +53,8 @@ _REMEDY = "save it with 8 bits a channel, or scale it to the whole range"
 
 def _from_grey(image: Image.Image) -> Image.Image:
     highest = _HIGHEST[image.mode[:1]]
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # which Pillow reads as a negative, if it has 16 bits
+        raise DepthError(f"counts its grey values of more than 8 bits from white: {_REMEDY}")
     values = np.asarray(image)
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= highest):  # so that not-a-number is refused too

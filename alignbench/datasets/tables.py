@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from alignbench.errors import DataError
 from alignbench.files import open_plain
 
 _ROOT = "--data-root must name the folder that holds it"
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 
 
@@ -96,37 +98,74 @@ class Repeats:
 
 
 def table_rows(path: Path, columns: Sequence[str], delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a table whose first line names its columns, which are read by these names.
+    """Read a table whose first line names its columns, which are read by these names; each row is one line.
 
     Args:
         path: The file.
         columns: The columns to read; others may be there.
-        delimiter: What parts the columns.
+        delimiter: What parts the columns. Where it is a tab, quotes are text like any other.
 
     Yields:
-        The line at which each row ends, and its values without blanks around them; what a short row lacks is empty.
+        The line of each row, and its values without blanks around them.
 
     Raises:
-        DataError: If it is missing, no table of text, or lacks a column.
+        DataError: If it is missing, no table of text or lacks a column, or a row has more or fewer values than there
+            are columns or a quote that its line does not close; names the line.
     """
-    content = file_bytes(path, _ROOT)
     try:
-        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter)
-        missing = [name for name in columns if name not in (table.fieldnames or ())]
-        if missing:
-            raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
-        doubled = [name for name in columns if list(table.fieldnames or ()).count(name) > 1]
-        if doubled:
-            raise DataError(f"{path}, line 1: the column {doubled[0]} is there twice: leave one of the two")
-        for values in table:
-            if any(each.strip() for each in values.get(None) or ()):  # csv gives them under None
-                raise DataError(
-                    f"{path}, line {table.line_num}: more values than the table has columns: put texts with a "
-                    f"'{delimiter}' in quotes, or download it again"
-                )
-            yield table.line_num, {name: (values[name] or "").strip() for name in columns}
-    except (UnicodeDecodeError, csv.Error) as error:
+        lines = io.StringIO(file_bytes(path).decode("utf-8-sig"), newline=None)
+    except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a table of text ({error}): download it again") from error
+    header = _cells(next(lines, ""), delimiter, f"{path}, line 1")
+    places = column_places(header, columns, path)
+    for line, text in enumerate(lines, start=2):
+        if text.strip():
+            cells = _cells(text, delimiter, f"{path}, line {line}")
+            if len(cells) != len(header):
+                raise wrong_length(f"{path}, line {line}", len(cells), len(header), delimiter)
+            yield line, {name: cells[place].strip() for name, place in zip(columns, places, strict=True)}
+
+
+def column_places(header: Sequence[str], columns: Sequence[str], path: Path) -> list[int]:
+    """Find the columns of a table by the names in its first line.
+
+    Raises:
+        DataError: If one is missing, or is there twice.
+    """
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
+    doubled = [name for name in columns if header.count(name) > 1]
+    if doubled:
+        raise DataError(f"{path}, line 1: the column {doubled[0]} is there twice: leave one of the two")
+    return [header.index(name) for name in columns]
+
+
+def _cells(line: str, delimiter: str, where: str) -> list[str]:
+    """The cells of one line, so that a quote which is left open takes no further lines with it."""
+    if delimiter == "\t":
+        return line.removesuffix("\n").split("\t")
+    try:
+        return next(csv.reader([line.removesuffix("\n")], delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise DataError(
+            f"{where}: a quote that does not end with its cell ({error}): download the file again"
+        ) from error
+
+
+def wrong_length(where: str, cells: int, columns: int, delimiter: str) -> DataError:
+    """Make the error for a row that has more or fewer cells than its table has columns."""
+    quoted = "" if delimiter == "\t" else f"put texts with a '{delimiter}' in quotes, or "
+    more = "more" if cells > columns else "fewer"
+    return DataError(
+        f"{where}: {more} values ({cells}) than the table has columns ({columns}): {quoted}download it again"
+    )
+
+
+def number(text: str) -> float:
+    """Return the number that a cell holds in ASCII digits, as `-4.5` or `1e3`; NaN if it holds no finite one."""
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def path_below(path: str, where: str) -> str:

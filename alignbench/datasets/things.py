@@ -7,8 +7,7 @@ a column `choice`. Objects are numbered in the order of `unique_id.txt`, which i
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.datasets.things_objects import TRIPLET_FOLDERS, object_images
 from alignbench.datasets.triplet_files import read_table, read_triplets
-from alignbench.errors import AlignbenchWarning, DataError, UsageError, unknown
+from alignbench.errors import DataError, UsageError, unknown
 
 _SPLITS = ("testset1", "validationset", "trainset", "testset2", "testset3")
 _TABLE = "triplets_large_final_correctednc_correctedorder.csv"
@@ -102,7 +101,7 @@ def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, NumberedI
     """Triplets (N, 3) with the odd one last, and a name for each."""
     places = [root / folder for folder in TRIPLET_FOLDERS]
     if subset == "calibration":
-        if _split_file(places, "trainset") is None:
+        if not _split_files(places, "trainset"):
             raise DataError(
                 f"trainset.txt is missing under {root}, and the corrected protocol fits the channel means on it: "
                 "put it there or under triplets/, or measure with --protocol paper"
@@ -111,29 +110,35 @@ def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, NumberedI
         drawn = np.sort(np.random.default_rng(0).choice(len(rows), min(_CALIBRATION, len(rows)), replace=False))
         return rows[drawn], ids.select(drawn)
     if subset == "all":
-        table = next((place / _TABLE for place in places if (place / _TABLE).exists()), None)
-        if table is not None:
-            return _numbered(subset, read_table(table, objects))
-        splits = [split for split in _SPLITS if _split_file(places, split) is not None]
+        tables = [table for place in places if (table := place / _TABLE).exists()]
+        if tables:
+            return _numbered(subset, _agreed(tables, read_table, objects))
+        splits = [split for split in _SPLITS if _split_files(places, split)]
         if not splits:
             raise DataError(f"{root} has no triplet file: put testset1.txt there or under triplets/")
         parts = [_triplets(root, split, objects) for split in splits]
         return np.concatenate([rows for rows, _ in parts]), NumberedIds.joined([ids for _, ids in parts])
-    path = _split_file(places, subset)
-    if path is None:
+    paths = _split_files(places, subset)
+    if not paths:
         raise DataError(f"{subset}.txt is missing under {root}: put it there or under triplets/")
-    return _numbered(subset, read_triplets(path, objects))
+    return _numbered(subset, _agreed(paths, read_triplets, objects))
 
 
 def _numbered(file: str, rows: Indices) -> tuple[Indices, NumberedIds]:
     return rows, NumberedIds.of(file, np.arange(len(rows)))
 
 
-def _split_file(places: list[Path], split: str) -> Path | None:
-    found = [path for place in places for suffix in (".txt", ".npy") if (path := place / f"{split}{suffix}").exists()]
-    if len(found) > 1:
-        warnings.warn(f"{found[0]} and {found[1]} are both there: the first is read", AlignbenchWarning, stacklevel=4)
-    return found[0] if found else None
+def _split_files(places: list[Path], split: str) -> list[Path]:
+    return [path for place in places for suffix in (".txt", ".npy") if (path := place / f"{split}{suffix}").exists()]
+
+
+def _agreed(paths: list[Path], reader: Callable[[Path, int], Indices], objects: int) -> Indices:
+    """What the files of one name hold, which may lie in several places, but must not differ."""
+    rows = reader(paths[0], objects)
+    for path in paths[1:]:
+        if not path.samefile(paths[0]) and not np.array_equal(reader(path, objects), rows):
+            raise DataError(f"{paths[0]} and {path} hold other triplets: leave the one that is meant")
+    return rows
 
 
 THINGS = DataSet(

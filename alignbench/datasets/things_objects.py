@@ -137,6 +137,6 @@ def _names_of_concepts(path: Path) -> list[str]:
             repeats.check(line, values["uniqueID"], f"{values['uniqueID'][:80]} is listed")
             names.append(values["uniqueID"])
     for name in names:
-        if not name or name in (".", "..") or re.search(r"[/\\\0]", name):
+        if not name or name in (".", "..") or re.search(r'[/\\\0"]', name):
             raise DataError(f"{path}: {name[:80]!r} is no name of a concept: download the file again")
     return names

@@ -9,16 +9,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
-
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.judgments import Judgments
-from alignbench.datasets.rated_distortions import FilesInAnyCase, Rating, rated_distortions
+from alignbench.datasets.rated_distortions import (
+    LEVELS,
+    FilesInAnyCase,
+    Rating,
+    published_numbers,
+    rated_distortions,
+    read_rating,
+)
 from alignbench.datasets.tables import Repeats, text_lines
 from alignbench.errors import DataError
 
-_NAME = re.compile(r"i(\d{1,9})_(\d{1,9})_(\d{1,9})\.bmp", re.IGNORECASE)
+# one spelling of each number, so that no picture is rated under two names
+_NAME = re.compile(r"i([0-9]{2}|[1-9][0-9]{2,8})_([0-9]{2})_([0-9])\.bmp", re.ASCII)
 _DISTORTIONS = 24
+_SCALE = (0, 9)
 
 
 def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
@@ -34,42 +41,34 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     """
     folder = root_folder("tid2013", root)
     table = folder / "mos_with_names.txt"
-    rows = _read_scores(table)
-    references = FilesInAnyCase(folder, "reference_images")
-    distorted = FilesInAnyCase(folder, "distorted_images")
+    return rated_distortions("tid2013", table, _read_ratings(table), subsets, _DISTORTIONS)
+
+
+def _read_ratings(path: Path) -> list[Rating]:
+    lines = text_lines(path)
+    references = FilesInAnyCase(path.parent, "reference_images")
+    distorted = FilesInAnyCase(path.parent, "distorted_images")
     ratings = []
-    for score, name in rows:
-        match = _NAME.fullmatch(name)
-        assert match is not None
-        numbers = (int(match[1]), int(match[2]), int(match[3]))
-        original, changed = references.path(f"I{match[1]}.BMP"), distorted.path(name)
-        ratings.append(Rating(name, original, changed, score, numbers))
-    return rated_distortions("tid2013", table, ratings, subsets, _DISTORTIONS)
-
-
-def _read_scores(path: Path) -> list[tuple[float, str]]:
-    rows = []
     repeats = Repeats(path)
-    for number, line in enumerate(text_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        parts = line.split()
-        try:
-            score = float(parts[0])
-            name = parts[1]
-        except (ValueError, IndexError):
-            score, name = float("nan"), ""
-        if len(parts) != 2 or not _NAME.fullmatch(name):
-            raise DataError(f"{path}, line {number}: expected 'SCORE iRR_DD_L.bmp', found '{line.strip()[:60]}'")
-        if not np.isfinite(score):
+        rated, name = (*line.split(maxsplit=1), "")[:2]
+        name = name.strip().lower()
+        match = _NAME.fullmatch(name)
+        numbers = published_numbers(match, _DISTORTIONS)
+        if match is None or numbers is None:
             raise DataError(
-                f"{path}, line {number}: the score {parts[0]} is not a finite number: download the file again"
+                f"{path}, line {number}: expected 'SCORE iRR_DD_L.bmp', with distortion 01 to {_DISTORTIONS} and level "
+                f"1 to {LEVELS}, found '{line.strip()[:60]}'"
             )
-        repeats.check(number, name.lower(), f"{name} is rated")
-        rows.append((score, name.lower()))
-    if not rows:
+        score = read_rating(rated, _SCALE, f"{path}, line {number}")
+        repeats.check(number, name, f"{name} is rated")
+        original = references.path(f"I{match[1]}.BMP")
+        ratings.append(Rating(name, original, distorted.path(name), score, numbers))
+    if not ratings:
         raise DataError(f"{path} holds no ratings: download it again")
-    return rows
+    return ratings
 
 
 TID2013 = DataSet(

@@ -6,21 +6,25 @@ Up to millions of rows are read at once; only a file with a fault, or in an unus
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from array import array
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-import pandas as pd
 
 from alignbench.arrays import Indices
-from alignbench.datasets.tables import needed_file, text_lines
+from alignbench.datasets.row_copies import find_copy
+from alignbench.datasets.tables import column_places, needed_file, number, text_lines, wrong_length
 from alignbench.errors import AlignbenchWarning, DataError
 from alignbench.files import UNREADABLE
 
 _COLUMNS = ["image1", "image2", "image3", "choice"]
-_COPIED = 5  # rows: fewer can be the same by chance
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_LARGE: Final = 2**60
 
 
 def read_triplets(path: Path, objects: int) -> Indices:
@@ -52,7 +56,7 @@ def _read_by_line(path: Path) -> Indices:
     for line, text in enumerate(text_lines(path), start=1):
         parts = text.split()
         try:
-            if parts and len(parts) != 3:
+            if len(parts) not in (0, 3) or not all(map(_WHOLE.fullmatch, parts)):
                 raise ValueError
             numbers.extend(map(int, parts))
         except (ValueError, OverflowError) as error:
@@ -69,9 +73,13 @@ def _find_line(path: Path, row: int) -> int:
 
 def _read_array(path: Path) -> Indices:
     try:
-        rows = np.load(path, allow_pickle=False)
+        with needed_file(path) as file:
+            rows = np.load(file, allow_pickle=False)
+            more = isinstance(rows, np.ndarray) and file.read(1)
     except UNREADABLE as error:
         raise DataError(f"{path} is not a plain .npy array: download it again") from error
+    if more:
+        raise DataError(f"{path} goes on behind its array: download it again")
     if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iuf":
         raise DataError(f"{path} does not hold an array of numbers: download it again")
     if rows.ndim != 2 or rows.shape[1] != 3 or not len(rows):
@@ -86,41 +94,60 @@ def read_table(path: Path, objects: int) -> Indices:
     """Read the triplets of the full table, (N, 3): 1-based `image1`..`image3`, of which `choice` names the odd one.
 
     Args:
-        path: The tab-separated file.
+        path: The tab-separated file; quotes are text like any other.
         objects: How many objects there are.
 
     Raises:
-        DataError: If a column is missing or a row holds anything else; names the line.
+        DataError: If a column is missing, or a row has more or fewer values than there are columns or holds anything
+            else; names the line.
     """
-    needed_file(path).close()
+    with _opened_text(path) as file:
+        header = next(file, "").rstrip("\n").split("\t")
+        places = column_places(header, _COLUMNS, path)
+        for line, text in enumerate(file, start=2):
+            if text.count("\t") != len(header) - 1 and text.strip():
+                raise wrong_length(f"{path}, line {line}", text.count("\t") + 1, len(header), "\t")
     try:
-        table = pd.read_csv(path, sep="\t", usecols=_COLUMNS, index_col=False, encoding="utf-8-sig")[_COLUMNS]
-        numbers = [pd.to_numeric(table[column], errors="coerce").to_numpy() for column in _COLUMNS]
-    except OverflowError as error:
-        raise DataError(f"{path} holds a number that is larger than any of an object: download it again") from error
-    except ValueError as error:
-        raise DataError(f"{path}: {error}") from error
-    rows = np.empty(table.shape, dtype=np.int64)
-    bad = np.zeros(len(table), dtype=np.bool_)
-    for place, values in enumerate(numbers):
-        if values.dtype.kind == "f":
-            fraction = ~np.isfinite(values) | (values != np.trunc(values))
-            bad |= fraction
-            values = np.where(fraction, 0.0, values)
-        rows[:, place] = values
-    bad |= (rows[:, 3] < 1) | (rows[:, 3] > 3)
-    if bad.any():
-        raise DataError(f"{path}, line {int(np.argmax(bad)) + 2}: expected three object numbers and a choice 1 to 3")
+        with warnings.catch_warnings(), _opened_text(path) as file:
+            warnings.simplefilter("error")  # of a table without rows, or a number that is not whole
+            rows = np.loadtxt(file, np.int64, comments=None, delimiter="\t", skiprows=1, usecols=places, ndmin=2)
+    except (ValueError, Warning):
+        rows = _read_cells(path, places)
+    wrong = (rows[:, 3] < 1) | (rows[:, 3] > 3)
+    if wrong.any():
+        raise _no_choice(path, _find_line(path, 1 + int(np.argmax(wrong))))
     odd = rows[:, 3] - 1
     odd_last = np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])[odd]
     triplets = np.take_along_axis(rows[:, :3], odd_last, axis=1) - 1
-    return _checked(path, triplets, objects, 1, lambda row: f"line {row + 2}")
+    return _checked(path, triplets, objects, 1, lambda row: f"line {_find_line(path, 1 + row)}")
+
+
+def _opened_text(path: Path) -> TextIOWrapper:
+    return TextIOWrapper(needed_file(path), encoding="utf-8-sig", errors="replace")
+
+
+def _read_cells(path: Path, places: list[int]) -> Indices:
+    """Read the cells at some places of each line as whole numbers, which may be written as `7.0`."""
+    numbers = array("q")
+    with _opened_text(path) as file:
+        next(file)
+        for line, text in enumerate(file, start=2):
+            cells = text.split("\t")
+            values = [number(cells[place].strip()) for place in places] if text.strip() else []
+            if not all(value.is_integer() and abs(value) < _LARGE for value in values):
+                raise _no_choice(path, line)
+            numbers.extend(map(int, values))
+    return np.array(numbers, dtype=np.int64).reshape(-1, 4)
+
+
+def _no_choice(path: Path, line: int) -> DataError:
+    return DataError(f"{path}, line {line}: expected three object numbers and a choice 1 to 3")
 
 
 def _checked(path: Path, rows: Indices, objects: int, base: int, where: Callable[[int], str]) -> Indices:
     """Return 0-based triplets once it is seen that they can be those of a file that counts from `base`.
 
-    Rows may repeat, as people judge a triplet more than once, but not all of them in the same order.
+    Rows may repeat, as people judge a triplet more than once, but not as a copy of the rows before them.
     """
     if not len(rows):
         raise DataError(f"{path} holds no triplets: download it again")
@@ -144,18 +171,8 @@ def _checked(path: Path, rows: Indices, objects: int, base: int, where: Callable
             AlignbenchWarning,
             stacklevel=3,
         )
-    length = _repeated_length(rows)
-    if length < len(rows):
-        raise DataError(
-            f"{path}, {where(length)}: all rows before it follow once more in the same order: leave the copy out"
-        )
+    copy = find_copy(rows)
+    if copy is not None:
+        order = "the reverse of their order" if copy.backwards else "the same order"
+        raise DataError(f"{path}, {where(copy.start)}: rows before it follow once more, in {order}: leave the copy out")
     return rows
-
-
-def _repeated_length(rows: Indices) -> int:
-    """The number of rows of which a file consists several times over; of all rows if it does not."""
-    for times in (7, 5, 3, 2):
-        length = len(rows) // times
-        if length >= _COPIED and times * length == len(rows) and np.array_equal(rows[length:], rows[:-length]):
-            return length
-    return len(rows)

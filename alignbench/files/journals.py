@@ -17,7 +17,7 @@ NO_JOURNAL: Final = (  # what Optuna makes of nonsense, beside its own errors
 
 
 def open_journal(path: Path) -> JournalStorage:
-    """Open a journal, without the last line of it if that is torn; it is made if it is not there.
+    """Open a journal, without the end of it if that is torn; it is made if it is not there.
 
     Args:
         path: The file, in a folder that is there; several processes of this machine may append to it.
@@ -38,7 +38,7 @@ def open_journal(path: Path) -> JournalStorage:
             raise ValueError(f"{path} is no file")
         lock.acquire()  # whoever appends holds it, so nobody is in the middle of a line
         try:
-            _cut_torn_line(path)
+            _cut_torn_end(path)
         finally:
             lock.release()
     with warnings.catch_warnings():
@@ -60,13 +60,16 @@ class _JournalLock:
         self._lock.release()
 
 
-def _cut_torn_line(path: Path) -> None:
+def _cut_torn_end(path: Path) -> None:
     """Take away what follows the last whole line, as a kill, a power cut or a full disk leaves it.
 
-    Else the next line would be glued to it. Nobody may append meanwhile.
+    Else the next line would be glued to it. After a power cut a file may have its new length without its new content:
+    from somewhere on it is bytes of zero, and perhaps the ends of lines. Nobody may append meanwhile.
     """
     with path.open("rb+") as file:
         content = file.read()
-        whole = content.rfind(b"\n") + 1
+        end = len(content.rstrip(b"\0\n"))
+        written = content[: end + 1] if content[end : end + 1] == b"\n" else content[:end]
+        whole = written.rfind(b"\n") + 1
         if whole < len(content):
             file.truncate(whole)

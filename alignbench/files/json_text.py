@@ -1,8 +1,9 @@
-"""JSON that someone else may have written: its depth, its texts and its types are seen to where it is read."""
+"""JSON that someone else may have written: its depth, keys, texts and types are seen to where it is read."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType
@@ -25,10 +26,11 @@ def parse_json(text: str | bytes) -> Any:
     """Parse JSON.
 
     Raises:
-        ValueError: If it is none, nested deeper than any of ours, or holds text that is no Unicode.
+        ValueError: If it is none, nested deeper than any of ours, holds text that is no Unicode, or an object has a key
+            twice: readers differ in which of them they take, and so nobody could say what was measured.
     """
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_object)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     level: list[Any] = [found]
@@ -40,6 +42,15 @@ def parse_json(text: str | bytes) -> Any:
         if not level:
             return found
     raise ValueError("it is nested too deeply")
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members, each of which has a key of its own."""
+    found = dict(members)
+    if len(found) < len(members):
+        ((twice, _),) = Counter(key for key, _ in members).most_common(1)
+        raise ValueError(f"it has the key {shortened(repr(twice))} twice: leave one out")
+    return found
 
 
 def read_json(path: Path) -> Any:

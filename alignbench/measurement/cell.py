@@ -17,6 +17,9 @@ TOKEN_VIEWS = ("all", "cls", "mean")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda")
 RESIZINGS = ("checkpoint", "squash")
+_LARGEST = 2**63 - 1
+_MOST_PROCESSES = 1024  # on one machine
+_MOST_RANKS = 16_384  # on all: each is planned for
 
 
 @dataclass(frozen=True)
@@ -109,20 +112,21 @@ class Cell:
     def _check_numbers(self) -> None:
         """Refuse numbers out of range."""
         numbers = {
-            "limit": self.limit,
-            "feature memory": self.feature_memory,
-            "pixel cache size": self.pixel_cache_size,
-            "devices": self.devices,
-            "number of nodes": self.nodes,
-            "batch size": None if isinstance(self.batch_size, str) else self.batch_size,
+            "limit": (self.limit, 1, _LARGEST),
+            "feature memory": (self.feature_memory, 1, _LARGEST),
+            "pixel cache size": (self.pixel_cache_size, 1, _LARGEST),
+            "devices": (self.devices, 1, _MOST_PROCESSES),
+            "number of nodes": (self.nodes, 1, _MOST_RANKS),
+            "devices on all nodes": (self.devices * self.nodes, 1, _MOST_RANKS),
+            "batch size": (None if isinstance(self.batch_size, str) else self.batch_size, 1, _LARGEST),
+            "loader workers": (self.workers, 0, _MOST_PROCESSES),
+            "number of pairs to check the precision on": (self.check_precision, 0, _LARGEST),
         }
-        for kind, number in numbers.items():
-            if number is not None and number < 1:
-                raise UsageError(f"{kind} {number} is below 1")
-        if self.workers is not None and self.workers < 0:
-            raise UsageError(f"loader workers {self.workers} is below 0")
-        if self.check_precision < 0:
-            raise UsageError(f"pairs to check the precision on, {self.check_precision}, are below 0")
+        for kind, (number, least, most) in numbers.items():
+            if number is not None and number < least:
+                raise UsageError(f"{kind} {number} is below {least}")
+            if number is not None and number > most:
+                raise UsageError(f"{kind} {number} is out of range: give {most:,} at most")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is out of range 0 to 2^63 - 1")
 

@@ -2,7 +2,8 @@
 
 `family` says what is asked of a model, `families` what its name stands for, `cards` which models are known by name,
 `towers` what a tower is, `pair_metrics` what a pair metric is, `preparation` how pictures are brought to size,
-`layer_names` what the names of layers say, and `cost` what a forward pass takes.
+`settings` which values configurations may have, `layer_names` what the names of layers say, and `cost` what a forward
+pass takes.
 """
 
 from alignbench.models.cards import Card, cards

@@ -22,22 +22,26 @@ from alignbench.models.cards import cards
 _ALIKE = 0.9  # how like a card's a name must be to be taken for a slip
 _CONFIG: Final = "config.json"
 _NESTED: Final = "processor_config.json"  # how transformers 5 saves a processor: this goes before the other
-_PROCESSOR: Final = "preprocessor_config.json"
+PROCESSOR: Final = "preprocessor_config.json"
 _SETTINGS: Final = (
     _CONFIG,
     "config.*.json",
     _NESTED,
-    _PROCESSOR,
+    PROCESSOR,
     "adapter_config.json",
     "adapter_model.safetensors",
     "adapter_model.bin",
 )
 _WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")  # either may be cut into shards, which an index lists
+_NAMED_AS_WEIGHTS: Final = (
+    *("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json"),
+    *("pytorch_model.bin", "pytorch_model-*-of-*.bin", "pytorch_model.bin.index.json"),
+)
 _READ_ONLY_IF: Final = {  # settings that count only where a key of a file says so
     "config.*.json": (_CONFIG, "configuration_files"),
     _NESTED: (_NESTED, "image_processor"),
 }
-_ALWAYS_IDENTIFYING: Final = (_CONFIG, _PROCESSOR, "*.safetensors", "pytorch_model*.bin")  # read or not
+_ALWAYS_IDENTIFYING: Final = (_CONFIG, PROCESSOR, "*.safetensors", "pytorch_model*.bin")  # read or not
 _REPLACED_BY_CODE: Final = ("AutoConfig", "AutoModel", "AutoImageProcessor", "AutoFeatureExtractor")
 _UNREACHABLE: Final = (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError)
 
@@ -74,7 +78,7 @@ def _cached(name: str, weights: bool) -> Path | None:
         folder = Path(snapshot_download(name, allow_patterns=[*_SETTINGS], local_files_only=True))
     except _UNREACHABLE:
         return None
-    is_whole = (folder / _CONFIG).is_file() and processor_file(folder).is_file()
+    is_whole = (folder / _CONFIG).exists() and processor_file(folder).exists()
     return folder if is_whole and (not weights or weight_files(folder)) else None
 
 
@@ -86,7 +90,7 @@ def _downloaded(name: str, weights: bool) -> Path:
             break
         index = folder / f"{whole}.index.json"
         snapshot_download(name, revision=folder.name, allow_patterns=[whole, index.name])
-        if index.is_file() and not (folder / whole).is_file():
+        if index.exists() and not (folder / whole).exists():
             shards = [path.relative_to(folder).as_posix() for path in _shards(index)]
             snapshot_download(name, revision=folder.name, allow_patterns=shards)
     return folder
@@ -128,7 +132,7 @@ def is_cached(name: str, *, weights: bool = True) -> bool:
 
 def processor_file(folder: Path) -> Path:
     """Return the file from which transformers reads how pictures are prepared, which may be missing."""
-    return folder / _NESTED if _is_read(folder, _NESTED) else folder / _PROCESSOR
+    return folder / _NESTED if _is_read(folder, _NESTED) else folder / PROCESSOR
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -139,12 +143,33 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     """
     for whole in _WEIGHTS:
         index = folder / f"{whole}.index.json"
-        if (folder / whole).is_file():
+        if (folder / whole).exists():  # or what is there instead of a file: whoever opens it says what
             return (folder / whole,)
-        if index.is_file():
+        if index.exists():
             files = (index, *_shards(index))
-            return files if all(path.is_file() for path in files) else ()
+            return files if all(path.exists() for path in files) else ()
     return ()
+
+
+def unread_weights(folder: Path) -> tuple[Path, ...]:
+    """Return what else in a folder is named as weights of a checkpoint are, and is not read."""
+    found = (path for pattern in _NAMED_AS_WEIGHTS for path in folder.glob(pattern))
+    return tuple(sorted(set(found) - set(weight_files(folder))))
+
+
+def weight_map(index: Path) -> dict[str, str]:
+    """Read which file has each weight, by an index: paths in its folder.
+
+    Raises:
+        ModelError: If it cannot be followed, or leads out of the folder.
+    """
+    listed = read_settings(index).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(shard, str) for shard in listed.values()):
+        raise ModelError(f"{index} has no weight_map from names of weights to files: download it again")
+    for shard in listed.values():
+        if PurePosixPath(shard).is_absolute() or ".." in PurePosixPath(shard).parts:
+            raise ModelError(f"{index} names a file outside its folder ({shard}): download the checkpoint again")
+    return listed
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -156,7 +181,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = read_json(path)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
+        why = getattr(error, "strerror", None) or one_line(error)
+        raise ModelError(f"{path} cannot be read ({why}): download it again") from error
     if not isinstance(settings, dict):
         raise ModelError(f"{path} cannot be read (it holds no JSON object): download it again")
     return settings
@@ -173,7 +199,7 @@ def refuse_own_code(name: str, folder: Path) -> None:
         ModelError: If it does, or if a file of settings cannot be read.
     """
     for path in sorted({*_settings_files(folder), processor_file(folder)}):
-        settings = read_settings(path) if path.is_file() and path.suffix == ".json" else {}
+        settings = read_settings(path) if path.exists() and path.suffix == ".json" else {}
         for part in (settings, settings.get("image_processor")):
             wanted = part.get("auto_map") if isinstance(part, dict) else None
             if wanted and (not isinstance(wanted, dict) or any(key.startswith(_REPLACED_BY_CODE) for key in wanted)):
@@ -191,7 +217,7 @@ def fingerprint(folder: Path) -> str:
     """
     always = (path for pattern in _ALWAYS_IDENTIFYING for path in folder.glob(pattern) if path.is_file())
     digest = hashlib.sha256()
-    for path in sorted({*always, *_settings_files(folder), *weight_files(folder)}):
+    for path in sorted({*always, *_settings_files(folder), *weight_files(folder), *unread_weights(folder)}):
         digest.update(path.relative_to(folder).as_posix().encode())
         try:
             with open_plain(path) as file:
@@ -210,15 +236,9 @@ def _settings_files(folder: Path) -> Iterator[Path]:
 def _is_read(folder: Path, pattern: str) -> bool:
     """Whether transformers looks at such a file where it is there."""
     file, key = _READ_ONLY_IF.get(pattern, ("", ""))
-    return not file or ((folder / file).is_file() and key in read_settings(folder / file))
+    return not file or ((folder / file).exists() and key in read_settings(folder / file))
 
 
 def _shards(index: Path) -> tuple[Path, ...]:
     """The files that an index of weights lists."""
-    listed = read_settings(index).get("weight_map")
-    if not isinstance(listed, dict) or not all(isinstance(shard, str) for shard in listed.values()):
-        raise ModelError(f"{index} has no weight_map from names of weights to files: download it again")
-    for shard in listed.values():
-        if PurePosixPath(shard).is_absolute() or ".." in PurePosixPath(shard).parts:
-            raise ModelError(f"{index} names a file outside its folder ({shard}): download the checkpoint again")
-    return tuple(index.parent / shard for shard in sorted(set(listed.values())))
+    return tuple(index.parent / shard for shard in sorted(set(weight_map(index).values())))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from alignbench.distances.protocols import PROTOCOLS
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import AlignbenchError, ModelError, UsageError, shortened, unknown
 from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, name_prefix
 from alignbench.plugins import Registry
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from alignbench.models.towers import Tower
 
 RANDOM_PREFIX: Final = "random:"
+_LONGEST_PATH, _LONGEST_PART = 4095, 255  # bytes of a path, and of what is between two of its slashes
 
 _BUILT_IN: Final = {  # in the order in which they are asked: transformers has what no other knows
     "open_clip": "alignbench.models.openclip_family:FAMILY",
@@ -36,14 +37,29 @@ def find_family(name: str) -> ModelFamily:
     """Find the family that a model belongs to: the package's own are asked before a plug-in is imported.
 
     Raises:
-        UsageError: If the prefix is no family's (names the nearest), or that of a plug-in that cannot be used.
+        UsageError: If the name is empty or no path can be that long, or if the prefix is no family's (names the
+            nearest), or that of a plug-in that cannot be used.
+        ModelError: If what it leads to may not be looked at.
     """
-    for key, registered in FAMILIES.own():
-        family = as_family(key, registered)
-        if family.knows(name):
-            return family
-    prefix = name_prefix(name) or ""
+    _check_length(name)
+    try:
+        for key, registered in FAMILIES.own():
+            family = as_family(key, registered)
+            if family.knows(name):
+                return family
+        prefix = name_prefix(name) or ""
+    except OSError as error:  # it may be a path
+        raise ModelError(f"the model {name} cannot be looked at ({error.strerror}): see to {name}") from error
     return as_family(prefix, FAMILIES.load(prefix))
+
+
+def _check_length(name: str) -> None:
+    """Refuse a name that is empty, or that file systems refuse to look up."""
+    if not name.strip():
+        raise UsageError("the name of the model is empty: give a model card's, a Hugging Face id, or a directory")
+    whole = name.encode("utf-8", "surrogatepass")
+    if len(whole) > _LONGEST_PATH or max(map(len, whole.split(b"/"))) > _LONGEST_PART:
+        raise UsageError(f"no model has a name of {len(name)} letters ({shortened(name)}): give a shorter one")
 
 
 def check_name(name: str, others: Iterable[str] = ()) -> None:
@@ -69,7 +85,7 @@ def model_label(name: str) -> str:
     """Return what a model is called in tables and figures: its name, without the path to a directory or a file."""
     try:
         return find_family(name).label(name)
-    except UsageError:  # a metric's name, or that of a plug-in which is gone
+    except AlignbenchError:  # a metric's name, or that of a plug-in which is gone, or of a folder that is closed
         return name
 
 

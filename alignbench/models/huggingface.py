@@ -17,21 +17,19 @@ from typing import Any, Final
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import CONFIG_MAPPING, PretrainedConfig
+from transformers import PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from alignbench.errors import AlignbenchError, ModelError, UsageError, one_line
-from alignbench.files.json_text import read_json
-from alignbench.models.cards import Card, cards
+from alignbench.models.cards import cards
 from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
 from alignbench.models.normalisation import Normalise
 from alignbench.models.processors import ProcessorPreparation, card_processor, normalised_values, read_processor
+from alignbench.models.settings import refuse_larger_than_memory
 from alignbench.models.towers import Layer, Tower, block_depths
+from alignbench.models.transformers_config import card_config, read_config
 from alignbench.models.transformers_layouts import LAYOUTS, Layout
 from alignbench.models.transformers_weights import load_weights
-from alignbench.models.vision_weights import refuse_quantised_settings
-
-_ATTENTION: Final = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 
 
 class HuggingFaceTower(Tower):
@@ -126,11 +124,11 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     """
     card = cards().get(name)
     if random_init and card is not None and not card.packaged:
-        return _random(_card_config(card), card_processor(card), seed)
+        return _random(name, card_config(card), card_processor(card), seed)
     folder = checkpoint_folder(name, weights=not random_init)
     config, processor = _configured(name, folder)
     try:
-        return _random(config, processor, seed) if random_init else _pretrained(name, folder, config, processor)
+        return _random(name, config, processor, seed) if random_init else _pretrained(name, folder, config, processor)
     except AlignbenchError:
         raise
     except Exception as error:  # of odd values transformers makes errors of many kinds
@@ -167,7 +165,7 @@ def skeleton(name: str) -> HuggingFaceTower:
     """
     card = cards().get(name)
     if card is not None and not card.packaged:
-        config, processor = _card_config(card), card_processor(card)
+        config, processor = card_config(card), card_processor(card)
     else:
         config, processor = _configured(name, configuration_folder(name))
     kind, built_from, width = _model_class(config)
@@ -178,47 +176,8 @@ def skeleton(name: str) -> HuggingFaceTower:
 
 def _configured(name: str, folder: Path) -> tuple[PretrainedConfig, Any]:
     """The configuration in a checkpoint's folder, and its image processor with the PIL backend."""
-    config = _config(folder, name)
-    side = getattr(getattr(config, "vision_config", config), "image_size", None)
-    if not isinstance(side, int):
-        raise ModelError(f"config.json of {name} gives no image_size that is a whole number: download it again")
-    return config, read_processor(name, folder, side)
-
-
-def _config(folder: Path, name: str) -> PretrainedConfig:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise ModelError(
-            f"{name} has no config.json: give a directory in Hugging Face format, or one with open_clip_config.json; a "
-            "hub repository of open_clip is open_clip:hf-hub:NAME"
-        )
-    try:
-        kind = read_json(path).get("model_type")
-        if kind == "siglip2":
-            raise UsageError(
-                f"{name} is a NaFlex SigLIP 2, whose token count varies from image to image: use a fixed-resolution "
-                "SigLIP 2 such as google/siglip2-base-patch16-224"
-            )
-        if not any(kind in (layout.full, layout.vision) for layout in LAYOUTS.values()):
-            raise UsageError(f"{name} is of type '{kind}': supported are {', '.join(LAYOUTS)}")
-        values, _ = PretrainedConfig.get_config_dict(folder)
-        config: PretrainedConfig = CONFIG_MAPPING[values["model_type"]].from_dict(
-            _without_attention(values) | {"_name_or_path": str(folder)}
-        )
-        return config
-    except AlignbenchError:
-        raise
-    except Exception as error:  # of odd values transformers makes errors of many kinds
-        raise ModelError(f"{path} cannot be read ({one_line(error)}): download it again") from error
-
-
-def _without_attention(values: dict[str, Any]) -> dict[str, Any]:
-    """A configuration without its word on how attention is computed: that is ours to say, not the checkpoint's."""
-    return {
-        key: _without_attention(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if key not in _ATTENTION
-    }
+    config = read_config(name, folder)
+    return config, read_processor(name, folder, getattr(config, "vision_config", config).image_size)
 
 
 def _find_layout(config: PretrainedConfig) -> tuple[Layout, bool]:
@@ -277,24 +236,17 @@ def _layers(layout: Layout, config: PretrainedConfig, projection_dim: int | None
 
 
 def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:
-    refuse_quantised_settings(name, vars(config), vars(getattr(config, "vision_config", config)))
     kind, built_from, width = _model_class(config)
     model = load_weights(name, folder, _find_layout(config)[0].full, kind, built_from)
     return _tower(model, config, width, processor, fingerprint(folder))
 
 
-def _random(config: PretrainedConfig, processor: Any, seed: int) -> HuggingFaceTower:
+def _random(name: str, config: PretrainedConfig, processor: Any, seed: int) -> HuggingFaceTower:
     kind, built_from, width = _model_class(config)
+    with torch.device("meta"):
+        refuse_larger_than_memory(name, kind(built_from))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = kind(built_from).float()  # parts of Chinese-CLIP follow the type of their configuration
+        model = kind(built_from)
     described = json.dumps([built_from.to_dict(), processor.to_dict(), seed], sort_keys=True, default=str)
     return _tower(model, config, width, processor, hashlib.sha256(described.encode()).hexdigest())
-
-
-def _card_config(card: Card) -> PretrainedConfig:
-    kind = {"clip": "CLIPConfig", "chinese_clip": "ChineseCLIPConfig", "siglip": "SiglipConfig"}[card.family]
-    vision = dict(card.vision)
-    width = vision.get("projection_dim", 512)
-    config: PretrainedConfig = getattr(transformers, kind)(vision_config=vision, projection_dim=width)
-    return config

@@ -10,6 +10,19 @@ import torch
 from torch import Tensor, nn
 
 
+def check_order(values: Tensor) -> None:
+    """Verify that a normalisation keeps the values of a pixel apart and in their order.
+
+    Args:
+        values: See `Normalise`.
+
+    Raises:
+        ValueError: If a brighter pixel does not become a larger, finite number.
+    """
+    if not (values.isfinite().all() and (values.diff(dim=1) > 0).all()):
+        raise ValueError("its normalisation makes no larger number of a brighter pixel")
+
+
 class Normalise(nn.Module):
     """Normalises pixels by looking them up in a table.
 

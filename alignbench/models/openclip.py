@@ -28,6 +28,7 @@ from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
 from alignbench.models.openclip_names import OpenClipSource, is_remote, needs_download, resolve
 from alignbench.models.openclip_preparation import OpenClipPreparation, read_preparation
 from alignbench.models.openclip_weights import VisualWeights, read_visual
+from alignbench.models.settings import refuse_larger_than_memory
 from alignbench.models.towers import Layer, Tower
 
 _BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
@@ -95,6 +96,7 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
     settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
     digest = hashlib.sha256(json.dumps(settled, sort_keys=True).encode())
     if random_init:
+        refuse_larger_than_memory(name, skeleton)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             visual = _build(source)

@@ -72,7 +72,7 @@ class OpenClipFamily(ModelFamily):
 
 def _is_open_clip(folder: Path) -> bool:
     """Whether a directory is open_clip's; one that holds transformers' configuration as well is not."""
-    if not (folder / "open_clip_config.json").is_file():
+    if not (folder / "open_clip_config.json").exists():
         return False
     try:  # timm writes a config.json too, without a type
         return "model_type" not in read_json(folder / "config.json")

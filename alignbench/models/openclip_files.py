@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
-from alignbench.errors import ModelError, one_line
+from alignbench.errors import AlignbenchWarning, ModelError, one_line, shortened
 
 CONFIG: Final = "open_clip_config.json"
 WEIGHTS: Final = (HF_SAFE_WEIGHTS_NAME, "open_clip_pytorch_model.safetensors", HF_WEIGHTS_NAME)
@@ -21,20 +22,34 @@ ENDINGS: Final = (".safetensors", ".bin", ".pt", ".pth")
 def weights_in(name: str, folder: Path) -> Path:
     """Return the file of weights in a directory: of the usual name, or else the only one, safetensors before pickles.
 
+    Where another could be meant as well, a warning says which is taken.
+
     Raises:
         ModelError: If there is none, or several of which none has a usual name.
     """
-    for usual in WEIGHTS:
-        if (folder / usual).is_file():
-            return folder / usual
-    for endings in (ENDINGS[:1], ENDINGS[1:]):
-        files = sorted(path for path in folder.iterdir() if path.suffix in endings)
-        if len(files) == 1:
-            return files[0]
-        if files:
-            listed = ", ".join(path.name for path in files)
-            raise ModelError(f"{name} has several files of weights ({listed}): keep one, or name it {WEIGHTS[0]}")
-    raise ModelError(f"{name} has no weights: put {WEIGHTS[0]} beside {CONFIG}, or use --random-init")
+    usual = [folder / file for file in WEIGHTS if (folder / file).exists()]  # whoever opens a pipe says that it is one
+    if usual:
+        return _first_with_a_word(name, usual)
+    files = sorted(path for path in folder.iterdir() if path.suffix in ENDINGS)
+    safe = [path for path in files if path.suffix == ENDINGS[0]]
+    if len(safe or files) > 1:
+        listed = ", ".join(path.name for path in safe or files)
+        raise ModelError(f"{name} has several files of weights ({listed}): keep one, or name it {WEIGHTS[0]}")
+    if not files:
+        raise ModelError(f"{name} has no weights: put {WEIGHTS[0]} beside {CONFIG}, or use --random-init")
+    return _first_with_a_word(name, [*safe, *(path for path in files if path not in safe)])
+
+
+def _first_with_a_word(name: str, files: list[Path]) -> Path:
+    first, *others = files
+    if others:
+        warnings.warn(
+            f"the weights of {name} are read from {first.name}, and not from "
+            f"{shortened(', '.join(path.name for path in others))}: keep the one that is meant",
+            AlignbenchWarning,
+            stacklevel=2,
+        )
+    return first
 
 
 def downloaded(name: str, download: Callable[[], str]) -> Path:
@@ -59,6 +74,8 @@ def downloaded(name: str, download: Callable[[], str]) -> Path:
 def from_hub(name: str, repository: str, *files: str) -> Path:
     """Return the first of some files that the cache has, or else, downloaded, the first that the repository has.
 
+    Where the cache has others of them as well, a warning says which is taken: the one that open_clip takes.
+
     Args:
         name: The model's name, for messages.
         repository: The hub's name of the repository.
@@ -67,7 +84,8 @@ def from_hub(name: str, repository: str, *files: str) -> Path:
     Raises:
         ModelError: If neither has any.
     """
-    return cached_file(repository, *files) or downloaded(name, lambda: _first_of(repository, files))
+    cached = _cached_files(repository, files)
+    return _first_with_a_word(name, cached) if cached else downloaded(name, lambda: _first_of(repository, files))
 
 
 def _first_of(repository: str, files: tuple[str, ...]) -> str:
@@ -94,8 +112,12 @@ def tag_files(pretrained: dict[str, Any]) -> tuple[str, ...]:
 
 def cached_file(repository: str, *files: str) -> Path | None:
     """Return the first of some files of a repository that the hub's cache has; none if it has none of them."""
+    return next(iter(_cached_files(repository, files)), None)
+
+
+def _cached_files(repository: str, files: tuple[str, ...]) -> list[Path]:
     try:
-        found = (try_to_load_from_cache(repository, file) for file in files)
-        return next((Path(path) for path in found if isinstance(path, str)), None)
+        found = [try_to_load_from_cache(repository, file) for file in files]
     except ValueError:  # no name of a repository
-        return None
+        return []
+    return [Path(path) for path in found if isinstance(path, str)]

@@ -21,9 +21,9 @@ from typing import Any, Final
 import open_clip
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from alignbench.errors import ModelError, UsageError, one_line, unknown
-from alignbench.files.json_text import read_json
+from alignbench.errors import ModelError, UsageError, unknown
 from alignbench.models.cards import cards
+from alignbench.models.openclip_config import read_config
 from alignbench.models.openclip_files import (
     CONFIG,
     ENDINGS,
@@ -101,7 +101,7 @@ def resolve(name: str, *, random_init: bool = False) -> OpenClipSource:
         case _File(arch, path):
             return _file_source(name, arch, path)
         case _Directory(path):
-            return _configured(name, _read_config(name, path / CONFIG), lambda: weights_in(name, path))
+            return _configured(name, read_config(name, path / CONFIG), lambda: weights_in(name, path))
         case _Hub(repository):
             return _hub_source(name, repository, random_init)
 
@@ -149,7 +149,7 @@ def _parse(name: str) -> _Tag | _File | _Directory | _Hub:
         raise UsageError(
             f"{name} says no weights: give {PREFIX}{arch}/TAG with one of {_tags(arch)}, or a file of weights"
         )
-    if Path(given).is_file():
+    if Path(given).exists():  # or what is there instead of a file: whoever opens it says what
         return _File(arch, Path(given))
     if "/" in given or given.endswith(ENDINGS):
         raise ModelError(f"{name}: there is no file {given}")
@@ -227,7 +227,7 @@ def _hub_source(name: str, repository: str, random_init: bool) -> OpenClipSource
     if random_init and card:
         return _configured(name, card, lambda: Path())
     path = from_hub(name, repository, CONFIG)
-    return _configured(name, _read_config(name, path), lambda: from_hub(name, repository, *WEIGHTS))
+    return _configured(name, read_config(name, path), lambda: from_hub(name, repository, *WEIGHTS))
 
 
 def _card(repository: str) -> dict[str, Any]:
@@ -240,17 +240,3 @@ def _configured(name: str, config: dict[str, Any], weights: Callable[[], Path]) 
     model = config["model_cfg"]
     preprocess = merge_preprocess_dict(PreprocessCfg(), config.get("preprocess_cfg") or {})
     return OpenClipSource(name, model, preprocess, bool(model.get("quick_gelu", False)), weights)
-
-
-def _read_config(name: str, path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ModelError(f"{name} has no {CONFIG}: give a directory or repository of open_clip")
-    try:
-        config: dict[str, Any] = read_json(path)
-        model, preprocess = config["model_cfg"], config.get("preprocess_cfg") or {}
-        parts = ((model["embed_dim"], int), (model["vision_cfg"], dict), (preprocess, dict))
-        if not all(isinstance(part, kind) for part, kind in parts):
-            raise TypeError("embed_dim is no number, or vision_cfg or preprocess_cfg no object")
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{CONFIG} of {name} cannot be followed ({one_line(error)}): download it again") from error
-    return config

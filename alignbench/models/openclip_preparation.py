@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from alignbench.errors import ModelError, one_line
+from alignbench.models.normalisation import check_order
 from alignbench.models.openclip_layers import UNFIT
 from alignbench.models.openclip_names import OpenClipSource
 from alignbench.models.preparation import PixelRecipe, central_square, squashed
@@ -60,8 +61,9 @@ def read_preparation(source: OpenClipSource, size: tuple[int, int]) -> tuple[Ope
         config = PreprocessCfg(**{**source.preprocess, "size": size})
         preparation = OpenClipPreparation(config)
         made = tuple(preparation(Image.new("RGB", (size[1] + 7, size[0] + 3))).shape)
-        if made != (3, *size) or not preparation.values().isfinite().all():
+        if made != (3, *size):
             raise ValueError(f"it makes {made} values of a picture")
+        check_order(preparation.values())
     except UNFIT as error:
         raise ModelError(
             f"preprocess_cfg of {source.name} cannot be followed ({one_line(error)}): download it again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +15,41 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor
 
-from alignbench.errors import ModelError, one_line
+from alignbench.errors import AlignbenchWarning, ModelError, one_line
 from alignbench.models.cards import Card
-from alignbench.models.checkpoints import processor_file, refuse_own_code
+from alignbench.models.checkpoints import PROCESSOR, processor_file, read_settings, refuse_own_code
+from alignbench.models.normalisation import check_order
 from alignbench.models.preparation import PixelRecipe, central_square, squashed
+from alignbench.models.settings import (
+    NULL,
+    OBJECT,
+    SIDE,
+    TRUTH,
+    check_settings,
+    either,
+    listed,
+    mapped,
+    number,
+    positive,
+    whole,
+)
 
 _PROCESSORS: Final = {
     "clip": "CLIPImageProcessorPil",
     "chinese_clip": "ChineseCLIPImageProcessorPil",
     "siglip": "SiglipImageProcessorPil",
+}
+_SIZES: Final = either(SIDE, mapped(SIDE), NULL)
+_COLOURS: Final = number(1000, -1000)
+_SWITCH: Final = either(TRUTH, NULL)
+_KINDS: Final = {
+    **dict.fromkeys(("size", "crop_size", "pad_size"), _SIZES),
+    **dict.fromkeys(("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_pad"), _SWITCH),
+    "default_to_square": _SWITCH,
+    "resample": either(whole(5, 0), NULL),
+    "rescale_factor": either(positive(1000), NULL),
+    "image_mean": either(listed(_COLOURS, 3), _COLOURS, NULL),
+    "image_std": either(listed(positive(1000), 3), positive(1000), NULL),
 }
 _NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
 
@@ -72,20 +99,47 @@ def read_processor(name: str, folder: Path, side: int) -> Any:
     """
     file = processor_file(folder)
     refuse_own_code(name, folder)
+    what = f"{file.name} of {name}"
+    if file.exists():
+        own = _own_settings(file)
+        check_settings(what, {"image_processor": own}, {"image_processor": OBJECT})
+        check_settings(what, own, _KINDS)
+        _say_other(name, file, own)
     try:
         processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
     except Exception as error:  # of odd values transformers makes errors of many kinds
         raise ModelError(f"{name} has no usable {file.name} ({one_line(error)}): download it again") from error
-    what = f"{file.name} of {name}"
     try:
         size = tuple(ProcessorPreparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
-        normalised_values(processor)
+        check_order(normalised_values(processor))
     except Exception as error:
         raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
     if size != (3, side, side):
         made = " x ".join(map(str, size[1:]))
         raise ModelError(f"{what} makes {made} pixels, and the tower takes {side} x {side}: download both again")
     return processor
+
+
+def _own_settings(file: Path) -> Any:
+    settings = read_settings(file)
+    return settings.get("image_processor", settings)
+
+
+def _say_other(name: str, file: Path, own: dict[str, Any]) -> None:
+    """Say which settings are followed where an older file beside them has others."""
+    other = file.with_name(PROCESSOR)
+    if other == file or not other.exists():
+        return
+    theirs = _own_settings(other)
+    check_settings(f"{other.name} of {name}", {"image_processor": theirs}, {"image_processor": OBJECT})
+    different = [key for key in _KINDS if key in own and key in theirs and own[key] != theirs[key]]
+    if different:
+        warnings.warn(
+            f"pictures are prepared for {name} as {file.name} says, which transformers prefers, and not as "
+            f"{other.name} says (their {different[0]} differs): keep the one that is meant",
+            AlignbenchWarning,
+            stacklevel=3,
+        )
 
 
 def normalised_values(processor: Any) -> Tensor:

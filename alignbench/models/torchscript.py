@@ -196,7 +196,22 @@ def _walked(root: _Record) -> Archive:
                 found.tensors[inner] = value
             elif isinstance(value, _Record):
                 waiting.append((inner, value))
+            elif _hides_tensors(value):
+                raise ValueError(f"{inner} is a list or dictionary with tensors in it, which have no names")
     return found
+
+
+def _hides_tensors(value: Any) -> bool:
+    """Whether there are tensors or modules within lists, of which one may hold itself, or the same thing many times."""
+    waiting, seen = [value], set()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, StoredTensor) or (isinstance(each, _Record) and each.state is not None):
+            return True
+        if id(each) not in seen:
+            seen.add(id(each))
+            waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list | tuple) else ()
+    return False
 
 
 def _attributes(record: _Record) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,9 +10,15 @@ import torch
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from alignbench.errors import ModelError, one_line
-from alignbench.models.checkpoints import read_settings, weight_files
-from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files
+from alignbench.errors import AlignbenchWarning, ModelError, one_line, shortened
+from alignbench.models.checkpoints import unread_weights, weight_files, weight_map
+from alignbench.models.transformers_config import config_values
+from alignbench.models.vision_weights import (
+    fitted,
+    read_vision_half,
+    refuse_adapter_files,
+    refuse_quantised_settings,
+)
 from alignbench.models.weight_names import Naming
 
 _EMBEDDINGS: Final = ("class_embedding", "patch_embedding.", "position_embedding.", "position_ids")
@@ -53,25 +60,49 @@ def load_weights(name: str, folder: Path, family: str, kind: Any, config: Pretra
         ModelError: If the weights cannot be read, would run code, or are not exactly those of the tower in plain types.
     """
     refuse_adapter_files(name, folder)
-    files = [path for path in weight_files(folder) if path.suffix != ".json"]
-    if not files:
+    first, *shards = weight_files(folder) or (None,)
+    if first is None:
         raise ModelError(
             f"{name} lacks its weights, or some of the files that its index lists: put model.safetensors beside "
             "config.json, download it again, or use --random-init"
         )
-    named = read_settings(folder / "config.json").get("transformers_weights")
+    files = shards or [first]
+    _say_unread(name, folder, first)
+    settings = config_values(folder)
+    parts = (settings.get(part) for part in ("vision_config", "vision_config_dict"))
+    refuse_quantised_settings(name, settings, *(part for part in parts if part is not None))
+    named = settings.get("transformers_weights")
     if named not in (None, *(path.name for path in files)):
         raise ModelError(
             f"config.json of {name} says that its weights are in {named} (transformers_weights), which is not read: "
             "save the checkpoint anew by save_pretrained"
         )
     naming = NAMINGS[family]
-    given, _ = read_vision_half(name, files, naming)
+    listed = {key: folder / shard for key, shard in weight_map(first).items()} if shards else None
+    given, _ = read_vision_half(name, files, naming, listed=listed)
     with torch.device("meta"):
         own = {key: tensor for key, tensor in kind(config).state_dict().items() if not key.startswith(_BESIDE)}
     names = {key: _family_name(key, naming) for key in own}
     weights = fitted(name, {names[key]: tensor for key, tensor in own.items()}, given, naming)
     return _filled(name, kind, config, {key: weights[ours] for key, ours in names.items()})
+
+
+def _say_unread(name: str, folder: Path, first: Path) -> None:
+    """Say which weights are read where there are others; shards of which an index does not know are refused."""
+    unread = [path.name for path in unread_weights(folder)]
+    if not unread:
+        return
+    if first.suffix == ".json" and any(path.startswith(f"{first.name.partition('.')[0]}-") for path in unread):
+        raise ModelError(
+            f"{name} has files of weights of which its index {first.name} does not know ({unread[0]}): take them away, "
+            "or download the checkpoint again"
+        )
+    warnings.warn(
+        f"the weights of {name} are read from {first.name}, as transformers does, and not from "
+        f"{shortened(', '.join(unread))}: keep those alone that are meant",
+        AlignbenchWarning,
+        stacklevel=2,
+    )
 
 
 def _family_name(key: str, naming: Naming) -> str:

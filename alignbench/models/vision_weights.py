@@ -6,7 +6,6 @@ tower has no place for and its family does not list as left over.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,14 +15,9 @@ from torch import Tensor
 
 from alignbench.errors import ModelError
 from alignbench.models.weight_files import open_weights
-from alignbench.models.weight_names import Naming, nothing_fits, vision_names
+from alignbench.models.weight_names import Naming, looks_quantised, nothing_fits, vision_names
 
 _PLAIN: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-_QUANTISED: Final = re.compile(  # ends of names that bitsandbytes, GPTQ, AWQ, compressed-tensors and others write
-    r"\.(SCB|CB|weight_format|weight_packed|weight_shape|(\w+_)?g_idx|qweight|qzeros|scales|_packed_params(\.\w+)*"
-    r"|(nested_)?(absmax|quant_map)|quant_state(\.\w+)*|W_q|_data|_scale|\w+_qdata|codes|codebooks"
-    r"|(?!layer_)\w+_scales?(_inv)?|(\w+_)?zero_points?|\w*_amax)$"
-)
 _SETTINGS: Final = ("quantization_config", "compression_config")
 _ADAPTER_FILES: Final = ("adapter_config.json", "adapter_model.*")
 
@@ -44,7 +38,7 @@ def refuse_quantised_settings(name: str, *settings: Mapping[str, Any]) -> None:
 
 
 def read_vision_half(
-    name: str, files: Sequence[Path], naming: Naming, ending: str = ""
+    name: str, files: Sequence[Path], naming: Naming, ending: str = "", listed: Mapping[str, Path] | None = None
 ) -> tuple[dict[str, Tensor], set[str]]:
     """Read the weights of the vision half in all files of a checkpoint.
 
@@ -53,15 +47,24 @@ def read_vision_half(
         files: Its files of weights.
         naming: How its family names weights.
         ending: What the paths of the modules end with whose classes are wanted.
+        listed: Which file has each weight of the checkpoint, by its index if it has one.
 
     Returns:
         The weights as they were saved, by the family's names, and the classes of the modules in the vision half with
         this ending, where a file says them.
 
     Raises:
-        ModelError: If a file cannot be read or would run code, or if there is no vision half, or an adapter's weights.
+        ModelError: If a file cannot be read or would run code, if the index lists others than there are, or if there
+            is no vision half, or an adapter's weights.
     """
     opened = [open_weights(name, path) for path in files]
+    if listed is not None:
+        found = {(key, path) for path, file in zip(files, opened, strict=True) for key in file.names}
+        for key, path in sorted(found ^ set(listed.items())):
+            raise ModelError(
+                f"the index of the weights of {name} and {path.name} do not agree on whether it has {key}: download "
+                "both again"
+            )
     places = {key: file for file in opened for key in file.names}
     if len(places) < sum(len(file.names) for file in opened):
         raise ModelError(f"two files of weights of {name} have the same names in them: download them again")
@@ -108,7 +111,7 @@ def fitted(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor
     """
     surplus = sorted(key for key in given.keys() - expected.keys() if not naming.may_be_left_over(key))
     for key in surplus:
-        if _QUANTISED.search(key):
+        if looks_quantised(key):
             raise _quantised(name, key)
     for key in sorted(expected.keys() & given.keys()):
         _refuse_other_tensors(name, key, given[key])

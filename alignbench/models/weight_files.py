@@ -18,17 +18,27 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from alignbench.errors import ModelError, one_line
+from alignbench.errors import ModelError, one_line, shortened
 from alignbench.files import open_plain
 from alignbench.models.torchscript import is_archive, read_archive
+from alignbench.models.weight_names import looks_quantised
 
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "module", "net", "network")
-_AVERAGES: Final = ("ema", "ema_state_dict", "model_ema", "ema_model", "state_dict_ema", "teacher", "student")
+_OF_TRAINING: Final = {  # what loops of torch, Lightning, open_clip and timm write beside the weights
+    *("optimizer", "optimizer_state_dict", "optimizer_states", "optim", "optimizers"),
+    *("scheduler", "scheduler_state_dict", "lr_scheduler", "lr_schedulers", "lr_scheduler_state_dict", "loops"),
+    *("scaler", "scaler_state_dict", "grad_scaler", "amp_scaler", "native_amp_scaling_state", "MixedPrecision"),
+    *("rng_state", "rng_states", "torch_rng_state", "cpu_rng_state", "cuda_rng_state", "random_rng_state"),
+}
+_NUMBERS_OF_TRAINING: Final = {  # the same, as long as every tensor in it is one number
+    *("epoch", "step", "iteration", "global_step", "loss", "val_loss", "best_loss", "loss_scale", "callbacks"),
+    *("metric", "best_metric", "acc", "best_acc", "best_acc1"),
+}
 
 
-class _SeveralSetsError(Exception):
-    """Which of several sets of weights is the model's is not said, or whether an average is."""
+class _UnclearSetError(Exception):
+    """Which of the tensors are the model's own is not said."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +96,10 @@ def _refused(name: str, path: Path) -> Iterator[None]:
             f"{what} are a pickle that wants to run code when they are read, which is not allowed (it names "
             f"{wanted[1][:80]}): give a file of tensors alone, such as safetensors"
         ) from error
-    except _SeveralSetsError as error:
+    except _UnclearSetError as error:
         raise ModelError(
-            f"{what} are not said to be the model's own ({error}): give the one that is meant, saved alone"
+            f"{what} are not all said to be the model's own ({error}): give the one that is meant, saved alone; what "
+            "changes others, such as an adapter, is merged into them first"
         ) from error
     except OSError as error:
         raise ModelError(f"{what} cannot be read ({error.strerror or one_line(error)}): see to {path}") from error
@@ -119,16 +130,41 @@ def _opened(path: Path) -> WeightFile:
 
 
 def _unwrapped(state: Any) -> dict[str, Tensor]:
-    """The tensors by name in what was pickled; what else is beside them, such as a number of epochs, is no weight."""
+    """The tensors by name in what was pickled: all of them, apart from what loops of training write beside weights."""
     if not isinstance(state, dict):
         raise TypeError(f"a {type(state).__name__}, not a dictionary of tensors")
-    inner = [key for key in (*_WRAPPERS, *_AVERAGES) if _has_tensors(state.get(key))]
-    if len(inner) > 1 or (inner and inner[0] in _AVERAGES):
-        raise _SeveralSetsError(", ".join(inner))
-    if inner:
-        return _unwrapped(state[inner[0]])
-    return {str(key): value.detach() for key, value in state.items() if isinstance(value, Tensor)}
+    own = {key: value for key, value in state.items() if not _is_of_training(key, value)}
+    nested = [key for key, value in own.items() if not isinstance(value, Tensor)]
+    if not nested:
+        if not all(isinstance(key, str) for key in own):
+            raise TypeError("tensors whose names are no text")
+        return {key: value.detach() for key, value in own.items()}
+    if len(own) > 1 or nested[0] not in _WRAPPERS or not isinstance(own[nested[0]], dict):
+        beside = [key for key in own if key not in nested]
+        raise _UnclearSetError(shortened(", ".join(map(str, nested + beside))))
+    return _unwrapped(own[nested[0]])
 
 
-def _has_tensors(value: Any) -> bool:
-    return isinstance(value, dict) and any(isinstance(each, Tensor) or _has_tensors(each) for each in value.values())
+def _is_of_training(key: Any, value: Any) -> bool:
+    """Whether an entry is no weight: it has no tensors, nor numbers by the name of a scale, or it is listed."""
+    found = list(_tensors_in(value))
+    if key in _NUMBERS_OF_TRAINING and all(isinstance(each, Tensor) and each.numel() == 1 for each in found):
+        return True
+    numbers_of_a_scale = isinstance(value, float | list | tuple | dict) and looks_quantised(f".{key}")
+    return key in _OF_TRAINING or not (found or numbers_of_a_scale)
+
+
+def _tensors_in(value: Any) -> Iterator[Any]:
+    """The tensors and storages in a value, which may hold itself, or the same thing many times."""
+    waiting, seen = [value], set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Tensor | torch.UntypedStorage | torch.TypedStorage):
+            yield each
+        elif isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting += each

@@ -20,6 +20,11 @@ _COUNTERS: Final = r"n_averaged|num_updates|(.+\.)?num_batches_tracked"
 _ADAPTER: Final = re.compile(
     r"(^|[._])(lora|dora|ia3|hada|lokr|oft|vera|boft|adalora)_|\.base_layer\.|\.modules_to_save\.|^base_model\.model\."
 )
+_QUANTISED: Final = re.compile(  # ends of names that bitsandbytes, GPTQ, AWQ, compressed-tensors and others write
+    r"\.(SCB|CB|weight_format|weight_packed|weight_shape|(\w+_)?g_idx|qweight|qzeros|scales|_packed_params(\.\w+)*"
+    r"|(nested_)?(absmax|quant_map)|quant_state(\.\w+)*|W_q|_data|_scale|\w+_qdata|codes|codebooks"
+    r"|(?!layer_)\w+_scales?(_inv)?|(\w+_)?zero_points?|\w*_amax)$"
+)
 _LOOKS: Final = (  # what a name looks like, whose it is, and what to do
     (r"(^|\.)visual\.trunk\.", "open_clip's with a trunk of timm"),
     (
@@ -57,6 +62,11 @@ class Naming:
     def may_be_left_over(self, name: str) -> bool:
         """Say whether a weight of the vision half may be left over by a tower that has no place for it."""
         return re.fullmatch(f"{self.left_over}|{_COUNTERS}", name) is not None
+
+
+def looks_quantised(name: str) -> bool:
+    """Say whether a name is one that tools of quantisation give, to a scale for instance."""
+    return _QUANTISED.search(name) is not None
 
 
 def vision_names(name: str, given: Iterable[str], naming: Naming) -> dict[str, str]:

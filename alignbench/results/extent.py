@@ -5,6 +5,7 @@ It is told from what every run folder has: the number of judgments of each subse
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from alignbench.datasets import DATASETS
@@ -44,6 +45,29 @@ def measured_on(curve: LayerCurve) -> str:
     return f"{name} ({'; '.join(said)})" if said else name
 
 
+def part_of(dataset: str, subsets: Sequence[str], count: int, limit: int | None = None) -> str:
+    """In how far the triplets of some subsets together differ from what was published, as `extents` says it.
+
+    Args:
+        dataset: Name of the data set.
+        subsets: Names of its subsets.
+        count: How many triplets of them were taken.
+        limit: At most how many of each were to be taken.
+    """
+    published, named = _published(dataset, "paper"), " and ".join(subset for subset in subsets if subset != "all")
+    unit = f"{named} triplets".lstrip()
+    if all(subset in published for subset in subsets):
+        return _part(count, sum(published[subset] for subset in subsets), unit)
+    return f"the first {count:,} {unit}" if limit is not None and count == limit * len(subsets) else ""
+
+
+def _part(here: int, there: int, unit: str) -> str:
+    """How many there are here, beside how many were published; empty if that is the same."""
+    if here > there:
+        return f"{here:,} {unit}, more than the {there:,} published"
+    return f"{here:,} of {there:,} {unit}" if here < there else ""
+
+
 class _Extents:
     """The subsets of a curve beside what was published of them.
 
@@ -76,17 +100,15 @@ class _Extents:
     def _extent(self, subset: str) -> str:
         here, holder = self.counts[subset], self._holder(subset)
         if not holder:
-            return f"the first {self._counted(here, subset)}" if here == self._limit else ""
+            return f"the first {here:,} {self._unit_of(subset)}" if here == self._limit else ""
         if self.is_broken_down(subset):
             outer = self._extent(holder)
             return f"{here:,} from {outer}" if outer else ""
         there = self._published[holder]
-        if here > there:
-            return f"{self._counted(here, subset)}, more than the {there:,} published"
-        return f"{here:,} of {self._counted(there, holder)}" if here < there else ""
+        return _part(here, there, self._unit_of(subset if here > there else holder))
 
-    def _counted(self, count: int, subset: str) -> str:
-        return " ".join([f"{count:,}", *([] if subset == "all" else [subset]), self._unit])
+    def _unit_of(self, subset: str) -> str:
+        return self._unit if subset == "all" else f"{subset} {self._unit}"
 
 
 def _published(dataset: str, protocol: str) -> dict[str, int]:

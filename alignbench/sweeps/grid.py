@@ -17,7 +17,7 @@ from typing import Any, Final
 from alignbench.errors import AlignbenchError, DataError, UsageError, one_line, shortened, unknown
 from alignbench.files import open_plain
 from alignbench.sweeps.shipped import find_sweep
-from alignbench.sweeps.values import Option, Value
+from alignbench.sweeps.values import Option, Value, check_value
 from alignbench.sweeps.wandb_command import COMMAND, command_line, run_arguments
 from alignbench.sweeps.yaml_text import load_yaml
 
@@ -176,6 +176,7 @@ def _check_value(option: Option, value: object) -> Value:
         raise UsageError(f"parameter {name} is a flag and has the value {shown}: write true or false")
     if option.takes == "number" and not isinstance(value, int):
         raise UsageError(f"parameter {name} has the value {shown}: write a whole number, without quotes")
+    check_value(f"parameter {name}", value, option.may_be_empty)
     return value
 
 

@@ -33,7 +33,7 @@ def find_sweep(source: str | Path) -> Path:
         DataError: If there is no such file.
     """
     path = Path(source)
-    if path.is_file():
+    if path.exists() and not path.is_dir():  # of a pipe, whoever opens the file says what it is
         return path
     name = str(source)
     if name in shipped_sweeps():

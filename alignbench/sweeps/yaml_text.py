@@ -1,29 +1,67 @@
-"""YAML of others, whose size is known before it is expanded: aliases of aliases multiply a few hundred bytes."""
+"""YAML of others: its size is known before it is expanded, as aliases multiply, and it has no key twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
 
-from alignbench.errors import DataError, one_line
+from alignbench.errors import DataError, one_line, shortened
 
 _MOST: Final = 20_000  # values with every alias written out: more than any sweep has
 _DEEPEST: Final = 50
+_MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 def load_yaml(text: str) -> Any:
     """Load plain YAML: no types but those of JSON, and dates.
 
     Raises:
-        DataError: If it is no YAML, nested deeply, or of more values than a sweep could use.
+        DataError: If it is no YAML, nested deeply, of more values than a sweep could use, or has a key twice.
     """
     import yaml
 
     try:
         _check_size(yaml.parse(text, yaml.SafeLoader))
+        _check_keys(yaml.compose(text, yaml.SafeLoader))  # as they are written: nothing is merged yet
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none, or a number of many digits
         raise DataError(f"is not YAML ({one_line(error)})") from error
+
+
+def _check_keys(root: Any) -> None:
+    """Check that each mapping has each key once; what is merged into one (`<<`) may be given there anew.
+
+    Raises:
+        DataError: If one has a key twice, of which YAML's own loader takes the last without a word.
+    """
+    import yaml
+
+    constructor = yaml.constructor.SafeConstructor()
+    for mapping in _mappings(root):
+        lines: dict[Any, int] = {}
+        for key in (key for key, _ in mapping.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE):
+            name, line = constructor.construct_object(key), key.start_mark.line + 1
+            if name in lines:
+                shown = f"{shortened(key.value)} twice, in line {lines[name]} and in line {line}"
+                raise DataError(f"has the key {shown}: leave one out")
+            lines[name] = line
+
+
+def _mappings(root: Any) -> Iterable[Any]:
+    """Go through the mappings at and below a node, each once, however many aliases name it."""
+    import yaml
+
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting += [inner for member in node.value for inner in member]
+        else:
+            waiting += node.value
 
 
 def _check_size(events: Iterable[Any]) -> None:

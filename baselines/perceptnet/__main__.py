@@ -91,6 +91,8 @@ def _device(accelerator: str) -> str:
 
 def _check_files(file: Path, checkpoint: Path, resume: bool) -> None:
     """Find out before the data are looked at that the result could not be written, or would replace another."""
+    if not file.name.isprintable():
+        raise UsageError(f"--output {file} holds what no terminal can show: choose another name")
     if file.suffix != ".safetensors" or file.is_dir():
         raise UsageError(f"--output {file} must be the name of a .safetensors file")
     if resume and not checkpoint.is_file():
@@ -150,6 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _explain(error: Exception) -> int:
     if isinstance(error, AlignbenchError):
         return _complain(str(error), error.exit_code)
+    if isinstance(error, OSError) and error.filename is not None:
+        return _complain(f"{str(error.filename)[:200]} cannot be used ({error.strerror}): name another", 1)
     if hasattr(error, "format_message"):  # the command line's own: an unknown option, a missing value
         return _complain(f"{' '.join(error.format_message().split())} (see --help)", 2)
     return _complain(

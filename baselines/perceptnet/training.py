@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,12 +25,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from alignbench import ModelError, UsageError
-from alignbench.files import open_plain
+from alignbench.files import open_plain, write_whole
 from baselines.perceptnet.network import PerceptNet
 from baselines.perceptnet.ratings import RatedPairs
 
 _FEWEST: Final = 3  # ratings a batch: two always correlate perfectly
 _EVALUATED: Final = 16  # pairs at once where nothing is learned
+_REMEDY: Final = "make room, or choose another --output"
+_LARGEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,16 @@ class PerceptNetRecipe:
         Raises:
             UsageError: If not.
         """
+        for option, number in (("--epochs", self.epochs), ("--batch-size", self.batch_size)):
+            if number > _LARGEST:
+                raise UsageError(f"{option} {number} is out of range: it must be below 2^63")
         if self.epochs < 1:
             raise UsageError(f"--epochs {self.epochs} is below 1")
         if self.batch_size < _FEWEST:
             raise UsageError(f"--batch-size {self.batch_size} is below {_FEWEST}, and fewer pairs always correlate")
         if not (self.rate > 0.0 and math.isfinite(self.rate)):
             raise UsageError(f"--lr {self.rate} must be a number above 0")
-        if not 0 <= self.seed < 2**63:
+        if not 0 <= self.seed <= _LARGEST:
             raise UsageError(f"--seed {self.seed} is out of range 0 to 2^63 - 1")
         if not 0.0 < self.holdout < 1.0:
             raise UsageError(f"--holdout {self.holdout} must lie between 0 and 1")
@@ -182,7 +187,9 @@ class Training:
             "optimiser": self.optimiser.state_dict(),
             "best": self.best,
         }
-        write_whole(checkpoint, lambda path: torch.save(state, path))
+        content = BytesIO()  # of a full disk, torch makes an error of its own
+        torch.save(state, content)
+        write_whole(checkpoint, content.getvalue(), _REMEDY)
 
     def resume(self, checkpoint: Path) -> None:
         """Go on from a checkpoint.
@@ -223,20 +230,4 @@ class Training:
             "versions": json.dumps({name: version(name) for name in ("alignbench", "torch")}),
             "written": time.strftime("%Y-%m-%d", time.gmtime()),
         }
-        write_whole(path, lambda place: place.write_bytes(save(self.best, metadata)))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name and rename it: it is whole or not there.
-
-    Raises:
-        ModelError: If it cannot be written.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(draft)
-        os.replace(draft, path)
-    except (OSError, RuntimeError) as error:
-        raise ModelError(f"{path} cannot be written ({' '.join(str(error).split())[:160]}): check --output") from error
-    finally:
-        draft.unlink(missing_ok=True)
+        write_whole(path, save(self.best, metadata), _REMEDY)

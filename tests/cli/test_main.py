@@ -182,3 +182,17 @@ def test_output_for_which_there_is_no_room_is_an_error_of_one_line() -> None:
     assert done.returncode == 1
     said = "alignbench: the output cannot be written (No space left on device): make room, or send it elsewhere\n"
     assert done.stderr == said
+
+
+def test_a_file_that_nobody_expected_to_fail_is_named_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(**_: object) -> None:
+        Path(f"/{'a' * 5000}").stat()
+
+    monkeypatch.setattr("alignbench.cli.main._read_app", lambda: command)
+    assert main([]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("alignbench: /aaaa")
+    assert line.endswith("... cannot be used (File name too long): see to it, or name another")
+    assert len(line) < 450

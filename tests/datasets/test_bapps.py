@@ -187,6 +187,8 @@ BAD = {
     "empty": (b"", "no .npy file"),
     "short": (as_array(np.array([0.4]))[:-4], "(?i)buffer"),
     "cut header": (as_array(np.array([0.4]))[:40], "header"),
+    "two arrays": (2 * as_array(np.array([0.4])), "goes on behind its number"),
+    "trailing": (as_array(np.array([0.4])) + b"\n", "goes on behind its number"),
     "above 1": (as_array(np.array([1.2])), r"share 1\.2 is not from 0 to 1"),
     "below 0": (as_array(np.array([-0.2])), r"share -0\.2 is not from 0 to 1"),
     "no finite number": (as_array(np.array([np.nan])), "share nan is not from 0 to 1"),
@@ -217,6 +219,53 @@ def test_pictures_without_a_share_are_refused(copy: Path, sides: tuple[str, ...]
     for side in sides:
         shutil.copy(copy / f"2afc/val/cnn/{side}/000000.png", copy / f"2afc/val/cnn/{side}/000099.png")
     with pytest.raises(DataError, match=r"cnn/judge/000099\.npy is missing, and its pictures are not: complete the"):
+        BAPPS.read(copy, ("val",))
+
+
+def test_endings_in_capitals_are_read(copy: Path, root: Path) -> None:
+    folder = copy / "2afc/val/cnn"
+    (folder / "judge/000002.npy").rename(folder / "judge/000002.NPY")
+    (folder / "p0/000003.png").rename(folder / "p0/000003.Png")
+    (folder / "ref/000001.png").rename(folder / "ref/000001.PNG")
+    found, expected = (BAPPS.read(place, ("val-cnn",)) for place in (copy, root))
+    assert (found.ids, found.human.tolist()) == (expected.ids, expected.human.tolist())
+    assert found.images.identities() == expected.images.identities()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("judge/0.npy", r"cnn/judge/0\.npy: expected a name like 000123\.npy: rename it, or take it out"),
+        ("judge/0000000.npy", r"cnn/judge/0000000\.npy: expected a name like 000123\.npy"),
+        ("judge/000000 (1).npy", r"cnn/judge/000000 \(1\)\.npy: expected a name like"),
+        ("p1/1.PNG", r"cnn/p1/1\.PNG: expected a name like 000123\.png"),
+        ("judge/000000.NPY", r"cnn/judge holds 000000\.NPY and 000000\.npy: leave the one that was published"),
+        ("ref/000002.PNG", r"cnn/ref holds 000002\.PNG and 000002\.png: leave the one"),
+    ],
+)
+def test_a_number_in_another_spelling_is_refused(copy: Path, made: str, said: str) -> None:
+    (copy / "2afc/val/cnn" / made).touch()
+    with pytest.raises(DataError, match=said):
+        BAPPS.read(copy, ("val",))
+
+
+def test_a_share_of_another_number_of_people_is_said(copy: Path) -> None:
+    for kind, share in (("val/cnn", 0.5), ("train/cnn", 0.2)):
+        for number in (2, 4):
+            np.save(copy / "2afc" / kind / "judge" / f"00000{number}.npy", np.array([share]))
+    for subset, people in (("val", 5), ("train", 2)):
+        said = rf"cnn/judge/000002\.npy holds 0\.\d \(2 such in all\), which is no share of {people} people"
+        with pytest.warns(AlignbenchWarning, match=said):
+            BAPPS.read(copy, (subset,))
+
+
+def test_two_folders_of_triplets_are_refused(copy: Path) -> None:
+    (copy / "dataset").mkdir()
+    (copy / "dataset/2afc").symlink_to("../2afc")
+    assert len(BAPPS.read(copy, ("val-cnn",)).ids) == TRIPLETS
+    (copy / "dataset/2afc").unlink()
+    (copy / "dataset/2afc").mkdir()
+    with pytest.raises(DataError, match=r"bapps holds both 2afc and dataset/2afc: leave the one that is meant"):
         BAPPS.read(copy, ("val",))
 
 

@@ -105,6 +105,11 @@ def test_check_counts_ratings_pairs_and_images(root: Path, capsys: pytest.Captur
 # --- What is refused ------------------------------------------------------------------------------------------------
 
 
+ODD_RATINGS = ("4_5", "\u0664", "1e300", "999994.75", "0.99", "5.01", "inf", "0x4", "4,5", "True", "", "-3")
+ODD_NAMES = ("I1_1_1.png", "I001_01_01.png", "I01_1_01.png", "I01_26_01.png", "I01_01_06.png", "I00_01_01.png")
+ODD_NAMES += ("I01_00_01.png", "I01_01_00.png", "I\u0660\u0661_01_01.png", "\u013001_01_01.png", "I01_01_01.png.png")
+
+
 def change(row: int, column: str, text: str) -> Callable[[Rows], Rows]:
     def changed(rows: Rows) -> Rows:
         return [values | {column: text} if i == row else values for i, values in enumerate(rows)]
@@ -115,10 +120,15 @@ def change(row: int, column: str, text: str) -> Callable[[Rows], Rows]:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (change(2, "dmos", "high"), r"dmos\.csv, line 4, dmos: expected a finite number, found 'high'"),
-        (change(0, "dmos", "nan"), r"dmos\.csv, line 2, dmos: expected a finite number, found 'nan'"),
-        (change(1, "dist_img", "I01-1-1.png"), r"line 3, dist_img: expected a name like I01_02_03\.png, found 'I01-1"),
+        (change(2, "dmos", "high"), r"dmos\.csv, line 4, dmos: expected a rating from 1 to 5, found 'high'"),
+        (change(0, "dmos", "nan"), r"dmos\.csv, line 2, dmos: expected a rating from 1 to 5, found 'nan'"),
+        (
+            change(1, "dist_img", "I01-1-1.png"),
+            r"line 3, dist_img: expected a name like I01_02_03\.png, .*, found 'I01-1",
+        ),
         (change(1, "ref_img", "I09.png"), r"line 3: I\d\d_\d\d_\d\d\.png is no distortion of 'I09\.png'"),
+        *((change(2, "dmos", text), r"line 4, dmos: expected a rating from 1 to 5, found") for text in ODD_RATINGS),
+        *((change(1, "dist_img", name), "line 3, dist_img: expected a name like I01_02_03") for name in ODD_NAMES),
         (lambda rows: [{k: v for k, v in row.items() if k != "dmos"} for row in rows], "line 1: no column dmos"),
         (lambda rows: [], "line 1: no column dist_img, ref_img, dmos"),
     ],

@@ -166,3 +166,11 @@ def test_a_pair_that_nobody_judged_is_named() -> None:
     mean = averaged(PATH, "sim", np.full((2, 3), [math.nan, 1.0, 2.0]), (3,), IMAGES)
     with pytest.raises(DataError, match=r"nobody judged a\.jpg with b\.jpg: leave out such pictures"):
         judged(PATH, mean, IMAGES)
+
+
+def test_a_variable_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"sim": np.eye(3)})
+    content = (tmp_path / "a.mat").read_bytes()
+    (tmp_path / "a.mat").write_bytes(content + content[128:])  # without its header once more
+    with pytest.raises(DataError, match=r'a\.mat is no whole MATLAB file \(Duplicate variable name "sim"'):
+        variables(tmp_path / "a.mat")

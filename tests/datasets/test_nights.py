@@ -104,10 +104,64 @@ def test_votes_are_read_however_they_are_written(nights_root: Path, tmp_path: Pa
     assert found[0] == count
 
 
-@pytest.mark.parametrize("text", ["6.5", "-1", "many", "nan"])
+@pytest.mark.parametrize("text", ["6.5", "-1", "many", "nan", "1_0", "\u0666", "True", "1e400", "1000001"])
 def test_votes_that_are_no_whole_number_are_refused(nights_root: Path, tmp_path: Path, text: str) -> None:
-    with pytest.raises(DataError, match=rf"data\.csv, line 3, votes: expected a whole number, found '{text}'"):
+    with pytest.raises(
+        DataError, match=rf"data\.csv, line 3, votes: expected a whole number from 0 to 1,000,000, found '{text}'"
+    ):
         NIGHTS.read(with_votes(nights_root, tmp_path, {1: text}), ("all",))
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "said"),
+    [
+        ("left_vote", "True", "left_vote: expected a whole number from 0 to 1, found 'True'"),
+        ("right_vote", "2", "right_vote: expected a whole number from 0 to 1, found '2'"),
+        ("right_vote", "0.5", "right_vote: expected a whole number from 0 to 1, found '0.5'"),
+        ("is_imagenet", "yes", "is_imagenet: expected a whole number from 0 to 1, found 'yes'"),
+        ("split", "tset", "split: expected train, val, test, found 'tset'"),
+        ("split", "Test", "split: expected train, val, test, found 'Test'"),
+    ],
+)
+def test_a_cell_of_another_kind_is_named(nights_root: Path, tmp_path: Path, column: str, text: str, said: str) -> None:
+    rows = table(nights_root)
+    rows[3][column] = text
+    write_rows(tmp_path, rows)
+    with pytest.raises(DataError, match=rf"data\.csv, line 5, {re.escape(said)}"):
+        NIGHTS.read(tmp_path, ("all",))
+
+
+@pytest.mark.parametrize("spelled", ["{}", "0{}", "{}.0", "+{}", "{}e0"])
+def test_an_id_is_there_twice_however_it_is_spelled(nights_root: Path, tmp_path: Path, spelled: str) -> None:
+    rows = table(nights_root)
+    rows[4]["id"] = spelled.format(rows[1]["id"])
+    write_rows(tmp_path, rows)
+    with pytest.raises(DataError, match=rf"line 6: id {re.escape(rows[4]['id'])} is there twice, first in line 3"):
+        NIGHTS.read(tmp_path, ("all",))
+
+
+def test_ids_that_differ_in_one_of_many_digits_or_are_texts_are_read(nights_root: Path, tmp_path: Path) -> None:
+    rows = table(nights_root)[:4]
+    for row, name in zip(rows, ("9007199254740992", "9007199254740993", "1_0", "10"), strict=True):
+        row["id"] = name
+    write_rows(tmp_path, rows)
+    assert list(NIGHTS.read(tmp_path, ("all",)).ids) == [row["id"] for row in rows]
+
+
+def test_a_quote_that_is_left_open_takes_no_rows_with_it(nights_root: Path, tmp_path: Path) -> None:
+    lines = (nights_root / "data.csv").read_text().splitlines()
+    for opened in ([3], [3, 7]):  # to the end of the file, and to the next such quote
+        damaged = [f'{line.rpartition(",")[0]},"x' if n in opened else line for n, line in enumerate(lines)]
+        (tmp_path / "data.csv").write_text("\n".join(damaged) + "\n")
+        with pytest.raises(DataError, match=r"data\.csv, line 4: a quote that does not end with its cell"):
+            NIGHTS.read(tmp_path, ("all",))
+
+
+def write_rows(folder: Path, rows: list[dict[str, str]]) -> None:
+    with (folder / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def with_votes(nights_root: Path, tmp_path: Path, votes: dict[int, str]) -> Path:

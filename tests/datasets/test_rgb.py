@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from alignbench.datasets.rgb import DepthError, to_rgb
 from alignbench.errors import DataError
 
 RAMP = np.arange(256).reshape(16, 16)
+COLOURS = np.stack([RAMP, RAMP.T, RAMP[::-1]], axis=2)
 
 
 def stored(pixels: np.ndarray, form: str) -> Image.Image:
@@ -79,11 +81,59 @@ def test_a_file_of_one_grey_stays_one(value: int) -> None:
 
 
 def test_16_bit_colours_keep_their_high_byte_or_are_refused() -> None:
-    colours = np.stack([RAMP, RAMP.T, RAMP[::-1]], axis=2)
-    np.testing.assert_array_equal(np.asarray(to_rgb(deep_png(colours * 257))), colours)
-    for flat in (colours, colours * 16, 30_000 + colours // 4):
+    np.testing.assert_array_equal(np.asarray(to_rgb(deep_png(COLOURS * 257))), COLOURS)
+    for flat in (COLOURS, COLOURS * 16, 30_000 + COLOURS // 4):
         with pytest.raises(DepthError, match="has 16 bits a channel, and would become nearly black or one flat colour"):
             to_rgb(deep_png(flat))
+
+
+def netpbm(kind: int, highest: int, values: np.ndarray) -> Image.Image:
+    """A PGM (kinds 2 and 5) or PPM (3 and 6), as text (2 and 3) or in bytes, whose white is `highest`."""
+    head = f"P{kind}\n{values.shape[1]} {values.shape[0]}\n{highest}\n".encode()
+    text = " ".join(map(str, values.ravel())).encode()
+    body = text if kind in (2, 3) else values.astype(">u2" if highest > 255 else "u1").tobytes()
+    return Image.open(io.BytesIO(head + body))
+
+
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+@pytest.mark.parametrize("highest", [1, 15, 100, 255, 256, 1023, 4095, 65_535])
+def test_the_highest_value_that_a_file_names_is_white(kind: int, highest: int) -> None:
+    shades = COLOURS if kind in (3, 6) else RAMP
+    values = np.rint(shades / 255 * highest).astype(np.int64)
+    expected = np.rint(values / highest * 255)
+    found = np.asarray(to_rgb(netpbm(kind, highest, values)), dtype=np.int64)
+    assert found.max() == 255
+    np.testing.assert_allclose(found, expected if kind in (3, 6) else np.repeat(expected[..., None], 3, 2), atol=1)
+
+
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+@pytest.mark.parametrize("highest", [4095, 65_535])
+def test_values_of_8_bits_in_a_file_of_more_are_refused(kind: int, highest: int) -> None:
+    shades = COLOURS if kind in (3, 6) else RAMP
+    with pytest.raises(DepthError, match="would become nearly black or one flat colour"):
+        to_rgb(netpbm(kind, highest, shades * highest // 65_535))
+
+
+def test_dark_and_flat_pictures_of_8_bits_are_read_as_they_are(tmp_path: Path) -> None:
+    for values in (COLOURS // 32, np.full((4, 4, 3), 7)):
+        np.testing.assert_array_equal(np.asarray(to_rgb(netpbm(6, 255, values))), values)
+    header = struct.pack("<2sIHHI", b"BM", 54 + 32, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, 16, *[0] * 6)
+    (tmp_path / "a.bmp").write_bytes(header + b"\x12\x34" * 16)  # 16 bits a pixel, of which a channel has 5
+    assert FileImages(tmp_path, ("a.bmp",)).open(0).getcolors() == [(16, (106, 0, 148))]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_greys_that_count_from_white_are_turned_round_or_refused(bits: int) -> None:
+    shades = RAMP.astype(f"<u{bits // 8}") * (1 if bits == 8 else 257)
+    tags = {256: 16, 257: 16, 258: bits, 259: 1, 262: 0, 273: 8, 277: 1, 278: 16, 279: shades.nbytes}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHI", b"II", 42, 8 + shades.nbytes)
+    image = Image.open(io.BytesIO(head + shades.tobytes() + struct.pack("<H", len(tags)) + entries + bytes(4)))
+    if bits == 8:
+        np.testing.assert_array_equal(np.asarray(to_rgb(image))[..., 0], 255 - RAMP)
+    else:
+        with pytest.raises(DepthError, match="counts its grey values of more than 8 bits from white: save it with 8"):
+            to_rgb(image)
 
 
 def test_a_refused_picture_is_named_before_anything_is_embedded(tmp_path: Path) -> None:

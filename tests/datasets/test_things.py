@@ -107,10 +107,32 @@ def test_images_may_lie_flat(copy: Path, things_root: Path) -> None:
     assert found.images.identities() == expected.images.identities()
 
 
-def test_of_two_files_of_one_split_the_first_is_read_and_said(copy: Path) -> None:
+def test_two_files_of_one_split_must_hold_the_same(copy: Path) -> None:
+    rows = select_rows(copy, "testset1")
+    shutil.copy(copy / "triplets" / "testset1.txt", copy / "testset1.txt")
+    np.save(copy / "triplets" / "testset1.npy", rows)
+    (copy / "triplet_dataset").symlink_to("triplets")
+    assert len(THINGS.read(copy, ("testset1",)).ids) == len(rows)
+    np.save(copy / "triplets" / "testset1.npy", rows[:-1])
+    with pytest.raises(
+        DataError, match=r"testset1\.txt and .*triplets/testset1\.npy hold other triplets: leave the one"
+    ):
+        THINGS.read(copy, ("testset1",))
+    (copy / "triplets" / "testset1.npy").unlink()
     shutil.copy(copy / "triplets" / "trainset.txt", copy / "testset1.txt")
-    with pytest.warns(AlignbenchWarning, match=r"testset1\.txt and .*triplets/testset1\.txt are both there: the first"):
-        assert len(THINGS.read(copy, ("testset1",)).ids) == len(select_rows(copy, "trainset"))
+    for subset in ("testset1", "all"):
+        with pytest.raises(DataError, match=r"testset1\.txt and .*triplets/testset1\.txt hold other triplets"):
+            THINGS.read(copy, (subset,))
+
+
+def test_two_full_tables_must_hold_the_same(copy: Path) -> None:
+    triplets = np.random.default_rng(0).permuted(np.tile(np.arange(10), (50, 1)), axis=1)[:, :3]
+    for place in (".", "triplets"):
+        write_table(copy / place / TABLE, triplets)
+    assert len(THINGS.read(copy, ("all",)).ids) == 50
+    write_table(copy / "triplets" / TABLE, triplets[1:])
+    with pytest.raises(DataError, match=rf"{TABLE} and .*triplets/{TABLE} hold other triplets"):
+        THINGS.read(copy, ("all",))
 
 
 # --- The full table -------------------------------------------------------------------------------------------------

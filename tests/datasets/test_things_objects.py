@@ -74,6 +74,7 @@ def test_what_cannot_be_told_is_refused(tmp_path: Path, pictures: tuple[str, ...
         ("ape\n../bee\n", r"unique_id\.txt: '\.\./bee' is no name of a concept"),
         ("/etc/passwd\n", r"unique_id\.txt: '/etc/passwd' is no name of a concept"),
         ("..\n", "is no name of a concept"),
+        ('ape\n"bee"\n', r"unique_id\.txt: '\"bee\"' is no name of a concept"),
     ],
 )
 def test_a_list_that_repeats_an_object_or_leads_elsewhere_is_refused(tmp_path: Path, listed: str, said: str) -> None:
@@ -91,6 +92,17 @@ def test_so_is_a_table_and_two_lists_that_differ(tmp_path: Path) -> None:
         object_images(root)
     (root / "unique_id.txt").unlink()
     assert object_images(root) == ["images/bee/bee_01b.jpg", "images/ape/ape_01b.jpg"]
+
+
+def test_an_open_quote_in_the_table_hides_no_object(tmp_path: Path) -> None:
+    root = made(tmp_path, "images/ape/ape_01b.jpg", "images/cat/cat_01b.jpg")
+    (root / "unique_id.txt").unlink()
+    table = root / "things_concepts.tsv"
+    table.write_text('Word\tuniqueID\tDefinition\nape\tape\t"open\ncat\tcat\t5" wide\nbee\tbee\t"a ""bee"""\n')
+    assert object_images(root) == [f"images/{name}/{name}_01b.jpg" for name in ("ape", "cat", "bee")]
+    table.write_text("Word\tuniqueID\tDefinition\nape\tape\tan ape\tcat\ncat\tcat\ta cat\n")
+    with pytest.raises(DataError, match=r"things_concepts\.tsv, line 2: more values \(4\) than the table has columns"):
+        object_images(root)
 
 
 def test_a_mark_in_front_of_the_list_is_no_part_of_a_name(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agreeing import check_equal
 from alignbench.datasets.tid2013 import TID2013
-from alignbench.errors import UsageError
+from alignbench.errors import DataError, UsageError
 from reference import read_tid2013
 
 
@@ -63,3 +63,38 @@ def test_a_copy_needs_neither_deviations_nor_unrated_images(tid2013_root: Path, 
 def test_an_unknown_subset_is_refused(tid2013_root: Path, subset: str) -> None:
     with pytest.raises(UsageError, match=f"unknown subset of tid2013 '{subset}'"):
         TID2013.read(tid2013_root, (subset,))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("5 i01_01_11.bmp", "5 i1_01_1.bmp", "5 i001_01_1.bmp", "5 i01_1_1.bmp", "5 i01_25_1.bmp", "5 i01_00_1.bmp"),
+        *("5 i01_01_6.bmp", "5 i01_01_0.bmp", "5 i00_01_1.bmp", "5 i\u0660\u0661_01_1.bmp", "5 \u013101_01_1.bmp"),
+    ],
+)
+def test_a_picture_in_another_spelling_or_of_no_known_kind_is_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(
+        DataError, match=r"mos_with_names\.txt, line 2: expected 'SCORE iRR_DD_L\.bmp', with distortion"
+    ):
+        TID2013.read(with_scores(tmp_path, "5.5 I01_01_2.bmp", line), ("all",))
+
+
+@pytest.mark.parametrize(
+    "score", ["4_5", "\u0664", "1e300", "9.01", "-0.1", "nan", "inf", "1e999", "4,5", "True", "0x5"]
+)
+def test_a_score_off_the_scale_is_refused(tmp_path: Path, score: str) -> None:
+    said = rf"mos_with_names\.txt, line 2: expected a rating from 0 to 9, found '{score}'"
+    with pytest.raises(DataError, match=said):
+        TID2013.read(with_scores(tmp_path, "0 I01_01_2.bmp", f"{score} i01_01_1.bmp"), ("all",))
+
+
+def test_the_ends_of_the_scale_are_read_whatever_blanks_are_between(tmp_path: Path) -> None:
+    root = with_scores(tmp_path, "0 I01_01_2.bmp", " 9.0\t i01_01_1.BMP ", "", "4.5e0  i01_01_3.bmp")
+    assert TID2013.read(root, ("all",)).human.tolist() == [0.0, 9.0, 4.5]
+
+
+def with_scores(root: Path, *lines: str) -> Path:
+    for folder in ("reference_images", "distorted_images"):
+        (root / folder).mkdir()
+    (root / "mos_with_names.txt").write_text("\n".join(lines), encoding="utf-8")
+    return root

@@ -54,8 +54,8 @@ def test_blanks_and_line_ends_do_not_matter(
     np.testing.assert_array_equal(read_triplets(path, OBJECTS), rows)
 
 
-@pytest.mark.parametrize("line", ["+1 2 3", "1_0 2 3", "\u0661 2 3", "1\u00a02 3", "1 2 3\x0c4 5 6"])
-def test_what_python_takes_for_whole_numbers_is_read(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize("line", ["+1 2 3", "007 2 3", "1\u00a02 3", "1 2 3\x0c4 5 6"])
+def test_signs_zeros_and_other_blanks_are_read(tmp_path: Path, line: str) -> None:
     found = read_triplets(long_file(tmp_path, {40: line}), OBJECTS)
     expected = [[int(part) for part in some.split()] for some in line.splitlines()]
     np.testing.assert_array_equal(found[39 : 39 + len(expected)], expected)
@@ -69,6 +69,11 @@ def test_what_python_takes_for_whole_numbers_is_read(tmp_path: Path, line: str) 
         ("0 1", "expected three whole numbers"),
         ("0 1 2 3", "expected three whole numbers"),
         ("0 1 2.0", "expected three whole numbers"),
+        ("1_0 2 3", "expected three whole numbers"),
+        ("\u0661 2 3", "expected three whole numbers"),
+        ("1e1 2 3", "expected three whole numbers"),
+        ("True 2 3", "expected three whole numbers"),
+        ('"1 2 3', "expected three whole numbers"),
         ("0 1 x", "expected three whole numbers"),
         ("0 1 nan", "expected three whole numbers"),
         ("# 0 1", "expected three whole numbers"),
@@ -135,6 +140,15 @@ def test_the_table_is_read_with_the_odd_one_last(tmp_path: Path, form: str) -> N
         ("1\tinf\t3\t1\ts", "expected three object numbers and a choice 1 to 3"),
         ("1\t2\t3\t0\ts", "expected three object numbers and a choice 1 to 3"),
         ("1\t2\tthree\t1\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t3\tTrue\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t1_0\t1\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t\u0663\t1\ts", "expected three object numbers and a choice 1 to 3"),
+        ('1\t2\t"3"\t1\ts', "expected three object numbers and a choice 1 to 3"),
+        ('1\t2\t"3\t1\ts', "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t99999999999999999999\t1\ts", "expected three object numbers and a choice 1 to 3"),
+        ("1\t2\t3\t1\ts\t", r"more values \(6\) than the table has columns \(5\)"),
+        ("1\t2\t3\t1\ts\t4", r"more values \(6\) than the table has columns \(5\)"),
+        ("1\t2\t3\t1", r"fewer values \(4\) than the table has columns \(5\)"),
         ("1\t2\t51\t1\ts", "object 51 is out of range 1 to 50"),
         ("1\t2\t2\t1\ts", "the triplet names an object twice"),
     ],
@@ -193,19 +207,71 @@ def test_where_it_cannot_be_told_it_is_said(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_triplets(text_file(tmp_path, rows), OBJECTS), rows)
 
 
-@pytest.mark.parametrize("times", [2, 3, 4, 5])
+@pytest.mark.parametrize("times", [2, 3, 4, 5, 11, 13])
 def test_a_file_that_was_appended_to_itself_is_refused(tmp_path: Path, times: int) -> None:
-    length = len(whole(0)) * (times // 2 if times % 2 == 0 else 1)
-    with pytest.raises(DataError, match=rf"testset1\.txt, line {length + 1}: all rows before it follow once more"):
-        read_triplets(text_file(tmp_path, np.tile(whole(0), (times, 1))), OBJECTS)
+    rows, said = whole(0), rf"line {len(whole(0)) + 1}: rows before it follow once more, in the same order"
+    copies = np.tile(rows, (times, 1))
+    for copy in (copies, copies[:-1]):
+        with pytest.raises(DataError, match=rf"testset1\.txt, {said}"):
+            read_triplets(text_file(tmp_path, copy), OBJECTS)
+        (tmp_path / "table.csv").write_text(TABLE + "".join(f"\n{a + 1}\t{b + 1}\t{c + 1}\t3\ts" for a, b, c in copy))
+        with pytest.raises(DataError, match=rf"table\.csv, line {len(rows) + 2}: rows before it follow once more"):
+            read_table(tmp_path / "table.csv", OBJECTS)
+
+
+def test_a_copy_backwards_is_refused(tmp_path: Path) -> None:
+    rows = np.concatenate([whole(0), whole(0)[::-1]])
+    said = (
+        rf"line {len(whole(0)) + 1}: rows before it follow once more, in the reverse of their order: leave the copy out"
+    )
+    with pytest.raises(DataError, match=said):
+        read_triplets(text_file(tmp_path, rows), OBJECTS)
 
 
 def test_rows_that_repeat_in_another_order_are_read(tmp_path: Path) -> None:
-    rows = np.concatenate([whole(0), whole(0)[::-1], whole(0)])
-    np.testing.assert_array_equal(read_triplets(text_file(tmp_path, rows), OBJECTS), rows)
+    rows = np.concatenate([whole(0), np.random.default_rng(1).permutation(whole(0)), whole(0)[:20]])
+    for repeated in (rows, np.repeat(whole(0), 16, axis=0), np.repeat(whole(0)[:17], 2, axis=0)[:-1]):
+        np.testing.assert_array_equal(read_triplets(text_file(tmp_path, repeated), OBJECTS), repeated)
 
 
-def test_a_cell_too_many_shifts_no_column(tmp_path: Path) -> None:
-    path = tmp_path / "all.csv"
-    path.write_text("image1\timage2\timage3\tchoice\tsession\n5\t6\t7\t1\t2\t\n8\t9\t10\t3\t2\t\n")
-    assert read_table(path, OBJECTS).tolist() == [[5, 6, 4], [7, 8, 9]]
+def test_an_open_quote_hides_no_row_of_the_table(tmp_path: Path) -> None:
+    lines = table_of(whole(0), "{}")
+    for place, subject in ((4, 's"1'), (5, '"s1'), (30, '"s2"')):
+        lines[place] = lines[place].removesuffix("s1") + subject
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    assert len(read_table(tmp_path / "table.csv", OBJECTS)) == len(whole(0))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\n", "\n  \n"])
+def test_line_ends_and_blank_lines_of_the_table_do_not_matter(tmp_path: Path, end: str) -> None:
+    lines = table_of(whole(0), "{}")
+    (tmp_path / "table.csv").write_text(end.join(lines), newline="")
+    (tmp_path / "same.csv").write_text("\n".join(lines))
+    found, expected = (read_table(tmp_path / name, OBJECTS) for name in ("table.csv", "same.csv"))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.sort(found, axis=1), np.sort(whole(0), axis=1))
+    (tmp_path / "table.csv").write_text(end.join([*lines[:9], "1\t2\t60\t1\ts", *lines[9:]]), newline="")
+    line = len(end.join("x" * 10).splitlines())
+    with pytest.raises(DataError, match=rf"table\.csv, line {line}: object 60 is out of range"):
+        read_table(tmp_path / "table.csv", OBJECTS)
+
+
+def test_a_column_that_is_missing_or_there_twice_is_named(tmp_path: Path) -> None:
+    for header, said in (("image1\timage2\timage3", "no column choice"), (f"{TABLE}\tchoice", "choice is there twice")):
+        (tmp_path / "table.csv").write_text(f"{header}\n")
+        with pytest.raises(DataError, match=rf"table\.csv, line 1: .*{said}"):
+            read_table(tmp_path / "table.csv", OBJECTS)
+    for rows in ("", "\n", "\n\n"):
+        (tmp_path / "table.csv").write_text(f"{TABLE}{rows}")
+        with pytest.raises(DataError, match=r"table\.csv holds no triplets"):
+            read_table(tmp_path / "table.csv", OBJECTS)
+
+
+def test_what_follows_an_array_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "testset1.npy"
+    for order in "CF":
+        np.save(path, np.array(whole(0), order=order))
+        np.testing.assert_array_equal(read_triplets(path, OBJECTS), whole(0))
+        path.write_bytes(2 * path.read_bytes())
+        with pytest.raises(DataError, match=r"testset1\.npy goes on behind its array"):
+            read_triplets(path, OBJECTS)

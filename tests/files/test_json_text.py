@@ -37,6 +37,21 @@ def test_what_is_none_is_a_value_error(text: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"a": 1, "b": 2, "a": 1}', "'a'"),
+        ('[{"x": {"ü": {}, "\\u00fc": 1}}]', "'ü'"),
+        ('{"": 1, "": 2}', "''"),
+        ("{" + ", ".join(f'"{number % 99_999}": 1' for number in range(100_000)) + "}", "'0'"),
+    ],
+    ids=range(4),
+)
+def test_a_key_that_stands_twice_is_named_at_any_depth(text: str, key: str) -> None:
+    with pytest.raises(ValueError, match=f"the key {key} twice: leave one out"):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
     ("value", "kinds", "words"),
     [
         ([], (str,), "its x is not a text"),

@@ -59,7 +59,7 @@ def write_tid2013(root: Path, references: int = 4, distortions: int = 3, levels:
                 strength = rng.uniform(0.7, 1.0) * (level + 1) / (levels + 1)
                 name = f"i{reference:02d}_{distortion:02d}_{level}.bmp"
                 _image((1 - strength) * original + strength * noise).save(root / "distorted_images" / name)
-                score = round(4 * (7 - 5 * strength + rng.normal(0, 1))) / 4
+                score = min(9.0, max(0.0, round(4 * (7 - 5 * strength + rng.normal(0, 1))) / 4))
                 rows.append(f"{score:.5f} {name if rows else name.replace('i', 'I', 1)}")
     spread = rng.uniform(0.05, 0.2, len(rows))
     (root / "mos_with_names.txt").write_text("\n".join(rows) + "\n")
@@ -92,7 +92,7 @@ def write_kadid10k(root: Path, references: int = 3, distortions: int = 3, levels
                 strength = rng.uniform(0.7, 1.0) * level / levels
                 name = f"I{reference:02d}_{distortion:02d}_{level:02d}.png"
                 _image((1 - strength) * original + strength * noise).save(root / "images" / case(name))
-                score = round(5 * (5 - 4 * strength + rng.normal(0, 0.5))) / 5
+                score = min(5.0, max(1.0, round(5 * (5 - 4 * strength + rng.normal(0, 0.5))) / 5))
                 rows.append({"dist_img": name, "ref_img": f"I{reference:02d}.png", "dmos": f"{score:.2f}", "var": 0.5})
     columns = [str(name) for name in rng.permutation(["dist_img", "ref_img", "dmos", "var", "set"])]
     with (root / "dmos.csv").open("w", newline="") as file:

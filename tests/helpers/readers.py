@@ -320,6 +320,7 @@ def _pictures(folder: Path) -> None:
     for name in ("a.png", "b.jpg", "c.bmp", "d.webp", "e.tif", "f.gif"):
         picture.save(folder / name)
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / "g.png")
+    (folder / "h.ppm").write_bytes(b"P6 9 12 65535\n" + (pixels.astype(">u2") * 257).tobytes())
 
 
 def _labelled(folder: Path) -> None:
@@ -429,7 +430,7 @@ READERS: Final = {
             *("adapter_config.json", "adapter_model.bin"),
         ),
         (
-            "alignbench/models/huggingface: _config",
+            "alignbench/models/transformers_config: config_values",
             "alignbench/models/processors: read_processor",
             "alignbench/models/transformers_weights: _filled",
         ),
@@ -543,7 +544,7 @@ READERS: Final = {
     "pictures": Reader(
         _folder(lambda folder: _look_at(image_folder(folder))),
         _pictures,
-        ("a.png", "b.jpg", "c.bmp", "d.webp", "e.tif", "f.gif", "g.png"),
+        ("a.png", "b.jpg", "c.bmp", "d.webp", "e.tif", "f.gif", "g.png", "h.ppm"),
     ),
     "labelled pictures": Reader(
         _folder(lambda folder: _look_at(labelled_folder(folder)[0])), _labelled, ("cat/a.png", "dog/a.png")

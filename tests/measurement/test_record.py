@@ -92,7 +92,7 @@ def test_a_folder_of_data_that_moved_is_the_same_data(cell: Cell, usual: str, tm
     moved = replace(cell, data_root=tmp_path / "moved")
     assert named(moved) == usual
     scores = tmp_path / "moved" / "mos_with_names.txt"
-    scores.write_text(scores.read_text().replace(scores.read_text()[:7], "9.87654", 1))
+    scores.write_text(scores.read_text().replace(scores.read_text()[:7], "8.87654", 1))
     assert named(moved) != usual
 
 

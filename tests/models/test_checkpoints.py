@@ -3,6 +3,7 @@
 import fnmatch
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from alignbench.errors import ModelError
-from alignbench.models.checkpoints import checkpoint_folder, fingerprint, is_cached, weight_files
+from alignbench.models.checkpoints import (
+    checkpoint_folder,
+    fingerprint,
+    is_cached,
+    unread_weights,
+    weight_files,
+    weight_map,
+)
 from alignbench.models.families import load_tower, needs_download
 from folders import Folders
 from hub_cache import write_hub_cache
@@ -144,6 +152,30 @@ def test_whatever_changes_a_number_is_in_the_fingerprint(checkpoint: Path, chang
     assert fingerprint(checkpoint) != before
 
 
+def test_weights_that_are_not_read_are_listed_and_in_the_fingerprint(checkpoint: Path) -> None:
+    whole = (checkpoint / "model.safetensors").read_bytes()
+    assert unread_weights(checkpoint) == ()
+    shard(checkpoint)
+    assert unread_weights(checkpoint) == ()
+    names = [path.name for path in weight_files(checkpoint)]
+    (checkpoint / "model.safetensors").write_bytes(whole)
+    (checkpoint / "other.safetensors").write_bytes(whole)
+    assert weight_files(checkpoint) == (checkpoint / "model.safetensors",)
+    assert [path.name for path in unread_weights(checkpoint)] == sorted(names)
+    seen = {fingerprint(checkpoint)}
+    for name in names:
+        (checkpoint / name).write_bytes((checkpoint / name).read_bytes() + b" ")
+        seen.add(fingerprint(checkpoint))
+    assert len(seen) == len(names) + 1
+
+
+def test_an_index_says_which_file_has_what(checkpoint: Path) -> None:
+    shard(checkpoint, place="parts")
+    listed = weight_map(checkpoint / "model.safetensors.index.json")
+    for file in set(listed.values()):
+        assert load_file(checkpoint / file).keys() == {key for key, place in listed.items() if place == file}
+
+
 # --- The cache ------------------------------------------------------------------------------------------------------
 
 SETTINGS = ("config.json", "preprocessor_config.json")
@@ -174,6 +206,7 @@ def test_a_pickle_that_is_here_does_for_safetensors_that_are_not(checkpoint: Pat
     torch.save(load_file(checkpoint / "model.safetensors"), checkpoint / "pytorch_model.bin")
     write_hub_cache(hub, NAME, checkpoint, [*SETTINGS, "pytorch_model.bin"])
     assert is_cached(NAME)
+    (checkpoint / "pytorch_model.bin").unlink()
     assert load_tower(NAME).layers == load_tower(str(checkpoint)).layers
 
 
@@ -255,6 +288,14 @@ def test_an_index_that_cannot_be_followed_is_refused(checkpoint: Path, content: 
     (checkpoint / "model.safetensors").rename(checkpoint / "model-00001-of-00001.safetensors")
     (checkpoint / "model.safetensors.index.json").write_text(content)
     with pytest.raises(ModelError, match=rf"model\.safetensors\.index\.json .*{said}"):
+        load_tower(str(checkpoint))
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"])
+def test_a_pipe_is_said_to_be_one(checkpoint: Path, file: str) -> None:
+    (checkpoint / "model.safetensors").unlink()
+    os.mkfifo(checkpoint / file)
+    with pytest.raises(ModelError, match=r"cannot be read \(a named pipe, where a file belongs\)"):
         load_tower(str(checkpoint))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alignbench.errors import AlignbenchWarning, UsageError
+from alignbench.errors import AlignbenchWarning, ModelError, UsageError
 from alignbench.models.cards import cards
 from alignbench.models.families import FAMILIES as REGISTERED
 from alignbench.models.families import (
@@ -29,6 +29,39 @@ from folders import Folders
 def test_an_unknown_protocol_is_refused(tiny_tower: Folders) -> None:
     with pytest.raises(UsageError, match=r"unknown protocol 'correct': did you mean corrected\?"):
         load_tower(str(tiny_tower("clip")), protocol="correct")
+
+
+def _long_names() -> list[str]:
+    part, path = "x" * 5000, "a/" * 3000
+    return [part, path, f"open_clip:{part}", f"open_clip:ViT-B-32/{part}", f"open_clip:hf-hub:a/{part}", "é" * 200]
+
+
+@pytest.mark.parametrize("name", _long_names())
+def test_a_name_that_no_path_can_have_is_refused_in_one_line(name: str) -> None:
+    for attempt in (check_name, find_family, load_tower, needs_download, preparation, skeleton):
+        with pytest.raises(UsageError, match=r"^no model has a name of \d+ letters .*: give a shorter one$") as refused:
+            attempt(name)
+        assert len(str(refused.value)) < 250
+    assert model_label(name) == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "\n"])
+def test_an_empty_name_is_said_to_be_empty(name: str) -> None:
+    for attempt in (check_name, find_family, load_tower, needs_download, preparation, skeleton):
+        with pytest.raises(UsageError, match=r"^the name of the model is empty: give a model card's"):
+            attempt(name)
+
+
+def test_a_folder_that_may_not_be_looked_at_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    monkeypatch.setattr(Path, "exists", refuse)
+    for attempt in (check_name, load_tower):
+        with pytest.raises(ModelError, match=r"^the model /closed/m cannot be looked at \(Permission denied\): see to"):
+            attempt("/closed/m")
+    assert model_label("/closed/m") == "/closed/m"
 
 
 # --- Model families of plug-ins -------------------------------------------------------------------------------------
@@ -66,7 +99,6 @@ def test_a_prefix_that_no_family_has_is_refused() -> None:
         ("nobody/nothing", "transformers"),
         ("nobody/nothing:at-all", "transformers"),
         ("anything", "transformers"),
-        ("", "transformers"),
         ("open_clip:ViT-B-32/openai", "open_clip"),
         ("open_clip:hf-hub:nobody/nothing", "open_clip"),
         ("open_clip:", "open_clip"),

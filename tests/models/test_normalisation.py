@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from alignbench.models.normalisation import Normalise
+from alignbench.models.normalisation import Normalise, check_order
 
 
 def table(mean: list[float], spread: list[float]) -> torch.Tensor:
@@ -49,3 +49,14 @@ def test_the_table_goes_with_the_tower_and_is_none_of_its_weights() -> None:
     assert normalise.state_dict() == {}, "checkpoints have no such weight"
     assert not list(normalise.parameters())
     assert normalise.to("meta").values.is_meta
+
+
+def test_a_table_keeps_values_apart_and_in_their_order() -> None:
+    good = table([0.48, 0.46, 0.41], [0.27, 0.26, 0.28])
+    check_order(good)
+    flat, turned, endless = good.clone(), table([0.5] * 3, [0.5, -0.5, 0.5]), good.clone()
+    flat[2, 100] = flat[2, 99]
+    endless[1, 255] = torch.inf
+    for wrong in (flat, turned, endless, torch.full_like(good, torch.nan)):
+        with pytest.raises(ValueError, match="no larger number of a brighter pixel"):
+            check_order(wrong)

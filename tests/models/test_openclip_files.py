@@ -1,6 +1,8 @@
 """Files of open_clip's models are found in the cache, and asked of the hub, in one order."""
 
+import os
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import torch
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file
 
-from alignbench.errors import ModelError
+from alignbench.errors import AlignbenchWarning, ModelError
 from alignbench.models.families import load_tower, needs_download
 from alignbench.models.openclip_files import WEIGHTS, from_hub, is_tag_cached, tag_files, weights_in
 from hub_cache import write_hub_cache
@@ -97,7 +99,46 @@ def test_what_is_not_to_be_had_is_named(hub: Path, monkeypatch: pytest.MonkeyPat
         from_hub("it", NAME, *WEIGHTS)
 
 
-def test_a_folder_prefers_the_same_files_as_the_hub(tmp_path: Path) -> None:
-    for file in reversed(WEIGHTS):
+def test_a_folder_prefers_the_same_files_as_the_hub_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / WEIGHTS[2]).touch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert weights_in("it", tmp_path) == tmp_path / WEIGHTS[2]
+    for file, others in ((WEIGHTS[1], [WEIGHTS[2]]), (WEIGHTS[0], [WEIGHTS[1], WEIGHTS[2]])):
         (tmp_path / file).touch()
-        assert weights_in("it", tmp_path) == tmp_path / file
+        said = (
+            rf"^the weights of it are read from {file}, and not from {', '.join(others)}: keep the one that is meant$"
+        )
+        with pytest.warns(AlignbenchWarning, match=said):
+            assert weights_in("it", tmp_path) == tmp_path / file
+
+
+def test_of_other_names_safetensors_go_before_pickles_with_a_word(tmp_path: Path) -> None:
+    for file in ("a.pt", "b.safetensors", "c.bin"):
+        (tmp_path / file).touch()
+    with pytest.warns(AlignbenchWarning, match=r"read from b\.safetensors, and not from a\.pt, c\.bin: keep"):
+        assert weights_in("it", tmp_path) == tmp_path / "b.safetensors"
+    (tmp_path / "b.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"several files of weights \(a\.pt, c\.bin\): keep one"):
+        weights_in("it", tmp_path)
+
+
+def test_of_two_files_in_the_cache_the_one_of_open_clip_is_taken_with_a_word(hub: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for file in WEIGHTS:
+        (source / file).touch()
+    write_hub_cache(hub, NAME, source)
+    with pytest.warns(
+        AlignbenchWarning, match=rf"read from {WEIGHTS[0]}, and not from {WEIGHTS[1]}, {WEIGHTS[2]}: keep"
+    ):
+        assert from_hub("it", NAME, *WEIGHTS).name == WEIGHTS[0]
+
+
+@pytest.mark.parametrize("file", [WEIGHTS[0], "any.pt"])
+def test_a_pipe_is_said_to_be_one(folders: Callable[[str], Path], tmp_path: Path, file: str) -> None:
+    folder = Path(shutil.copytree(folders("own"), tmp_path / "own"))
+    (folder / WEIGHTS[0]).unlink()
+    os.mkfifo(folder / file)
+    with pytest.raises(ModelError, match=rf"\({file}\) cannot be read \(a named pipe, where a file belongs\)"):
+        load_tower(str(folder))

@@ -1,8 +1,10 @@
 """Pictures are prepared as by the image processors of transformers, and as in plain Pillow."""
 
 import json
+import os
 import pickle
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from alignbench.errors import ModelError
-from alignbench.models.families import load_tower
+from alignbench.errors import AlignbenchWarning, ModelError
+from alignbench.models.families import load_tower, preparation
 from alignbench.models.towers import Tower
 from folders import Folders
 from taps import picture
@@ -64,6 +66,102 @@ def test_settings_that_will_not_do_are_named_by_the_file_they_are_in(
     settings = json.loads((folder / "preprocessor_config.json").read_text()) | changes
     (folder / file).write_text(json.dumps({"image_processor": settings} if file[:4] == "proc" else settings))
     with pytest.raises(ModelError, match=rf"^{file} of .* (makes 40 x 40 pixels|cannot be followed)"):
+        load_tower(str(folder))
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("file", ["preprocessor_config.json", "processor_config.json"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(
+            ("image_std", value)
+            for value in ([0.0, 1, 1], [-0.5, 0.5, 0.5], 0, -1, [NAN, 1, 1], [1, 1], "x", ["1"] * 3)
+        ),
+        *(("image_mean", value) for value in ([NAN, 0, 0], [0, 0], [1e9, 0, 0], "grey", [True, 0, 0])),
+        *(("rescale_factor", value) for value in (0, -0.1, NAN, "0.5", True)),
+        *((key, value) for key in ("do_normalize", "do_rescale", "do_resize") for value in ("false", 0, [])),
+        ("do_center_crop", "false"),
+        ("do_convert_rgb", "no"),
+        ("do_pad", 1),
+        *(("resample", value) for value in ("bicubic", 6, -1, 3.0)),
+        *(("size", value) for value in ({"shortest_edge": 100_000}, {"height": 32, "width": 10**9}, 0, "32")),
+        *(("size", {"shortest_edge": value}) for value in (0, -32, 32.0, "32", True)),
+        *(("crop_size", value) for value in (10**9, {"height": 10**9, "width": 10**9}, {"height": "32", "width": 32})),
+    ],
+)
+def test_values_of_another_kind_are_named_with_what_they_should_be(
+    tiny_tower: Folders, tmp_path: Path, file: str, key: str, value: Any
+) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    settings = json.loads((folder / "preprocessor_config.json").read_text()) | {key: value}
+    (folder / file).write_text(json.dumps({"image_processor": settings} if file[:4] == "proc" else settings))
+    for attempt in (load_tower, preparation):
+        with pytest.raises(
+            ModelError, match=rf"^{file} of .* cannot be followed \(its {key} is .*, and not"
+        ) as refused:
+            attempt(str(folder))
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"do_convert_rgb": None},
+        {"image_mean": 0.5, "image_std": 0.5},
+        {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "rescale_factor": 1},
+        {"do_normalize": False},
+        {"do_rescale": False, "do_normalize": False},
+        {"crop_size": 32},
+        {"unheard_of": "anything"},
+    ],
+)
+def test_what_transformers_follows_is_followed(tiny_tower: Folders, tmp_path: Path, changes: dict[str, Any]) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    tower, image = load_tower(str(folder)), picture(40, 51)
+    expected = pil_processor(folder)(images=image, return_tensors="pt")["pixel_values"]
+    assert torch.equal(tower.normalise(tower.prepare(image)[None]), expected.float())
+
+
+def test_a_normalisation_that_makes_all_pixels_one_is_refused(tiny_tower: Folders, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"rescale_factor": 1e-30, "image_mean": 1}))
+    with pytest.raises(ModelError, match="its normalisation makes no larger number of a brighter pixel"):
+        load_tower(str(folder))
+
+
+def test_which_of_two_files_is_followed_is_said_where_they_differ(tiny_tower: Folders, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    nested = folder / "processor_config.json"
+    nested.write_text(json.dumps({"image_processor": settings | {"unheard_of": 1}}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AlignbenchWarning)
+        load_tower(str(folder))
+    nested.write_text(json.dumps({"image_processor": settings | {"resample": 0}}))
+    with pytest.warns(
+        AlignbenchWarning, match=r"as processor_config\.json says, .* and not as preprocessor_config\.json"
+    ):
+        tower = load_tower(str(folder))
+    image = picture(40, 51)
+    height = 32 * 51 // 40  # the shorter side to 32, and the central square of it
+    resized = image.resize((32, height), Image.Resampling.NEAREST).crop(
+        (0, (height - 32) // 2, 32, (height - 32) // 2 + 32)
+    )
+    assert np.array_equal(tower.prepare(image).permute(1, 2, 0).numpy(), np.asarray(resized))
+
+
+@pytest.mark.parametrize("file", ["preprocessor_config.json", "processor_config.json"])
+def test_a_pipe_is_said_to_be_one(tiny_tower: Folders, tmp_path: Path, file: str) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    (folder / file).unlink(missing_ok=True)
+    os.mkfifo(folder / file)
+    with pytest.raises(ModelError, match=rf"{file} cannot be read \(a named pipe, where a file belongs\)"):
         load_tower(str(folder))
 
 

@@ -159,3 +159,29 @@ def test_modules_within_themselves_are_refused(archive: Path, tmp_path: Path) ->
     ring = b"\x80\x02c__torch__\nA\n)\x81q\x00}X\x01\x00\x00\x00ah\x00sb."
     with pytest.raises(ValueError, match="within themselves"):
         read_archive(rewritten(archive, tmp_path / "a.pt", {"/data.pkl": ring}))
+
+
+class _Hiding(nn.Module):
+    """A module that changes its weights by tensors which no state dict names."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+        if kind == "list":
+            self.deltas = [torch.ones(2)]
+        elif kind == "dictionary":
+            self.deltas = {"fc": torch.ones(2)}
+        else:
+            self.deltas = (1, [torch.ones(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", ["list", "dictionary", "list in a tuple"])
+def test_tensors_without_names_are_refused(tmp_path: Path, kind: str) -> None:
+    path = scripted(tmp_path / "model.pt", _Hiding(kind))
+    assert len(torch.jit.load(str(path)).state_dict()) == 2  # torch names only the layer's own
+    with pytest.raises(ValueError, match="deltas is a list or dictionary with tensors in it"):
+        read_archive(path)

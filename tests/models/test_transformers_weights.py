@@ -105,20 +105,88 @@ def test_the_form_of_the_files_does_not_matter(
         expected = Path(shutil.copytree(folder, tmp_path / "rounded"))
         save_file({key: value.float() for key, value in halves.items()}, expected / "model.safetensors")
     else:
-        places = {key: SHARD.format(1 + number % 2) for number, key in enumerate(weights)}
-        for shard in set(places.values()):
-            save_file({key: weights[key] for key in weights if places[key] == shard}, folder / shard)
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+        save_file(weights, folder / "model.safetensors")
+        sharded(folder)
     check_same(folder, expected)
 
 
 def test_a_shard_that_is_not_there_is_missed(copied: Folders) -> None:
     folder = copied("clip")
     (folder / "model.safetensors").rename(folder / SHARD.format(1))
-    places = {"logit_scale": SHARD.format(1), "text_projection.weight": SHARD.format(2)}
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    write_index(folder, {"logit_scale": SHARD.format(1), "text_projection.weight": SHARD.format(2)})
     with pytest.raises(ModelError, match="some of the files that its index lists"):
         load_tower(str(folder))
+
+
+def sharded(folder: Path) -> dict[str, str]:
+    """Cut the weights into two files; returns which has what, as the index has it."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    places = {key: SHARD.format(1 + number % 2) for number, key in enumerate(weights)}
+    for shard in set(places.values()):
+        save_file({key: weights[key] for key in weights if places[key] == shard}, folder / shard)
+    write_index(folder, places)
+    return places
+
+
+def write_index(folder: Path, places: dict[str, str]) -> None:
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+
+
+VISION, TEXT = "vision_model.post_layernorm.bias", "text_model.final_layer_norm.bias"
+
+
+@pytest.mark.parametrize("key", [VISION, TEXT])
+def test_an_index_and_its_shards_must_agree(copied: Folders, key: str) -> None:
+    folder = copied("clip")
+    places = sharded(folder)
+    other = SHARD.format(2 if places[key].startswith("model-00001") else 1)
+    without = {each: place for each, place in places.items() if each != key}
+    for wrong in (places | {f"{key}.more": places[key]}, without, places | {key: other}):
+        write_index(folder, wrong)
+        with pytest.raises(
+            ModelError, match=r"the index of the weights of \S+ and model-0000\d.* do not agree on"
+        ) as said:
+            load_tower(str(folder))
+        assert key in str(said.value)
+    write_index(folder, places)
+    load_tower(str(folder))
+
+
+@pytest.mark.parametrize("file", [SHARD.format(3), "model-00001-of-00003.safetensors"])
+def test_a_shard_of_which_the_index_does_not_know_is_refused(copied: Folders, file: str) -> None:
+    folder = copied("clip")
+    sharded(folder)
+    save_file({"vision_model.delta": torch.ones(2)}, folder / file)
+    with pytest.raises(ModelError, match=rf"its index model.safetensors.index.json does not know \({file}\): take"):
+        load_tower(str(folder))
+
+
+@pytest.mark.parametrize("others", ["pickle", "shards", "index of pickles"])
+def test_which_of_two_sets_of_files_is_read_is_said(tiny_tower: Folders, copied: Folders, others: str) -> None:
+    folder = copied("clip")
+    zeros = {key: torch.zeros_like(value) for key, value in load_file(folder / "model.safetensors").items()}
+    file = {
+        "pickle": "pytorch_model.bin",
+        "shards": SHARD.format(1),
+        "index of pickles": "pytorch_model.bin.index.json",
+    }
+    if others == "pickle":
+        torch.save(zeros, folder / "pytorch_model.bin")
+    elif others == "shards":
+        save_file(zeros, folder / SHARD.format(1))
+        write_index(folder, dict.fromkeys(zeros, SHARD.format(1)))
+    else:
+        torch.save(zeros, folder / "pytorch_model-00001-of-00001.bin")
+        (folder / file[others]).write_text(json.dumps({"weight_map": dict.fromkeys(zeros, "pytorch_model-1.bin")}))
+    said = rf"are read from model\.safetensors, as transformers does, and not from .*{file[others]}.*: keep those alone"
+    with pytest.warns(AlignbenchWarning, match=said):
+        tower = load_tower(str(folder))
+    assert tower.fingerprint != load_tower(str(tiny_tower("clip"))).fingerprint
+    with pytest.warns(AlignbenchWarning, match=said):
+        check_same(folder, tiny_tower("clip"))
+    plain = transformers.CLIPModel.from_pretrained(folder)
+    assert plain.vision_model.post_layernorm.weight.any(), "transformers reads the same"
 
 
 @pytest.mark.parametrize("with_its_weights", [False, True])
@@ -181,6 +249,10 @@ def with_a_foreign_prefix(folder: Path) -> None:
         (with_integers, "quantised .*is int8"),
         (lambda folder: configure(folder, quantization_config={"quant_method": "gptq"}), "quantization_config"),
         (lambda folder: configure(folder, {"quantization_config": {"quant_method": "awq"}}), "quantization_config"),
+        (
+            lambda folder: configure(folder, vision_config_dict={"image_size": 32, "quantization_config": {"bits": 4}}),
+            "quantization_config",
+        ),
         (with_an_adapter, "merge it into the model first"),
         (with_another_familys_names, "open_clip's with its own transformer"),
         (with_a_foreign_prefix, r"begin with vision_tower\."),

@@ -24,8 +24,22 @@ POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\ns
         {"epoch": 3, "state_dict": WEIGHTS, "optimizer": {"state": {0: {"step": torch.ones(1)}}, "param_groups": []}},
         {"state_dict": {"model": WEIGHTS}, "model": {"name": "ViT-B-32"}},
         {key: nn.Parameter(value) for key, value in WEIGHTS.items()},
+        {
+            **{"epoch": 3, "global_step": 9, "pytorch-lightning_version": "2.6", "state_dict": WEIGHTS, "loops": {}},
+            **{"callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(0.5)}}, "lr_schedulers": [{}]},
+            "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(3)}}}],
+        },
+        {
+            **{"epoch": 3, "arch": "vit", "state_dict": WEIGHTS, "optimizer": {"state": {0: torch.ones(2)}}},
+            **{"version": 2, "amp_scaler": {"scale": 65536.0, "_growth": torch.ones(1)}, "metric": torch.tensor(0.8)},
+        },
+        {"epoch": 3, "name": "run", "state_dict": WEIGHTS, "optimizer": {}, "scaler": {"scale": 65536.0}},
+        {
+            **{"epoch": 3, "model_state_dict": WEIGHTS, "optimizer_state_dict": {"state": {0: torch.ones(2)}}},
+            **{"loss": torch.tensor(0.3), "rng_state": torch.get_rng_state(), "loss_scale": 65536.0},
+        },
     ],
-    ids=["plain", "model", "training", "nested", "parameters"],
+    ids=["plain", "model", "training", "nested", "parameters", "lightning", "timm", "open_clip", "torch"],
 )
 def test_wrappers_are_opened(tmp_path: Path, state: Any) -> None:
     torch.save(state, tmp_path / "a.pt")
@@ -47,17 +61,53 @@ def test_other_forms_are_read(tmp_path: Path, form: str) -> None:
     assert all(torch.equal(found.read(key), value) for key, value in WEIGHTS.items())
 
 
+def _within_itself() -> dict[str, Any]:
+    many: Any = [torch.ones(2)]
+    for _ in range(60):
+        many = [many, many]  # 2^60 of them to whoever counts each
+    state = {"model": WEIGHTS, "others": many}
+    state["itself"] = state
+    return state
+
+
 @pytest.mark.parametrize(
     ("state", "sets"),
     [
         ({"model": WEIGHTS, "ema": WEIGHTS}, "model, ema"),
         ({"state_dict": WEIGHTS, "model": WEIGHTS}, "state_dict, model"),
         ({"teacher": WEIGHTS}, "teacher"),
+        ({"state_dict": WEIGHTS, "state_dict_ema": WEIGHTS}, "state_dict, state_dict_ema"),
+        ({"model": WEIGHTS, "model_ema": WEIGHTS}, "model, model_ema"),
+        ({"model": WEIGHTS, "lora": {"down": torch.ones(2)}}, "model, lora"),
+        ({"model": WEIGHTS, "delta": [torch.ones(2)]}, "model, delta"),
+        ({"model": WEIGHTS, "swa_model": {"inner": WEIGHTS}}, "model, swa_model"),
+        ({"model": WEIGHTS, "ema_weights": WEIGHTS}, "model, ema_weights"),
+        ({"ema_weights": WEIGHTS}, "ema_weights"),
+        ({"model": WEIGHTS, "scales": {"visual.proj": 0.5}}, "model, scales"),
+        ({"model": WEIGHTS, "scales": [0.5]}, "model, scales"),
+        ({"model": WEIGHTS, "visual.proj.weight_scale": torch.ones(1)}, r"model, visual\.proj\.weight_scale"),
+        ({"model": WEIGHTS, "visual.proj": torch.ones(2)}, r"model, visual\.proj"),
+        ({**WEIGHTS, "visual.proj.weight_scale": 0.5}, r"visual\.proj\.weight_scale, visual\.proj, logit_scale"),
+        ({**WEIGHTS, "lora": {"down": torch.ones(2)}}, "lora, visual.proj, logit_scale"),
+        ({"state_dict": {"model": WEIGHTS, "delta": WEIGHTS}}, "model, delta"),
+        ({"state_dict": WEIGHTS, "current_model_state": WEIGHTS, "epoch": 3}, "state_dict, current_model_state"),
+        ({"model": WEIGHTS, "callbacks": {"EMA": WEIGHTS}}, "model, callbacks"),
+        ({"model": WEIGHTS, "loss": torch.ones(2)}, "model, loss"),
+        ({"model": WEIGHTS, "buffers": (torch.ones(2).untyped_storage(),)}, "model, buffers"),
+        ({"model": [*WEIGHTS.values()]}, "model"),
+        (_within_itself(), "model, others, itself"),
     ],
 )
 def test_which_of_several_sets_is_meant_must_be_said(tmp_path: Path, state: Any, sets: str) -> None:
     torch.save(state, tmp_path / "a.pt")
-    with pytest.raises(ModelError, match=rf"\({sets}\): give the one that is meant"):
+    with pytest.raises(ModelError, match=rf"\({sets}\): give the one that is meant") as refused:
+        open_weights("m", tmp_path / "a.pt")
+    assert "\n" not in str(refused.value)
+
+
+def test_numbers_are_no_names(tmp_path: Path) -> None:
+    torch.save({1: torch.ones(2), "1": torch.zeros(2)}, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match=r"\(a\.pt\) cannot be loaded: tensors whose names are no text"):
         open_weights("m", tmp_path / "a.pt")
 
 

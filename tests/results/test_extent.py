@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from alignbench import LayerCurve
-from alignbench.results.extent import extents, measured_on, named_subset, place_name
+from alignbench.results.extent import extents, measured_on, named_subset, part_of, place_name
 from made_curves import curve_of
 
 
@@ -65,3 +65,25 @@ def test_under_the_corrected_protocol_a_subset_is_always_named() -> None:
     assert [named_subset(name, "paper") for name in ("all", "test", "testset1", "val")] == ["", "", "", "val"]
     assert place_name("nights", "test", "corrected") == "nights test"
     assert measured_on(of_subsets("corrected", test=1_824)) == "nights test"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "subsets", "count", "limit", "said"),
+    [
+        ("shapes-high", ["test"], 35_000, None, ""),
+        ("shapes-high", ["test"], 4_000, 4_000, "4,000 of 35,000 test triplets"),
+        ("shapes-high", ["test"], 35_001, None, "35,001 test triplets, more than the 35,000 published"),
+        ("things", ["testset1"], 15_639, None, "15,639 of 15,640 testset1 triplets"),
+        ("things", ["testset1", "validationset"], 469_282, None, ""),
+        ("things", ["testset1", "validationset"], 200, 100, "200 of 469,282 testset1 and validationset triplets"),
+        ("things", ["trainset"], 100, 100, "the first 100 trainset triplets"),
+        ("things", ["trainset"], 99, 100, ""),
+        ("things", ["trainset"], 99, None, ""),
+        ("things", ["all"], 100, 100, "the first 100 triplets"),
+        ("of nobody", ["test"], 100, None, ""),
+    ],
+)
+def test_it_is_said_what_part_triplets_are_of(
+    dataset: str, subsets: list[str], count: int, limit: int | None, said: str
+) -> None:
+    assert part_of(dataset, subsets, count, limit) == said

@@ -124,14 +124,14 @@ def test_foreign_trial_is_refused(ledger: Ledger, path: Path) -> None:
         ledger.attempts()
 
 
-@pytest.mark.parametrize("torn", [25, 1])
-def test_journal_whose_last_line_is_torn_goes_on(ledger: Ledger, path: Path, torn: int) -> None:
-    """As a power cut leaves it: the torn line is lost, and later ones are not glued to it."""
+@pytest.mark.parametrize(("torn", "zeros"), [(25, 0), (1, 0), (25, 25), (1, 4096)])
+def test_journal_whose_last_line_is_torn_goes_on(ledger: Ledger, path: Path, torn: int, zeros: int) -> None:
+    """As a power cut leaves it, with zeros or not: the torn line is lost, and later ones are not glued to it."""
     first, second = make_cell(0), make_cell(1)
     ledger.start(ledger.enqueue(first))
     whole = path.read_bytes()
     ledger.enqueue(second)
-    path.write_bytes(path.read_bytes()[:-torn])
+    path.write_bytes(path.read_bytes()[:-torn] + b"\0" * zeros)
     again = Ledger(path)
     assert path.read_bytes().startswith(whole)
     assert path.read_bytes().endswith(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,14 @@ def test_bare_name_finds_the_file_that_comes_with_the_package(tmp_path: Path, mo
         ("nowhere.yaml", DataError, ["nowhere.yaml", "architecture"]),
         ("no/where", DataError, ["no/where", "architecture"]),
         (".", DataError, ["folder"]),
+        ("/dev/null", DataError, ["/dev/null", "a device, where a file belongs"]),
     ],
 )
 def test_file_that_is_not_there_is_refused(source: str, kind: type[AlignbenchError], words: list[str]) -> None:
     refused_sweep(source, kind, *words)
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine"])
+def test_a_pipe_is_called_what_it_is(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    refused_sweep(tmp_path / name, DataError, "a named pipe, where a file belongs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from alignbench.errors import DataError
 from alignbench.sweeps.yaml_text import load_yaml
@@ -19,6 +20,28 @@ def test_anchors_and_merges_work() -> None:
     expected = {"a": 1, "b": ["x", "y"]}
     assert load_yaml(text) == {"base": expected, "other": expected | {"a": 2}, "same": expected}
     assert load_yaml(multiplying(3))["l2"][8][8] == ["x"] * 9
+
+
+def test_what_is_merged_may_be_given_anew_wherever_it_is_written() -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {c: &c {<<: *a, x: 3}}\nd: {<<: *c, y: 4}\ne: {<<: *a, <<: *c}\nx: 5\n"
+    found = load_yaml(text)
+    assert found["b"] == {"c": {"x": 3, "y": 2}}
+    assert found == yaml.safe_load(text), "as W&B reads it"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "the key a twice, in line 1 and in line 3: leave one out"),
+        ("a:\n  b:\n    - {c: 1, d: 2, c: 1}\n", "the key c twice, in line 3 and in line 3"),
+        ('a: 1\n"a": 1\n', "the key a twice"),
+        ("1: x\n0x1: y\n", "the key 0x1 twice"),
+        ("x: &x {a: 1}\ny: {<<: *x, b: 1, b: 2}\n", "the key b twice, in line 2"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_at_any_depth(text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        load_yaml(text)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alignbench.cli.checked import CheckedCommand
 from alignbench.cli.options import default_root, names_in
 from alignbench.errors import AlignbenchWarning, DataError, UsageError
 
@@ -76,7 +77,7 @@ def datasets(context: typer.Context) -> None:
     print("* measured by default. `alignbench datasets check NAME --data-root DIR` looks at a download.")
 
 
-@datasets_app.command()
+@datasets_app.command(cls=CheckedCommand)
 def check(
     name: Annotated[str, typer.Argument(help="Name of the data set.")],
     data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/NAME].")] = None,

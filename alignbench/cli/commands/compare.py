@@ -19,7 +19,7 @@ _NAMED: Final = 3  # at most so many run folders are named as examples
 def compare(
     first: Annotated[Path, typer.Argument(help="A run folder.")],
     second: Annotated[Path, typer.Argument(help="Another, on the same data.")],
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
     output: Annotated[Path | None, typer.Option(help="Also write the table to this .csv file.")] = None,
 ) -> None:
     """Compare two runs: paired differences with intervals.

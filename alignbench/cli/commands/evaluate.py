@@ -104,8 +104,9 @@ def evaluate(
     if is_finished:
         print_error(f"this is finished: taken from {folder}")
     frame, record = read_evaluation(folder)
-    simulated = f" ({SIMULATED})" if is_simulated(dataset) else ""
-    print_table(evaluation_table(frame, f"{record['settings']['model']}: {choice.name}{simulated}"))
+    remarks = [_part(evidence, limit), SIMULATED if is_simulated(dataset) else ""]
+    title = f"{record['settings']['model']}: {choice.name}"
+    print_table(evaluation_table(frame, f"{title} ({'; '.join(filter(None, remarks))})" if any(remarks) else title))
     print(folder)
 
 
@@ -120,6 +121,17 @@ def _with_triplets(
     judgments = data_set.read(root or default_root(dataset), subsets or (data_set.default_subset,))
     judgments = judgments if limit is None else judgments.limited(limit)
     return replace(evidence, dataset=dataset, judgments=judgments, ceiling=data_set.published_ceiling)
+
+
+def _part(evidence: Evidence, limit: int | None) -> str:
+    """How much of the published triplets there is to judge on, if that is a part."""
+    from alignbench.results.extent import part_of
+
+    if evidence.dataset is None or evidence.judgments is None:
+        return ""
+    subsets = evidence.judgments.subsets
+    count = sum(len(subset.rows) for subset in subsets)
+    return part_of(evidence.dataset, [subset.name for subset in subsets], count, limit)
 
 
 def _matrix(text: str) -> HumanMatrix:

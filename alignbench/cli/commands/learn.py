@@ -21,6 +21,8 @@ from alignbench.cli.options import (
     print_error,
 )
 
+_LAST_SEED = 2**31 - 1  # scikit-learn and Optuna take 32 bits, and trials of a search count on from it
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -60,7 +62,7 @@ def learn(
     loader_workers: LoaderWorkers = None,
     pixel_cache: PixelCacheFolder = "",
     random_init: RandomInit = False,
-    seed: Annotated[int, typer.Option(help="Of folds, batches and random weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of folds, batches and random weights.", min=0, max=_LAST_SEED)] = 0,
     limit: Limit = None,
     output: Annotated[Path, typer.Option(help="Folder of folders of transforms.")] = Path("transforms"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again what is finished.")] = False,
@@ -76,7 +78,7 @@ def learn(
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.results.folders import check_writable
-    from alignbench.transforms.learning.folder import Destination, read_ceiling
+    from alignbench.transforms.learning.folder import Destination, learned_part, read_ceiling
     from alignbench.transforms.learning.recipe import Recipe
     from alignbench.transforms.learning.run import LearningConfig, learn_transforms
 
@@ -131,20 +133,26 @@ def learn(
         (tracker.catch_up if is_finished else tracker.log)(folder, log_learned)
         if tracker.offline:
             print_error(tracker.how_to_upload())
-    print_table(ceiling_table(read_ceiling(folder)))
+    print_table(ceiling_table(read_ceiling(folder), learned_part(folder)))
     print(folder)
 
 
-def ceiling_table(frame: pd.DataFrame) -> Table:
-    """What a linear readout reaches at each layer, beside zero-shot."""
+def ceiling_table(frame: pd.DataFrame, part: str = "") -> Table:
+    """What a linear readout reaches at each layer, beside zero-shot.
+
+    Args:
+        frame: The rows of `ceiling.csv`.
+        part: How much of the data set it is, if that is a part.
+    """
     from rich.table import Table
 
     from alignbench.report.panels import SIMULATED
     from alignbench.results.layer_curve import is_simulated
 
     first = frame.iloc[0]
-    simulated = f" ({SIMULATED})" if is_simulated(str(first["dataset"])) else ""
-    title = f"{first['model']} on {first['dataset']}{simulated}: {first['objective']}, held-out objects"
+    remarks = "; ".join(filter(None, [part, SIMULATED if is_simulated(str(first["dataset"])) else ""]))
+    data = f"{first['dataset']} ({remarks})" if remarks else first["dataset"]
+    title = f"{first['model']} on {data}: {first['objective']}, held-out objects"
     table = Table(title=title, title_justify="left")
     for name in ("layer", "zero-shot", "95 % interval", "aligned", "95 % interval", "gain", "95 % interval", "n"):
         table.add_column(name, justify="left" if name == "layer" else "right")

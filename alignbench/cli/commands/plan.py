@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alignbench.cli.options import Precision, data_sets_in, default_root, names_in, parse_bytes, print_error
+from alignbench.cli.options import (
+    Precision,
+    data_sets_in,
+    default_root,
+    names_in,
+    parse_bytes,
+    print_error,
+    whole_number,
+)
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +26,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from alignbench.measurement.cost.estimate import Estimate
+
+_SLOWEST: Final = 1e-6  # images a second, beyond which a number is a slip
+_FASTEST: Final = 1e9
 
 
 def plan(
@@ -56,8 +67,10 @@ def plan(
     from alignbench.measurement.cost.workload import rates_here, read_subject, read_work
 
     names, counts = data_sets_in(dataset, data_root), _read_counts(devices)
-    if images_per_second is not None and images_per_second <= 0:
-        raise UsageError(f"--images-per-second {images_per_second:g} is not above 0")
+    if images_per_second is not None and not _SLOWEST <= images_per_second <= _FASTEST:
+        raise UsageError(
+            f"--images-per-second {images_per_second:g} is out of range: give {_SLOWEST:g} to {_FASTEST:g}"
+        )
     if measure and (device or images_per_second is not None):
         raise UsageError("--measure finds the speed of this machine: leave out --device and --images-per-second")
     cells = [
@@ -76,6 +89,7 @@ def plan(
         ).checked()
         for name in names
     ]
+    replace(cells[0], devices=max(counts)).checked()
     assumed = assumed_rates(device or "cpu", precision)
     subject = read_subject(cells[0])
     for cell in cells:
@@ -102,10 +116,7 @@ def plan(
 
 def _read_counts(devices: str) -> list[int]:
     """Read the numbers of processes, each of which gets a column."""
-    try:
-        counts = [int(part) for part in names_in(devices)]
-    except ValueError as error:
-        raise UsageError(f"--devices {devices} is not a number, nor several such as 1,8,64") from error
+    counts = [whole_number("--devices", part, "not a number, nor several such as 1,8,64") for part in names_in(devices)]
     if not counts:
         raise UsageError("--devices is empty: give a number, or several such as 1,8,64")
     return counts

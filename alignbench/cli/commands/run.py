@@ -25,6 +25,8 @@ from alignbench.cli.options import (
 )
 from alignbench.errors import AlignbenchError, LostRankError, UsageError
 
+_MOST_TWINS = 10_000  # weeks of work: more is a slip
+
 if TYPE_CHECKING:
     from alignbench.measurement.cell import Cell
     from alignbench.results.layer_curve import LayerCurve
@@ -61,7 +63,9 @@ def run(
     pixel_cache_size: Annotated[str, typer.Option(help="What it may take.")] = "20GB",
     random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(help="Of random weights and bootstrap.")] = 0,
-    seeds: Annotated[int, typer.Option(help="With --random-init: this many untrained twins, from --seed on.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(help="With --random-init: this many untrained twins, from --seed on.", max=_MOST_TWINS)
+    ] = 1,
     limit: Limit = None,
     transform: Annotated[
         str, typer.Option(help="Measure a layer after it too: a file, or a name of `alignbench transform list`.")

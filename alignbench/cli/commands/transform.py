@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from alignbench.errors import UsageError
+from alignbench.cli.checked import CheckedCommand
+from alignbench.errors import DataError, UsageError
 
 transform_app = typer.Typer(
     help="Bring features closer to human similarity.",
@@ -18,7 +19,7 @@ transform_app = typer.Typer(
 )
 
 
-@transform_app.command()
+@transform_app.command(cls=CheckedCommand)
 def apply(
     transform: Annotated[str, typer.Option(help="A file (.safetensors, .npz, .npy), or the name of a published one.")],
     features: Annotated[Path, typer.Option(help="Features: .npy, .npz or .safetensors, a row for each picture.")],
@@ -33,6 +34,8 @@ def apply(
 
     Rows, their order and their names stay; the last line of stdout is the file.
     """
+    import numpy as np
+
     from alignbench.extraction.feature_files import read_features, write_features
     from alignbench.transforms.named import check_fits, resolve
 
@@ -43,12 +46,18 @@ def apply(
     name = plain.layer(layer)
     if not force:
         check_fits(choice, plain, name)
-    aligned = choice.transform.apply(plain.arrays[name])
+    with np.errstate(over="ignore", invalid="ignore"):
+        aligned = choice.transform.apply(plain.arrays[name])
+    if not np.isfinite(aligned).all():
+        raise DataError(
+            f"{choice.name} makes numbers of {features} that are not finite: its mean, std or weights are not those of "
+            "such features"
+        )
     write_features(output, plain.with_transformed(name, aligned, choice.name))
     print(output)
 
 
-@transform_app.command("list")
+@transform_app.command("list", cls=CheckedCommand)
 def list_published() -> None:
     """List the published transforms, and for which models they are."""
     from rich.table import Table

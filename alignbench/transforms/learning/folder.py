@@ -11,14 +11,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
-from alignbench.files.json_text import read_json
+from alignbench.files.json_text import checked, read_json
 from alignbench.results.csv_table import read_csv_table
+from alignbench.results.extent import part_of
 from alignbench.results.folders import find_folders, folder_of
 from alignbench.results.run_folder import run_hash
 
@@ -233,3 +235,20 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
         raise DataError(f"{folder / RECORD} does not say how transforms were learned: learn them again")
     return record
+
+
+def learned_part(folder: Path) -> str:
+    """How much of what was published a folder's transforms were learned on, if that is a part; see `part_of`.
+
+    Raises:
+        DataError: If `learned.json` cannot be read, or does not say so.
+    """
+    record = read_record(folder)
+    settings = record["settings"]
+    try:
+        subsets = checked("subset", settings.get("subset"), (list,))
+        limit = checked("limit", settings.get("limit"), (int, NoneType))
+        count = checked("number of triplets", record.get("triplets"), (int,))
+        return part_of(checked("dataset", settings.get("dataset"), (str,)), subsets, count, limit)
+    except ValueError as error:
+        raise DataError(f"{folder / RECORD} does not say on how much was learned: learn again ({error})") from error

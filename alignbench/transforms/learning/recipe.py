@@ -10,6 +10,7 @@ from alignbench.errors import UsageError, unknown
 OBJECTIVES: Final = ("naive", "global", "glocal")
 OPTIMISERS: Final = ("adam", "sgd")
 PENALTIES: Final = ("frobenius", "identity")
+_LARGEST: Final = 1e30  # of what is multiplied in float32
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ class Recipe:
                 raise UsageError(f"{name} {value} is not above 0")
         if not 0 <= self.lam < float("inf"):
             raise UsageError(f"lambda {self.lam} is below 0")
+        for name, value in (positive | {"lambda": self.lam}).items():
+            if isinstance(value, float) and value > _LARGEST:
+                raise UsageError(f"{name} {value} is out of range: give {_LARGEST:g} at most")
         if not 0 <= self.alpha < 1:
             raise UsageError(f"alpha {self.alpha} is not in 0 to 1, without 1")
         if self.images < 3:

@@ -15,6 +15,10 @@ from perceptnet_weights import refused, train
     [
         (("--epochs", 0), ("--epochs 0", "below 1")),
         (("--epochs", "many"), ("--epochs", "integer")),
+        (("--epochs", 10**30), ("--epochs 1000", "below 2^63")),
+        (("--batch-size", 2**63), ("--batch-size 9223372036854775808", "below 2^63")),
+        (("--output", "a\nb.safetensors"), ("a b.safetensors", "another name")),
+        (("--output", "a\0.safetensors"), ("--output", "null byte")),
         (("--batch-size", 2), ("--batch-size 2", "below 3")),
         (("--lr", 0), ("--lr 0", "above 0")),
         (("--lr", "nan"), ("--lr nan",)),
@@ -74,3 +78,10 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for option in ("--dataset", "--data-root", "--output", "--epochs", "--batch-size", "--lr", "--seed", "--holdout"):
         assert option in shown
+
+
+def test_a_name_that_no_file_can_have_is_one_short_line(
+    ratings_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(1, train(ratings_root, tmp_path / f"{'a' * 5000}.safetensors"), capsys, "File name too long", "another")
+    assert not list(tmp_path.iterdir())

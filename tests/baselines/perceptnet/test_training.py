@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -14,11 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from scipy.stats import pearsonr
 
-from alignbench import ModelError
 from baselines.perceptnet.__main__ import main as perceptnet
 from baselines.perceptnet.network import PerceptNet
 from baselines.perceptnet.ratings import read_ratings, split_by_reference
-from baselines.perceptnet.training import PerceptNetRecipe, Training, correlation, write_whole
+from baselines.perceptnet.training import PerceptNetRecipe, Training, correlation
 from perceptnet_weights import SHAPES, RunsCode, distance, loaded, photograph, refused, tensor, train
 
 # ------------------------------------------------------------------------------------------------ training
@@ -148,17 +148,22 @@ def test_trained_weights_are_measured(ratings_root: Path, tmp_path: Path, monkey
 # --------------------------------------------------------------------------- what training cannot be done with
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-    path.write_text("whole")
+def test_what_cannot_be_written_is_told_and_what_was_there_stays(
+    ratings_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "weights.safetensors"
+    assert train(ratings_root, file, "--epochs", 1) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def fail(draft: Path) -> None:
-        draft.write_text("half")
-        raise OSError("no space left")
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as half:
+            half.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(ModelError, match=rf"^{path} cannot be written \(no space left\)"):
-        write_whole(path, fail)
-    assert {left.name: left.read_text() for left in tmp_path.iterdir()} == {"w.safetensors": "whole"}
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code = train(ratings_root, file, "--resume", "--epochs", 2)
+    refused(1, code, capsys, f"{file}.checkpoint cannot be written", "No space left", "--output")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_going_on_with_other_settings_is_refused(

@@ -147,7 +147,7 @@ def test_what_is_finished_is_taken_from_its_folder(
     assert evaluate(judged.transform, judged.output, *judged.options) == 0
     found = capsys.readouterr()
     assert found.out.splitlines()[-1] == str(judged.folder)
-    assert "shapes-clip: turn (simulated observers, not human data)" in found.out
+    assert "shapes-clip: turn (300 of 6,000 trainset triplets; simulated observers, not human data)" in found.out
     assert "held-out objects" in found.out
     assert f"alignbench: this is finished: taken from {judged.folder}" in found.err.splitlines()
     assert {path.name: path.stat().st_mtime_ns for path in judged.folder.iterdir()} == before

@@ -119,6 +119,7 @@ def test_what_is_finished_is_taken(learned: Path, capsys: pytest.CaptureFixture[
     printed = capsys.readouterr()
     assert "are finished" in printed.err
     assert printed.out.splitlines()[-1] == str(learned)
+    assert "(4,000 of 35,000 test triplets; simulated observers, not human data)" in " ".join(printed.out.split())
     assert (learned / "learned.json").stat().st_mtime_ns == before
 
 

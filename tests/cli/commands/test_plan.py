@@ -63,7 +63,12 @@ def test_trial_of_this_machine(nights_root: Path, tiny_tower: Folders, capsys: p
         (["--precision", "fp64"], "unknown precision 'fp64'"),
         (["--feature-memory", "much"], "'much' is not a size"),
         (["--feature-memory", "1MB"], "raise it, or share the work over more --devices"),
-        (["--images-per-second", "0"], "--images-per-second 0 is not above 0"),
+        (["--images-per-second", "0"], "--images-per-second 0 is out of range: give 1e-06 to 1e+09"),
+        (["--images-per-second", "1e-320"], "is out of range: give 1e-06 to 1e+09"),
+        (
+            ["--devices", "1024", "--num-nodes", "1024"],
+            "devices on all nodes 1048576 is out of range: give 16,384 at most",
+        ),
         (["--measure", "--device", "h100"], "leave out --device"),
         (["--dataset", "tid2013,things", "--data-root", "."], "--data-root goes with one data set"),
         (["--dataset", "things", "--subset", "trainset"], "trainset: give --data-root"),

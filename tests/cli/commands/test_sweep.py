@@ -157,7 +157,7 @@ def test_a_signal_ends_the_cells_which_wait_again(
 
     def signal_when_begun() -> None:
         try:
-            wait_for(lambda: all(log.read_text() for log in logs()) and len(logs()) == 2)
+            wait_for(lambda: [log.read_text()[-1:] for log in logs()] == ["\n", "\n"])  # whole lines
             begun.extend(int(log.read_text().split()[1]) for log in logs())
         finally:
             os.kill(os.getpid(), number)

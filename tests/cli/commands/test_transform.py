@@ -126,6 +126,13 @@ def test_transforms_that_are_none_are_said_in_a_line(here: Path, capsys: Capture
         assert text in refused(capsys, apply("plain.npy", *arguments)), arguments
 
 
+def test_results_that_are_not_finite_are_refused(here: Path, capsys: Capture) -> None:
+    np.save("old.npy", WEIGHTS)
+    line = refused(capsys, apply("plain.npy", "old.npy", "--mean", "1e308", "--std", "1e-308"))
+    assert "makes numbers of plain.npy that are not finite: its mean, std or weights are not those" in line
+    assert not (here / "out.npz").exists()
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".safetensors"])
 def test_a_pickle_is_never_opened(here: Path, capsys: Capture, suffix: str) -> None:
     place = here / f"trap{suffix}"

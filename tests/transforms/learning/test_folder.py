@@ -20,6 +20,7 @@ from alignbench.transforms.learning.folder import (
     find_learned,
     is_learned,
     learned_name,
+    learned_part,
     read_ceiling,
     read_record,
     write_learned,
@@ -130,3 +131,32 @@ def test_damaged_files_are_refused(tmp_path: Path, file: str, content: str, mess
     (folder / file).unlink()
     with pytest.raises(DataError, match=r"learn the transforms again$"):
         read_ceiling(folder) if file == "ceiling.csv" else read_record(folder)
+
+
+def record_of(folder: Path, **changes: Any) -> Path:
+    """A folder with a record of which something is other."""
+    settings = {"dataset": "shapes-high", "subset": ["test"], "limit": None}
+    record = {"settings": settings | {name: changes.pop(name) for name in settings if name in changes}}
+    (folder / "learned.json").write_text(json.dumps(record | {"triplets": 35_000} | changes))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"triplets": 400, "limit": 400}, "400 of 35,000 test triplets"),
+        ({"dataset": "things", "subset": ["testset1"], "triplets": 15_000}, "15,000 of 15,640 testset1 triplets"),
+        ({"dataset": "things", "subset": ["trainset"], "triplets": 9, "limit": 9}, "the first 9 trainset triplets"),
+    ],
+)
+def test_a_part_of_a_data_set_is_called_one(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    assert learned_part(record_of(tmp_path, **changes)) == said
+
+
+@pytest.mark.parametrize(
+    "changes", [{"triplets": "9"}, {"triplets": None}, {"limit": "9"}, {"subset": "test"}, {"subset": [1]}]
+)
+def test_a_record_that_does_not_say_on_how_much_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"learned\.json does not say on how much was learned: learn again \(its "):
+        learned_part(record_of(tmp_path, **changes))

@@ -15,6 +15,9 @@ def test_impossible_recipes_are_refused_by_name() -> None:
         ({"alpha": 1.0}, "alpha 1.0"),
         ({"tau": 0.0}, "tau 0.0 is not above 0"),
         ({"epochs": 0}, "epochs 0 is not above 0"),
+        ({"learning_rate": 1e300}, "learning rate 1e[+]300 is out of range: give 1e[+]30 at most"),
+        ({"lam": 1e31}, "lambda 1e[+]31 is out of range"),
+        ({"tau": 1e39}, "tau 1e[+]39 is out of range"),
         ({"images": 2}, "2 images a batch"),
     ):
         with pytest.raises(UsageError, match=text):

@@ -53,11 +53,11 @@ def test_a_search_in_two_parts_is_the_search_in_one(tmp_path: Path) -> None:
     assert search(base, valley, 5, Journal(tmp_path / "whole", "projection")) == (best, tried)
 
 
-@pytest.mark.parametrize("torn", [1, 25])
-def test_a_search_goes_on_from_a_torn_line(tmp_path: Path, torn: int) -> None:
+@pytest.mark.parametrize(("torn", "end"), [(1, b""), (25, b""), (25, b"\0" * 25), (1, b"\0" * 4096 + b"\n")])
+def test_a_search_goes_on_from_a_torn_line(tmp_path: Path, torn: int, end: bytes) -> None:
     journal, base = Journal(tmp_path / "j", "projection"), Recipe("global").checked()
     search(base, valley, 3, journal)
-    journal.path.write_bytes(journal.path.read_bytes()[:-torn])  # the end of the last trial is lost with its line
+    journal.path.write_bytes(journal.path.read_bytes()[:-torn] + end)  # the last trial's end is lost with its line
     best, tried = search(base, valley, 5, journal)
     whole = search(base, valley, 5, Journal(tmp_path / "whole", "projection"))
     assert best == whole[0]
