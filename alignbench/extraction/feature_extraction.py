@@ -139,7 +139,8 @@ def _open_rows(partial: _PartialFile, layers: Sequence[Layer], view: str) -> Fea
     try:
         for name, place in places.items():
             arrays[name] = open_memmap(place, mode="w+", dtype=np.float32, shape=shapes[name])
-            claim_room(place)
+            with place.open("r+b") as whole:
+                claim_room(whole.fileno(), place.stat().st_size)
     except OSError:
         shutil.rmtree(partial.folder, ignore_errors=True)
         raise

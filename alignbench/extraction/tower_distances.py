@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from alignbench.extraction.progress import ProgressListener
 from alignbench.extraction.schedule import layer_passes
 from alignbench.extraction.sharding import Assignment
 from alignbench.extraction.source import PairWorkload, SourceDistances
+from alignbench.files import claim_room
 from alignbench.models.towers import Layer, Tower, view_tokens
 
 
@@ -193,10 +193,7 @@ def mapped_zeros(rows: int, columns: int) -> Tensor:
     size = rows * columns * 4
     try:
         with tempfile.TemporaryFile(prefix="alignbench-") as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
+            claim_room(file.fileno(), size)
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise AlignbenchError(

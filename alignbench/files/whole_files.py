@@ -20,6 +20,7 @@ from alignbench.files.scratch import clear_scratch, held_scratch, put_in_place
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_BLOCK: Final = 512  # bytes, of which `st_blocks` is a number
 ARRAY_FILES: Final = (".safetensors", ".npz", ".npy")
 # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
 UNREADABLE: Final = (
@@ -150,20 +151,26 @@ def write_safetensors(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: 
         raise OSError(one_line(error)) from error
 
 
-def claim_room(path: Path) -> None:
+def claim_room(descriptor: int, size: int) -> None:
     """Claim the room of a file that is to be written through memory, as far as the system can.
 
-    A disk that fills up while such a file is written would end the process by a signal.
+    A disk that fills up while such a file is written would end the process by a signal. More than is free is refused at
+    once: a claim that fails after a while would have taken what others write to meanwhile.
 
     Args:
-        path: The file, of its final size.
+        descriptor: The file, open for writing.
+        size: Its final size in bytes.
 
     Raises:
         OSError: If there is no room for it.
     """
+    system, held = os.fstatvfs(descriptor), os.fstat(descriptor)
+    if system.f_blocks and size - held.st_blocks * _BLOCK > system.f_bavail * system.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        os.posix_fallocate(descriptor, 0, size)
+    elif held.st_size < size:
+        os.truncate(descriptor, size)
 
 
 def _open_to_others(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,8 +82,32 @@ def test_claimed_room_keeps_size_and_content(tmp_path: Path) -> None:
     path = tmp_path / "rows"
     path.write_bytes(b"some" + bytes(1_000_000))
     before = path.read_bytes()
-    claim_room(path)
+    with path.open("r+b") as file:
+        claim_room(file.fileno(), len(before))
     assert path.read_bytes() == before
+
+
+def test_more_than_is_free_is_refused_before_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claimed: list[int] = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda _, start, size: claimed.append(size), raising=False)
+    free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+    with (tmp_path / "rows").open("wb") as file, pytest.raises(OSError, match="No space left on device"):
+        claim_room(file.fileno(), 2 * free + 1_000_000_000)
+    assert claimed == []
+    with (tmp_path / "rows").open("r+b") as file:
+        claim_room(file.fileno(), 1_000)
+    assert claimed == [1_000]
+
+
+def test_room_that_is_held_already_need_not_be_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(bytes(1_000_000))
+    full = SimpleNamespace(f_blocks=1_000, f_bavail=0, f_frsize=4_096)
+    monkeypatch.setattr(os, "fstatvfs", lambda _: full)
+    with path.open("r+b") as file:
+        claim_room(file.fileno(), 1_000_000)
+        with pytest.raises(OSError, match="No space left on device"):
+            claim_room(file.fileno(), 3_000_000)
 
 
 def test_arrays_come_back_from_safetensors(tmp_path: Path) -> None:
