@@ -33,7 +33,7 @@ from alignbench.models.preparation import PixelRecipe
 
 SCRATCH: Final = ".tmp"  # how names of what is not yet whole end
 # raise the number when a change moves any pixel, refuses any picture, or changes the bytes of an entry
-_MAGIC: Final = b"abpixel2"
+_MAGIC: Final = b"abpixel3"
 _HEADER: Final = struct.Struct("<8s3II")  # magic, shape, CRC-32 of the pixels
 
 Shape = tuple[int, int, int]
@@ -156,7 +156,7 @@ class CachedPixels:
         """A prepared picture, (3, H, W) uint8.
 
         Raises:
-            DataError: If it has to be decoded, and its file is damaged.
+            DataError: If it has to be decoded, and its file is damaged, or it cannot be prepared.
         """
         state = self._state(index)
         if state is None:

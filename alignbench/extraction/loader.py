@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from alignbench.datasets.images import ImageSource
+from alignbench.datasets.images import ImageFiles, ImageSource
 from alignbench.errors import DataError
 from alignbench.extraction.host import usable_cores
+from alignbench.models.preparation import PictureError
 
 T = TypeVar("T")
 Item = tuple[T, int]
@@ -24,7 +25,7 @@ class OrderedImages(Dataset[Item[T] | DataError]):
     """The pictures of a schedule in its order, each with its index.
 
     The order lives here, not in a sampler: a strategy that replaces samplers then cannot change it. A picture that
-    cannot be decoded is handed on as its error, which survives the way out of a worker process unchanged.
+    cannot be decoded or prepared is handed on as its error, which survives the way out of a worker process unchanged.
 
     Args:
         images: All pictures.
@@ -49,6 +50,10 @@ class OrderedImages(Dataset[Item[T] | DataError]):
         index = int(self.order[position])
         try:
             return (self.prepare(self.images.open(index)) if self.cached is None else self.cached(index)), index
+        except PictureError as error:
+            images = self.images
+            where = images.picture_file(index) if isinstance(images, ImageFiles) else images.names[index]
+            return DataError(f"{where}: {error}")
         except DataError as error:
             return error
 

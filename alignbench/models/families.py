@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from alignbench.distances.protocols import PROTOCOLS
 from alignbench.errors import AlignbenchError, ModelError, UsageError, shortened, unknown
 from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, name_prefix
+from alignbench.models.memory import lack_of_memory_said
 from alignbench.plugins import Registry
 
 if TYPE_CHECKING:
@@ -101,13 +102,14 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
 
     Raises:
         UsageError: If there is no such model, or it is of no supported kind.
-        ModelError: If the checkpoint cannot be had or trusted.
+        ModelError: If the checkpoint cannot be had or trusted, or there is not enough memory for it.
     """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
     family = find_family(name)
     FAMILIES.warn_of_ignored(family.name)
-    tower = family.load(name, random_init=random_init, seed=seed, protocol=protocol)
+    with lack_of_memory_said(name):
+        tower = family.load(name, random_init=random_init, seed=seed, protocol=protocol)
     if not PROTOCOLS[protocol].unit_norm_projections:
         tower.layers = tuple(replace(layer, unit_norm=False) for layer in tower.layers)
     return tower
@@ -123,7 +125,8 @@ def preparation(name: str) -> Callable[[Image.Image], Tensor]:
         UsageError: If there is no such model, or only its tower knows, as with most plug-ins.
         ModelError: If its configuration cannot be had or followed.
     """
-    return find_family(name).preparation(name)
+    with lack_of_memory_said(name):
+        return find_family(name).preparation(name)
 
 
 def skeleton(name: str, *, protocol: str = "paper") -> Tower:
@@ -137,4 +140,5 @@ def skeleton(name: str, *, protocol: str = "paper") -> Tower:
         UsageError: If there is no such model, or its tower comes with its weights only, as with most plug-ins.
         ModelError: If its configuration is not on this machine, or cannot be followed.
     """
-    return find_family(name).skeleton(name, protocol=protocol)
+    with lack_of_memory_said(name):
+        return find_family(name).skeleton(name, protocol=protocol)

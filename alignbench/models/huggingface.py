@@ -23,9 +23,9 @@ from transformers.utils import logging as transformers_logging
 from alignbench.errors import AlignbenchError, ModelError, UsageError, one_line
 from alignbench.models.cards import cards
 from alignbench.models.checkpoints import checkpoint_folder, configuration_folder, fingerprint, is_cached
+from alignbench.models.memory import refuse_larger_than_memory
 from alignbench.models.normalisation import Normalise
 from alignbench.models.processors import ProcessorPreparation, card_processor, normalised_values, read_processor
-from alignbench.models.settings import refuse_larger_than_memory
 from alignbench.models.towers import Layer, Tower, block_depths
 from alignbench.models.transformers_config import card_config, read_config
 from alignbench.models.transformers_layouts import LAYOUTS, Layout

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 
 from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_line
 from alignbench.models.cards import cards
+from alignbench.models.memory import refuse_larger_than_memory
 from alignbench.models.normalisation import Normalise
 from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
 from alignbench.models.openclip_names import OpenClipSource, is_remote, needs_download, resolve
 from alignbench.models.openclip_preparation import OpenClipPreparation, read_preparation
 from alignbench.models.openclip_weights import VisualWeights, read_visual
-from alignbench.models.settings import refuse_larger_than_memory
 from alignbench.models.towers import Layer, Tower
 
 _BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from alignbench.errors import ModelError, one_line
 from alignbench.files.json_text import read_json
 from alignbench.models.openclip_files import CONFIG
+from alignbench.models.quantisation import refuse_quantised_settings
 from alignbench.models.settings import (
     BLOCKS,
     INNER_WIDTH,
@@ -99,6 +100,7 @@ def read_config(name: str, path: Path) -> dict[str, Any]:
     what = f"{CONFIG} of {name}"
     check_settings(what, {"content": config}, {"content": OBJECT})
     check_settings(what, {"model_cfg": None} | config, {"model_cfg": OBJECT, "preprocess_cfg": either(OBJECT, NULL)})
+    refuse_quantised_settings(name, config, where=CONFIG)
     model = {"embed_dim": None, "vision_cfg": None} | config["model_cfg"]
     check_settings(f"model_cfg in {what}", model, _MODEL)
     check_settings(f"vision_cfg in {what}", model["vision_cfg"], _VISION)

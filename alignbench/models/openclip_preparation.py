@@ -15,7 +15,7 @@ from alignbench.errors import ModelError, one_line
 from alignbench.models.normalisation import check_order
 from alignbench.models.openclip_layers import UNFIT
 from alignbench.models.openclip_names import OpenClipSource
-from alignbench.models.preparation import PixelRecipe, central_square, squashed
+from alignbench.models.preparation import PixelRecipe, central_square, refuse_thin, squashed, unprepared
 
 
 class OpenClipPreparation:
@@ -33,11 +33,22 @@ class OpenClipPreparation:
         if not (isinstance(self.to_tensor, MaybeToTensor) and isinstance(self.normalise, Normalize)):
             raise RuntimeError("open_clip's transform does not end with its normalisation")
         self.recipe = _recipe(config)
+        self._covered = _width_and_height(config) if config.resize_mode == "shortest" else None
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """Resize and crop a picture: (3, H, W) uint8."""
-        for step in self.resizing:
-            image = step(image)
+        """Resize and crop a picture: (3, H, W) uint8.
+
+        Raises:
+            PictureError: If nothing would be left of its shorter side; see also `refuse_thin`.
+        """
+        if self._covered is not None:
+            refuse_thin(image.size, self._covered)
+        size = image.size
+        try:
+            for step in self.resizing:
+                image = step(image)
+        except Exception as error:
+            raise unprepared(size, one_line(error)) from error
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
     def values(self) -> Tensor:
@@ -73,7 +84,7 @@ def read_preparation(source: OpenClipSource, size: tuple[int, int]) -> tuple[Ope
 
 def _recipe(config: PreprocessCfg) -> PixelRecipe:
     """See `PixelRecipe`; what is out of the ordinary is told apart by all its values."""
-    height, width = (config.size, config.size) if isinstance(config.size, int) else config.size
+    width, height = _width_and_height(config)
     resample = Image.Resampling.BILINEAR if config.interpolation == "bilinear" else Image.Resampling.BICUBIC
     if config.resize_mode == "squash":
         return squashed(width, height, resample)
@@ -81,3 +92,8 @@ def _recipe(config: PreprocessCfg) -> PixelRecipe:
         return central_square(height, resample, "rounded to even")
     values = {key: value for key, value in asdict(config).items() if key not in ("mean", "std")}
     return PixelRecipe(f"open_clip {json.dumps(values, sort_keys=True)}")
+
+
+def _width_and_height(config: PreprocessCfg) -> tuple[int, int]:
+    height, width = (config.size, config.size) if isinstance(config.size, int) else config.size
+    return width, height

@@ -8,12 +8,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+from alignbench.errors import DataError
+
+_MOST_PIXELS: Final = 2 * (2**30 // 12)  # of more Pillow opens no picture
+
+
+class PictureError(DataError):
+    """A picture that cannot be prepared; whoever knows which it is adds its name."""
+
+
+def unprepared(size: tuple[int, int], why: str) -> PictureError:
+    """Make the error for a picture that cannot be prepared.
+
+    Args:
+        size: Its width and height in pixels.
+        why: What keeps it from being prepared.
+    """
+    width, height = size
+    return PictureError(f"a picture of {width} x {height} pixels cannot be prepared ({why}): leave it out, or crop it")
+
+
+def refuse_thin(size: tuple[int, int], covered: tuple[int, int]) -> None:
+    """Refuse a picture that would be larger than any that Pillow opens once it covers what a tower takes.
+
+    A file of a few kilobytes can hold 60,000 x 1 pixels, of which resizing the shortest side would make gigabytes.
+
+    Args:
+        size: Its width and height in pixels.
+        covered: Width and height in pixels that it is resized in proportion to cover.
+
+    Raises:
+        PictureError: If it would.
+    """
+    scale = max(covered[0] / size[0], covered[1] / size[1])
+    width, height = (round(scale * side) for side in size)
+    if width * height > _MOST_PIXELS:
+        raise unprepared(size, f"resized for the model it would have {width} x {height}")
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor
 
-from alignbench.errors import AlignbenchWarning, ModelError, one_line
+from alignbench.errors import AlignbenchWarning, ModelError, one_line, shortened
 from alignbench.models.cards import Card
 from alignbench.models.checkpoints import PROCESSOR, processor_file, read_settings, refuse_own_code
-from alignbench.models.normalisation import check_order
-from alignbench.models.preparation import PixelRecipe, central_square, squashed
+from alignbench.models.normalisation import Normalise, check_order
+from alignbench.models.preparation import PixelRecipe, central_square, refuse_thin, squashed, unprepared
 from alignbench.models.settings import (
     NULL,
     OBJECT,
@@ -48,9 +48,11 @@ _KINDS: Final = {
     "default_to_square": _SWITCH,
     "resample": either(whole(5, 0), NULL),
     "rescale_factor": either(positive(1000), NULL),
+    "crop_pct": either(number(1, 0.1), NULL),  # by which ConvNeXT's processor divides the size
     "image_mean": either(listed(_COLOURS, 3), _COLOURS, NULL),
     "image_std": either(listed(positive(1000), 3), positive(1000), NULL),
 }
+_TRIED: Final = ((25, 20), (20, 27))  # width and height of pictures that are tried beside one of the right size
 _NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
 
 
@@ -65,9 +67,28 @@ class ProcessorPreparation:
     processor: Any
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """Resize and crop a picture: (3, H, W) uint8."""
-        prepared = self.processor(image, do_rescale=False, do_normalize=False)["pixel_values"][0]
+        """Resize and crop a picture: (3, H, W) uint8.
+
+        Raises:
+            PictureError: If the processor cannot prepare it; see also `refuse_thin`.
+        """
+        side = self._shortest_side()
+        if side is not None:
+            refuse_thin(image.size, (side, side))
+        try:
+            prepared = self.processor(image, do_rescale=False, do_normalize=False)["pixel_values"][0]
+        except Exception as error:  # some processors fail at some sizes, each with errors of its own
+            why = f"{type(self.processor).__name__}: {shortened(one_line(error))}"
+            raise unprepared(image.size, why) from error
         return torch.from_numpy(np.ascontiguousarray(prepared))
+
+    def _shortest_side(self) -> int | None:
+        """To what a picture's shortest side is resized, however long the other becomes; none if that is bounded."""
+        size = getattr(self.processor, "size", None)
+        if not (getattr(self.processor, "do_resize", False) and size) or size.get("longest_edge"):
+            return None
+        side: int | None = size.get("shortest_edge")
+        return side
 
     @property
     def recipe(self) -> PixelRecipe:
@@ -95,7 +116,7 @@ def read_processor(name: str, folder: Path, side: int) -> Any:
 
     Raises:
         ModelError: If there is none, if the checkpoint wants code of its own to be run, or if the processor cannot
-            prepare a picture, or makes another size than the tower takes.
+            prepare a picture, makes another size than the tower takes, or normalises in a way of its own.
     """
     file = processor_file(folder)
     refuse_own_code(name, folder)
@@ -110,14 +131,34 @@ def read_processor(name: str, folder: Path, side: int) -> Any:
     except Exception as error:  # of odd values transformers makes errors of many kinds
         raise ModelError(f"{name} has no usable {file.name} ({one_line(error)}): download it again") from error
     try:
-        size = tuple(ProcessorPreparation(processor)(Image.new("RGB", (side + 7, side + 3))).shape)
-        check_order(normalised_values(processor))
+        table = normalised_values(processor)
+        check_order(table)
+        for width, height in ((side + 7, side + 3), *_TRIED):
+            _try(what, processor, _noise(width, height), Normalise(table), side)
+    except ModelError:
+        raise
     except Exception as error:
-        raise ModelError(f"{what} cannot be followed ({one_line(error)}): download it again") from error
-    if size != (3, side, side):
-        made = " x ".join(map(str, size[1:]))
-        raise ModelError(f"{what} makes {made} pixels, and the tower takes {side} x {side}: download both again")
+        why = one_line(error.__cause__ or error)  # of a picture that could not be prepared, what the processor said
+        raise ModelError(f"{what} cannot be followed ({why}): correct it, or download it again") from error
     return processor
+
+
+def _noise(width: int, height: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def _try(what: str, processor: Any, image: Image.Image, normalise: Normalise, side: int) -> None:
+    """Refuse a processor unless it makes whole numbers of the tower's size, and the table its own output of them."""
+    pixels = ProcessorPreparation(processor)(image)
+    if pixels.shape != (3, side, side):
+        made = " x ".join(map(str, pixels.shape[1:]))
+        raise ModelError(f"{what} makes {made} pixels, and the tower takes {side} x {side}: download both again")
+    own = torch.from_numpy(np.asarray(processor(image)["pixel_values"][0], dtype=np.float32))
+    if pixels.dtype != torch.uint8 or not torch.equal(normalise(pixels[None])[0], own):
+        raise ModelError(
+            f"{what} names the processor {type(processor).__name__}, which does more to the values of a pixel than "
+            "rescale and normalise them by do_rescale and do_normalize: give the checkpoint the processor of its family"
+        )
 
 
 def _own_settings(file: Path) -> Any:

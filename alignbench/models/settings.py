@@ -7,18 +7,13 @@ checkpoint has it. The bounds lie above every published tower: ViT-22B has 48 bl
 from __future__ import annotations
 
 import json
-import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from torch import nn
-
 from alignbench.errors import ModelError, shortened
 
 MOST_PIXELS: Final = 8192  # of a side: a batch of 64 such pictures takes 12 GiB as bytes
-_GIB: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -108,22 +103,3 @@ def check_settings(what: str, settings: Mapping[str, Any], kinds: Mapping[str, A
                 f"{what} cannot be followed (its {key} is {found}, and not {kind.spoken}): correct it, or download it "
                 "again"
             )
-
-
-def refuse_larger_than_memory(name: str, skeleton: nn.Module) -> None:
-    """Refuse to draw weights that this machine cannot hold.
-
-    Args:
-        name: The model's name, for messages.
-        skeleton: The tower, without memory for its weights.
-
-    Raises:
-        ModelError: If its weights as float32 take more than all memory.
-    """
-    needed = sum(4 * weight.numel() for weight in skeleton.parameters())
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise ModelError(
-            f"the weights of {name} would take {math.ceil(needed / _GIB)} GiB, and this machine has {there // _GIB}: "
-            "correct its configuration, or take a smaller model"
-        )

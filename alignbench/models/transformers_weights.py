@@ -12,13 +12,9 @@ from transformers import PretrainedConfig
 
 from alignbench.errors import AlignbenchWarning, ModelError, one_line, shortened
 from alignbench.models.checkpoints import unread_weights, weight_files, weight_map
+from alignbench.models.quantisation import refuse_quantised_settings
 from alignbench.models.transformers_config import config_values
-from alignbench.models.vision_weights import (
-    fitted,
-    read_vision_half,
-    refuse_adapter_files,
-    refuse_quantised_settings,
-)
+from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files
 from alignbench.models.weight_names import Naming
 
 _EMBEDDINGS: Final = ("class_embedding", "patch_embedding.", "position_embedding.", "position_ids")
@@ -30,7 +26,8 @@ _CLIP: Final = Naming(
     vision=("vision_model.", "visual_projection."),
     bare=_BARE,
     beside=_BESIDE,
-    left_over=rf"{_LEFT_OVER}|visual_projection\.weight",  # a tower without a projection
+    left_over=_LEFT_OVER,
+    optional=("visual_projection.",),
 )
 NAMINGS: Final = {
     "clip": _CLIP,
@@ -40,7 +37,8 @@ NAMINGS: Final = {
         vision=("vision_model.",),
         bare=(*_BARE, "head."),
         beside=_BESIDE,
-        left_over=rf"{_LEFT_OVER}|vision_model\.head\..+",  # a tower without a pooling head
+        left_over=_LEFT_OVER,
+        optional=("vision_model.head.",),
     ),
 }
 """How each type of model names its weights, and what a tower may leave over."""
@@ -69,8 +67,7 @@ def load_weights(name: str, folder: Path, family: str, kind: Any, config: Pretra
     files = shards or [first]
     _say_unread(name, folder, first)
     settings = config_values(folder)
-    parts = (settings.get(part) for part in ("vision_config", "vision_config_dict"))
-    refuse_quantised_settings(name, settings, *(part for part in parts if part is not None))
+    refuse_quantised_settings(name, {key: part for key, part in settings.items() if not key.startswith("text_config")})
     named = settings.get("transformers_weights")
     if named not in (None, *(path.name for path in files)):
         raise ModelError(

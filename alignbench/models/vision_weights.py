@@ -8,33 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from alignbench.errors import ModelError
+from alignbench.models.quantisation import looks_quantised, quantised
 from alignbench.models.weight_files import open_weights
-from alignbench.models.weight_names import Naming, looks_quantised, nothing_fits, vision_names
+from alignbench.models.weight_names import Naming, nothing_fits, vision_names
 
 _PLAIN: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-_SETTINGS: Final = ("quantization_config", "compression_config")
 _ADAPTER_FILES: Final = ("adapter_config.json", "adapter_model.*")
-
-
-def refuse_quantised_settings(name: str, *settings: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint whose configuration says that it is quantised.
-
-    Args:
-        name: The model's name, for messages.
-        settings: The configuration, and its parts.
-
-    Raises:
-        ModelError: If it says so.
-    """
-    for key in _SETTINGS:
-        if any(part.get(key) for part in settings):
-            raise _quantised(name, f"{key} in its configuration")
 
 
 def read_vision_half(
@@ -109,10 +94,10 @@ def fitted(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor
     Raises:
         ModelError: If weights are quantised, without numbers, missing, of another shape, or have no place in the tower.
     """
-    surplus = sorted(key for key in given.keys() - expected.keys() if not naming.may_be_left_over(key))
-    for key in surplus:
+    for key in sorted(given.keys() - expected.keys()):
         if looks_quantised(key):
-            raise _quantised(name, key)
+            raise quantised(name, key)
+    surplus = naming.surplus(given, expected)
     for key in sorted(expected.keys() & given.keys()):
         _refuse_other_tensors(name, key, given[key])
     if expected.keys().isdisjoint(given):
@@ -139,8 +124,4 @@ def _refuse_other_tensors(name: str, key: str, tensor: Tensor) -> None:
         )
     if tensor.layout != torch.strided or tensor.dtype not in _PLAIN:
         kind = str(tensor.dtype).removeprefix("torch.") if tensor.layout == torch.strided else "sparse"
-        raise _quantised(name, f"{key} is {kind}")
-
-
-def _quantised(name: str, sign: str) -> ModelError:
-    return ModelError(f"the checkpoint {name} is quantised ({sign}): give the unquantised one")
+        raise quantised(name, f"{key} is {kind}")

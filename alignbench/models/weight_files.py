@@ -20,10 +20,17 @@ from torch import Tensor
 
 from alignbench.errors import ModelError, one_line, shortened
 from alignbench.files import open_plain
+from alignbench.models.quantisation import (
+    everything_in,
+    looks_quantised,
+    number_of_a_weight,
+    quantised,
+    refuse_quantised_settings,
+)
 from alignbench.models.torchscript import is_archive, read_archive
-from alignbench.models.weight_names import looks_quantised
 
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
+_TENSORS: Final = (Tensor, torch.UntypedStorage, torch.TypedStorage)
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "module", "net", "network")
 _OF_TRAINING: Final = {  # what loops of torch, Lightning, open_clip and timm write beside the weights
     *("optimizer", "optimizer_state_dict", "optimizer_states", "optim", "optimizers"),
@@ -69,7 +76,11 @@ def open_weights(name: str, path: Path) -> WeightFile:
     """
     with _refused(name, path):
         _refuse_pointer(name, path)
-        found = _opened(path)
+        found, beside = _opened(path)
+    refuse_quantised_settings(name, beside, where=path.name)
+    scaled = number_of_a_weight(beside, found.names)
+    if scaled is not None:
+        raise quantised(name, f"{path.name} keeps numbers for {scaled}")
 
     def read(key: str) -> Tensor:
         with _refused(name, path):
@@ -116,55 +127,43 @@ def _refuse_pointer(name: str, path: Path) -> None:
             )
 
 
-def _opened(path: Path) -> WeightFile:
+def _opened(path: Path) -> tuple[WeightFile, Any]:
+    """The weights, and what else is in the file that could be needed to read them."""
     if path.suffix == ".safetensors":
         safe: Any = safe_open(path, framework="pt")
-        return WeightFile(tuple(safe.keys()), safe.get_tensor)
+        return WeightFile(tuple(safe.keys()), safe.get_tensor), safe.metadata()
     if is_archive(path):
         archive = read_archive(path)
-        return WeightFile(tuple(archive.tensors), lambda key: archive.tensors[key].read(), archive.classes)
+        return WeightFile(tuple(archive.tensors), lambda key: archive.tensors[key].read(), archive.classes), None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of a file that it then refuses
-        state = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
-    return WeightFile(tuple(state), state.__getitem__)
+        state, beside = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+    return WeightFile(tuple(state), state.__getitem__), beside
 
 
-def _unwrapped(state: Any) -> dict[str, Tensor]:
-    """The tensors by name in what was pickled: all of them, apart from what loops of training write beside weights."""
+def _unwrapped(state: Any) -> tuple[dict[str, Tensor], list[dict[Any, Any]]]:
+    """The tensors by name in what was pickled, and what is beside them, but for what loops of training write."""
     if not isinstance(state, dict):
         raise TypeError(f"a {type(state).__name__}, not a dictionary of tensors")
     own = {key: value for key, value in state.items() if not _is_of_training(key, value)}
+    beside = [{key: value for key, value in state.items() if key not in own and key not in _OF_TRAINING}]
     nested = [key for key, value in own.items() if not isinstance(value, Tensor)]
     if not nested:
         if not all(isinstance(key, str) for key in own):
             raise TypeError("tensors whose names are no text")
-        return {key: value.detach() for key, value in own.items()}
+        return {key: value.detach() for key, value in own.items()}, beside
     if len(own) > 1 or nested[0] not in _WRAPPERS or not isinstance(own[nested[0]], dict):
-        beside = [key for key in own if key not in nested]
-        raise _UnclearSetError(shortened(", ".join(map(str, nested + beside))))
-    return _unwrapped(own[nested[0]])
+        plain = [key for key in own if key not in nested]
+        raise _UnclearSetError(shortened(", ".join(map(str, nested + plain))))
+    weights, within = _unwrapped(own[nested[0]])
+    return weights, beside + within
 
 
 def _is_of_training(key: Any, value: Any) -> bool:
     """Whether an entry is no weight: it has no tensors, nor numbers by the name of a scale, or it is listed."""
-    found = list(_tensors_in(value))
+    found = [each for each in everything_in(value) if isinstance(each, _TENSORS)]
     if key in _NUMBERS_OF_TRAINING and all(isinstance(each, Tensor) and each.numel() == 1 for each in found):
         return True
-    numbers_of_a_scale = isinstance(value, float | list | tuple | dict) and looks_quantised(f".{key}")
+    named_like_one = key == "scale" or looks_quantised(f".{key}")
+    numbers_of_a_scale = named_like_one and isinstance(value, float | list | tuple | dict)
     return key in _OF_TRAINING or not (found or numbers_of_a_scale)
-
-
-def _tensors_in(value: Any) -> Iterator[Any]:
-    """The tensors and storages in a value, which may hold itself, or the same thing many times."""
-    waiting, seen = [value], set()
-    while waiting:
-        each = waiting.pop()
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        if isinstance(each, Tensor | torch.UntypedStorage | torch.TypedStorage):
-            yield each
-        elif isinstance(each, dict):
-            waiting += each.values()
-        elif isinstance(each, list | tuple | set | frozenset):
-            waiting += each

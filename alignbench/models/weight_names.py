@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,11 +19,6 @@ _BEFORE: Final = _WITHIN | {"model", "clip", "chinese_clip", "siglip"}
 _COUNTERS: Final = r"n_averaged|num_updates|(.+\.)?num_batches_tracked"
 _ADAPTER: Final = re.compile(
     r"(^|[._])(lora|dora|ia3|hada|lokr|oft|vera|boft|adalora)_|\.base_layer\.|\.modules_to_save\.|^base_model\.model\."
-)
-_QUANTISED: Final = re.compile(  # ends of names that bitsandbytes, GPTQ, AWQ, compressed-tensors and others write
-    r"\.(SCB|CB|weight_format|weight_packed|weight_shape|(\w+_)?g_idx|qweight|qzeros|scales|_packed_params(\.\w+)*"
-    r"|(nested_)?(absmax|quant_map)|quant_state(\.\w+)*|W_q|_data|_scale|\w+_qdata|codes|codebooks"
-    r"|(?!layer_)\w+_scales?(_inv)?|(\w+_)?zero_points?|\w*_amax)$"
 )
 _LOOKS: Final = (  # what a name looks like, whose it is, and what to do
     (r"(^|\.)visual\.trunk\.", "open_clip's with a trunk of timm"),
@@ -50,7 +45,8 @@ class Naming:
         vision: What the names of the vision half begin with.
         bare: What they begin with where the vision half was saved alone, without the first of `vision`.
         beside: What the names of everything else begin with: the text half, the logit's scale and the like.
-        left_over: Pattern of names in the vision half that no layer depends on.
+        left_over: Pattern of names in the vision half that no tower has a place for, and no layer depends on.
+        optional: What the names begin with of parts that some towers lack, and only these may leave over.
     """
 
     family: str
@@ -58,15 +54,19 @@ class Naming:
     bare: tuple[str, ...]
     beside: tuple[str, ...]
     left_over: str
+    optional: tuple[str, ...] = ()
 
-    def may_be_left_over(self, name: str) -> bool:
-        """Say whether a weight of the vision half may be left over by a tower that has no place for it."""
-        return re.fullmatch(f"{self.left_over}|{_COUNTERS}", name) is not None
+    def surplus(self, given: Iterable[str], expected: Collection[str]) -> list[str]:
+        """Return the names of the vision half that a tower has no place for and may not leave over, sorted.
 
-
-def looks_quantised(name: str) -> bool:
-    """Say whether a name is one that tools of quantisation give, to a scale for instance."""
-    return _QUANTISED.search(name) is not None
+        Args:
+            given: The names of the vision half.
+            expected: Those of the tower.
+        """
+        lacking = tuple(part for part in self.optional if not any(key.startswith(part) for key in expected))
+        unused = sorted(set(given).difference(expected))
+        spared = re.compile(f"{self.left_over}|{_COUNTERS}")
+        return [key for key in unused if not (key.startswith(lacking) or spared.fullmatch(key))]
 
 
 def vision_names(name: str, given: Iterable[str], naming: Naming) -> dict[str, str]:

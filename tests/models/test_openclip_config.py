@@ -145,3 +145,9 @@ def test_a_pipe_is_said_to_be_one(folders: Callable[[str], Path], tmp_path: Path
     os.mkfifo(folder / CONFIG)
     with pytest.raises(ModelError, match=rf"{CONFIG} of \S+ cannot be followed \(a named pipe, where a file belongs\)"):
         load_tower(f"{prefix}{folder}")
+
+
+@pytest.mark.parametrize("part", ["", "model_cfg", "vision_cfg", "text_cfg", "preprocess_cfg"])
+def test_a_configuration_that_says_quantised_is_refused(tmp_path: Path, part: str) -> None:
+    folder = written(tmp_path, part, {"quantization_config": {"bits": 4}})
+    refuses(folder, rf"is quantised \(quantization_config in {CONFIG}\): give the unquantised one")

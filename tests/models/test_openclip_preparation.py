@@ -14,6 +14,7 @@ from PIL import Image
 
 from alignbench.errors import AlignbenchWarning, ModelError
 from alignbench.models.families import load_tower
+from alignbench.models.preparation import PictureError
 from openclip_towers import BIOMEDCLIP, TOWERS, WEIGHTS, save
 from taps import picture
 
@@ -112,3 +113,21 @@ def test_of_a_bare_file_pictures_are_prepared_as_the_tags_of_its_architecture_ag
     assert ("nor does it say how pictures are prepared" in str(found[0].message)) == warned
     expected = image_transform_v2(PreprocessCfg(size=32, mean=taken[0], std=taken[1]), is_train=False)(picture(40, 51))
     assert torch.equal(tower.normalise(tower.prepare(picture(40, 51))[None])[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("default", r"would have 6400000 x 32\)"),
+        ("longest", "must be > 0|greater than 0|larger than 0"),
+    ],
+)
+def test_a_thin_picture_is_refused(preparing: Callable[[str], Path], name: str, why: str) -> None:
+    tower, image = load_tower(str(preparing(name)), random_init=True), Image.new("RGB", (200_000, 1))
+    with pytest.raises(PictureError, match=rf"^a picture of 200000 x 1 pixels cannot be prepared \(.*({why})"):
+        tower.prepare(image)
+
+
+def test_a_thin_picture_is_prepared_whole(preparing: Callable[[str], Path]) -> None:
+    tower, image = load_tower(str(preparing("squash")), random_init=True), Image.new("RGB", (200_000, 1))
+    assert tower.prepare(image).shape == (3, 32, 32)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from alignbench.models.families import preparation
-from alignbench.models.preparation import Described, PixelRecipe, Sized
+from alignbench.models.preparation import Described, PictureError, PixelRecipe, Sized, refuse_thin
 from cached_pictures import SIDE, CountedFiles, Prepare, plainly, same, write_open_clip, write_pictures
 from folders import Folders
 from reference import save_clip
@@ -101,3 +101,23 @@ def test_what_changes_pixels_changes_the_recipe_and_colours_do_not(
     assert recipe_of(changed(image_mean=[0.1, 0.2, 0.3], image_std=[1.0, 1.0, 1.0])) == recipe_of(plain)
     assert recipe_of(changed(**change)) != recipe_of(plain)
     assert not same(plainly(pictures, changed(**change)), plainly(pictures, plain))
+
+
+def test_the_limit_of_resized_pixels_is_that_at_which_pillow_refuses_a_picture() -> None:
+    assert Image.MAX_IMAGE_PIXELS is not None
+    most = 2 * Image.MAX_IMAGE_PIXELS  # 178,956,970
+    refuse_thin((100, 100), (224, 224))
+    refuse_thin((1, most), (1, 1))
+    with pytest.raises(PictureError, match=rf"would have 1 x {most + 1}\)"):
+        refuse_thin((1, most + 1), (1, 1))
+    refuse_thin((3566, 1), (224, 224))  # 798,784 x 224 are 178,927,616
+    with pytest.raises(PictureError, match=r"of 3567 x 1 pixels cannot be prepared \(.*would have 799008 x 224\)"):
+        refuse_thin((3567, 1), (224, 224))
+    with pytest.raises(PictureError, match=r"would have 224 x 13440000\): leave it out, or crop it"):
+        refuse_thin((1, 60_000), (224, 224))
+
+
+def test_the_larger_of_two_sides_is_covered() -> None:
+    refuse_thin((1, 20_000), (10, 20_000))
+    with pytest.raises(PictureError, match=r"would have 100 x 20000000\)"):
+        refuse_thin((1, 200_000), (100, 10))

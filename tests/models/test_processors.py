@@ -15,6 +15,8 @@ from PIL import Image
 
 from alignbench.errors import AlignbenchWarning, ModelError
 from alignbench.models.families import load_tower, preparation
+from alignbench.models.preparation import PictureError
+from alignbench.models.processors import ProcessorPreparation
 from alignbench.models.towers import Tower
 from folders import Folders
 from taps import picture
@@ -133,6 +135,76 @@ def test_a_normalisation_that_makes_all_pixels_one_is_refused(tiny_tower: Folder
     file.write_text(json.dumps(json.loads(file.read_text()) | {"rescale_factor": 1e-30, "image_mean": 1}))
     with pytest.raises(ModelError, match="its normalisation makes no larger number of a brighter pixel"):
         load_tower(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"image_processor_type": "EfficientNetImageProcessor", "image_std": [2.0] * 3}, "does more to the values"),
+        ({"image_processor_type": "EfficientNetImageProcessor", "image_std": [0.5] * 3}, "does more to the values"),
+        ({"image_processor_type": "EfficientNetImageProcessor", "rescale_offset": True}, "does more to the values"),
+        ({"image_processor_type": "GLPNImageProcessor"}, r"cannot be followed \(Size must contain .*\): correct it"),
+    ],
+)
+def test_a_processor_with_other_ways_than_the_families_is_refused(
+    tiny_tower: Folders, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    file = folder / "preprocessor_config.json"
+    size = {"height": 32, "width": 32}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"size": size, "crop_size": size} | changes))
+    for attempt in (load_tower, preparation):
+        with pytest.raises(ModelError, match=rf"^preprocessor_config\.json of .*{said}") as refused:
+            attempt(str(folder))
+        assert "\n" not in str(refused.value)
+
+
+def test_an_efficientnet_processor_that_only_normalises_is_followed(tiny_tower: Folders, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_tower("clip"), tmp_path / "clip"))
+    file = folder / "preprocessor_config.json"
+    size = {"height": 32, "width": 32}
+    changes = {"image_processor_type": "EfficientNetImageProcessor", "include_top": False, "size": size}
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    tower, image = load_tower(str(folder)), picture(40, 51)
+    expected = pil_processor(folder)(images=image, return_tensors="pt")["pixel_values"]
+    assert torch.equal(tower.normalise(tower.prepare(image)[None]), expected)
+
+
+def test_a_picture_at_which_a_processor_fails_is_said_with_its_size() -> None:
+    def fails(image: Image.Image, **_: bool) -> object:
+        raise ZeroDivisionError(f"of {image.size}\nas always")
+
+    with pytest.raises(
+        PictureError, match=r"^a picture of 20 x 25 pixels cannot be prepared \(function: of \(20, 25\) "
+    ):
+        ProcessorPreparation(fails)(picture(20, 25))
+
+
+@pytest.mark.parametrize("size", [(200_000, 1), (1, 200_000)])
+def test_a_thin_picture_is_refused_where_its_shortest_side_is_resized(
+    tiny_tower: Folders, size: tuple[int, int]
+) -> None:
+    resized, image = " x ".join(str(32 * side) for side in size), Image.new("RGB", size)
+    assert load_tower(str(tiny_tower("siglip"))).prepare(image).shape == (3, 32, 32)
+    with pytest.raises(PictureError, match=rf"of {size[0]} x {size[1]} pixels .*would have {resized}\): leave it out"):
+        load_tower(str(tiny_tower("clip"))).prepare(image)
+
+
+@every_family
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (3, 1), (40, 1), (3, 40), (40, 3), (1, 40)])
+def test_pictures_of_a_few_pixels_are_prepared_as_in_plain_pillow(
+    tiny_tower: Folders, family: str, size: tuple[int, int]
+) -> None:
+    prepare, image = preparation(str(tiny_tower(family))), picture(*size)
+    settings = json.loads((tiny_tower(family) / "preprocessor_config.json").read_text())
+    resample = Image.Resampling(settings["resample"])
+    if settings.get("do_center_crop"):
+        width, height = (32 * side // min(size) for side in size)
+        left, top = (width - 32) // 2, (height - 32) // 2
+        resized = image.resize((width, height), resample).crop((left, top, left + 32, top + 32))
+    else:
+        resized = image.resize((32, 32), resample)
+    assert np.array_equal(prepare(image).permute(1, 2, 0).numpy(), np.asarray(resized))
 
 
 def test_which_of_two_files_is_followed_is_said_where_they_differ(tiny_tower: Folders, tmp_path: Path) -> None:

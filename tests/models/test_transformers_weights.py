@@ -275,3 +275,34 @@ def test_the_projection_may_be_left_over_by_a_tower_without_one(tiny_tower: Fold
     vision.architectures = ["CLIPVisionModel"]
     vision.save_pretrained(folder)
     check_same(folder, tiny_tower("clip"), projects=False)
+
+
+_HEAD = "vision_model.head.mlp.fc1.weight"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({f"{_HEAD}_scale": torch.tensor([1 / 512])}, rf"is quantised \({_HEAD}_scale\)"),
+        ({"vision_model.head.mlp.fc1.SCB": torch.ones(2)}, r"is quantised \(vision_model\.head\.mlp\.fc1\.SCB\)"),
+        ({"vision_model.head.gate": torch.ones(2)}, r"no place for \(vision_model\.head\.gate\)"),
+        (
+            {"vision_model.head.mlp.fc3.weight": torch.ones(2, 2)},
+            r"no place for \(vision_model\.head\.mlp\.fc3\.weight\)",
+        ),
+    ],
+)
+def test_nothing_in_a_pooling_head_that_is_used_is_left_over(
+    copied: Folders, more: dict[str, torch.Tensor], said: str
+) -> None:
+    folder = change(copied("siglip"), lambda weights: weights | {_HEAD: (512 * weights[_HEAD]).round()} | more)
+    with pytest.raises(ModelError, match=said):
+        load_tower(str(folder))
+
+
+def test_a_pooling_head_is_left_over_by_a_tower_without_one(tiny_tower: Folders, copied: Folders) -> None:
+    folder = copied("siglip")
+    settings = json.loads((folder / "config.json").read_text())
+    settings["vision_config"]["vision_use_head"] = False
+    (folder / "config.json").write_text(json.dumps(settings))
+    check_same(folder, tiny_tower("siglip"), projects=False)

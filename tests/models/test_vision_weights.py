@@ -8,15 +8,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from alignbench.errors import ModelError
-from alignbench.models.vision_weights import (
-    fitted,
-    read_vision_half,
-    refuse_adapter_files,
-    refuse_quantised_settings,
-)
+from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files
 from alignbench.models.weight_names import Naming
 
-NAMING = Naming(family="a family", vision=("v.",), bare=(), beside=("t.",), left_over=r"v\.position_ids|v\.head\..+")
+NAMING = Naming(
+    family="a family", vision=("v.",), bare=(), beside=("t.",), left_over=r"v\.position_ids", optional=("v.head.",)
+)
 GIVEN = {"v.fc.weight": torch.ones(4, 4), "v.fc.bias": torch.ones(4)}
 
 
@@ -68,6 +65,19 @@ def test_everything_else_is_refused(changed: dict[str, Tensor], said: str) -> No
     assert "give" in str(refused.value) or "download" in str(refused.value)
 
 
+def test_a_part_is_left_over_only_by_a_tower_that_has_nothing_of_it() -> None:
+    with_head = GIVEN | {"v.head.weight": torch.ones(2)}
+    assert fitted("m", GIVEN, with_head, NAMING).keys() == GIVEN.keys()
+    with pytest.raises(ModelError, match=r"1 weights of the vision tower .* no place for \(v\.head\.gate\)"):
+        fitted("m", with_head, with_head | {"v.head.gate": torch.ones(2)}, NAMING)
+
+
+@pytest.mark.parametrize("scale", ["v.head.weight_scale", "v.head.SCB"])
+def test_scales_are_found_in_what_is_left_over_too(scale: str) -> None:
+    with pytest.raises(ModelError, match=rf"quantised \({scale}\)"):
+        fitted("m", GIVEN, GIVEN | {"v.head.weight": torch.ones(2), scale: torch.ones(1)}, NAMING)
+
+
 def test_where_nothing_fits_the_family_is_named() -> None:
     with pytest.raises(ModelError, match=r"no vision tower of a family: their names are those of timm's"):
         fitted("m", GIVEN, {"v.blocks.0.attn.qkv.weight": torch.ones(2)}, NAMING)
@@ -81,13 +91,6 @@ def test_what_is_missing_is_named() -> None:
 def test_a_scale_that_the_tower_has_is_a_weight_like_others() -> None:
     scaled = GIVEN | {"v.fc.weight_scale": torch.ones(1)}
     assert fitted("m", scaled, scaled, NAMING).keys() == scaled.keys()
-
-
-@pytest.mark.parametrize("key", ["quantization_config", "compression_config"])
-def test_a_configuration_that_says_quantised_is_refused(key: str) -> None:
-    refuse_quantised_settings("m", {"hidden_size": 3}, {key: None})
-    with pytest.raises(ModelError, match=rf"m is quantised \({key} in its configuration\): give the unquantised one"):
-        refuse_quantised_settings("m", {}, {key: {"quant_method": "fp8"}})
 
 
 @pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"])

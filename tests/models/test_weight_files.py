@@ -85,6 +85,7 @@ def _within_itself() -> dict[str, Any]:
         ({"ema_weights": WEIGHTS}, "ema_weights"),
         ({"model": WEIGHTS, "scales": {"visual.proj": 0.5}}, "model, scales"),
         ({"model": WEIGHTS, "scales": [0.5]}, "model, scales"),
+        ({"model": WEIGHTS, "scale": 0.5}, "model, scale"),
         ({"model": WEIGHTS, "visual.proj.weight_scale": torch.ones(1)}, r"model, visual\.proj\.weight_scale"),
         ({"model": WEIGHTS, "visual.proj": torch.ones(2)}, r"model, visual\.proj"),
         ({**WEIGHTS, "visual.proj.weight_scale": 0.5}, r"visual\.proj\.weight_scale, visual\.proj, logit_scale"),
@@ -103,6 +104,48 @@ def test_which_of_several_sets_is_meant_must_be_said(tmp_path: Path, state: Any,
     with pytest.raises(ModelError, match=rf"\({sets}\): give the one that is meant") as refused:
         open_weights("m", tmp_path / "a.pt")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("beside", "sign"),
+    [
+        ({"quantization_config": {"bits": 8, "factor": {"visual.proj": 1 / 64}}}, "quantization_config in a.bin"),
+        ({"quantization": {"scale": {"visual.proj": 1 / 64}}}, "quantization in a.bin"),
+        ({"quant_info": [8]}, "quant_info in a.bin"),
+        ({"hyper_parameters": {"optim": "adamw", "load_in_8bit": True}}, "load_in_8bit in a.bin"),
+        ({"factor": {"visual.proj": 1 / 64}}, r"a.bin keeps numbers for visual\.proj"),
+        (
+            {"notes": [{"proj.factors": {"module.visual.proj": [0.5, 0.25]}}]},
+            r"a.bin keeps numbers for module\.visual\.proj",
+        ),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_signs_of_scales_beside_float_codes_are_refused(
+    tmp_path: Path, beside: dict[str, Any], sign: str, wrapped: bool
+) -> None:
+    codes = WEIGHTS | {"visual.proj": (64 * WEIGHTS["visual.proj"]).round()}
+    state = {"state_dict": codes, **beside}
+    torch.save({"model": state, "epoch": 3} if wrapped else state, tmp_path / "a.bin")
+    with pytest.raises(ModelError, match=rf"^the checkpoint m is quantised \({sign}\): give the unquantised one"):
+        open_weights("m", tmp_path / "a.bin")
+
+
+def test_settings_of_training_are_no_signs_of_scales(tmp_path: Path) -> None:
+    beside = {
+        **{"hyper_parameters": {"quantize": False, "lr": 1e-3, "betas": (0.9, 0.98)}, "names": list(WEIGHTS)},
+        **{"optimizer": {"param_groups": [{"quantization_bits": 8, "params": [0]}]}, "quantization_config": None},
+    }
+    torch.save({"state_dict": WEIGHTS, **beside}, tmp_path / "a.bin")
+    assert set(open_weights("m", tmp_path / "a.bin").names) == WEIGHTS.keys()
+
+
+def test_metadata_of_safetensors_may_say_quantised(tmp_path: Path) -> None:
+    save_file(WEIGHTS, tmp_path / "a.safetensors", metadata={"format": "pt"})
+    assert set(open_weights("m", tmp_path / "a.safetensors").names) == WEIGHTS.keys()
+    save_file(WEIGHTS, tmp_path / "a.safetensors", metadata={"format": "pt", "quantization": "int8"})
+    with pytest.raises(ModelError, match=r"quantised \(quantization in a\.safetensors\)"):
+        open_weights("m", tmp_path / "a.safetensors")
 
 
 def test_numbers_are_no_names(tmp_path: Path) -> None:

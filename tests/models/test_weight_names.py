@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from alignbench.errors import AlignbenchWarning, ModelError
-from alignbench.models.weight_names import Naming, looks_quantised, vision_names
+from alignbench.models.weight_names import Naming, vision_names
 
 TOWERS = Naming(
     family="a family",
@@ -89,17 +89,3 @@ def test_what_does_not_fit_is_said_to_be_whose(given: list[str], said: str) -> N
 def test_weights_of_an_adapter_are_refused(name: str) -> None:
     with pytest.raises(ModelError, match="merge the adapter into the model first"):
         vision_names("m", [*NAMES, name], TOWERS)
-
-
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        *(
-            (name, True)
-            for name in (".scales", "v.fc.weight_scale", "v.fc.SCB", "v.fc.qweight", "v.fc.weight_scale_inv")
-        ),
-        *((name, False) for name in ("v.fc.weight", "v.layer_scale", "v.ls_1.gamma", ".epoch", "scales")),
-    ],
-)
-def test_names_that_quantisation_gives_are_known(name: str, found: bool) -> None:
-    assert looks_quantised(name) == found
