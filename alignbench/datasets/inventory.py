@@ -47,6 +47,8 @@ def describe(data_set: DataSet, root: Path | None, subsets: tuple[str, ...]) -> 
         distinct = len(np.unique(numbered_rows(np.sort(columns, axis=1))))
         repeated = f" ({distinct:,} distinct)" if distinct < len(columns) else ""
         lines.append(f"subset {subset.name}: {len(columns):,} {unit}{repeated}{_unlike_published(data_set, subset)}")
+    if data_set.ceiling_note and judgments.rating_errors is None:
+        lines.append(f"no noise ceiling: {data_set.ceiling_note}")
     lines.append(f"{len(judgments.pairs):,} distinct pairs of {len(judgments.images.names):,} images")
     faults = judgments.images.faults() if isinstance(judgments.images, FileImages) else []
     if faults:

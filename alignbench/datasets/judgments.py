@@ -33,15 +33,23 @@ class Subset:
         rows: Indices of its judgments, (n,).
         clusters: What is resampled for an interval, (n, m): m = 1 where a judgment belongs to one cluster (its
             reference image, its triplet), m = 3 where it belongs to the clusters of its three objects.
+        objects: The objects of each judgment, (n, m), where the intervals over clusters are not over these and others
+            over them can be had.
     """
 
     name: str
     rows: Indices
     clusters: Indices
+    objects: Indices | None = None
 
     def kept(self, mask: NDArray[np.bool_]) -> Subset:
         """Keep only the judgments where `mask`, (n,), is true."""
-        return replace(self, rows=self.rows[mask], clusters=self.clusters[mask])
+        return self.taken(np.flatnonzero(mask))
+
+    def taken(self, places: Indices | slice) -> Subset:
+        """Keep only some of its judgments, by their places in it."""
+        objects = None if self.objects is None else self.objects[places]
+        return replace(self, rows=self.rows[places], clusters=self.clusters[places], objects=objects)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class Judgments:
         votes: How many people judged it, (N,), where that is known.
         calibration: Indices of judgments whose pairs m[c] is fitted on, and which no subset holds; none under the
             paper's protocol, which fits it on the evaluated pairs.
+        rating_errors: Standard errors of mean ratings, (N,), where they are known.
     """
 
     dataset: str
@@ -80,6 +89,7 @@ class Judgments:
     parts: tuple[Subset, ...] = ()
     votes: Indices | None = None
     calibration: Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    rating_errors: Floats | None = None
 
     def evaluated(self) -> Indices:
         """Return the indices of the judgments that some subset holds, ascending."""
@@ -100,7 +110,7 @@ class Judgments:
 
     def limited(self, limit: int) -> Judgments:
         """Keep the first `limit` judgments of every subset; pairs and images that are then unused are dropped."""
-        subsets = tuple(replace(s, rows=s.rows[:limit], clusters=s.clusters[:limit]) for s in self.subsets)
+        subsets = tuple(subset.taken(slice(limit)) for subset in self.subsets)
         return replace(self, subsets=subsets).used()
 
     def with_votes(self, fewest: int) -> Judgments:
@@ -143,6 +153,7 @@ class Judgments:
             parts=tuple(replace(p, rows=place[p.rows]) for p in parts if len(p.rows)),
             votes=None if self.votes is None else self.votes[rows],
             calibration=place[self.calibration],
+            rating_errors=None if self.rating_errors is None else self.rating_errors[rows],
         )
 
     def fingerprint(self, identities: Sequence[str]) -> str:

@@ -2,11 +2,13 @@
 
 Lin, Hosu and Saupe, "KADID-10k: A Large-scale Artificially Distorted IQA Database", QoMEX 2019. On disk: `dmos.csv` and
 `images/I01.png`, `images/I01_01_01.png`; the columns are read by name. The column `dmos` is a mean of ratings of how
-close the two pictures look, so higher is better, whatever its name.
+close the two pictures look, so higher is better, whatever its name. The column `var`, which noise ceilings are made
+from, is taken for the variance of the single ratings of a picture, 30 of them: the files do not say so.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -20,12 +22,14 @@ from alignbench.datasets.rated_distortions import (
     rated_distortions,
     read_rating,
 )
-from alignbench.datasets.tables import Repeats, table_rows
+from alignbench.datasets.tables import Repeats, number, table_rows
 from alignbench.errors import DataError
 
 # one spelling of each number, so that no picture is rated under two names
 _DISTORTED = re.compile(r"i([0-9]{2}|[1-9][0-9]{2,8})_([0-9]{2})_([0-9]{2})\.png", re.ASCII)
 _COLUMNS = ("dist_img", "ref_img", "dmos")
+_VARIANCE = "var"
+_RATERS = 30  # of each picture, as the paper describes the study
 _DISTORTIONS = 25
 _SCALE = (1, 5)
 
@@ -47,7 +51,7 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
 
 def _read_ratings(path: Path) -> list[Rating]:
-    rows = list(table_rows(path, _COLUMNS))
+    rows = list(table_rows(path, _COLUMNS, optional=(_VARIANCE,)))
     images = FilesInAnyCase(path.parent, "images")
     repeats = Repeats(path)
     ratings = []
@@ -72,7 +76,19 @@ def _parse(values: dict[str, str], images: FilesInAnyCase, where: str) -> Rating
     if reference.lower() != f"i{match[1]}.png":
         raise DataError(f"{where}: {distorted} is no distortion of '{reference[:40]}': download it again")
     score = read_rating(rated, _SCALE, f"{where}, dmos")
-    return Rating(distorted.lower(), images.path(reference), images.path(distorted), score, numbers)
+    error = _standard_error(values[_VARIANCE], where) if _VARIANCE in values else None
+    return Rating(distorted.lower(), images.path(reference), images.path(distorted), score, numbers, error)
+
+
+def _standard_error(variance: str, where: str) -> float:
+    """The standard error of a mean of `_RATERS` ratings from their variance."""
+    squared = number(variance)
+    if not squared >= 0.0:
+        raise DataError(
+            f"{where}, {_VARIANCE}: expected a variance of 0 or more, found '{variance[:20]}': download the file "
+            "again, or leave the column out to measure without noise ceilings"
+        )
+    return math.sqrt(squared / _RATERS)
 
 
 KADID10K = DataSet(
@@ -87,4 +103,5 @@ KADID10K = DataSet(
     read=read,
     complete=10_125,
     corrected=Corrected(("all",)),
+    ceiling_note="dmos.csv has no column var, the variance of the single ratings of each picture: download it again",
 )

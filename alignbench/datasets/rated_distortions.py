@@ -29,6 +29,7 @@ class Rating:
         distorted: Path of the distorted picture relative to the data root.
         score: Rating by people; higher means that the two look closer.
         numbers: Numbers of the reference, the distortion and the level.
+        error: Standard error of the score; none where the data set gives none.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Rating:
     distorted: str
     score: float
     numbers: tuple[int, int, int]
+    error: float | None = None
 
 
 def rated_distortions(
@@ -67,6 +69,7 @@ def rated_distortions(
     ends = [[[images.setdefault(path, len(images)) for path in (r.reference, r.distorted)]] for r in ratings]
     pairs, judged = unique_pairs(np.array(ends, dtype=np.int64))
     whole = Subset("all", np.arange(len(ratings)), numbers[:, :1])
+    errors = [rating.error for rating in ratings if rating.error is not None]
     return Judgments(
         dataset=dataset,
         level="low",
@@ -78,6 +81,7 @@ def rated_distortions(
         ids=tuple(rating.id for rating in ratings),
         subsets=tuple(parts.get(subset, whole) for subset in subsets),
         parts=tuple(parts.values()),
+        rating_errors=np.array(errors) if len(errors) == len(ratings) else None,
     ).used()
 
 

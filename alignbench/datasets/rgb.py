@@ -7,6 +7,8 @@ from PIL import Image
 
 _HIGHEST = {"I": 65_535, "F": 255}  # grey value of white, of whole numbers of 16 or 32 bits and of floating-point ones
 
+_DARK = 64  # of 256: a picture of more bits without a brighter grey is likely to have another white than its format
+
 _PHOTOMETRIC = 262  # tag of a TIFF file: 0 if zero is white
 
 
@@ -23,7 +25,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises:
         DepthError: If grey values of more than 8 bits lie outside that range, or if a picture of more than 8 bits uses
-            less than a sixteenth of it or would become one flat colour; or if it counts them from white.
+            only the darkest quarter of it, as values of 14 bits or fewer do, or would become one flat colour; or if it
+            counts them from white.
     """
     if image.mode[:1] in _HIGHEST:
         return _from_grey(image)
@@ -31,7 +34,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     rgb = image.convert("RGB")
     if deep:  # Pillow has kept the high bytes alone, so that what a flat picture was cannot be told any more
         extremes = _extremes(rgb)
-        if rgb.size != (1, 1) and (_is_flat(rgb) or max(high for _, high in extremes) < 16):
+        if rgb.size != (1, 1) and (_is_flat(rgb) or max(high for _, high in extremes) < _DARK):
             raise DepthError(f"has 16 bits a channel, and would become nearly black or one flat colour in 8: {_REMEDY}")
     return rgb
 
@@ -62,7 +65,7 @@ def _from_grey(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # I;16 in its byte orders, or I, which Pillow uses for some 16-bit files
         image = Image.fromarray((values.astype(np.int64) >> 8).astype(np.uint8))
     rgb = image.convert("RGB")
-    if low < high and (high < (highest + 1) / 16 or _is_flat(rgb)):
+    if low < high and (high < (highest + 1) * _DARK / 256 or _is_flat(rgb)):
         raise DepthError(
             f"has grey values from {low:g} to {high:g} of 0 to {highest:,}, and would become nearly black or one flat "
             f"colour: {_REMEDY}"

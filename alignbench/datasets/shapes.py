@@ -114,6 +114,7 @@ class _Part:
     human: Floats
     ids: list[str]
     clusters: Indices
+    objects: Indices | None = None  # pictures of each judgment, (N, 3)
 
 
 def _low(subset: str, rng: np.random.Generator) -> _Part:
@@ -204,7 +205,7 @@ def _high(subset: str, rng: np.random.Generator) -> _Part:
     odd_last = np.take_along_axis(triplets, columns, axis=1)
     ends = np.stack([odd_last[:, [0, 1]], odd_last[:, [0, 2]], odd_last[:, [1, 2]]], axis=1)
     ids = [f"{subset}:{row:05d}" for row in range(len(ends))]
-    return _Part(drawings, ends, np.zeros(len(ends)), ids, distinct_triplets(odd_last))
+    return _Part(drawings, ends, np.zeros(len(ends)), ids, distinct_triplets(odd_last), odd_last)
 
 
 _PARTS: Final[dict[str, tuple[Kind, Callable[[str, np.random.Generator], _Part]]]] = {
@@ -264,16 +265,17 @@ def labelled_scenes(each: int = 20) -> tuple[SceneImages, Indices]:
 
 
 def _subset(name: str, parts: dict[str, _Part]) -> Subset:
-    rows: list[Indices] = []
-    clusters: list[Indices] = []
-    row = cluster = 0
+    rows, clusters, objects = [], [], []
+    row = cluster = image = 0
     for part_name, part in parts.items():
         if name in (part_name, "all"):
             rows.append(np.arange(row, row + len(part.ids)))
             clusters.append(part.clusters + cluster)
-        row += len(part.ids)
+            objects += [] if part.objects is None else [part.objects + image]
+        row, image = row + len(part.ids), image + len(part.drawings)
         cluster += int(part.clusters.max()) + 1
-    return Subset(name, np.concatenate(rows), np.concatenate(clusters))
+    found = Subset(name, np.concatenate(rows), np.concatenate(clusters))
+    return replace(found, objects=np.concatenate(objects)) if objects else found
 
 
 def _data_set(level: str, summary: str) -> DataSet:

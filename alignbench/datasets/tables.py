@@ -97,13 +97,16 @@ class Repeats:
             raise DataError(f"{self._path}, line {line}: {said} twice, first in line {first}: leave one of the two")
 
 
-def table_rows(path: Path, columns: Sequence[str], delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
+def table_rows(
+    path: Path, columns: Sequence[str], delimiter: str = ",", optional: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table whose first line names its columns, which are read by these names; each row is one line.
 
     Args:
         path: The file.
         columns: The columns to read; others may be there.
         delimiter: What parts the columns. Where it is a tab, quotes are text like any other.
+        optional: Columns to read where they are there.
 
     Yields:
         The line of each row, and its values without blanks around them.
@@ -117,6 +120,7 @@ def table_rows(path: Path, columns: Sequence[str], delimiter: str = ",") -> Iter
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a table of text ({error}): download it again") from error
     header = _cells(next(lines, ""), delimiter, f"{path}, line 1")
+    columns = [*columns, *(name for name in optional if name in header)]
     places = column_places(header, columns, path)
     for line, text in enumerate(lines, start=2):
         if text.strip():

@@ -17,11 +17,13 @@ from alignbench.datasets.data_set import Corrected, DataSet, root_folder
 from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.datasets.split_copies import refuse_copied_splits, warn_of_calibrating_rows
 from alignbench.datasets.things_objects import TRIPLET_FOLDERS, object_images
 from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import DataError, UsageError, unknown
 
-_SPLITS = ("testset1", "validationset", "trainset", "testset2", "testset3")
+_TRAINING = "trainset"
+_SPLITS = ("testset1", "validationset", _TRAINING, "testset2", "testset3")
 _TABLE = "triplets_large_final_correctednc_correctedorder.csv"
 _CALIBRATION = 10_000
 
@@ -37,7 +39,7 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
     Raises:
         UsageError: If a subset is unknown (names the nearest), two exclude each other, or no root was given.
-        DataError: If files are missing or malformed; names the place.
+        DataError: If files are missing or malformed, or one split holds another; names the place.
     """
     for subset in subsets:
         if subset not in (*_SPLITS, "all", "calibration"):
@@ -49,16 +51,17 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
         )
     folder = root_folder("things", root)
     names = object_images(folder)
-    parts = [_triplets(folder, subset, len(names)) for subset in subsets]
+    files = _TripletFiles(folder, len(names))
+    parts = [files.triplets(subset) for subset in subsets]
+    files.check_together(calibrated="calibration" in subsets)
     triplets = np.concatenate([rows for rows, _ in parts])
     ids = NumberedIds.joined([names for _, names in parts])
     starts = np.cumsum([0, *(len(rows) for rows, _ in parts)])
     chosen = []
     for subset, start, (rows, _) in zip(subsets, starts, parts, strict=False):
         by_triplet = subset.startswith("testset")  # few triplets, judged again and again
-        chosen.append(
-            Subset(subset, np.arange(start, start + len(rows)), distinct_triplets(rows) if by_triplet else rows)
-        )
+        clusters, objects = (distinct_triplets(rows), rows) if by_triplet else (rows, None)
+        chosen.append(Subset(subset, np.arange(start, start + len(rows)), clusters, objects))
     return odd_one_out("things", FileImages(folder, tuple(names)), triplets, ids, tuple(chosen))
 
 
@@ -97,39 +100,70 @@ def distinct_triplets(triplets: Indices) -> Indices:
 # ----------------------------------------------------------------------------------------------- triplets
 
 
-def _triplets(root: Path, subset: str, objects: int) -> tuple[Indices, NumberedIds]:
-    """Triplets (N, 3) with the odd one last, and a name for each."""
-    places = [root / folder for folder in TRIPLET_FOLDERS]
-    if subset == "calibration":
-        if not _split_files(places, "trainset"):
-            raise DataError(
-                f"trainset.txt is missing under {root}, and the corrected protocol fits the channel means on it: "
-                "put it there or under triplets/, or measure with --protocol paper"
-            )
-        rows, ids = _triplets(root, "trainset", objects)
-        drawn = np.sort(np.random.default_rng(0).choice(len(rows), min(_CALIBRATION, len(rows)), replace=False))
-        return rows[drawn], ids.select(drawn)
-    if subset == "all":
-        tables = [table for place in places if (table := place / _TABLE).exists()]
-        if tables:
-            return _numbered(subset, _agreed(tables, read_table, objects))
-        splits = [split for split in _SPLITS if _split_files(places, split)]
-        if not splits:
-            raise DataError(f"{root} has no triplet file: put testset1.txt there or under triplets/")
-        parts = [_triplets(root, split, objects) for split in splits]
-        return np.concatenate([rows for rows, _ in parts]), NumberedIds.joined([ids for _, ids in parts])
-    paths = _split_files(places, subset)
-    if not paths:
-        raise DataError(f"{subset}.txt is missing under {root}: put it there or under triplets/")
-    return _numbered(subset, _agreed(paths, read_triplets, objects))
+class _TripletFiles:
+    """The triplet files below a root; a split is read once.
+
+    Args:
+        root: Folder of the data set.
+        objects: How many objects there are.
+    """
+
+    def __init__(self, root: Path, objects: int) -> None:
+        self._root, self._objects = root, objects
+        self._places = [root / folder for folder in TRIPLET_FOLDERS]
+        self._splits: dict[str, tuple[Path, Indices]] = {}
+
+    def triplets(self, subset: str) -> tuple[Indices, NumberedIds]:
+        """Triplets (N, 3) with the odd one last, and a name for each."""
+        if subset == "calibration":
+            if not self._paths(_TRAINING):
+                raise DataError(
+                    f"trainset.txt is missing under {self._root}, and the corrected protocol fits the channel means on "
+                    "it: put it there or under triplets/, or measure with --protocol paper"
+                )
+            rows, ids = self._split(_TRAINING)
+            drawn = np.sort(np.random.default_rng(0).choice(len(rows), min(_CALIBRATION, len(rows)), replace=False))
+            return rows[drawn], ids.select(drawn)
+        if subset == "all":
+            tables = [table for place in self._places if (table := place / _TABLE).exists()]
+            if tables:
+                return _numbered(subset, _agreed(tables, read_table, self._objects))
+            splits = [split for split in _SPLITS if self._paths(split)]
+            if not splits:
+                raise DataError(f"{self._root} has no triplet file: put testset1.txt there or under triplets/")
+            parts = [self._split(split) for split in splits]
+            return np.concatenate([rows for rows, _ in parts]), NumberedIds.joined([ids for _, ids in parts])
+        return self._split(subset)
+
+    def check_together(self, calibrated: bool) -> None:
+        """Hold the splits that were read against each other.
+
+        Args:
+            calibrated: Whether channel means are fitted on one of them, so that the others should share little with it.
+
+        Raises:
+            DataError: If one holds another.
+        """
+        refuse_copied_splits(dict(self._splits.values()), self._objects)
+        for split, found in self._splits.items():
+            if calibrated and split != _TRAINING:
+                warn_of_calibrating_rows(found, self._splits[_TRAINING], self._objects)
+
+    def _split(self, split: str) -> tuple[Indices, NumberedIds]:
+        if split not in self._splits:
+            paths = self._paths(split)
+            if not paths:
+                raise DataError(f"{split}.txt is missing under {self._root}: put it there or under triplets/")
+            self._splits[split] = (paths[0], _agreed(paths, read_triplets, self._objects))
+        return _numbered(split, self._splits[split][1])
+
+    def _paths(self, split: str) -> list[Path]:
+        files = (place / f"{split}{suffix}" for place in self._places for suffix in (".txt", ".npy"))
+        return [path for path in files if path.exists()]
 
 
 def _numbered(file: str, rows: Indices) -> tuple[Indices, NumberedIds]:
     return rows, NumberedIds.of(file, np.arange(len(rows)))
-
-
-def _split_files(places: list[Path], split: str) -> list[Path]:
-    return [path for place in places for suffix in (".txt", ".npy") if (path := place / f"{split}{suffix}").exists()]
 
 
 def _agreed(paths: list[Path], reader: Callable[[Path, int], Indices], objects: int) -> Indices:

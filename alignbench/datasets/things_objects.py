@@ -10,19 +10,20 @@ import warnings
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from alignbench.datasets.tables import Repeats, listed_names, table_rows
+from alignbench.datasets.tables import Repeats, listed_names, table_rows, text_lines
 from alignbench.errors import AlignbenchWarning, DataError
 
 IMAGE_FOLDERS: Final = ("images", "object_images", "Images")
 TRIPLET_FOLDERS: Final = (".", "triplets", "triplet_dataset", "data/triplet_dataset")
 _LISTS: Final = ("unique_id.txt", "things_concepts.tsv")
+_HEADERS: Final = ("uniqueid", "id", "word", "concept", "object", "name", "label")  # letters alone; no objects
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 
 
 def object_images(root: Path) -> list[str]:
     """Find the picture of each object, in the order of the objects; paths are relative to the root.
 
-    An object without a picture keeps its place, so that it is reported only if a triplet names it.
+    An object without a picture keeps its place and is warned of; it is an error only if a triplet names it.
 
     Args:
         root: Folder of the data set.
@@ -42,6 +43,9 @@ def object_images(root: Path) -> list[str]:
             "THINGS' own for 20 of its 1,854 objects"
         )
         order = sorted(pictures)
+    missing = [name for name in order if name not in pictures]
+    if missing:
+        _warn(f"{folder} lacks the picture of {_counted(missing)}, which the list of objects names: complete it")
     unlisted = sorted(pictures.keys() - set(order))
     if unlisted:
         _warn(f"{folder} holds {_counted(unlisted)}, which the list of objects does not name: check that it is whole")
@@ -127,9 +131,19 @@ def _object_order(root: Path) -> list[str] | None:
     return lists[0] if lists else None
 
 
+def _first_line(path: Path) -> int:
+    """The number of the first line that is not blank."""
+    return next(number for number, line in enumerate(text_lines(path), start=1) if line.strip())
+
+
 def _names_of_concepts(path: Path) -> list[str]:
     if path.suffix == ".txt":
         names = listed_names(path)
+        if names and re.sub(r"[^a-z0-9]", "", names[0].lower()) in _HEADERS:
+            raise DataError(
+                f"{path}, line {_first_line(path)}: '{names[0]}' names a column, and would be taken for object 0: take "
+                "the line out"
+            )
     else:
         repeats = Repeats(path)
         names = []

@@ -1,12 +1,14 @@
 """TID2013 (low level): 25 references x 24 distortions x 5 levels, each with a mean opinion score.
 
 Ponomarenko et al., "Image database TID2013: Peculiarities, results and perspectives", 2015. On disk:
-`reference_images/I01.BMP`, `distorted_images/i01_01_1.bmp`, `mos_with_names.txt`, with inconsistent letter case.
+`reference_images/I01.BMP`, `distorted_images/i01_01_1.bmp`, `mos_with_names.txt`, with inconsistent letter case; and
+`mos_std.txt`, the standard error of each mean opinion score in the same order, which noise ceilings are made from.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
@@ -19,7 +21,7 @@ from alignbench.datasets.rated_distortions import (
     rated_distortions,
     read_rating,
 )
-from alignbench.datasets.tables import Repeats, text_lines
+from alignbench.datasets.tables import Repeats, number, text_lines
 from alignbench.errors import DataError
 
 # one spelling of each number, so that no picture is rated under two names
@@ -41,7 +43,10 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
     """
     folder = root_folder("tid2013", root)
     table = folder / "mos_with_names.txt"
-    return rated_distortions("tid2013", table, _read_ratings(table), subsets, _DISTORTIONS)
+    ratings = _read_ratings(table)
+    errors = _read_errors(folder / "mos_std.txt", len(ratings))
+    known = [replace(rating, error=error) for rating, error in zip(ratings, errors, strict=True)]
+    return rated_distortions("tid2013", table, known, subsets, _DISTORTIONS)
 
 
 def _read_ratings(path: Path) -> list[Rating]:
@@ -50,7 +55,7 @@ def _read_ratings(path: Path) -> list[Rating]:
     distorted = FilesInAnyCase(path.parent, "distorted_images")
     ratings = []
     repeats = Repeats(path)
-    for number, line in enumerate(lines, start=1):
+    for row, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         rated, name = (*line.split(maxsplit=1), "")[:2]
@@ -59,16 +64,39 @@ def _read_ratings(path: Path) -> list[Rating]:
         numbers = published_numbers(match, _DISTORTIONS)
         if match is None or numbers is None:
             raise DataError(
-                f"{path}, line {number}: expected 'SCORE iRR_DD_L.bmp', with distortion 01 to {_DISTORTIONS} and level "
+                f"{path}, line {row}: expected 'SCORE iRR_DD_L.bmp', with distortion 01 to {_DISTORTIONS} and level "
                 f"1 to {LEVELS}, found '{line.strip()[:60]}'"
             )
-        score = read_rating(rated, _SCALE, f"{path}, line {number}")
-        repeats.check(number, name, f"{name} is rated")
+        score = read_rating(rated, _SCALE, f"{path}, line {row}")
+        repeats.check(row, name, f"{name} is rated")
         original = references.path(f"I{match[1]}.BMP")
         ratings.append(Rating(name, original, distorted.path(name), score, numbers))
     if not ratings:
         raise DataError(f"{path} holds no ratings: download it again")
     return ratings
+
+
+def _read_errors(path: Path, count: int) -> list[float | None]:
+    """Read the standard error of each of `count` scores; none of any where there is no such file."""
+    if not path.exists():
+        return [None] * count
+    errors: list[float | None] = []
+    for row, line in enumerate(text_lines(path), start=1):
+        if not line.strip():
+            continue
+        error = number(line.strip())
+        if not error >= 0.0:
+            raise DataError(
+                f"{path}, line {row}: expected a standard error of 0 or more, found '{line.strip()[:60]}': download "
+                "the file again, or take it away to measure without noise ceilings"
+            )
+        errors.append(error)
+    if len(errors) != count:
+        raise DataError(
+            f"{path} has {len(errors):,} standard errors for the {count:,} scores of mos_with_names.txt: download both "
+            "again, or take it away to measure without noise ceilings"
+        )
+    return errors
 
 
 TID2013 = DataSet(
@@ -83,4 +111,5 @@ TID2013 = DataSet(
     read=read,
     complete=3_000,
     corrected=Corrected(("all",)),
+    ceiling_note="mos_std.txt, the standard errors of the scores, is missing: put it beside mos_with_names.txt",
 )

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from alignbench.arrays import Indices
-from alignbench.datasets.row_copies import find_copy
+from alignbench.datasets.row_copies import find_copy, times_in_a_row
 from alignbench.datasets.tables import column_places, needed_file, number, text_lines, wrong_length
 from alignbench.errors import AlignbenchWarning, DataError
 from alignbench.files import UNREADABLE
@@ -117,8 +117,8 @@ def read_table(path: Path, objects: int) -> Indices:
     if wrong.any():
         raise _no_choice(path, _find_line(path, 1 + int(np.argmax(wrong))))
     odd = rows[:, 3] - 1
-    odd_last = np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])[odd]
-    triplets = np.take_along_axis(rows[:, :3], odd_last, axis=1) - 1
+    order = np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])[odd]
+    triplets = np.take_along_axis(rows[:, :3], order, axis=1) - 1
     return _checked(path, triplets, objects, 1, lambda row: f"line {_find_line(path, 1 + row)}")
 
 
@@ -144,10 +144,16 @@ def _no_choice(path: Path, line: int) -> DataError:
     return DataError(f"{path}, line {line}: expected three object numbers and a choice 1 to 3")
 
 
+def odd_last(rows: Indices) -> Indices:
+    """Return triplets with the kept pair in ascending order, as its order says nothing; the odd one stays last."""
+    return np.column_stack([np.sort(rows[:, :2], axis=1), rows[:, 2]])
+
+
 def _checked(path: Path, rows: Indices, objects: int, base: int, where: Callable[[int], str]) -> Indices:
     """Return 0-based triplets once it is seen that they can be those of a file that counts from `base`.
 
-    Rows may repeat, as people judge a triplet more than once, but not as a copy of the rows before them.
+    Rows may repeat, as people judge a triplet more than once, but not as a copy of the rows before them, nor every one
+    as often in a row.
     """
     if not len(rows):
         raise DataError(f"{path} holds no triplets: download it again")
@@ -171,7 +177,13 @@ def _checked(path: Path, rows: Indices, objects: int, base: int, where: Callable
             AlignbenchWarning,
             stacklevel=3,
         )
-    copy = find_copy(rows)
+    kept = odd_last(rows)
+    times = times_in_a_row(kept)
+    if times > 1:
+        raise DataError(
+            f"{path}, {where(1)}: every row of the file stands {times} times in a row: leave the copies out"
+        )
+    copy = find_copy(kept)
     if copy is not None:
         order = "the reverse of their order" if copy.backwards else "the same order"
         raise DataError(f"{path}, {where(copy.start)}: rows before it follow once more, in {order}: leave the copy out")

@@ -60,3 +60,11 @@ def test_where_votes_are_filtered_other_counts_hold() -> None:
     nights = DATASETS.load("nights")
     assert nights.published_counts("paper") == {"all": 20_019}
     assert nights.published_counts("corrected") == {"test": 1_824}
+
+
+def test_sets_that_may_lack_a_noise_ceiling_say_why() -> None:
+    notes = {name: DATASETS.load(name).ceiling_note for name in ("tid2013", "kadid10k", "nights", "things")}
+    assert notes["nights"] == "not estimable: selected for unanimity"
+    assert "put it beside mos_with_names.txt" in notes["tid2013"]
+    assert "column var" in notes["kadid10k"]
+    assert notes["things"] == "", "its authors publish one"

@@ -105,3 +105,15 @@ def test_what_differs_from_what_was_published_is_said(root: Path, published: int
     assert lines[1:3] == (f"subset half: 2 triplets{said}", "subset all: 4 triplets (3 distinct)")
     lines = describe(replace(CHOICES, counts={"half": published}), root, ("half",)).lines
     assert lines[1] == f"subset half: 2 triplets{said}", "also of a subset that is not the usual one"
+
+
+@pytest.mark.parametrize(("known", "said"), [(False, ["no noise ceiling: nobody said how sure they were"]), (True, [])])
+def test_why_there_is_no_noise_ceiling(root: Path, known: bool, said: list[str]) -> None:
+    rated = data_set("rating", [[0], [1], [2]], {"half": [0, 1, 2]})
+
+    def read(place: Path | None, subsets: tuple[str, ...]) -> Judgments:
+        return replace(rated.read(place, subsets), rating_errors=np.ones(3) if known else None)
+
+    noted = replace(rated, read=read, ceiling_note="nobody said how sure they were")
+    assert [line for line in describe(noted, root, ()).lines if "ceiling" in line] == said
+    assert not any("ceiling" in line for line in describe(rated, root, ()).lines)

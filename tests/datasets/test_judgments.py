@@ -150,6 +150,20 @@ def test_used_forgets_judgments_that_are_in_no_subset() -> None:
     assert used.multiplicity().sum() == 18
 
 
+def test_a_subset_keeps_rows_clusters_and_objects_together() -> None:
+    subset = Subset("a", np.arange(10, 14), np.arange(4)[:, None], np.arange(12).reshape(4, 3))
+    for some in (
+        subset.taken(np.array([3, 1])),
+        subset.kept(np.array([False, True, False, True])).taken(np.array([1, 0])),
+    ):
+        assert some.rows.tolist() == [13, 11]
+        assert some.clusters.tolist() == [[3], [1]]
+        assert some.objects is not None
+        assert some.objects.tolist() == [[9, 10, 11], [3, 4, 5]]
+    assert subset.taken(slice(2)).rows.tolist() == [10, 11]
+    assert replace(subset, objects=None).taken(slice(2)).objects is None
+
+
 def test_used_and_limited_leave_the_original_alone() -> None:
     whole = odd_one_out()
     whole.limited(1)
@@ -196,11 +210,14 @@ def test_what_is_used_says_the_same_in_ascending_order(images: int, judgments: i
         ids=tuple(f"row {row}" for row in range(judgments)),
         subsets=tuple(Subset(str(index), some, some[:, None]) for index, some in enumerate(rows)),
         calibration=rng.permutation(judgments)[: rng.integers(0, judgments + 1)],
+        rating_errors=np.arange(float(judgments)),
     )
     used, (evaluated, kept) = whole.used(), whole.without_calibration()
     named_rows = np.unique(np.concatenate([*rows, whole.calibration]))
     assert used.ids == tuple(named(whole, named_rows))
     assert named(used, used.calibration) == named(whole, whole.calibration)
+    assert used.rating_errors is not None
+    assert used.ids == tuple(f"row {int(error)}" for error in used.rating_errors)
     assert evaluated.ids == tuple(named(whole, np.unique(np.concatenate(rows))))
     np.testing.assert_array_equal(kept, np.unique(judged[np.concatenate(rows)]))
     for subset in range(2):

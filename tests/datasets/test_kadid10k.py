@@ -102,6 +102,25 @@ def test_check_counts_ratings_pairs_and_images(root: Path, capsys: pytest.Captur
     assert "18 distinct pairs of 21 images" in shown
 
 
+def test_standard_errors_are_those_of_means_of_30_ratings(root: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(root, tmp_path / "copy"))
+    rows = [row | {"var": str(0.01 * number)} for number, row in enumerate(table(root))]
+    write(copy, rows)
+    judgments = KADID10K.read(copy, ("all",))
+    assert judgments.rating_errors is not None
+    expected = {row["dist_img"].lower(): (float(row["var"]) / 30) ** 0.5 for row in rows}
+    np.testing.assert_allclose(judgments.rating_errors, [expected[name] for name in judgments.ids], rtol=1e-14)
+    write(copy, [{column: text for column, text in row.items() if column != "var"} for row in rows])
+    assert KADID10K.read(copy, ("all",)).rating_errors is None
+
+
+def write(root: Path, rows: Rows) -> None:
+    with (root / "dmos.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 # --- What is refused ------------------------------------------------------------------------------------------------
 
 
@@ -120,6 +139,10 @@ def change(row: int, column: str, text: str) -> Callable[[Rows], Rows]:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
+        (change(0, "var", ""), r"line 2, var: expected a variance of 0 or more, found '': .*without noise ceilings"),
+        (change(3, "var", "-1"), r"line 5, var: expected a variance of 0 or more, found '-1'"),
+        (change(3, "var", "nan"), r"line 5, var: expected .*, found 'nan'"),
+        (change(3, "var", "inf"), r"line 5, var: expected .*, found 'inf'"),
         (change(2, "dmos", "high"), r"dmos\.csv, line 4, dmos: expected a rating from 1 to 5, found 'high'"),
         (change(0, "dmos", "nan"), r"dmos\.csv, line 2, dmos: expected a rating from 1 to 5, found 'nan'"),
         (
@@ -135,11 +158,7 @@ def change(row: int, column: str, text: str) -> Callable[[Rows], Rows]:
 )
 def test_a_bad_table_is_refused_in_a_line(root: Path, tmp_path: Path, edit: Callable[[Rows], Rows], said: str) -> None:
     copy = Path(shutil.copytree(root, tmp_path / "copy"))
-    rows = edit(table(root))
-    with (copy / "dmos.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
+    write(copy, edit(table(root)))
     with pytest.raises(DataError, match=said) as refused:
         KADID10K.read(copy, ("all",))
     assert "\n" not in str(refused.value)

@@ -59,6 +59,14 @@ def test_the_ramp_becomes_the_8_bit_ramp(pixels: np.ndarray, form: str) -> None:
         (RAMP.astype(np.uint16), "PNG", "from 0 to 255 of 0 to 65,535, and would become nearly black"),
         ((RAMP * 16).astype(np.uint16), "PNG", "from 0 to 4080 of 0 to 65,535, and would become nearly black"),
         ((30_000 + RAMP // 4).astype(np.uint16), "TIFF", "from 30000 to 30063 of 0 to 65,535, and would become"),
+        ((RAMP * 64).astype(np.uint16), "PNG", "from 0 to 16320 of 0 to 65,535, and would become nearly black"),
+        (
+            (RAMP * 5_000 // 255).astype(np.int32),
+            "TIFF",
+            "from 0 to 5000 of 0 to 65,535, and would become nearly black",
+        ),
+        ((RAMP * (20 / 255)).astype(np.float32), "TIFF", "from 0 to 20 of 0 to 255, and would become nearly black"),
+        ((RAMP // 4).astype(np.float32), "TIFF", "from 0 to 63 of 0 to 255, and would become nearly black"),
         (RAMP.astype(np.int32), "TIFF", "from 0 to 255 of 0 to 65,535, and would become nearly black"),
         ((RAMP * 2**20).astype(np.int32), "TIFF", "where 0 to 65,535 are read"),
         ((RAMP * 100 - 300).astype(np.int32), "TIFF", "from -300 to 25200, where 0 to 65,535 are read"),
@@ -80,9 +88,17 @@ def test_a_file_of_one_grey_stays_one(value: int) -> None:
     assert set(np.asarray(found).ravel().tolist()) == {value // 256}
 
 
+def test_a_picture_with_greys_above_the_darkest_quarter_is_read() -> None:
+    dark = RAMP // 4 + 1  # 1 to 64
+    for pixels, form in ((dark.astype(np.float32), "TIFF"), ((dark * 256).astype(np.uint16), "PNG")):
+        np.testing.assert_array_equal(np.asarray(to_rgb(stored(pixels, form)))[..., 0], dark)
+    colours = COLOURS // 4 + 1
+    np.testing.assert_array_equal(np.asarray(to_rgb(deep_png(colours * 257))), colours)
+
+
 def test_16_bit_colours_keep_their_high_byte_or_are_refused() -> None:
     np.testing.assert_array_equal(np.asarray(to_rgb(deep_png(COLOURS * 257))), COLOURS)
-    for flat in (COLOURS, COLOURS * 16, 30_000 + COLOURS // 4):
+    for flat in (COLOURS, COLOURS * 16, COLOURS * 64, 30_000 + COLOURS // 4):
         with pytest.raises(DepthError, match="has 16 bits a channel, and would become nearly black or one flat colour"):
             to_rgb(deep_png(flat))
 
@@ -115,7 +131,7 @@ def test_values_of_8_bits_in_a_file_of_more_are_refused(kind: int, highest: int)
 
 
 def test_dark_and_flat_pictures_of_8_bits_are_read_as_they_are(tmp_path: Path) -> None:
-    for values in (COLOURS // 32, np.full((4, 4, 3), 7)):
+    for values in (COLOURS // 4, COLOURS // 32, np.full((4, 4, 3), 7)):
         np.testing.assert_array_equal(np.asarray(to_rgb(netpbm(6, 255, values))), values)
     header = struct.pack("<2sIHHI", b"BM", 54 + 32, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, 16, *[0] * 6)
     (tmp_path / "a.bmp").write_bytes(header + b"\x12\x34" * 16)  # 16 bits a pixel, of which a channel has 5

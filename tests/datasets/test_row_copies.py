@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignbench.datasets.row_copies import RowCopy, find_copy
+from alignbench.datasets.row_copies import RowCopy, find_copy, times_in_a_row
 
 Row = tuple[int, ...]
 
@@ -73,6 +76,14 @@ def test_rows_that_people_gave_again_are_no_copy(count: int) -> None:
         assert find_copy(np.repeat(np.array(rows), repeats, axis=0)) is None, "sorted, so that equal rows are together"
     shuffled = np.random.default_rng(0).permutation(np.repeat(np.array(kinds(3, 200)), 5, axis=0))
     assert find_copy(shuffled) is None
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(1, 4))
+def test_how_often_every_row_stands_in_a_row(kinds_in_order: list[int], times: int) -> None:
+    made = [kind for kind in kinds_in_order for _ in range(times)]
+    lengths = [len(list(run)) for _, run in itertools.groupby(made)]
+    expected = math.gcd(*lengths) if len(lengths) >= 20 else 1
+    assert times_in_a_row(np.array([(kind, 7) for kind in made])) == expected
 
 
 def test_less_than_half_of_the_rows_is_no_copy() -> None:

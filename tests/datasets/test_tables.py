@@ -33,6 +33,15 @@ def test_a_mark_in_front_is_passed_over(tmp_path: Path, mark: str) -> None:
     ]
 
 
+def test_columns_that_may_be_lacking_are_read_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("name,var,value\na,2,1\n")
+    assert list(table_rows(path, ("name",), optional=("var", "other"))) == [(2, {"name": "a", "var": "2"})]
+    path.write_text("var,name,var\n2,a,3\n")
+    with pytest.raises(DataError, match="the column var is there twice"):
+        list(table_rows(path, ("name",), optional=("var",)))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

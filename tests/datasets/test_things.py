@@ -186,6 +186,14 @@ def test_larger_splits_are_clustered_by_object(things_root: Path, split: str) ->
     assert memberships(clusters.tolist()) == memberships(select_rows(things_root, split).tolist())
 
 
+def test_testset1_has_objects_beside_its_clusters_and_the_others_have_objects_as_clusters(things_root: Path) -> None:
+    [subset] = THINGS.read(things_root, ("testset1",)).subsets
+    assert subset.objects is not None
+    assert memberships(subset.objects.tolist()) == memberships(select_rows(things_root, "testset1").tolist())
+    [other] = THINGS.read(things_root, ("validationset",)).subsets
+    assert other.objects is None
+
+
 def test_splits_that_are_read_together_keep_their_own_clusters(things_root: Path) -> None:
     together = THINGS.read(things_root, ("validationset", "testset1"))
     for subset in together.subsets:
@@ -226,6 +234,29 @@ def test_without_a_training_split_there_is_nothing_to_calibrate_on(copy: Path) -
         THINGS.read(copy, ("testset1", "calibration"))
 
 
+# --- Copies of splits ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subsets", [("all",), ("testset1", "testset2"), ("testset2", "calibration")])
+def test_a_split_under_two_names_is_refused(copy: Path, subsets: tuple[str, ...]) -> None:
+    of = "trainset" if "calibration" in subsets else "testset1"
+    rows = np.random.default_rng(1).permutation(select_rows(copy, of))[:, [1, 0, 2]]
+    for more in (rows, np.concatenate([rows, [[0, 1, 2], [5, 4, 3]]])):
+        np.savetxt(copy / "triplets" / "testset2.txt", more, fmt="%d")
+        with pytest.raises(DataError, match=r"triplets/\w+\.txt holds every judgment of .*triplets/\w+\.txt") as caught:
+            THINGS.read(copy, subsets)
+        assert {"testset2.txt", f"{of}.txt"} <= {Path(word.strip(":")).name for word in str(caught.value).split()}
+
+
+def test_calibrating_on_evaluated_rows_is_said(copy: Path) -> None:
+    evaluated, training = select_rows(copy, "validationset"), select_rows(copy, "trainset")
+    np.savetxt(copy / "triplets" / "trainset.txt", np.concatenate([evaluated[:30], training]), fmt="%d")
+    with pytest.warns(
+        AlignbenchWarning, match=r"3\d of the 40 judgments of .*validationset\.txt are in .*trainset\.txt"
+    ):
+        THINGS.read(copy, ("validationset", "calibration"))
+
+
 # --- What is not there ----------------------------------------------------------------------------------------------
 
 
@@ -234,7 +265,8 @@ def test_an_object_without_pictures_matters_only_if_a_triplet_names_it(copy: Pat
     shutil.rmtree(copy / "object_images" / unused)
     rows = [row for row in select_rows(copy, "trainset").tolist() if 9 not in row]
     (copy / "triplets" / "trainset.txt").write_text("\n".join(" ".join(map(str, row)) for row in rows))
-    found = THINGS.read(copy, ("trainset",))
+    with pytest.warns(AlignbenchWarning, match=f"lacks the picture of {unused}"):
+        found = THINGS.read(copy, ("trainset",))
     assert len(found.ids) == len(rows)
     assert len(found.images.identities()) == 9
     with pytest.raises(DataError, match=unused):

@@ -82,6 +82,21 @@ def test_a_list_that_repeats_an_object_or_leads_elsewhere_is_refused(tmp_path: P
         object_images(made(tmp_path, "images/ape/ape_01b.jpg", listed=listed))
 
 
+@pytest.mark.parametrize("header", ["uniqueID", "unique_id", "Unique ID", "Word", "concept", "id", "# id"])
+@pytest.mark.parametrize("blank", ["", "\n \n"])
+def test_a_list_that_begins_with_the_name_of_its_column_is_refused(tmp_path: Path, header: str, blank: str) -> None:
+    root = made(tmp_path, "images/ape/ape_01b.jpg", listed=f"{blank}{header}\nape\nbee\n")
+    line = 1 + blank.count("\n")
+    with pytest.raises(DataError, match=rf"unique_id\.txt, line {line}: '{header}' names a column"):
+        object_images(root)
+
+
+def test_listed_objects_without_a_picture_are_said(tmp_path: Path) -> None:
+    root = made(tmp_path, "images/ape/ape_01b.jpg", listed="gnu\nape\nbee\nyak\n")
+    with pytest.warns(AlignbenchWarning, match="images lacks the picture of gnu and 1 more, which the list of objects"):
+        assert object_images(root) == ["images/gnu", "images/ape/ape_01b.jpg", "images/bee/bee_01b.jpg", "images/yak"]
+
+
 def test_so_is_a_table_and_two_lists_that_differ(tmp_path: Path) -> None:
     root = made(tmp_path, "images/ape/ape_01b.jpg")
     (root / "things_concepts.tsv").write_text("Word\tuniqueID\nape\tape\nbee\tbee\nape\tape\n")

@@ -57,12 +57,45 @@ def test_a_copy_needs_neither_deviations_nor_unrated_images(tid2013_root: Path, 
     judgments = TID2013.read(root, ("all",))
     check_equal(judgments, root, read_tid2013(root))
     assert len(judgments.images.identities()) == 1 + 9
+    assert judgments.rating_errors is None
 
 
 @pytest.mark.parametrize("subset", ["distortion_25", "distortion_7", "level_6", "test"])
 def test_an_unknown_subset_is_refused(tid2013_root: Path, subset: str) -> None:
     with pytest.raises(UsageError, match=f"unknown subset of tid2013 '{subset}'"):
         TID2013.read(tid2013_root, (subset,))
+
+
+# --- Standard errors of the scores ----------------------------------------------------------------------------------
+
+
+def test_every_rating_has_its_standard_error(tid2013_root: Path) -> None:
+    names = [line.split()[1].lower() for line in (tid2013_root / "mos_with_names.txt").read_text().splitlines()]
+    errors = dict(zip(names, map(float, (tid2013_root / "mos_std.txt").read_text().split()), strict=True))
+    for subset in ("all", "level_2"):
+        judgments = TID2013.read(tid2013_root, (subset,))
+        assert judgments.rating_errors is not None
+        assert judgments.rating_errors.tolist() == [errors[name] for name in judgments.ids]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (["0.1"] * 35, r"mos_std\.txt has 35 standard errors for the 36 scores of mos_with_names\.txt: download both"),
+        (["0.1"] * 37, r"mos_std\.txt has 37 standard errors for the 36 scores"),
+        ([], r"mos_std\.txt has 0 standard errors for the 36 scores"),
+        (["0.1", "-0.1"] * 18, r"mos_std\.txt, line 2: expected a standard error of 0 or more, found '-0\.1'"),
+        (["0.1", "", "nan"] * 18, r"mos_std\.txt, line 3: expected .*, found 'nan': .*without noise ceilings"),
+        (["inf"] * 36, r"mos_std\.txt, line 1: expected .*, found 'inf'"),
+        (["0.1 i01_01_1.bmp"] * 36, r"mos_std\.txt, line 1: expected .*, found '0\.1 i01_01_1\.bmp'"),
+    ],
+)
+def test_odd_standard_errors_are_refused(tid2013_root: Path, tmp_path: Path, content: list[str], said: str) -> None:
+    root = Path(shutil.copytree(tid2013_root, tmp_path / "copy"))
+    (root / "mos_std.txt").write_text("\n".join(content))
+    with pytest.raises(DataError, match=said) as refused:
+        TID2013.read(root, ("all",))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -228,9 +228,39 @@ def test_a_copy_backwards_is_refused(tmp_path: Path) -> None:
         read_triplets(text_file(tmp_path, rows), OBJECTS)
 
 
+def test_the_order_of_the_kept_pair_hides_no_copy(tmp_path: Path) -> None:
+    rows = np.concatenate([whole(0), whole(0)[:, [1, 0, 2]]])
+    with pytest.raises(DataError, match=rf"line {len(whole(0)) + 1}: rows before it follow once more, in the same"):
+        read_triplets(text_file(tmp_path, rows), OBJECTS)
+    other_answers = np.concatenate([whole(0), whole(0)[:, [0, 2, 1]]])
+    np.testing.assert_array_equal(read_triplets(text_file(tmp_path, other_answers), OBJECTS), other_answers)
+
+
+@pytest.mark.parametrize("times", [2, 3, 16])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_file_with_every_line_several_times_in_a_row_is_refused(tmp_path: Path, times: int, swapped: bool) -> None:
+    rows = np.repeat(whole(0), times, axis=0)
+    if swapped:
+        rows[::times] = rows[::times, [1, 0, 2]]
+    with pytest.raises(DataError, match=rf"line 2: every row of the file stands {times} times in a row: leave the cop"):
+        read_triplets(text_file(tmp_path, rows), OBJECTS)
+
+
+@pytest.mark.parametrize("ordered", ["as they came", "sorted", "sorted by triplet"])
+def test_triplets_that_sixteen_people_judged_are_read(tmp_path: Path, ordered: str) -> None:
+    rng = np.random.default_rng(4)
+    rows = rng.permuted(np.repeat(drawn(200), 16, axis=0), axis=1)
+    if ordered != "as they came":
+        rows[:, :2].sort(axis=1)
+        keys = rows if ordered == "sorted" else np.column_stack([np.sort(rows, axis=1), rows[:, 2]])
+        rows = rows[np.lexsort(keys.T[::-1])]
+    np.testing.assert_array_equal(read_triplets(text_file(tmp_path, rows), OBJECTS), rows)
+
+
 def test_rows_that_repeat_in_another_order_are_read(tmp_path: Path) -> None:
     rows = np.concatenate([whole(0), np.random.default_rng(1).permutation(whole(0)), whole(0)[:20]])
-    for repeated in (rows, np.repeat(whole(0), 16, axis=0), np.repeat(whole(0)[:17], 2, axis=0)[:-1]):
+    often = np.random.default_rng(2).integers(1, 17, len(whole(0)))
+    for repeated in (rows, np.repeat(whole(0), often, axis=0), np.repeat(whole(0)[:17], 2, axis=0)):
         np.testing.assert_array_equal(read_triplets(text_file(tmp_path, repeated), OBJECTS), repeated)
 
 
