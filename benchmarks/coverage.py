@@ -17,7 +17,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from alignbench.statistics.scores import score_choices, score_ratings
+from alignbench.statistics.choice_scores import score_choices
+from alignbench.statistics.scores import score_ratings
 from paired_scores import compare_choices
 
 Rng = np.random.Generator

@@ -27,7 +27,7 @@ from alignbench.datasets.things import THINGS
 from alignbench.distances.names import DISTANCES
 from alignbench.extraction.source import SourceDistances
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.scoring import score_rows
+from alignbench.measurement.scoring import score_cell
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
 from alignbench.results.run_record import RunRecord
@@ -107,7 +107,7 @@ def main() -> None:
         curves = len(layers) * len(DISTANCES)
         print(f"{len(judgments.ids):,} triplets of {len(judgments.pairs):,} pairs, {curves} curves")
         with stage("scoring"):
-            frame, intervals = score_rows(
+            frame, intervals = score_cell(
                 cell, judgments, SourceDistances(layers, depths, distances), THINGS.published_ceiling
             )
         settings = {"model": "made-up", "dataset": "things", "protocol": given.protocol, "subset": ["all"]}

@@ -11,7 +11,8 @@ import numpy as np
 
 from alignbench.arrays import Floats, Indices
 from alignbench.statistics.bootstrap import IntervalKind, interval
-from alignbench.statistics.scores import Resampled, rating_replicates
+from alignbench.statistics.choice_scores import Resampled
+from alignbench.statistics.scores import rating_replicates
 
 
 @dataclass(frozen=True)

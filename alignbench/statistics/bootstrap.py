@@ -7,7 +7,6 @@ a bootstrap resample, and ones with a single zero a jackknife replicate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -18,8 +17,7 @@ from alignbench.arrays import Floats
 IntervalKind = Literal[
     "percentile cluster bootstrap",
     "cluster jackknife t",
-    "object delta-method t",
-    "percentile object bootstrap",
+    "objects counted once t",
     "none",
 ]
 
@@ -39,13 +37,6 @@ def cluster_weights(count: int, seed: int) -> tuple[Floats, IntervalKind]:
     for row in weights[1:]:
         row[:] = np.bincount(rng.integers(0, count, count), minlength=count)
     return weights, "percentile cluster bootstrap"
-
-
-def object_weights(count: int, seed: int) -> Iterator[Floats]:
-    """How often each object is drawn in each resample, (objects,) `RESAMPLES` times."""
-    rng = np.random.default_rng(seed)
-    for _ in range(RESAMPLES):
-        yield np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
 
 
 def interval(value: Floats, replicates: Floats, kind: IntervalKind, fisher: bool = False) -> tuple[Floats, Floats]:

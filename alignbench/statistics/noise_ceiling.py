@@ -1,9 +1,11 @@
 """Noise ceilings: how well any model could agree with people who do not agree with each other.
 
 From triplets that were judged more than once, two estimates: `max_share`, the mean over triplets of the largest share
-of choices (biased up), and `loo`, the mean over judgments of agreement with the majority of the others (biased down).
-Where a file has no repeats, the ceiling that its authors published. Accuracy is a mean over all judgments, also of
-triplets that were judged once: with unequal repeats its share of a ceiling may exceed 1.
+of choices (biased up, as a majority is read off the choices that it is held against), and `loo`, the mean over
+judgments of agreement with the majority of the others (biased down, as that majority is of fewer people). Their errors
+nearly cancel: the headline is their mean (`benchmarks/ceilings.py`). Where a file has no repeats, it is the ceiling
+that its authors published. Accuracy is a mean over all judgments, also of triplets that were judged once: with unequal
+repeats its share of a ceiling may exceed 1. Ratings are in `rating_ceiling`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 
 from alignbench.arrays import Floats, Indices
 from alignbench.datasets.numbering import numbered_rows
-from alignbench.statistics.scores import Resampled, Scores
+from alignbench.statistics.choice_scores import ACCURACY, Formula, ratio_itself, score_formulas
+from alignbench.statistics.scores import Scores
 
 FEWEST_REPEATED = 0.01  # share of judgments on repeated triplets: below it they are coincidences of a random draw
 
@@ -67,13 +70,19 @@ class Choices:
     clusters: Indices
 
 
+def mean_ceiling(judged: Indices, chosen: Indices) -> float:
+    """The mean of both estimates of `repeat_ceilings`, whose arguments these are; not a number without repeats."""
+    estimates = [above.sum() / below.sum() for above, below in repeat_ceilings(judged, chosen).values()]
+    return float(np.mean(estimates)) if estimates else float("nan")
+
+
 def score_with_ceiling(
     correct: Iterable[NDArray[Any]], choices: Choices, published: float | None, seed: int
 ) -> list[Scores]:
     """Accuracy, and the noise ceilings with its shares of them where there are any.
 
-    The shares are of `ceiling_max_share`: what an observer who always follows the majority reaches on average on a
-    triplet, and the kind of estimate that was published for THINGS. A published ceiling has no interval.
+    Shares are of the mean of both estimates, or of the published ceiling, which has no interval. They are not cut off
+    at 1: a share above 1 says that the ceiling is not exact, or that repeats are unequal.
 
     Args:
         correct: (n,) of each curve, from 0 to 1.
@@ -82,40 +91,73 @@ def score_with_ceiling(
         seed: Seed of the bootstrap.
 
     Returns:
-        `accuracy`; `ceiling_loo` and `ceiling_max_share`, or `ceiling_published`; `accuracy_of_ceiling`, accuracy /
-        ceiling; `accuracy_above_chance_of_ceiling`, (accuracy - chance) / (ceiling - chance).
+        `accuracy`; `ceiling_loo`, `ceiling_max_share`, `ceiling_mean` and `responses_per_triplet` (the mean over
+        repeated triplets, without an interval), or `ceiling_published`; `accuracy_of_ceiling`, accuracy / ceiling;
+        `accuracy_above_chance_of_ceiling`, (accuracy - chance) / (ceiling - chance), not a number where people do not
+        agree beyond chance.
     """
-    resampled = Resampled(choices.clusters, seed)
-    accuracy = resampled.mean(correct)
-    found = [resampled.score("accuracy", [accuracy])]
-    sums = repeat_ceilings(choices.judged, choices.chosen)
-    if not sums and published is not None:
-        sums = {"ceiling_published": (np.full(len(choices.chosen), published), np.ones(len(choices.chosen)))}
-    if not sums:
-        return found
-    ceilings = {name: resampled.ratio([above], below) for name, (above, below) in sums.items()}
-    for name, ceiling in ceilings.items():
-        score = resampled.score(name, [ceiling])
-        if name == "ceiling_published":
-            score = replace(score, low=np.array([np.nan]), high=np.array([np.nan]))
-        found.append(score.repeated(len(accuracy.above)))
-    top = ceilings.get("ceiling_max_share") or ceilings["ceiling_published"]
-    ratios = [accuracy, top]
-    for name, chance in (
-        ("accuracy_of_ceiling", 0.0),
-        ("accuracy_above_chance_of_ceiling", 1.0 / choices.judged.shape[1]),
-    ):
-        found.append(resampled.score(name, ratios, *_share_above(chance), limits=(-np.inf, np.inf)))
+    ratios = list(repeat_ceilings(choices.judged, choices.chosen).items())
+    formulas = [ACCURACY]
+    if ratios:
+        loo, max_share = (sums for _, sums in ratios)
+        formulas += [ratio_itself(name, place) for place, (name, _) in enumerate(ratios)]
+        formulas += [_MEAN, *_shares(choices.judged.shape[1])]
+        ceilings = [loo, max_share]
+    elif published is not None:
+        count = len(choices.chosen)
+        formulas += [ratio_itself("ceiling_published", 0), *_shares(choices.judged.shape[1])]
+        ceilings = [(np.full(count, published), np.ones(count))]
+    else:
+        ceilings = []
+    found = score_formulas(correct, ceilings, formulas, choices.clusters, seed)
+    if ratios:
+        responses = _without_interval(
+            replace(found[0], metric="responses_per_triplet"), loo[1].sum() / max_share[1].sum()
+        )
+        found.insert(1 + len(ratios) + 1, responses)
+    elif published is not None:
+        found[1] = _without_interval(found[1], published)
     return found
 
 
-def _share_above(chance: float) -> tuple[Callable[..., Floats], Callable[..., tuple[Floats, Floats]]]:
-    """(accuracy - chance) / (ceiling - chance) as a function of both, and its partial derivatives."""
+def _mean(*ceilings: Floats) -> Floats:
+    return np.asarray(sum(ceilings) / len(ceilings))
 
-    def share(accuracy: Floats, ceiling: Floats) -> Floats:
-        return (accuracy - chance) / (ceiling - chance)
 
-    def slopes(accuracy: Floats, ceiling: Floats) -> tuple[Floats, Floats]:
-        return 1.0 / (ceiling - chance), -(accuracy - chance) / (ceiling - chance) ** 2
+_MEAN = Formula(
+    "ceiling_mean",
+    lambda accuracy, *ceilings: _mean(*ceilings),
+    lambda accuracy, *ceilings: (0.0, *(1.0 / len(ceilings) for _ in ceilings)),
+)
+
+
+def _without_interval(score: Scores, value: float) -> Scores:
+    """A number that is the same for all curves and has no interval."""
+    nothing = np.full_like(score.value, np.nan)
+    return replace(score, value=np.full_like(score.value, value), low=nothing, high=nothing, floored=0)
+
+
+def _shares(options: int) -> list[Formula]:
+    """Accuracy as a share of the ceiling, and what is above chance as a share of that of the ceiling."""
+    limits = (-np.inf, np.inf)
+    return [
+        Formula("accuracy_of_ceiling", *_share_above(0.0), limits),
+        Formula("accuracy_above_chance_of_ceiling", *_share_above(1.0 / options), limits),
+    ]
+
+
+def _share_above(chance: float) -> tuple[Callable[..., Floats], Callable[..., tuple[Floats, ...]]]:
+    """(accuracy - chance) / (mean of ceilings - chance) as a function of all, and its partial derivatives."""
+
+    def reach(*ceilings: Floats) -> Floats:
+        above = _mean(*ceilings) - chance
+        return np.where(above > 0.0, above, np.nan)
+
+    def share(accuracy: Floats, *ceilings: Floats) -> Floats:
+        return (accuracy - chance) / reach(*ceilings)
+
+    def slopes(accuracy: Floats, *ceilings: Floats) -> tuple[Floats, ...]:
+        above = reach(*ceilings)
+        return 1.0 / above, *([-(accuracy - chance) / above**2 / len(ceilings)] * len(ceilings))
 
     return share, slopes

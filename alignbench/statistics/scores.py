@@ -1,24 +1,24 @@
 """Scores of distances against human judgments, each with a 95 % interval.
 
 An interval says how the score would vary with other stimuli: judgments are resampled by cluster (the reference image of
-a rating, the triplet or the objects of a choice) while distances stay as they are; see `resampling`.
+a rating) while distances stay as they are, see `bootstrap`; pairs of pictures that share one count by `shared_objects`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Final
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
 from alignbench.arrays import Floats, Indices
-from alignbench.statistics.bootstrap import CONFIDENCE, IntervalKind, cluster_weights, interval
+from alignbench.statistics.bootstrap import IntervalKind, cluster_weights, interval
 from alignbench.statistics.correlations import kendall, pearson, spearman
 from alignbench.statistics.logistic import logistic_closeness
+from alignbench.statistics.shared_objects import SharedObjects
+
+OBJECTS: Final[IntervalKind] = "objects counted once t"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Scores:
         high: Upper end.
         clusters: Number of clusters.
         interval: How the interval was made.
+        floored: Of how many curves the interval may be too narrow, see `ObjectVariance.floored`.
     """
 
     metric: str
@@ -40,6 +41,7 @@ class Scores:
     high: Floats
     clusters: int
     interval: IntervalKind
+    floored: int = 0
 
     def repeated(self, curves: int) -> Scores:
         """The score of one curve for each of several."""
@@ -129,128 +131,24 @@ def score_ratings(
     return found
 
 
-# ------------------------------------------------------------------------------------------------ choices
+# ------------------------------------------------------------------------------ judgments that share objects
 
 
-def score_choices(correct: Iterable[NDArray[Any]], clusters: Indices, seed: int = 0) -> Scores:
-    """Share of correct choices.
-
-    Args:
-        correct: (n,) of each curve, 1 where right.
-        clusters: (n, 1): the cluster of each judgment; or (n, m): the m objects of each, which are resampled as objects
-            (a judgment then weighs the product of its objects' counts; the variance is its delta-method form).
-        seed: Seed of the bootstrap.
-    """
-    resampled = Resampled(clusters, seed)
-    return resampled.score("accuracy", [resampled.mean(correct)])
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of sums over judgments, for several curves: the sums, and those over each cluster.
-
-    Attributes:
-        above: Numerators, (curves,); one for all curves is enough.
-        below: The denominator.
-        above_by_cluster: (curves, clusters).
-        below_by_cluster: (clusters,).
-    """
-
-    above: Floats
-    below: float
-    above_by_cluster: Floats
-    below_by_cluster: Floats
-
-    @property
-    def value(self) -> Floats:
-        """The ratio, (curves,)."""
-        return np.asarray(self.above / self.below)
-
-    @property
-    def residuals(self) -> Floats:
-        """What each cluster adds to the deviation of the ratio from itself, (curves, clusters)."""
-        return np.asarray((self.above_by_cluster - self.value[:, None] * self.below_by_cluster) / self.below)
-
-
-class Resampled:
-    """Judgments that are resampled by cluster, for scores that are functions of ratios of sums over judgments.
+def correlations_over_objects(
+    metric: str, value: Floats, influences: Iterable[Floats], shared: SharedObjects
+) -> Scores:
+    """Correlations over judgments of which each two that share an object count once, with t intervals on Fisher's z.
 
     Args:
-        clusters: (n, 1) or (n, m), see `score_choices`.
-        seed: Seed of the bootstrap.
+        metric: Which correlation.
+        value: The correlations, (curves,).
+        influences: What each judgment adds to them, (curves, n), see `influences`.
+        shared: The objects of the judgments.
     """
-
-    def __init__(self, clusters: Indices, seed: int) -> None:
-        members, distinct = pd.factorize(clusters.ravel(), sort=True)
-        self.members: Indices = np.ascontiguousarray(members.reshape(clusters.shape).T)
-        self.count = len(distinct)
-        self.kind: IntervalKind = "object delta-method t" if self.count > 1 else "none"
-        if clusters.shape[1] == 1:
-            self.weights, self.kind = cluster_weights(self.count, seed)
-
-    def ratio(self, numerators: Iterable[NDArray[Any]], denominator: Floats) -> Ratio:
-        """A ratio of sums over judgments.
-
-        Args:
-            numerators: (n,) of each curve; one at a time is held.
-            denominator: (n,).
-        """
-        sums = [(float(row.sum()), self._by_cluster(row)) for row in numerators]
-        return Ratio(
-            np.array([total for total, _ in sums]),
-            float(denominator.sum()),
-            np.stack([by_cluster for _, by_cluster in sums]),
-            self._by_cluster(denominator),
-        )
-
-    def mean(self, values: Iterable[NDArray[Any]]) -> Ratio:
-        """The mean over judgments as a ratio; `values` are (n,) of each curve."""
-        return self.ratio(values, np.ones(self.members.shape[1]))
-
-    def replicates(self, ratio: Ratio) -> Floats:
-        """A ratio and its replicates, (curves, 1 + replicates); for (n, 1) clusters."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(
-                (ratio.above_by_cluster @ self.weights.T) / (ratio.below_by_cluster[None] @ self.weights.T)
-            )
-
-    def score(
-        self,
-        metric: str,
-        ratios: list[Ratio],
-        combine: Callable[..., Floats] = lambda ratio: ratio,
-        gradient: Callable[..., tuple[Floats | float, ...]] = lambda ratio: (1.0,),
-        limits: tuple[float, float] = (0.0, 1.0),
-    ) -> Scores:
-        """A function of ratios, with its interval.
-
-        Args:
-            metric: Its name.
-            ratios: What it is a function of.
-            combine: The function, of as many arrays.
-            gradient: Its partial derivatives (used where objects are resampled).
-            limits: The least and the most that it can be.
-        """
-        values = [ratio.value for ratio in ratios]
-        value = combine(*values)
-        if len(self.members) > 1:
-            slopes = gradient(*values)
-            influence = sum(
-                np.asarray(slope)[..., None] * ratio.residuals for slope, ratio in zip(slopes, ratios, strict=True)
-            )
-            low, high = self._by_objects(value, np.asarray(influence))
-        else:
-            replicates = combine(*(self.replicates(ratio) for ratio in ratios))
-            low, high = interval(value, replicates[:, 1:], self.kind)
-        return Scores(metric, value, np.clip(low, *limits), np.clip(high, *limits), self.count, self.kind)
-
-    def _by_cluster(self, values: NDArray[Any]) -> Floats:
-        """Sums of the values of judgments over each cluster, (clusters,); those of m objects count for each."""
-        return np.asarray(sum(np.bincount(column, values, minlength=self.count) for column in self.members))
-
-    def _by_objects(self, value: Floats, influence: Floats) -> tuple[Floats, Floats]:
-        """Delta method for sums over judgments of w_i w_j w_k: each object's influence is what its judgments add."""
-        if self.count < 2:
-            return np.full_like(value, np.nan), np.full_like(value, np.nan)
-        reach = stats.t.ppf(0.5 + CONFIDENCE / 2.0, self.count - 1) * np.sqrt((influence**2).sum(axis=1))
-        return value - reach, value + reach
+    variance = shared.variance(influences)
+    reach = variance.reach()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z, far = np.arctanh(value), reach / (1.0 - value**2)
+        low, high = (np.where(reach == 0.0, value, np.tanh(end)) for end in (z - far, z + far))
+    kind: IntervalKind = OBJECTS if shared.share_apart > 0.0 else "none"
+    return Scores(metric, value, low, high, shared.count, kind, int(variance.floored.sum()))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.statistics.bootstrap import IntervalKind, cluster_weights, holm, interval, object_weights, p_value
+from alignbench.statistics.bootstrap import IntervalKind, cluster_weights, holm, interval, p_value
 
 Floats = NDArray[np.float64]
 JACKKNIFE: IntervalKind = "cluster jackknife t"
@@ -32,15 +32,6 @@ def test_the_number_of_clusters_settles_the_kind(count: int, kind: IntervalKind)
     if kind == JACKKNIFE:
         assert sorted(row.argmin() for row in weights[1:]) == list(range(count))
         assert set(weights[1:].ravel()) == {0.0, 1.0}
-
-
-def test_objects_are_drawn_with_replacement() -> None:
-    drawn = np.array(list(object_weights(40, seed=2)))
-    assert drawn.shape == (1000, 40)
-    assert (drawn.sum(axis=1) == 40).all()
-    counted = np.bincount(drawn.astype(int).ravel(), minlength=4)[:4] / drawn.size
-    np.testing.assert_allclose(counted, stats.binom.pmf(range(4), 40, 1 / 40), rtol=0, atol=0.01)
-    np.testing.assert_array_equal(np.array(list(object_weights(40, seed=2))), drawn)
 
 
 # --- Intervals and p-values -----------------------------------------------------------------------------------------
@@ -101,16 +92,16 @@ def test_without_an_interval_there_is_no_p() -> None:
 
 
 def test_resamples_without_a_score_are_no_evidence() -> None:
-    """Where objects are drawn so that no triplet remains, there is no score: that says nothing against 0."""
+    """Where clusters are drawn in which ratings are all alike, there is no score: that says nothing against 0."""
     replicates = np.where(np.arange(1000) < 900, np.nan, 0.5)
-    found = p_value(0.5, replicates, "percentile object bootstrap")
+    found = p_value(0.5, replicates, BOOTSTRAP)
     assert np.isnan(found) or found >= 2 / 101
 
 
 def test_one_resample_without_a_score_leaves_an_interval() -> None:
     replicates = np.random.default_rng(0).normal(0.3, 0.1, 1000)
     replicates[17] = np.nan
-    low, high = interval(np.array([0.3]), replicates[None], "percentile object bootstrap")
+    low, high = interval(np.array([0.3]), replicates[None], BOOTSTRAP)
     assert (low[0], high[0]) == pytest.approx(tuple(np.nanpercentile(replicates, [2.5, 97.5])), abs=1e-3)
 
 

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from alignbench.statistics.bootstrap import cluster_weights
-from alignbench.statistics.noise_ceiling import Choices, repeat_ceilings, score_with_ceiling
+from alignbench.statistics.noise_ceiling import Choices, mean_ceiling, repeat_ceilings, score_with_ceiling
 from alignbench.statistics.scores import Scores
 from layouts import write_things
+from object_pairs import by_pairs
 from reference import jackknife_interval, read_things, save_clip
-from reference_scores import PUBLISHED_CEILING, choice_metrics, delta_interval, noise_ceilings
+from reference_scores import PUBLISHED_CEILING, WITHOUT_INTERVAL, choice_metrics, noise_ceilings
 from run_folders import read_curve, run_command
 
 Floats = NDArray[np.float64]
@@ -123,6 +125,27 @@ def test_no_model_beats_max_share_where_all_triplets_are_repeated_alike() -> Non
     assert estimates(rows)["ceiling_max_share"] == pytest.approx(best)
 
 
+def test_the_headline_is_the_mean_of_both_estimates_and_says_how_many_people_it_rests_on() -> None:
+    rows = [[0, 1, 2], [1, 0, 2], [0, 1, 2], [0, 2, 1], [1, 2, 0], [3, 4, 5], [5, 3, 4], [6, 7, 8]]
+    found = scored(rows)[0]
+    np.testing.assert_allclose(found["ceiling_mean"].value, (3 / 7 + (3 / 5 + 1 / 2) / 2) / 2, rtol=1e-12)
+    np.testing.assert_allclose(found["responses_per_triplet"].value, (5 + 2) / 2, rtol=1e-12)
+    nothing = np.zeros(len(rows), dtype=np.int64)
+    assert mean_ceiling(pairs_of(rows), nothing) == pytest.approx((3 / 7 + (3 / 5 + 1 / 2) / 2) / 2)
+    assert np.isnan(mean_ceiling(pairs_of(rows[-2:]), nothing[:2]))
+
+
+def test_a_share_is_not_cut_off_at_1() -> None:
+    rows = [[0, 1, 2], [0, 2, 1], [1, 2, 0]] * 10  # people who choose at random, and a model that foresees them
+    clusters = np.arange(len(rows))[:, None] // 3
+    choices = Choices(pairs_of(rows) + 10_000 * clusters, np.zeros(len(rows), dtype=np.int64), clusters)
+    found = {score.metric: score for score in score_with_ceiling([np.arange(30) % 3 < 2], choices, None, 0)}
+    loo, share = 0.0, 1 / 3
+    np.testing.assert_allclose(found["accuracy_of_ceiling"].value, (2 / 3) / ((loo + share) / 2), rtol=1e-12)
+    np.testing.assert_allclose(found["accuracy_of_ceiling"].high, 4.0, rtol=1e-12)
+    assert np.isnan(found["accuracy_above_chance_of_ceiling"].value[0]), "1/6 is no more than chance"
+
+
 # --- Rows and intervals ---------------------------------------------------------------------------------------------
 
 
@@ -141,6 +164,9 @@ def test_few_triplets_get_the_jackknife_over_distinct_triplets(triplets: int) ->
     choices = choices_of(rows)
     for metric, score in found.items():
         assert (score.clusters, score.interval) == (triplets, "cluster jackknife t")
+        if metric in WITHOUT_INTERVAL:
+            assert np.isnan([score.low, score.high]).all()
+            continue
         for curve, right in enumerate(correct):
 
             def statistic(kept: Indices, right: Floats = right, metric: str = metric) -> float:
@@ -158,11 +184,11 @@ def test_a_share_is_resampled_jointly_with_its_ceiling() -> None:
     drawn = cluster_weights(100, 4)[0][1:]
     choices = choices_of(rows)
     replicates = [choice_metrics(correct[0], choices, draw[clusters[:, 0]], None) for draw in drawn]
-    for metric in ("accuracy", "ceiling_loo", "ceiling_max_share", *SHARES):
+    for metric in ("accuracy", "ceiling_loo", "ceiling_max_share", "ceiling_mean", *SHARES):
         assert found[metric].interval == "percentile cluster bootstrap"
         expected = np.percentile([replicate[metric] for replicate in replicates], [2.5, 97.5])
         assert (found[metric].low[0], found[metric].high[0]) == pytest.approx(tuple(expected), rel=0, abs=1e-9)
-    alone = np.percentile([one["accuracy"] for one in replicates], [2.5, 97.5]) / found["ceiling_max_share"].value[0]
+    alone = np.percentile([one["accuracy"] for one in replicates], [2.5, 97.5]) / found["ceiling_mean"].value[0]
     assert abs(found["accuracy_of_ceiling"].high[0] - alone[1]) > 1e-3, "as if the ceiling were known"
 
 
@@ -177,21 +203,33 @@ def test_a_triplet_that_is_drawn_twice_is_two_triplets() -> None:
     assert written_out == pytest.approx(choice_metrics(correct[0], choices, draw[clusters[:, 0]], None))
 
 
-def test_intervals_by_object_are_those_of_the_delta_method() -> None:
+def test_intervals_by_object_count_each_two_judgments_that_share_one_once() -> None:
     rows = judged(60, [1, 1, 2, 4], objects=14)
     found, correct, clusters = scored(rows, by_object=True)
     check_rows(found, correct, rows)
-    choices, objects = choices_of(rows), [tuple(row) for row in clusters.tolist()]
+    choices = choices_of(rows)
+    shown = [triplet for triplet, _ in choices]
     for metric, score in found.items():
-        assert (score.clusters, score.interval) == (14, "object delta-method t")
+        assert (score.clusters, score.interval) == (14, "objects counted once t")
+        if metric in WITHOUT_INTERVAL:
+            assert np.isnan([score.low, score.high]).all()
+            continue
         for curve, right in enumerate(correct):
 
             def statistic(weights: Floats, right: Floats = right, metric: str = metric) -> float:
                 return choice_metrics(right, choices, weights, None)[metric]
 
-            expected = delta_interval(statistic, objects)
+            influences, step = np.zeros(len(rows)), 1e-5
+            for triplet in set(shown):
+                held = np.array([each == triplet for each in shown], dtype=np.float64)
+                slope = (statistic(1 + step * held) - statistic(1 - step * held)) / (2 * step)
+                influences += slope * held / held.sum()
+            known = by_pairs(clusters.tolist(), influences)
+            degrees = known.degrees if known.once >= known.cells else known.degrees_of_cells
+            reach = stats.t.ppf(0.975, degrees) * np.sqrt(known.variance)
+            expected = score.value[curve] - reach, score.value[curve] + reach
             ends = expected if metric in SHARES else np.clip(expected, 0, 1)
-            assert (score.low[curve], score.high[curve]) == pytest.approx(ends, rel=0, abs=1e-7), metric
+            assert (score.low[curve], score.high[curve]) == pytest.approx(ends, rel=0, abs=1e-6), metric
 
 
 def test_the_published_ceiling_stands_in_only_where_nothing_is_repeated() -> None:

@@ -1,74 +1,28 @@
-"""Runs scored in the same resamples, and their difference at a place, held against plain loops."""
+"""The difference of two places of curves, against plain loops over what is scored."""
 
 import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.statistics.bootstrap import object_weights
-from alignbench.statistics.paired import Judged, paired_difference, score_together
-from alignbench.statistics.scores import score_choices
+from alignbench.statistics.paired import PairedDifference, Place, paired_difference, score_at
+from alignbench.statistics.scored_together import ObjectScores, ResampledScores
+from alignbench.statistics.shared_objects import SharedObjects
+from object_pairs import by_pairs, drawn_objects
+
+Floats = NDArray[np.float64]
 
 
-def test_runs_find_their_own_pairs_and_each_counts_ties_by_its_own_rule() -> None:
-    distances = np.array([[1.0, 2.0, 3.0, 3.0]])
-    options = np.array([[0, 1], [2, 3]])
-    runs = [
-        Judged(distances, options, "choice", share_ties=False),
-        Judged(distances, options, "choice", share_ties=True),
-        Judged(distances[:, ::-1], 3 - options, "choice", share_ties=False),  # the same pairs in another order
-    ]
-    (strict, shared, turned), kind = score_together(runs, np.array([0.0, 1.0]), np.array([[0], [0]]), 0)
-    assert kind == "none", "one cluster cannot be resampled"
-    assert (strict.tolist(), shared.tolist(), turned.tolist()) == ([[0.5]], [[0.75]], [[0.5]])
+def place(*weights: float, layer: str = "") -> Place:
+    return Place(np.array(weights), layer)
 
 
-def test_few_clusters_are_left_out_one_at_a_time() -> None:
-    """Each replicate of a jackknife is the score of the judgments without one cluster."""
-    rng = np.random.default_rng(1)
-    distances, ratings, clusters = rng.uniform(size=(2, 30)), rng.normal(size=30), np.repeat(np.arange(6), 5)
-    judged = Judged(distances, np.arange(30)[:, None], "rating", share_ties=False)
-    [found], kind = score_together([judged], ratings, clusters[:, None], 0)
-    assert kind == "cluster jackknife t"
-    assert found.shape == (2, 7)
-    for curve, row in zip(distances, found, strict=True):
-        kept = [np.ones(30, dtype=bool), *(clusters != cluster for cluster in range(6))]
-        expected = [stats.spearmanr(-curve[rows], ratings[rows]).statistic for rows in kept]
-        np.testing.assert_allclose(row, expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("share_ties", [False, True])
-def test_a_judgment_weighs_the_product_of_how_often_its_objects_are_drawn(share_ties: bool) -> None:
-    rng = np.random.default_rng(2)
-    objects = np.array([rng.choice(7, 3, replace=False) for _ in range(40)])
-    distances = rng.integers(0, 4, (2, 120)).astype(float)
-    options, chosen = np.arange(120).reshape(-1, 3), rng.integers(0, 3, 40)
-    judged = Judged(distances, options, "choice", share_ties)
-    [found], kind = score_together([judged], chosen.astype(float), 10 + objects, 5)
-    assert kind == "percentile object bootstrap"
-    right = np.zeros((2, 40))
-    for curve, row in zip(distances, right, strict=True):
-        for judgment, (pairs, choice) in enumerate(zip(options, chosen, strict=True)):
-            ties = int((curve[pairs] == curve[pairs].min()).sum())
-            closest = curve[pairs[choice]] == curve[pairs].min()
-            row[judgment] = closest * (1 / ties if share_ties else ties == 1)
-    for resample, drawn in enumerate(object_weights(7, 5), start=1):
-        weights = [math.prod(drawn[list(row)]) for row in objects]
-        expected = [np.average(row, weights=weights) for row in right] if sum(weights) else [math.nan] * 2
-        np.testing.assert_allclose(found[:, resample], expected, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(found[:, 0], right.mean(axis=1), rtol=1e-6)
-
-
-def test_the_score_itself_is_that_of_choices_alone() -> None:
-    rng = np.random.default_rng(3)
-    distances, chosen = rng.uniform(size=(3, 80)), rng.integers(0, 2, 40)
-    options = np.arange(80).reshape(-1, 2)
-    [found], _ = score_together(
-        [Judged(distances, options, "choice", share_ties=False)], chosen.astype(float), np.arange(40)[:, None], 0
-    )
-    right = (distances[:, options].argmin(axis=2) == chosen).astype(float)
-    np.testing.assert_allclose(found[:, 0], score_choices(right, np.arange(40)[:, None]).value)
+def over_objects(right: Floats, rows: NDArray[np.int64]) -> ObjectScores:
+    means = right.mean(axis=1)
+    shared = SharedObjects(rows)
+    return ObjectScores(shared.sums((right - means[:, None]) / right.shape[1]), means, shared.count, 0)
 
 
 def test_a_difference_has_the_interval_of_the_differences_and_not_of_the_scores() -> None:
@@ -76,19 +30,76 @@ def test_a_difference_has_the_interval_of_the_differences_and_not_of_the_scores(
     hard = rng.normal(size=1000)  # what makes judgments hard for both drops out
     first = np.concatenate([[0.7], 0.7 + 0.1 * hard + 0.001 * rng.normal(size=1000)])
     second = np.concatenate([[0.6], 0.6 + 0.1 * hard])
-    kind = "percentile cluster bootstrap"
-    found = paired_difference("best layer", math.nan, (first, "layer_3"), (second, "layer_5"), kind)
+    scored = ResampledScores(np.stack([second, first]), "percentile cluster bootstrap", 300)
+    places = place(0.0, 1.0, layer="layer_3"), place(1.0, 0.0, layer="layer_5")
+    found = paired_difference("projection", 100.0, *places, scored)
+    assert (found.place, found.depth) == ("projection", 100.0)
     assert (found.first, found.second, found.first_layer, found.second_layer) == (0.7, 0.6, "layer_3", "layer_5")
     assert found.difference == pytest.approx(0.1)
     assert (found.ci_low, found.ci_high) == pytest.approx(tuple(np.percentile((first - second)[1:], [2.5, 97.5])))
     assert found.ci_high - found.ci_low < 0.01
     assert found.p < 0.01
-    row = found.to_row()
-    assert list(row)[:2] == ["place", "depth"]
-    assert math.isnan(row["depth"])
+    error = (first - second)[1:].std()
+    assert found.smallest == pytest.approx((stats.t.ppf(0.975, 299) + stats.norm.ppf(0.8)) * error)
+    assert not found.floored
+
+
+def test_a_place_between_two_layers_is_their_weighted_sum() -> None:
+    rng = np.random.default_rng(5)
+    replicates = rng.normal(0.5, 0.1, (3, 1 + 20))
+    scored = ResampledScores(replicates, "cluster jackknife t", 20)
+    between, other = place(0.25, 0.75, 0.0, layer="layer_0 .. layer_1"), place(0.0, 0.0, 1.0)
+    assert score_at(scored, between) == pytest.approx(replicates[0, 0] / 4 + 3 * replicates[1, 0] / 4, rel=1e-12)
+    found = paired_difference("depth", 30.0, between, other, scored)
+    gap = replicates[0] / 4 + 3 * replicates[1] / 4 - replicates[2]
+    error = math.sqrt(19 / 20 * sum((each - gap[1:].mean()) ** 2 for each in gap[1:]))
+    assert found.difference == pytest.approx(gap[0], rel=1e-12)
+    assert (found.ci_low, found.ci_high) == pytest.approx(stats.t.interval(0.95, 19, gap[0], error), rel=1e-9)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(gap[0]) / error, 19), rel=1e-9)
+
+
+def test_a_curve_without_a_score_does_not_touch_other_places() -> None:
+    replicates = np.array([[np.nan] * 6, [0.7, 0.6, 0.7, 0.8, 0.7, 0.7], [0.5, 0.4, 0.5, 0.6, 0.4, 0.6]])
+    scored = ResampledScores(replicates, "cluster jackknife t", 5)
+    found = paired_difference("layer", 2.5, place(0.0, 1.0, 0.0), place(0.0, 0.0, 1.0), scored)
+    assert np.isfinite([found.first, found.difference, found.ci_low, found.p]).all()
+    missing = paired_difference("layer", 2.5, place(1.0, 0.0, 0.0), place(0.0, 0.0, 1.0), scored)
+    assert np.isnan([missing.first, missing.difference, missing.ci_low, missing.ci_high, missing.p]).all()
 
 
 def test_without_resamples_there_is_a_difference_and_no_interval() -> None:
-    found = paired_difference("projection", 100.0, (np.array([0.7]), "a"), (np.array([0.9]), "b"), "none")
+    scored = ResampledScores(np.array([[0.7], [0.9]]), "none", 1)
+    found = paired_difference("projection", 100.0, place(1.0, 0.0), place(0.0, 1.0), scored)
     assert found.difference == pytest.approx(-0.2)
-    assert np.isnan([found.ci_low, found.ci_high, found.p]).all()
+    assert np.isnan([found.ci_low, found.ci_high, found.p, found.smallest]).all()
+
+
+@pytest.mark.parametrize("apart", [0.0, 1.0])
+def test_a_difference_over_objects_equals_the_reference(apart: float) -> None:
+    """With objects that matter for one run alone, and with none: what triplets share comes out below them then."""
+    rng = np.random.default_rng(8)
+    rows = drawn_objects(rng, 20, 120, 3)
+    effect = apart * rng.normal(size=20)[rows].sum(axis=1)
+    right = np.stack([rng.normal(size=120) + effect > -0.3, rng.normal(size=120) > 0.0]).astype(float)
+    one, other = right.mean(axis=1)
+    places = place(1.0, 0.0, layer="layer_1"), place(0.0, 1.0, layer="layer_2")
+    found = paired_difference("layer", 50.0, *places, over_objects(right, rows))
+    expected = by_pairs(rows.tolist(), (right[0] - right[1] - one + other) / 120)
+    assert found.floored == expected.floored == (apart == 0.0)
+    assert (found.place, found.depth, found.first_layer, found.second_layer) == ("layer", 50.0, "layer_1", "layer_2")
+    assert (found.first, found.second, found.difference) == pytest.approx((one, other, one - other))
+    assert (found.ci_low, found.ci_high) == pytest.approx(expected.interval(one - other))
+    assert found.p == pytest.approx(expected.p_value(one - other))
+    reach = stats.t.ppf(0.975, expected.degrees_used) + stats.norm.ppf(0.8)
+    assert found.smallest == pytest.approx(reach * math.sqrt(expected.variance))
+
+
+def test_a_row_has_all_of_it() -> None:
+    found = PairedDifference("best layer", math.nan, 0.7, 0.6, "a", "b", 0.1, 0.05, 0.15, 0.01, 0.08, True)
+    row = found.to_row()
+    assert list(row) == [
+        *("place", "depth", "first", "second", "first_layer", "second_layer"),
+        *("difference", "ci_low", "ci_high", "p", "smallest", "floored"),
+    ]
+    assert math.isnan(row.pop("depth"))
+    assert list(row.values()) == ["best layer", 0.7, 0.6, "a", "b", 0.1, 0.05, 0.15, 0.01, 0.08, True]

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from alignbench.statistics.bootstrap import cluster_weights
-from alignbench.statistics.scores import Scores, score_choices, score_ratings
-from paired_scores import compare_choices, compare_ratings
+from alignbench.statistics.influences import pearson_influences, spearman_influences
+from alignbench.statistics.scores import Scores, correlations_over_objects, score_ratings
+from alignbench.statistics.shared_objects import SharedObjects
+from object_pairs import by_pairs
+from paired_scores import compare_ratings
 from reference import (
     RATING_METRICS,
     bootstrap_interval,
     correlation,
     jackknife_interval,
-    object_interval,
 )
 
 Floats = NDArray[np.float64]
@@ -172,85 +174,47 @@ def test_scoring_leaves_its_arguments_alone() -> None:
         np.testing.assert_array_equal(given_array, copy)
 
 
-# --- Choices --------------------------------------------------------------------------------------------------------
+# --- Pairs of pictures, counted once --------------------------------------------------------------------------------
 
 
-def chosen_right(clusters: int, seed: int = 0) -> tuple[Floats, Indices]:
-    """Two curves of right and wrong choices in clusters of unequal size and difficulty, in mixed order."""
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(1, 6, clusters)
-    cluster = rng.permutation(np.repeat(np.arange(clusters), sizes))
-    difficulty = rng.uniform(0.2, 0.9, clusters)[cluster]
-    return (rng.random((2, len(cluster))) < difficulty).astype(float), cluster
+@pytest.mark.parametrize("metric", ["pearson", "spearman"])
+def test_correlations_over_objects_are_on_fishers_z(metric: str) -> None:
+    rng = np.random.default_rng(4)
+    pairs = np.column_stack(np.triu_indices(25, 1))
+    own = rng.normal(size=(2, 25))[:, pairs].sum(axis=2)
+    x, y = own[:1] + rng.normal(size=(1, 300)), own.sum(axis=0) + rng.normal(size=300)
+    influences = {"pearson": pearson_influences, "spearman": spearman_influences}[metric](x, y)
+    r = correlation(metric, -x[0], y)
+    found = correlations_over_objects(metric, np.array([r]), influences, SharedObjects(pairs))
+    assert (found.metric, found.clusters, found.interval) == (metric, 25, "objects counted once t")
+    expected = by_pairs(pairs.tolist(), influences[0])
+    assert found.floored == expected.floored
+    error = np.sqrt(expected.variance) / (1.0 - r**2)
+    ends = np.tanh(stats.t.interval(0.95, expected.degrees_used, np.arctanh(r), error))
+    assert (found.low[0], found.high[0]) == pytest.approx(tuple(ends), rel=1e-9)
 
 
-@pytest.mark.parametrize("clusters", [5, 30, 99])
-def test_accuracy_with_fewer_than_100_clusters_gets_the_jackknife(clusters: int) -> None:
-    correct, cluster = chosen_right(clusters)
-    found = score_choices(correct, cluster[:, None])
-    assert (found.metric, found.clusters, found.interval) == ("accuracy", clusters, "cluster jackknife t")
-    for curve, row in enumerate(correct):
-        expected = jackknife_interval(lambda rows, row=row: float(row[rows].mean()), cluster.tolist(), fisher=False)
-        assert found.value[curve] == row.mean()
-        assert (found.low[curve], found.high[curve]) == pytest.approx(np.clip(expected, 0, 1), rel=0, abs=1e-12)
+def test_correlations_that_are_not_there_leave_the_others_alone() -> None:
+    rng = np.random.default_rng(5)
+    pairs = np.column_stack(np.triu_indices(12, 1))
+    x, y = rng.normal(size=(2, 66)), rng.normal(size=66)
+    x[1] = 0.1
+    r = np.array([correlation("pearson", -x[0], y), np.nan])
+    influences, shared = pearson_influences(x, y), SharedObjects(pairs)
+    both = correlations_over_objects("pearson", r, influences, shared)
+    alone = correlations_over_objects("pearson", r[:1], influences[:1], shared)
+    assert (both.low[0], both.high[0]) == pytest.approx((alone.low[0], alone.high[0]), rel=1e-9)
+    assert np.isnan([both.low[1], both.high[1]]).all()
 
 
-def test_accuracy_with_100_clusters_gets_the_percentile_bootstrap() -> None:
-    correct, cluster = chosen_right(130)
-    found = score_choices(correct, cluster[:, None], seed=3)
-    assert (found.clusters, found.interval) == (130, "percentile cluster bootstrap")
-    draws = resamples(130, seed=3)
-    in_order_of_rows = list(dict.fromkeys(cluster.tolist()))
-    for curve, row in enumerate(correct):
-        expected = bootstrap_interval(
-            lambda rows, row=row: float(row[rows].mean()), cluster.tolist(), draws[:, in_order_of_rows]
-        )
-        assert (found.low[curve], found.high[curve]) == pytest.approx(expected, rel=0, abs=1e-12)
-
-
-def test_accuracy_of_a_single_cluster_has_no_interval() -> None:
-    found = score_choices(np.array([[1.0, 0.0, 1.0]]), np.zeros((3, 1), dtype=np.int64))
-    assert found.value[0] == pytest.approx(2 / 3)
-    assert (found.clusters, found.interval) == (1, "none")
-    assert np.isnan([found.low, found.high]).all()
-
-
-@pytest.mark.parametrize("clusters", [10, 100])
-def test_everything_right_has_itself_as_interval(clusters: int) -> None:
-    found = score_choices(np.ones((1, 2 * clusters)), np.arange(2 * clusters)[:, None] % clusters)
-    np.testing.assert_array_equal([found.value[0], found.low[0], found.high[0]], 1.0)
-
-
-def judged_objects(objects: int, triplets: int, seed: int = 0) -> tuple[Floats, Indices]:
-    """Choices that go right or wrong together where they share objects, and the three objects of each."""
-    rng = np.random.default_rng(seed)
-    rows = np.array([rng.choice(objects, 3, replace=False) for _ in range(triplets)])
-    ease = rng.normal(0, 0.8, objects)
-    share = 1 / (1 + np.exp(-ease[rows].sum(axis=1)))
-    return (rng.random((1, triplets)) < share).astype(float), rows
-
-
-@pytest.mark.parametrize(("objects", "triplets"), [(4, 6), (10, 40), (60, 500)])
-def test_the_interval_by_objects_equals_the_reference(objects: int, triplets: int) -> None:
-    correct, rows = judged_objects(objects, triplets)
-    found = score_choices(correct, 5 * rows + 2)
-    assert (found.clusters, found.interval) == (objects, "object delta-method t")
-    assert found.value[0] == correct.mean()
-    expected = object_interval(correct[0], [tuple(row) for row in rows.tolist()])
-    assert (found.low[0], found.high[0]) == pytest.approx(np.clip(expected, 0, 1), rel=0, abs=1e-12)
-
-
-def test_the_interval_by_objects_agrees_with_resampled_objects() -> None:
-    objects = 80
-    correct, rows = judged_objects(objects, 4000)
-    draws = np.random.default_rng(0).multinomial(objects, np.full(objects, 1 / objects), size=2000)
-    weights = draws[:, rows].prod(axis=2)
-    spread = ((weights * correct).sum(axis=1) / weights.sum(axis=1)).std()
-    found = score_choices(correct, rows)
-    error = (found.high[0] - found.low[0]) / 2 / stats.t.ppf(0.975, objects - 1)
-    assert error == pytest.approx(spread, rel=0.15)
-    by_triplet = np.sqrt(correct.var() / correct.size)
-    assert error > 2 * by_triplet, "resampling triplets understates the error where they share objects"
+def test_correlations_over_objects_without_an_error_or_without_an_interval() -> None:
+    rows, y = np.arange(30).reshape(10, 3), np.arange(10.0)
+    perfect = correlations_over_objects("pearson", np.ones(1), np.zeros((1, 10)), SharedObjects(rows))
+    assert (perfect.low[0], perfect.high[0]) == (1.0, 1.0)
+    meeting = SharedObjects(np.column_stack([np.zeros(10), rows[:, 1:]]).astype(np.int64))
+    none = correlations_over_objects("pearson", np.zeros(1), pearson_influences(y[None] % 3, y), meeting)
+    assert none.interval == "none", "all judgments share an object"
+    assert np.isnan([none.low, none.high]).all()
 
 
 # --- Differences ----------------------------------------------------------------------------------------------------
@@ -275,38 +239,7 @@ def test_the_difference_of_two_models_is_resampled_in_pairs(clusters: int) -> No
 
 
 @pytest.mark.parametrize("clusters", [25, 120])
-def test_the_difference_of_two_accuracies_is_resampled_in_pairs(clusters: int) -> None:
-    (first, second), cluster = chosen_right(clusters)
-
-    def difference(rows: Indices) -> float:
-        return float(first[rows].mean() - second[rows].mean())
-
-    found = compare_choices(first, second, cluster, seed=5)
-    assert found.value == pytest.approx(difference(np.arange(len(first))), rel=0, abs=1e-12)
-    if clusters < 100:
-        expected = jackknife_interval(difference, cluster.tolist(), fisher=False)
-    else:
-        in_order_of_rows = list(dict.fromkeys(cluster.tolist()))
-        expected = bootstrap_interval(difference, cluster.tolist(), resamples(clusters, seed=5)[:, in_order_of_rows])
-    assert (found.low, found.high) == pytest.approx(expected, rel=0, abs=1e-12)
-
-
-@pytest.mark.parametrize("clusters", [25, 120])
 def test_a_model_does_not_differ_from_itself(clusters: int) -> None:
     (distances, _), ratings, cluster = rated(2, clusters)
     found = compare_ratings(distances, np.cbrt(distances), ratings, cluster)
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
-    (correct, _), cluster = chosen_right(clusters)
-    same = compare_choices(correct, correct, cluster)
-    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
-
-
-def test_pairing_tells_models_apart_that_their_own_intervals_do_not() -> None:
-    rng = np.random.default_rng(0)
-    difficulty = rng.random(400)
-    better, worse = ((difficulty < share).astype(float) for share in (0.62, 0.58))
-    cluster = np.arange(400)
-    alone = score_choices(np.stack([better, worse]), cluster[:, None])
-    assert alone.low[0] < alone.high[1], "the two intervals overlap"
-    assert compare_choices(better, worse, cluster).low > 0
-    assert compare_choices(worse, better, cluster).high < 0
