@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignbench.datasets import DATASETS
+from alignbench.datasets.contradictions import warn_of_contradictions
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pair_distances import CellData, PairDistances, Session, make_execution, pair_distances
 from alignbench.measurement.precision_check import PrecisionCheck, check_precision
 from alignbench.measurement.protocol import load_judgments
 from alignbench.measurement.record import CellOutcome, Stopwatch, channel_table, collect_settings, make_record
-from alignbench.measurement.scoring import score_rows
+from alignbench.measurement.scoring import score_cell
 from alignbench.measurement.sources import check_possible, load_transform, source_kind
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, folder_name
@@ -129,6 +130,7 @@ def _load(cell: Cell, listener: ProgressListener | None, watch: Stopwatch) -> _L
         with watch.stage("data"):
             judgments = load_judgments(cell, data_set)
             data = CellData(data_set, judgments, judgments.images.identities())
+            warn_of_contradictions(judgments, data.identities)
         with watch.stage("model"):
             source = source_kind(cell).load(cell, transform, session.listener)
         settings = collect_settings(cell, data, source, transform)
@@ -143,7 +145,7 @@ def _scored(
     evaluated, pairs = judgments.without_calibration()
     distances = measured.of_pairs(pairs)
     with watch.stage("score"):
-        frame, intervals = score_rows(cell, evaluated, distances, data.data_set.published_ceiling)
+        frame, intervals = score_cell(cell, evaluated, distances, data.data_set.published_ceiling)
     outcome = CellOutcome(evaluated, len(judgments.calibration), measured, intervals, check)
     record = make_record(cell, loaded.settings, outcome, loaded.session, watch)
     if loaded.transform is not None:

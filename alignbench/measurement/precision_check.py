@@ -12,7 +12,7 @@ import pandas as pd
 from alignbench.datasets.judgments import Judgments
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pair_distances import CellData, Session, pair_distances
-from alignbench.measurement.scoring import score_rows
+from alignbench.measurement.scoring import score_cell
 
 if TYPE_CHECKING:
     from alignbench.extraction.distributed import Ranks
@@ -98,6 +98,6 @@ def check_precision(cell: Cell, data: CellData, source: Source, ranks: Ranks) ->
     for precision in ("fp32", cell.precision):
         changed = replace(cell, precision=precision)
         distances = pair_distances(changed, some, source, Session(ranks)).of_pairs(pairs)
-        scores.append(score_rows(changed, evaluated, distances, data.data_set.published_ceiling)[0])
+        scores.append(score_cell(changed, evaluated, distances, data.data_set.published_ceiling)[0])
     change, where = largest_change(*scores)
     return PrecisionCheck(len(pairs), len(evaluated.judged), change, where)

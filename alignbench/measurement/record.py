@@ -21,7 +21,7 @@ from alignbench.measurement.pair_distances import CellData, PairDistances, Sessi
 from alignbench.measurement.precision_check import PrecisionCheck
 from alignbench.measurement.sources import source_kind
 from alignbench.models.cards import cards
-from alignbench.results.run_record import RunRecord, RunSettings
+from alignbench.results.run_record import SCORING_VERSION, RunRecord, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,6 +143,7 @@ def make_record(
         peak_memory_gb=round(peak / 1e9, 3),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         interval=outcome.intervals,
+        scoring_version=SCORING_VERSION,
         precision_check=None if outcome.precision_check is None else outcome.precision_check.to_json(),
         details={
             "pairs_resized_to_a_common_size": measured.found.resized,

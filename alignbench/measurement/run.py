@@ -11,7 +11,7 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.results.folders import check_writable, is_complete
 from alignbench.results.run_folder import Run, write_run
-from alignbench.results.stored_run import StoredRun
+from alignbench.scoring.scored_run import ScoredRun
 
 if TYPE_CHECKING:
     from alignbench.results.layer_curve import LayerCurve
@@ -25,7 +25,7 @@ def run_cell(
     overwrite: bool = False,
     listener: ProgressListener | None = None,
     tracker: Tracker | None = None,
-) -> StoredRun:
+) -> ScoredRun:
     """Measure a cell and write its run folder, or take the finished one.
 
     A finished one is logged only where a W&B agent waits for it, or where it was to be logged and is not.
@@ -66,7 +66,7 @@ def run_cell(
         listener.notice(f"{cell.label} on {cell.dataset} is finished: taken from {taken[0]}")
         if tracker is not None:
             tracker.catch_up(taken[0])
-        return StoredRun(taken[0])
+        return ScoredRun(taken[0])
     _tell_change(measured, listener)
 
     def complete(curve: LayerCurve, place: Path) -> None:
@@ -77,7 +77,7 @@ def run_cell(
     folder = write_run(measured, output, complete, overwrite)
     if tracker is not None:
         tracker.log(folder)
-    return StoredRun(folder)
+    return ScoredRun(folder)
 
 
 def _draw(run: Run, curve: LayerCurve, folder: Path) -> None:

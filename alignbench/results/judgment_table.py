@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 COLUMNS = ("id", "subset", "pairs", "value", "cluster", "stimuli")
+_ERROR = "error"  # of mean ratings, where it is known
+_OBJECTS = "objects"  # of judgments whose clusters are others, where they are known
+_FURTHER = (_ERROR, _OBJECTS)
 
 _AT_ONCE = 65_536  # texts that are made at the same time
 
@@ -32,7 +35,8 @@ def write_judgments(judgments: Judgments, stimuli: Sequence[str] | NDArray[np.by
 
     Columns: `id`; `subset`; `pairs`, the indices of its pairs; `value`, the rating, the option that people chose, or
     the share of them who preferred the second; `cluster`, what it belongs to when judgments are resampled; `stimuli`,
-    a digest of the images, by which runs on the same pictures are known.
+    a digest of the images, by which runs on the same pictures are known; `error`, the standard error of a mean rating,
+    where these are known; and `objects`, where a subset has objects beside its clusters.
 
     Args:
         judgments: What people said.
@@ -52,6 +56,10 @@ def _rows(judgments: Judgments, subset: Subset, digests: NDArray[np.bytes_]) -> 
 
     text, rows = pyarrow.large_string(), subset.rows
     ids = selected_ids(judgments.ids, rows)
+    further = {} if judgments.rating_errors is None else {_ERROR: judgments.rating_errors[rows]}
+    if any(each.objects is not None for each in (*judgments.subsets, *judgments.parts)):
+        none = np.empty((len(rows), 0), dtype=np.int64)
+        further[_OBJECTS] = _lists(none if subset.objects is None else subset.objects)
     return pyarrow.table(
         {
             "id": pyarrow.chunked_array(
@@ -63,6 +71,7 @@ def _rows(judgments: Judgments, subset: Subset, digests: NDArray[np.bytes_]) -> 
             "cluster": _lists(subset.clusters),
             "stimuli": pyarrow.array(digests[rows]).cast(text),
         }
+        | further
     )
 
 
@@ -110,12 +119,12 @@ def _check(table: pyarrow.Table) -> None:
     def is_number(kind: pyarrow.DataType) -> bool:
         return bool(types.is_integer(kind) or types.is_floating(kind))
 
-    expected = {"value": is_number, "pairs": is_indices, "cluster": is_indices}
-    for name in COLUMNS:
+    expected = {"value": is_number, _ERROR: is_number, **dict.fromkeys(("pairs", "cluster", _OBJECTS), is_indices)}
+    for name in (name for name in (*COLUMNS, *_FURTHER) if name in table.schema.names):
         column = table[name]
         if not expected.get(name, is_text)(column.type):
             raise ValueError(f"its column {name} is of another type than ours")
-        inner = [part for part in column.chunks if name in ("pairs", "cluster") and part.flatten().null_count]
+        inner = [part for part in column.chunks if expected.get(name) is is_indices and part.flatten().null_count]
         if column.null_count or inner:
             raise ValueError(f"its column {name} has gaps")
 
@@ -131,25 +140,40 @@ def matrix(column: Any) -> Indices:
     return np.asarray(flat, dtype=np.int64).reshape(len(lists), -1)
 
 
+def objects_of(column: Any) -> Indices | None:
+    """The objects of judgments, (n, m), from their column; none where it has none."""
+    found = matrix(column)
+    return found if found.size else None
+
+
 @dataclass(frozen=True, eq=False)
 class SubsetJudgments:
-    """The judgments of one subset, in the order of their ids.
+    """The judgments of one subset, in the order of their ids or of the file.
 
     Attributes:
         human: The rating, the option that people chose, or the share of them who preferred the second, (n,).
         clusters: What is resampled, (n, m).
         options: Pairs of each judgment among the distances of its run, (n, k).
         digest: Equal for runs whose people saw and said the same.
+        errors: Standard errors of mean ratings, (n,), where they are known.
+        objects: See `Subset.objects`.
     """
 
     human: Floats
     clusters: Indices
     options: Indices
     digest: str
+    errors: Floats | None = None
+    objects: Indices | None = None
 
 
-def read_subsets(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
+def read_subsets(path: Path, subsets: Sequence[str], by_id: bool = True) -> dict[str, SubsetJudgments]:
     """The judgments of some subsets of a `judgments.parquet`, by subset.
+
+    Args:
+        path: The file.
+        subsets: Names of the subsets.
+        by_id: Whether they are in the order of their ids, which runs share, and not of the file.
 
     Raises:
         ValueError: If it lacks a column or a subset.
@@ -159,18 +183,21 @@ def read_subsets(path: Path, subsets: Sequence[str]) -> dict[str, SubsetJudgment
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
-        table = file.read(columns=[name for name in COLUMNS if name in file.schema_arrow.names])
+        table = file.read(columns=[name for name in (*COLUMNS, *_FURTHER) if name in file.schema_arrow.names])
     _check(table)
     found = {}
     for subset in subsets:
-        rows = table.filter(pc.equal(table["subset"], subset)).sort_by("id").combine_chunks()
+        rows = table.filter(pc.equal(table["subset"], subset))
+        rows = (rows.sort_by("id") if by_id else rows).combine_chunks()
         if not rows.num_rows:
             raise ValueError(f"it lacks subset {subset}")
         human = rows["value"].to_numpy().astype(np.float64)
         clusters, options = (matrix(rows[column]) for column in ("cluster", "pairs"))
         if not np.isfinite(human).all() or options.min(initial=0) < 0:
             raise ValueError(f"subset {subset} has a value or a pair that cannot be")
-        found[subset] = SubsetJudgments(human, clusters, options, _digest(human, rows))
+        errors = rows[_ERROR].to_numpy().astype(np.float64) if _ERROR in rows.schema.names else None
+        objects = objects_of(rows[_OBJECTS]) if _OBJECTS in rows.schema.names else None
+        found[subset] = SubsetJudgments(human, clusters, options, _digest(human, rows), errors, objects)
     return found
 
 

@@ -22,11 +22,13 @@ from alignbench.results.run_record import RunSettings
 SOURCE = "Hernández-Cámara, Vila-Tomás, Malo and Laparra, ICLR 2024 Re-Align workshop"
 PAPER_SUBSETS = {"tid2013": "all", "nights": "all", "things": "testset1"}
 PAPER_JUDGMENTS = {"tid2013": 3_000, "nights": 20_019, "things": 15_640}
+TOLERANCE = 0.005  # how far the score of a recomputation on the same pictures and judgments may be from the published
 _VARIANTS = {"lpips-alex": "lpips", "lpips-vgg": "lpips"}
+_ROUNDING = 1e-12  # of a difference of two decimal fractions
 _HUB = "open_clip:hf-hub:"  # the same checkpoint by open_clip's name for a repository
 _COLUMNS = (
     *("model", "published_model", "dataset", "subset", "distance", "metric", "layer", "depth", "n"),
-    *("ours", "ci_low", "ci_high", "published", "difference", "inside", "note", "part"),
+    *("ours", "ci_low", "ci_high", "published", "difference", "within", "inside", "note", "part"),
 )
 
 
@@ -181,9 +183,11 @@ def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataF
 
     Returns:
         Columns: model (our label), published_model, dataset, subset, distance, metric, layer, depth, n (our judgments),
-        ours, ci_low, ci_high, published, difference (ours - published), inside (whether the published value lies in our
-        interval; missing without one, and where ours is of a part, whose intervals are wide), note, part (how much of
-        what was published ours is of; empty if that is all). Empty if nothing is published of it.
+        ours, ci_low, ci_high, published, difference (ours - published), within (whether that is at most `TOLERANCE`;
+        missing without a score, and where ours is of a part), inside (whether the published value lies in our interval,
+        which is over other stimuli and no yardstick of a recomputation; missing like `within`, and without an
+        interval), note, part (how much of what was published ours is of; empty if that is all). Empty if nothing is
+        published of it.
     """
     theirs = published_for(curve)
     if theirs.empty:
@@ -192,14 +196,17 @@ def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataF
     ours = curve.frame[curve.frame["subset"] == PAPER_SUBSETS[dataset]].rename(columns={"value": "ours"})
     theirs = theirs.rename(columns={"value": "published"})
     both = ours.merge(theirs[["distance", "layer", "metric", "published"]], on=["distance", "layer", "metric"])
-    within = (both["ci_low"] <= both["published"]) & (both["published"] <= both["ci_high"])
+    difference = both["ours"] - both["published"]
+    inside = (both["ci_low"] <= both["published"]) & (both["published"] <= both["ci_high"])
     general, part = caveats(curve, settings), extents(curve)[PAPER_SUBSETS[dataset]]
     unknown = both[["ci_low", "ci_high"]].isna().any(axis=1) | bool(part)
+    within = (difference.abs() <= TOLERANCE + _ROUNDING).astype("boolean")
     notes = ["; ".join(filter(None, [oddity(name, dataset, layer), *general])) for layer in both["layer"]]
     return both.assign(
         published_model=name,
-        difference=both["ours"] - both["published"],
-        inside=within.astype("boolean").mask(unknown),
+        difference=difference,
+        within=within.mask(difference.isna() | bool(part)),
+        inside=inside.astype("boolean").mask(unknown),
         note=notes,
         part=part,
     )[list(_COLUMNS)]

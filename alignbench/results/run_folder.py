@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
 from alignbench.files import whole_folder, write_safetensors
-from alignbench.results.folders import find_folders, folder_of, is_complete, run_folders
+from alignbench.results.folders import find_folders, folder_of, is_complete
 from alignbench.results.judgment_table import write_judgments
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_record import RunRecord, RunSettings
-from alignbench.results.stored_run import StoredRun, check_finished
 
 
 @dataclass(frozen=True)
@@ -103,42 +102,11 @@ def find_runs(places: list[Path]) -> list[Path]:
     for place in places:
         held = find_folders("run.json", [place])
         if not held:
-            raise _holds_none(place)
+            raise holds_none(place)
         found += held
     return found
 
 
-def readable_runs(places: Sequence[Path]) -> tuple[list[StoredRun], tuple[str, ...]]:
-    """Runs among or directly below some folders whose record and curve can be read.
-
-    Args:
-        places: Run folders, or folders of them.
-
-    Returns:
-        The runs, each once, and a line for each folder or place that was left out.
-
-    Raises:
-        DataError: If no run is left.
-    """
-    found: dict[Path, StoredRun] = {}
-    refused: dict[str, None] = {}
-    for place in places:
-        folders = run_folders(place)
-        if not folders:
-            refused[str(_holds_none(place))] = None
-        for folder in folders:
-            try:
-                check_finished(folder)
-                run = StoredRun(folder)
-                _ = run.curve
-                found.setdefault(folder.resolve(), run)
-            except DataError as error:
-                refused[str(error)] = None
-    lines = tuple(refused)
-    if not found:
-        raise DataError(lines[0] if len(lines) == 1 else f"none of {len(lines)} folders is a run: {lines[0]}")
-    return list(found.values()), lines
-
-
-def _holds_none(place: Path) -> DataError:
+def holds_none(place: Path) -> DataError:
+    """The error for a place without run folders."""
     return DataError(f"{place} holds no run folder: give a folder that `alignbench run` made, or one that holds such")

@@ -45,9 +45,11 @@ _RECORD: Final[Mapping[str, Kinds]] = {
     "versions": (dict,),
     "execution": (dict,),
     "interval": (dict,),
+    "scoring_version": (int,),
     "precision_check": (dict, NoneType),
     "transform": (dict, NoneType),
 }
+SCORING_VERSION: Final = 2  # of how scores, their intervals and their ceilings are made; 1 where a file has none
 _WITHIN: Final[Mapping[str, Kinds]] = {  # what the members of an object are
     "factors": (str, int, float, bool, NoneType),
     "timing": (float, int),
@@ -149,6 +151,7 @@ class RunRecord:
         versions: Versions by package.
         execution: How and where it ran.
         interval: How intervals were made, by subset.
+        scoring_version: By which version of scoring, see `SCORING_VERSION`.
         precision_check: What a low precision changes; none if that was not looked at.
         transform: What a layer is aligned by, with its provenance; none if no layer is.
         details: Everything else, by name.
@@ -169,6 +172,7 @@ class RunRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     execution: Mapping[str, Any] = field(default_factory=dict)
     interval: Mapping[str, str] = field(default_factory=dict)
+    scoring_version: int = 1
     precision_check: Mapping[str, Any] | None = None
     transform: Mapping[str, Any] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

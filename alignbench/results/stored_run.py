@@ -54,10 +54,12 @@ def check_finished(folder: Path) -> None:
         if (folder / "run.json").is_file():
             return
         is_run = any((folder / name).exists() for name in FILES)
+        is_there = folder.exists()
     except OSError as error:
         raise unreadable(folder / "run.json", error) from error
     remedy = "measure it again" if is_run else "name a folder that `alignbench run` made, or one that holds such"
-    raise DataError(f"{folder} holds no finished run: {remedy}, or leave it out")
+    what = "holds no finished run" if is_there else "is not there"
+    raise DataError(f"{folder} {what}: {remedy}, or leave it out")
 
 
 def _is_denied(path: Path) -> bool:
@@ -223,8 +225,8 @@ class StoredRun:
         except OSError as error:
             raise unreadable(path, error) from error
 
-    def judgments(self, subsets: Sequence[str]) -> dict[str, SubsetJudgments]:
-        """The judgments of some subsets, by subset, each in the order of its ids.
+    def judgments(self, subsets: Sequence[str], by_id: bool = True) -> dict[str, SubsetJudgments]:
+        """The judgments of some subsets, by subset, each in the order of its ids or of the file.
 
         Raises:
             DataError: If the file cannot be read, or lacks a column or a subset.
@@ -233,7 +235,7 @@ class StoredRun:
 
         try:
             open_plain(self._judgments).close()
-            return read_subsets(self._judgments, subsets)
+            return read_subsets(self._judgments, subsets, by_id)
         except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
             raise unreadable(self._judgments, error, "used") from error
 

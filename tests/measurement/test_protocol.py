@@ -303,7 +303,7 @@ def test_judgments_written_twice_leave_distances_and_scores(world: World, tmp_pa
     for split in ("testset1", "trainset"):
         path = root / "triplets" / f"{split}.txt"
         lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(2 * line for line in lines))  # one behind the other they would be a copy
+        path.write_text("".join([lines[0], *lines, *lines[1:]]))  # in an order in which they are taken for no copy
     for protocol in ("paper", "corrected"):
         options = ("--dataset", "things", "--subset", "testset1", "--protocol", protocol, "--output", tmp_path / "runs")
         once, twice = (
@@ -320,7 +320,7 @@ def test_judgments_written_twice_leave_distances_and_scores(world: World, tmp_pa
         for name, array in arrays[0].items():
             each = array[:, np.stack(distances[0])]
             again = arrays[1][name][:, np.stack(distances[1])]
-            np.testing.assert_allclose(np.repeat(each, 2, axis=1), again, rtol=1e-6)
+            np.testing.assert_allclose(np.concatenate([each[:, :1], each, each[:, 1:]], axis=1), again, rtol=1e-6)
 
 
 # --- Baselines and resizing -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.results import judgment_table as module
-from alignbench.results.judgment_table import COLUMNS, matrix, read_table, write_judgments
+from alignbench.results.judgment_table import COLUMNS, matrix, read_subsets, read_table, write_judgments
 from made_judgments import odd_one_out, with_everything
 
 KINDS = ("texts", "numbered", "parts", "ratings")
@@ -71,6 +71,44 @@ def test_every_row_is_written(tmp_path: Path, kind: str, at_once: int, monkeypat
     np.testing.assert_array_equal(matrix(read["pairs"]), np.stack(expected["pairs"].tolist()))
     first = read["subset"] == judgments.subsets[0].name
     np.testing.assert_array_equal(matrix(read.loc[first, "cluster"]), judgments.subsets[0].clusters)
+
+
+def test_standard_errors_of_ratings_come_back(tmp_path: Path) -> None:
+    judgments, path = judgments_of("ratings"), tmp_path / "judgments.parquet"
+    digests = judgments.stimuli(judgments.images.identities())
+    write_judgments(judgments, digests, path)
+    assert read_subsets(path, ["all"])["all"].errors is None
+    digest = read_subsets(path, ["all"])["all"].digest
+    errors = np.array([0.1, 0.0, 0.3, 1 / 3, 0.5, 0.6, 0.7])
+    write_judgments(replace(judgments, rating_errors=errors), digests, path)
+    for by_id in (False, True):
+        found = read_subsets(path, ["all"], by_id)["all"]
+        said = dict(zip(judgments.human.tolist(), errors.tolist(), strict=True))
+        assert found.errors is not None
+        assert found.errors.tolist() == [said[value] for value in found.human.tolist()]
+    assert found.digest == digest, "people said the same"
+    table = read_table(path)
+    table.assign(error="much", pairs=[[0]] * 4, cluster=[[0]] * 4).to_parquet(path)
+    with pytest.raises(ValueError, match="its column error is of another type than ours"):
+        read_subsets(path, ["all"])
+
+
+def test_objects_beside_clusters_come_back(tmp_path: Path) -> None:
+    judgments, path, digests = odd_one_out(), tmp_path / "judgments.parquet", [f"{row}" for row in range(7)]
+    first, second = judgments.subsets
+    objects = np.array([[1, 2, 0], [0, 1, 2], [1, 0, 2]])
+    write_judgments(replace(judgments, subsets=(replace(first, objects=objects), second)), digests, path)
+    found = read_subsets(path, ["first", "second"])
+    assert found["second"].objects is None, "its clusters are the objects"
+    said = {judgments.ids[row]: each for row, each in zip(first.rows.tolist(), objects.tolist(), strict=True)}
+    assert found["first"].objects is not None
+    assert found["first"].objects.tolist() == [said[name] for name in sorted(said)]
+    in_order = read_subsets(path, ["first"], by_id=False)["first"].objects
+    assert in_order is not None
+    assert in_order.tolist() == objects.tolist()
+    write_judgments(judgments, digests, path)
+    assert "objects" not in read_table(path).columns
+    assert read_subsets(path, ["first"])["first"].objects is None
 
 
 def test_digests_may_be_texts(tmp_path: Path) -> None:

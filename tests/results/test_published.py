@@ -168,6 +168,14 @@ def test_the_ends_of_an_interval_are_inside(low: float, high: float, inside: boo
     assert compare_with_published(curve, settings_like())["inside"].tolist() == [inside]
 
 
+@pytest.mark.parametrize(("apart", "within"), [(0.005, True), (-0.005, True), (0.0051, False), (-0.0051, False)])
+def test_a_recomputation_is_judged_by_a_tolerance_whatever_the_interval(apart: float, within: bool) -> None:
+    curve = curve_like(BASE_32, "nights", apart, edit=lambda f: f.assign(ci_low=0.0, ci_high=1.0))
+    table = compare_with_published(curve, settings_like())
+    assert (table["within"] == within).all()
+    assert table["inside"].all()
+
+
 def test_every_metric_and_distance_that_both_have_is_compared_and_no_other() -> None:
     def measured(frame: pd.DataFrame) -> pd.DataFrame:
         parts = [frame, frame.assign(metric="kendall"), frame.assign(subset="distortion_07", value=0.9)]
@@ -189,6 +197,7 @@ def test_scores_that_are_missing_give_no_difference() -> None:
     table = compare_with_published(curve_like(BASE_32, "nights", edit=measured), settings_like()).set_index("layer")
     assert np.isnan(table.loc["layer_2", "difference"])
     assert pd.isna(table.loc["layer_2", "inside"])
+    assert pd.isna(table.loc["layer_2", "within"])
     assert table["difference"].count() == 13
 
 

@@ -22,7 +22,8 @@ from alignbench.results.run_folder import Run, find_runs, folder_name, run_hash,
 from alignbench.results.run_record import RunSettings
 from alignbench.results.stored_run import StoredRun
 from alignbench.statistics.agreement import correct_choices
-from alignbench.statistics.scores import RATING_METRICS, score_choices, score_ratings
+from alignbench.statistics.choice_scores import score_choices
+from alignbench.statistics.scores import RATING_METRICS, score_ratings
 from made_curves import curve_of
 
 Folders = Callable[[str], Path]
@@ -105,7 +106,9 @@ def test_a_run_folder_is_complete(runs: dict[str, Run], tmp_path: Path, name: st
 def test_scoring_the_folder_again_gives_the_curve(runs: dict[str, Run], tmp_path: Path, name: str) -> None:
     folder = write_run(runs[name], tmp_path, draw_nothing)
     judgments = pd.read_parquet(folder / "judgments.parquet")
-    assert list(judgments.columns) == ["id", "subset", "pairs", "value", "cluster", "stimuli"]
+    more = ["error"] if runs[name].judgments.rating_errors is not None else []
+    more += ["objects"] if name == "things" else []
+    assert list(judgments.columns) == ["id", "subset", "pairs", "value", "cluster", "stimuli", *more]
     with safe_open(folder / "distances.safetensors", framework="np") as file:
         layers = json.loads(file.metadata()["layers"])
         distances = {distance: file.get_tensor(distance) for distance in file.keys()}  # noqa: SIM118
@@ -121,7 +124,11 @@ def test_scoring_the_folder_again_gives_the_curve(runs: dict[str, Run], tmp_path
             if pairs.shape[1] == 1:
                 scores = score_ratings(values[:, pairs[:, 0]], human, clusters[:, 0], seed, metrics)
             else:
-                scores = [score_choices(correct_choices(values, pairs, human.astype(int)), clusters, seed)]
+                right = correct_choices(values, pairs, human.astype(int))
+                scores = [score_choices(right, clusters, seed)]
+                if whole and "objects" in judgments and len(rows["objects"].iloc[0]):
+                    over = score_choices(right, np.stack(rows["objects"].tolist()))
+                    scores.append(replace(over, metric="accuracy_over_objects"))
             for found in scores:
                 for row, layer in enumerate(layers):
                     ends = (float(end[row]) for end in (found.value, found.low, found.high))

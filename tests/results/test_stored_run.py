@@ -90,7 +90,7 @@ def test_a_study_reads_no_distances_before_it_scores(folder: Path, monkeypatch: 
     study, _ = read_study([folder])
     assert not read
     [group] = study.groups
-    assert group.scores(BASE_16, "cosine").shape[0] == 14
+    assert group.scores([(BASE_16, "cosine")])[0].shape[0] == 14
     assert sorted(read) == sorted(NAMES)
 
 
