@@ -73,9 +73,12 @@ def unwritable(path: Path, error: OSError, remedy: str = "choose another --outpu
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UsageError:
     """Make the error for a name that is not among the valid ones; it names the nearest of these, or all."""
-    known, name = sorted(choices), shortened(name)
-    hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
-    return UsageError(f"unknown {kind} '{name}': {hint}")
+    known, shown = sorted(choices), shortened(name)
+    hint = did_you_mean(shown, known) or f"valid: {', '.join(known)}"
+    if name != name.strip() and name.strip() in known:  # which the shortened name does not show
+        shown = f"{' ' * (name[0].isspace())}{shown}{' ' * (name[-1].isspace())}"
+        hint = f"write {name.strip()}, without a blank in front or at the end"
+    return UsageError(f"unknown {kind} '{shown}': {hint}")
 
 
 def did_you_mean(name: str, choices: Iterable[str], likeness: float = 0.5) -> str:

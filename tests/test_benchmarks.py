@@ -6,17 +6,23 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import ceilings
 import extraction
 import gpu
+import highest
 import nights
+import objects
 import paper_way
 import ranks
+import selection
+import selection_worlds
 import things
 import workload
 from alignbench.cli.main import main as alignbench
@@ -181,3 +187,98 @@ def test_gpu_table(here: None, capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert len(rows) == 2
     assert rows[0].count("|") == 7
     assert "pair by pair" in rows[1]
+
+
+def test_intervals_over_objects_keep_to_their_limits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert objects.main(["--draws", "40", "--only", "80 objects, 600 triplets"]) == 0
+    rows = [line.rsplit(maxsplit=3) for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0].partition(",")[0] for row in rows] == ["accuracy", "difference of triplets alone"]
+    for _, coverage, width, floored in rows:
+        assert float(coverage) > 0.8
+        assert 0.7 < float(width) < 1.5
+        assert 0.0 <= float(floored) <= 1.0
+    wrong = replace(objects.WORLDS[0], truth=lambda: 0.9)
+    monkeypatch.setattr(objects, "WORLDS", (wrong,))
+    assert objects.main(["--draws", "5"]) == 1
+    assert "NO" in capsys.readouterr().out
+    monkeypatch.setattr(objects, "WORLDS", (replace(wrong, beyond="too narrow"),))
+    assert objects.main(["--draws", "5"]) == 0
+    assert "too narrow, as documented" in capsys.readouterr().out
+
+
+def test_truths_of_worlds_of_objects_are_what_draws_are_about() -> None:
+    """The probit's closed form, against the mean over draws."""
+    for world in objects.WORLDS[3:6:2]:
+        estimates = [world.draw(np.random.default_rng((3, number)))[0] for number in range(60)]
+        error = np.std(estimates) / np.sqrt(60)
+        assert abs(np.mean(estimates) - world.truth()) < 3.5 * error
+
+
+def test_conclusions_about_chosen_layers_keep_to_their_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert selection.main(["--draws", "12", "--only", "clusters, 13 equal, 1 good, 0.8"]) == 0
+    title, _, row = capsys.readouterr().out.splitlines()
+    columns, cells = (line.strip("| ").split(" | ")[1:] for line in (title, row))
+    found = dict(zip(columns, map(float, cells), strict=True))
+    assert found["called"] <= 0.2
+    assert found["near"] >= 0.75
+    assert 10.0 < found["size"] <= 13.0
+    assert 0.8 < found["error"] < 1.8
+    (world,) = selection_worlds.worlds("limit, 13 equal, 1 good, 0.6")
+    wrong = replace(world, first=world.first + 0.1)
+    found_wrong = selection.row(wrong, 5)
+    assert found_wrong.interval == found_wrong.band == 0.0
+    assert selection.verdicts(wrong, found_wrong, 5) == ["interval", "band", "difference_band"]
+    assert selection.verdicts(world, replace(found_wrong, called=0.4, interval=1.0), 1000)[-1] == "called"
+
+
+def test_worlds_of_curves_have_the_truth_and_the_errors_that_they_say() -> None:
+    """Means and correlations over draws."""
+    for name in ("new, skewed, 13", "limit, 13 equal, 13 equal, 0.8"):
+        (world,) = selection_worlds.worlds(name)
+        values = np.array([world.draw(np.random.default_rng((6, number))).both.value for number in range(2_000)])
+        assert values.mean(axis=0) == pytest.approx(np.concatenate([world.first, world.second]), abs=0.0015)
+        assert values.std(axis=0) == pytest.approx(selection_worlds.ERROR, rel=0.1)
+        within = float(np.corrcoef(values[:, 0], values[:, 1])[0, 1])
+        assert within == pytest.approx(0.9 if "skewed" in name else 0.8, abs=0.03)
+        assert np.corrcoef(values[:, 0], values[:, 13])[0, 1] == pytest.approx(0.6 * within, abs=0.05)
+
+
+def test_ceilings_are_held_against_known_truths(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceilings, "FOREVER", 12_000)
+    ceilings.main(["--draws", "1"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if re.search(r" [+-]0\.\d{4}( |$)", line)]
+    found = {(line[:38].strip(), line[38:73].strip()): [float(each) for each in line[73:].split()] for line in rows}
+    assert len(found) == 6 * 3 + 4 * 2 + 8 + 3 + 6 * 2
+    for responses in ("2", "4 to 5", "16"):
+        world = f"Dirichlet 1, {responses} responses"
+        lower, upper, middle = (found[world, f"ceiling_{name}"] for name in ("loo", "max_share", "mean"))
+        assert upper[0] == pytest.approx((1 + 1 / 2 + 1 / 3) / 3, abs=0.01)  # of three uniform shares of 1
+        assert lower[2] < -0.01 < 0.01 < upper[2]
+        assert abs(middle[2]) < 0.03
+    for kept in (0.6, 0.8, 0.9, 0.98):
+        truth, estimate, _ = found[f"reliability {kept:g}", "ceiling_pearson"]
+        assert truth == pytest.approx(kept**0.5, abs=0.02)
+        assert estimate == pytest.approx(truth, abs=0.02)
+    for (world, _), values in found.items():
+        if "added" in world or world.startswith("25 x"):
+            assert all(0.0 <= share <= 1.0 for share in values[3:])
+            assert len(values) == 6
+    for world in ("25 x 120 ratings", "1,800 pairs of options", "250 triplets x 16"):
+        of_world = [values for (name, _), values in found.items() if name.startswith(f"{world}, added")]
+        assert of_world[0][0] < of_world[-2 if "ratings" not in world else -1][0]
+
+
+def test_a_section_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        ceilings.main(["--only", "people,sharks"])
+    assert "no section sharks: there are people, ratings, shares, power" in capsys.readouterr().err
+
+
+def test_highest_counts_the_calls_among_equal_layers() -> None:
+    simultaneous, anew = highest.mistakes(highest.World(25, 13, 1, 0.8), draws=8)
+    assert 0.0 <= simultaneous <= anew <= 0.5
+    assert anew > 0.0, "what choosing anew calls"

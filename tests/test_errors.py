@@ -16,6 +16,14 @@ def test_a_name_near_nothing_lists_all_valid_ones() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["pixels ", " pixels", "\u00a0pixels", "  pixels  "])
+def test_a_blank_in_front_or_at_the_end_is_shown(name: str) -> None:
+    shown = f"{' ' * name[0].isspace()}pixels{' ' * name[-1].isspace()}"
+    assert str(unknown("model", name, ["pixels", "ssim"])) == (
+        f"unknown model '{shown}': write pixels, without a blank in front or at the end"
+    )
+
+
 def test_suggestions_ignore_letter_case_and_keep_the_valid_spelling() -> None:
     found = str(unknown("model", "ofa-sys/CHINESE-clip-vit-base-patch16", ["OFA-Sys/chinese-clip-vit-base-patch16"]))
     assert found.endswith("did you mean OFA-Sys/chinese-clip-vit-base-patch16?")

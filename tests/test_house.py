@@ -17,6 +17,7 @@ FLOORS = (  # from the ground up; a room may use those on the floors below it
     ("distances",),
     ("datasets", "models"),
     ("extraction", "results", "statistics"),
+    ("scoring",),
     ("transforms",),
     ("study",),
     ("report", "tracking"),

@@ -3,7 +3,9 @@
 import sys
 import warnings
 from collections.abc import Callable
+from importlib.metadata import Distribution
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -242,3 +244,11 @@ def test_every_data_set_loads_under_its_own_name(name: str) -> None:
     assert data_set.summary
     assert data_set.home
     assert data_set.terms
+
+
+def test_a_thousand_questions_read_what_is_installed_once(registry: Registry[object], install: Install) -> None:
+    install("many", "plugged = many:VALUE")
+    assert "plugged" in registry
+    with mock.patch.object(Distribution, "metadata", property(lambda self: pytest.fail("it was read again"))):
+        assert all("unheard-of" not in registry for _ in range(1_000))
+        assert "plugged" in registry.names()

@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from alignbench.errors import UsageError, shortened
 from alignbench.sweeps.values import check_value
 
 
@@ -26,12 +27,21 @@ class CheckedCommand(TyperCommand):
         self._check(ctx, words)  # as texts, before they become paths
         rest: list[str] = super().parse_args(ctx, args)
         self._check(ctx, ctx.params)  # as numbers
+        for parameter in self.get_params(ctx):
+            _check_digits(_spoken(parameter), words.get(str(parameter.name)), ctx.params.get(str(parameter.name)))
         return rest
 
     def _check(self, ctx: Any, values: dict[str, Any]) -> None:
         for parameter in self.get_params(ctx):
             for value in _each(values.get(str(parameter.name))):
                 check_value(_spoken(parameter), value, may_be_empty=parameter.default == "")
+
+
+def _check_digits(name: str, given: Any, read: Any) -> None:
+    """Refuse numbers in the digits of other scripts, which Python and some versions of Typer read as well."""
+    for text, value in zip(_each(given), _each(read), strict=False):
+        if isinstance(text, str) and not text.isascii() and not isinstance(value, str):
+            raise UsageError(f"{name} '{shortened(text)}' is no number: write it in the digits 0 to 9")
 
 
 def _each(value: Any) -> Sequence[str | int | float]:

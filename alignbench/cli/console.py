@@ -37,13 +37,14 @@ def score_table(curves: list[LayerCurve], title: str) -> Table:
         title: Title of the table.
 
     Returns:
-        Best layer and projection, each with its interval; also the aligned layer, if any curve has one.
+        Best layer, which is selected on these judgments, and projection, each with its interval; also the aligned
+        layer, if any curve has one.
     """
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance", "best layer"):
         table.add_column(name, overflow="fold")
     has_aligned = any(curve.transform for curve in curves)
-    for name in ("best", "projection", *(["aligned"] if has_aligned else [])):
+    for name in ("best (selected)", "projection", *(["aligned"] if has_aligned else [])):
         table.add_column(name, justify="right")
         table.add_column("95 % interval", justify="right")
     for curve in curves:
@@ -70,7 +71,7 @@ def twin_table(curves: list[LayerCurve], title: str) -> Table:
     for name in ("model", "data set", "metric", "distance"):
         table.add_column(name, overflow="fold")
     aligned = [f"aligned by {curves[0].transform}"] if curves[0].transform else []
-    for name in ("best layer", "projection", *aligned):
+    for name in ("best layer (selected)", "projection", *aligned):
         table.add_column(f"{name}, mean", justify="right")
         table.add_column("min .. max", justify="right")
     name = f"{curves[0].model.rpartition('@')[0]}, {len(curves)} untrained twins"

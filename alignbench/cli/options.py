@@ -55,7 +55,7 @@ def parse_bytes(text: str) -> int:
     Raises:
         UsageError: If it is no size, or one of more than 64 bits.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.ASCII | re.IGNORECASE)
     if match is None:
         raise UsageError(f"'{shortened(text)}' is not a size: write for instance 4GB or 500MB")
     base = 1024 if match[3] else 1000
@@ -85,7 +85,7 @@ def whole_number(option: str, text: str, otherwise: str) -> int:
         UsageError: If it is none, or one of more than 64 bits.
     """
     try:
-        number = int(text)
+        number = int(text.encode("ascii"))  # Python's int alone takes the digits of every script
     except ValueError as error:
         raise UsageError(f"{option} {shortened(text)} is {otherwise}") from error
     check_value(option, number)
@@ -97,6 +97,8 @@ def default_root(name: str) -> Path | None:
     from alignbench.datasets import DATASETS
 
     base = os.environ.get("ALIGNBENCH_DATA")
+    if base:
+        check_value("$ALIGNBENCH_DATA", base)
     return Path(base) / name if base and not DATASETS.load(name).packaged else None
 
 

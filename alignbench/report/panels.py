@@ -21,6 +21,7 @@ _CEILINGS = {  # the first of these that a panel has are drawn
     "noise ceiling": ("ceiling_loo", "ceiling_max_share"),
     "noise ceiling, published": ("ceiling_published",),
     "best attainable": ("ceiling_attainable",),
+    "noise ceiling, upper bound": ("ceiling_spearman",),
 }
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from alignbench.models.layer_names import is_aligned, plain_name
-from alignbench.statistics.paired import Judged, paired_difference, score_together
+from alignbench.statistics.paired import Place, paired_difference
+from alignbench.statistics.scored_together import Judged, score_together
 from alignbench.study.factors import Factor, FactorOption, corrected_table, nothing_differs
 from alignbench.study.groups import SEED, SIGNIFICANCE
 from alignbench.study.study import Study
@@ -45,16 +47,17 @@ def _rows(run: StudyRun, subset: str) -> Iterator[dict[str, object]]:
         run.record.kind,
         run.protocol == "corrected",
     )
-    (scores,), kind = score_together([judged], judgments.human, judgments.clusters, SEED)
+    scored = score_together([judged], judgments.human, judgments.clusters, SEED)
+    ones = np.eye(len(scored.value))
     depth = float(run.depths[run.layers.index(plain)])
     for index, distance in enumerate(run.distances):
-        before, after = scores[2 * index : 2 * index + 2]
-        found = paired_difference(plain, depth, (after, aligned), (before, plain), kind)
+        before, after = ones[2 * index : 2 * index + 2]
+        found = paired_difference(plain, depth, Place(after, aligned), Place(before, plain), scored)
         yield found.to_row() | {
             **{"dataset": run.dataset, "level": run.level, "protocol": run.protocol, "subset": subset},
             **{"distance": distance, "first": run.label, "second": run.model},
             **{"value_first": found.first, "value_second": found.second},
-            **{"n": len(judgments.human), "n_clusters": len(pd.unique(judgments.clusters.ravel())), "interval": kind},
+            **{"n": len(judgments.human), "n_clusters": scored.clusters, "interval": scored.kind},
             "part": run.parts[subset],
         }
 

@@ -1,184 +1,101 @@
 """Two finished runs on the judgments that both hold: how far one lies above the other, and how certain that is.
 
-Distances and judgments come from the run folders; both runs are scored in the same resamples (see `differences`).
+Distances and judgments come from the run folders; both runs are scored together, see `score_together`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Indices
 from alignbench.errors import DataError, UsageError
-from alignbench.models.layer_names import IMAGE, is_aligned, is_block, is_plain, split_label
-from alignbench.results.judgment_table import matrix
-from alignbench.results.run_record import RunSettings
-from alignbench.results.stored_run import StoredRun
-from alignbench.statistics.bootstrap import IntervalKind, holm
-from alignbench.statistics.paired import Judged, PairedDifference, Place, paired_difference, score_together
-from alignbench.study.places import at_best, at_projection
+from alignbench.models.layer_names import IMAGE, is_aligned, is_plain
+from alignbench.results.judgment_table import matrix, objects_of
+from alignbench.statistics.bands import Band, band
+from alignbench.statistics.bootstrap import holm
+from alignbench.statistics.cross_fit import cross_fitted, cross_fitted_difference
+from alignbench.statistics.joint import Estimates
+from alignbench.statistics.paired import PairedDifference, paired_difference
+from alignbench.statistics.scored_together import ScoredTogether, score_together
+from alignbench.statistics.shared_objects import SharedObjects
+from alignbench.study.places import CROSS_FITTED, ScoredCurve, best_difference, two_curves
+from alignbench.study.shared_judgments import Side, check_comparable, read_side, shared_judgments
 
-_IDENTIFYING = {"model", "dataset", "protocol", "subset", "limit", "random_init", "seed", "data_fingerprint"}
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """One of the two runs, with all that is scored of it.
-
-    Attributes:
-        stored: Its folder.
-        judgments: Its judgments, see `StoredRun.judgment_rows`.
-        distances: Its distances by name, (layers, pairs).
-    """
-
-    stored: StoredRun
-    judgments: pd.DataFrame
-    distances: dict[str, Floats]
-
-    @property
-    def label(self) -> str:
-        """What the model is called."""
-        return self.stored.label
-
-    @property
-    def settings(self) -> RunSettings:
-        """Every setting that can change a number."""
-        return self.stored.settings
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers."""
-        return self.stored.layers
-
-    @property
-    def depths(self) -> Floats:
-        """Depths of the layers in percent."""
-        return self.stored.depths
+CLUSTERS, OBJECTS = OVER = ("clusters", "objects")
 
 
-def compare(first: Path, second: Path, seed: int = 0) -> pd.DataFrame:
+def compare(first: Path, second: Path, seed: int = 0, over: str = CLUSTERS) -> pd.DataFrame:
     """Paired differences of two runs.
 
     Args:
         first: A run folder.
         second: The run folder whose scores are subtracted.
         seed: Seed of the bootstrap.
+        over: What intervals are over: `clusters`, or the `objects` of odd-one-out choices.
 
     Returns:
-        One row per subset of the first run, distance and place, with the columns subset, distance, metric, place,
-        depth, first, second, first_layer, second_layer, difference, ci_low, ci_high, p, p_holm, n, n_clusters,
-        interval. A place is `projection`; `best layer` before the projection, chosen for each run again inside every
-        resample; `aligned`, a layer after a transform where both runs have it; `layer` (pointwise: the interval holds
-        for that layer alone); or, for models of different depth, `depth` (pointwise), to which both curves are
-        interpolated on the layers of the shallower model. A baseline's one score stands at every place but `aligned`.
-        `p_holm` is Holm's correction over the whole table.
+        One row per subset of the first run, distance and place, with the columns subset, distance, metric, n,
+        n_clusters, interval, those of `PairedDifference`, band_low, band_high, p_holm. A place is `projection`; `best
+        layer`, the highest before the projection, whichever it is (see `best_layers`; the values are those of the
+        layers that score highest here, and so too high); `best layer, cross-fitted`, the layer that the data choose,
+        scored on other data, where that can be estimated (an estimate without a p-value); `aligned`, a layer after a
+        transform where both runs have it; `layer`; or, for models of different depth, `depth`, to which both curves are
+        interpolated on the layers of the shallower model. At layers and depths the interval holds for that row alone,
+        and from band_low to band_high for all rows of the curve at once. A baseline's one score stands at every place
+        but `aligned`. `p_holm` is Holm's correction over the whole table.
 
     Raises:
         DataError: If the runs share no judgments, or saw different data.
-        UsageError: If they differ in both model and protocol, or share no distance.
+        UsageError: If they differ in both model and protocol, share no distance, or do not name objects that are asked
+            for.
     """
-    runs = _read(first), _read(second)
-    _check_comparable(*runs)
+    runs = read_side(first), read_side(second)
+    check_comparable(*runs)
     rows: list[dict[str, Any]] = []
     for subset in dict.fromkeys(runs[0].judgments["subset"]):
-        shared = _shared(runs[0].judgments[runs[0].judgments["subset"] == subset], runs[1].judgments)
+        shared = shared_judgments(runs[0].judgments[runs[0].judgments["subset"] == subset], runs[1].judgments)
         if shared.empty:
             continue
-        scores, kind, clusters = _scored(runs, shared, seed)
+        clusters = _clusters(shared, over)
+        among = SharedObjects(clusters) if clusters.shape[1] > 1 else clusters
         for name, second_name in _distance_pairs(*runs):
+            pair = _scored(runs, (name, second_name), shared, among, seed)
             common = {
                 "subset": subset,
                 "distance": name if name == second_name else f"{name} / {second_name}",
                 "metric": "spearman" if _is_rating(runs[0]) else "accuracy",
                 "n": len(shared),
-                "n_clusters": clusters,
-                "interval": kind,
+                "n_clusters": pair[0].scored.clusters,
+                "interval": pair[0].scored.kind,
             }
-            rows += [common | row.to_row() for row in _places(runs, (scores[0][name], scores[1][second_name]), kind)]
+            rows += [common | row for row in _places(runs, pair)]
     if not rows:
         raise DataError(f"{first} and {second} share no judgments: measure both on the same subset")
     table = pd.DataFrame(rows)
     return table.assign(p_holm=holm(table["p"].to_numpy(dtype=np.float64)))
 
 
-# ------------------------------------------------------------------------------------------------- checks
+def where_they_differ(table: pd.DataFrame, first: str, second: str) -> Iterator[str]:
+    """Yield for each curve of a table at which depths the runs differ, by its simultaneous band.
 
-
-def _read(folder: Path) -> _Side:
-    """Read a run folder.
-
-    Raises:
-        DataError: If it is no run folder, or was written without what a comparison needs.
+    Args:
+        table: The rows of `compare`.
+        first: Name of the first run.
+        second: Name of the second.
     """
-    stored = StoredRun(folder)
-    stored.check_tells(_IDENTIFYING, "a comparison")
-    judgments = stored.judgment_rows()
-    stored.check_together(int(matrix(judgments["pairs"]).max()))
-    return _Side(stored, judgments, stored.all_distances())
+    curves = table[table["place"].isin(("layer", "depth"))]
+    for (subset, distance), rows in curves.groupby(["subset", "distance"], sort=False):
+        columns = (rows[name].to_numpy(np.float64) for name in ("depth", "difference", "band_low", "band_high"))
+        yield f"{subset}, {distance}: {Band(*columns).in_words(first, second)} (95 % band over all depths)."
 
 
-def fitted_apart(first: StoredRun, second: StoredRun) -> bool:
-    """Whether the channel means of two runs were fitted on different pairs."""
-    fitted = [
-        (run.settings.protocol, run.settings.data_fingerprint, run.settings.calibration_fingerprint)
-        for run in (first, second)
-    ]
-    normalised = all("normalized_euclidean" in run.shapes for run in (first, second))
-    return normalised and fitted[0] != fitted[1]
-
-
-def _check_comparable(first: _Side, second: _Side) -> None:
-    settings, others = first.settings, second.settings
-    if settings.dataset != others.dataset:
-        raise DataError(f"the runs are on {settings.dataset} and {others.dataset}, and share no judgments")
-    if settings.protocol != others.protocol and _identify_model(first) != _identify_model(second):
-        raise UsageError(
-            f"the runs differ in both model ({first.label}, {second.label}) and protocol ({settings.protocol}, "
-            f"{others.protocol}), so that a difference could be of either: measure both by one protocol"
-        )
-    names = [run.judgments["id"] for run in (first, second)]
-    same_judgments = names[0].equals(names[1]) or set(names[0]) == set(names[1])
-    if same_judgments and settings.data_fingerprint != others.data_fingerprint and _reads_alike(settings, others):
-        raise DataError(
-            f"the runs saw different data (fingerprints {settings.data_fingerprint[:8]} and "
-            f"{others.data_fingerprint[:8]}): measure both on one copy"
-        )
-
-
-def _identify_model(run: _Side) -> tuple[Any, ...]:
-    settings = run.settings
-    model, _ = split_label(settings.model, run.layers)
-    return model, settings.random_init, settings.seed if settings.random_init else None
-
-
-def _reads_alike(first: RunSettings, second: RunSettings) -> bool:
-    """Whether both runs read the same subsets for the same purpose, so that their fingerprints must be equal."""
-    return (first.protocol, first.subset, first.limit) == (second.protocol, second.subset, second.limit)
-
-
-def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Judgments of both, with the pairs of each.
-
-    Raises:
-        DataError: If what was shown or said differs.
-    """
-    other = second.drop_duplicates("id")[["id", "pairs", "value", "stimuli"]]
-    both = first.merge(other, on="id", suffixes=("", "_second"))
-    unlike = (both["stimuli"] != both["stimuli_second"]) | (both["value"] != both["value_second"])
-    if unlike.any():
-        raise DataError(
-            f"the runs saw different data: {int(unlike.sum()):,} of {len(both):,} shared judgments (e.g. "
-            f"{both.loc[unlike.idxmax(), 'id']}) differ in their images or in what people said; measure both on one "
-            "copy"
-        )
-    return both
-
-
-def _distance_pairs(first: _Side, second: _Side) -> list[tuple[str, str]]:
+def _distance_pairs(first: Side, second: Side) -> list[tuple[str, str]]:
     """Distances to compare: those of the same name; a baseline's only one with every one."""
     if IMAGE in first.layers or IMAGE in second.layers:
         return [(a, b) for a in first.distances for b in second.distances]
@@ -194,89 +111,105 @@ def _distance_pairs(first: _Side, second: _Side) -> list[tuple[str, str]]:
 # ------------------------------------------------------------------------------------------------- scores
 
 
-def _is_rating(run: _Side) -> bool:
+def _is_rating(run: Side) -> bool:
     return len(run.judgments["pairs"].iloc[0]) == 1
 
 
-def _scored(
-    runs: tuple[_Side, _Side], shared: pd.DataFrame, seed: int
-) -> tuple[list[dict[str, Floats]], IntervalKind, int]:
-    """Scores of all layers in the same resamples: for each run by distance (layers, 1 + resamples).
+def _clusters(shared: pd.DataFrame, over: str) -> Indices:
+    """What intervals are over, (n, m).
 
-    Returns:
-        The scores, how they were resampled, and the number of clusters.
+    Raises:
+        UsageError: If it is to be objects, and the judgments do not name any.
     """
-    clusters, *options = (matrix(shared[column]) for column in ("cluster", "pairs", "pairs_second"))
-    judged = [
-        Judged(
-            [curve for values in run.distances.values() for curve in values],
-            pairs,
-            run.stored.record.kind,
-            run.settings.protocol == "corrected",
+    clusters = matrix(shared["cluster"])
+    if over == CLUSTERS or clusters.shape[1] > 1:
+        return clusters
+    objects = objects_of(shared["objects"]) if "objects" in shared else None
+    if objects is None:
+        raise UsageError(
+            "the first run does not name the objects of its judgments (only odd-one-out choices have them, measured "
+            "with this version): leave out --over objects, or measure it again with --overwrite"
         )
-        for run, pairs in zip(runs, options, strict=True)
+    return objects
+
+
+def _scored(
+    runs: tuple[Side, Side], names: tuple[str, str], shared: pd.DataFrame, among: Indices | SharedObjects, seed: int
+) -> tuple[ScoredCurve, ScoredCurve]:
+    """A distance of each run, all layers of both scored together."""
+    options = (matrix(shared[column]) for column in ("pairs", "pairs_second"))
+    judged = [
+        replace(run.judged(pairs), distances=run.distances[name])
+        for run, name, pairs in zip(runs, names, options, strict=True)
     ]
-    scores, kind = score_together(judged, shared["value"].to_numpy(dtype=np.float64), clusters, seed)
-    found = [
-        dict(zip(run.distances, np.split(values, len(run.distances)), strict=True))
-        for run, values in zip(runs, scores, strict=True)
-    ]
-    return found, kind, len(pd.unique(clusters.ravel()))
+    scored = score_together(judged, shared["value"].to_numpy(dtype=np.float64), among, seed)
+    ends = np.cumsum([0, *(len(run.layers) for run in runs)])
+    first, second = (
+        ScoredCurve(scored, np.arange(start, end), run.layers, run.depths)
+        for run, start, end in zip(runs, ends[:-1], ends[1:], strict=True)
+    )
+    return first, second
 
 
 # ------------------------------------------------------------------------------------------------- places
 
 
-def _places(runs: tuple[_Side, _Side], scored: tuple[Floats, Floats], kind: IntervalKind) -> list[PairedDifference]:
-    first, second = runs
-    rows = [
-        paired_difference(
-            "projection", 100.0, at_projection(first.layers, scored[0]), at_projection(second.layers, scored[1]), kind
-        ),
-        paired_difference(
-            "best layer", np.nan, at_best(first.layers, scored[0]), at_best(second.layers, scored[1]), kind
-        ),
-        *_aligned(runs, scored, kind),
-    ]
+def _places(runs: tuple[Side, Side], curves: tuple[ScoredCurve, ScoredCurve]) -> list[dict[str, Any]]:
+    """The rows of one distance."""
+    first, second = curves
+    scored, nowhere = first.scored, dict.fromkeys(("band_low", "band_high"), np.nan)
+    projection = paired_difference("projection", 100.0, first.projection(), second.projection(), scored)
+    if all(len(curve.layers) == 1 for curve in curves):
+        return [replace(projection, place="image", depth=0.0).to_row() | nowhere]
+    rows = [projection, best_difference(first, second), *_cross_fitted(curves), *_aligned(curves)]
     if any(run.layers == (IMAGE,) for run in runs):
-        curve = max(range(2), key=lambda i: len(runs[i].layers))
-        if len(runs[curve].layers) == 1:
-            return [replace(rows[0], place="image", depth=0.0)]
-        depths, place = _blocks(runs[curve]), "layer"
+        depths, place = _blocks(max(curves, key=lambda curve: len(curve.layers))), "layer"
     elif [*filter(is_plain, first.layers)] == [*filter(is_plain, second.layers)]:
         depths, place = _blocks(first), "layer"
     else:
-        depths, place = min((_blocks(run) for run in runs), key=len), "depth"
-    return rows + [
-        paired_difference(place, depth, _at(first, scored[0], depth), _at(second, scored[1], depth), kind)
-        for depth in depths
+        depths, place = min((_blocks(curve) for curve in curves), key=len), "depth"
+    places = [(first.at(depth), second.at(depth)) for depth in depths]
+    found = [paired_difference(place, depth, *each, scored) for depth, each in zip(depths, places, strict=True)]
+    weights = np.stack([one.weights - other.weights for one, other in places])
+    everywhere = band(_combined(scored, weights), np.array(depths), (-2.0, 2.0))
+    bands = [
+        {"band_low": float(low), "band_high": float(high)}
+        for low, high in zip(everywhere.low, everywhere.high, strict=True)
+    ]
+    return [row.to_row() | nowhere for row in rows] + [
+        row.to_row() | ends for row, ends in zip(found, bands, strict=True)
     ]
 
 
-def _aligned(runs: tuple[_Side, _Side], scored: tuple[Floats, Floats], kind: IntervalKind) -> list[PairedDifference]:
+def _combined(scored: ScoredTogether, weights: Floats) -> Estimates:
+    """Weighted sums of some of the scores, (sums, curves), with their joint error."""
+    used = np.flatnonzero(weights.any(axis=0))
+    return scored.estimates(used).combined(weights[:, used])
+
+
+def _cross_fitted(curves: tuple[ScoredCurve, ScoredCurve]) -> list[PairedDifference]:
+    """The difference of the layers that the data choose, where it can be estimated."""
+    both = two_curves(*curves)
+    try:
+        found = cross_fitted_difference(both)
+        one, other = (cross_fitted(each).value for each in (both.first, both.second))
+    except DataError:  # too few clusters, or judgments that share objects
+        return []
+    return [PairedDifference(CROSS_FITTED, np.nan, one, other, "", "", found.value, found.low, found.high, np.nan)]
+
+
+def _aligned(curves: tuple[ScoredCurve, ScoredCurve]) -> list[PairedDifference]:
     """Differences of the aligned layers that both have."""
-    names = [layer for layer in runs[0].layers if is_aligned(layer) and layer in runs[1].layers]
-    where = [tuple(run.layers.index(name) for run in runs) for name in names]
+    first, second = curves
     return [
-        paired_difference("aligned", float(runs[0].depths[i]), (scored[0][i], name), (scored[1][j], name), kind)
-        for name, (i, j) in zip(names, where, strict=True)
+        paired_difference(
+            "aligned", float(first.depths[i]), first.layer(i), second.layer(second.layers.index(name)), first.scored
+        )
+        for i, name in enumerate(first.layers)
+        if is_aligned(name) and name in second.layers
     ]
 
 
-def _blocks(run: _Side) -> list[float]:
+def _blocks(curve: ScoredCurve) -> list[float]:
     """Depths of the layers before the projection."""
-    return [float(depth) for layer, depth in zip(run.layers, run.depths, strict=True) if is_block(layer)]
-
-
-def _at(run: _Side, scores: Floats, depth: float) -> Place:
-    """Scores at a depth, linearly between the layers before the projection; the only one of a baseline everywhere."""
-    places = [index for index, layer in enumerate(run.layers) if is_block(layer)]
-    layers, scores, depths = [run.layers[index] for index in places], scores[places], run.depths[places]
-    exact = np.flatnonzero(np.isclose(depths, depth))
-    if run.layers == (IMAGE,) or len(exact):
-        index = int(exact[0]) if len(exact) else 0
-        return scores[index], layers[index]
-    above = int(np.searchsorted(depths, depth))
-    share = (depth - depths[above - 1]) / (depths[above] - depths[above - 1])
-    between = (1.0 - share) * scores[above - 1] + share * scores[above]
-    return between, f"{layers[above - 1]} .. {layers[above]}"
+    return [float(depth) for depth in curve.depths[curve.blocks]]

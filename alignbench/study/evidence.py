@@ -1,19 +1,28 @@
-"""What a rule comes to: the comparisons that it rests on, with intervals, and whether they are as it says."""
+"""What a rule comes to: the comparisons that it rests on, with bounds that hold for all of them at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from alignbench.arrays import Floats
-from alignbench.statistics.bootstrap import holm, interval, p_value
-from alignbench.statistics.max_t import highest
-from alignbench.study.groups import SIGNIFICANCE
+from alignbench.statistics.simultaneous import simultaneous_bounds
 from alignbench.study.levels import LevelPanel
+
+BORNE_OUT: Final = "borne out"
+"""Every comparison lies on the claimed side, by its interval."""
+BY_VALUE: Final = "by value only"
+"""Every comparison lies there by its value, and not every one by its interval."""
+CONTRADICTED: Final = "contradicted"
+"""A comparison lies on the other side, by its interval."""
+UNDECIDED: Final = "undecided"
+"""A comparison lies on the other side by its value, and none by its interval."""
+UNTESTABLE: Final = "untestable"
+"""Something is missing."""
 
 
 @dataclass(frozen=True)
@@ -21,83 +30,130 @@ class Outcome:
     """What a rule comes to.
 
     Attributes:
-        holds: Whether its orderings hold in value; none if it cannot be judged.
-        separable: Whether every comparison that it rests on is separable.
+        verdict: One of the five above.
         why: What the numbers say, or what is missing.
         evidence: The numbers.
     """
 
-    holds: bool | None
-    separable: bool
+    verdict: str
     why: str
     evidence: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True, eq=False)
+class Term:
+    """Contrasts of one level that a comparison is made of.
+
+    Attributes:
+        panel: The panel of the level.
+        contrasts: Differences of scores, or other numbers made of scores, (..., 1 + resamples).
+    """
+
+    panel: LevelPanel
+    contrasts: Floats
+
+
+Ends = Callable[[Sequence[Floats], Sequence[Floats]], tuple[float, float]]
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """A difference that a rule expects on one side of a bound.
+    """A quantity that a rule expects on one side of a bound.
 
     Attributes:
         row: What is compared, and the values.
-        panel: The panel of the level at which it is compared.
-        difference: The difference, and that in each resample, (1 + resamples,).
+        terms: What it is made of.
+        ends: Bounds of the quantity from lower and upper bounds of the terms, each (...); where both are the values of
+            the terms, twice the value of the quantity.
         below: Whether it is expected below the bound, not above.
         bound: The bound.
-        among: Where the difference is the highest of several, all of these, (k, 1 + resamples); where there are several
-            such sets, it is the least of their highest.
     """
 
     row: dict[str, Any]
-    panel: LevelPanel
-    difference: Floats
+    terms: tuple[Term, ...]
+    ends: Ends
     below: bool = False
     bound: float = 0.0
-    among: tuple[Floats, ...] = ()
 
-    def tested(self) -> tuple[float, float, float]:
-        """Ends of the interval of the difference, and the p-value of its being on the expected side of the bound."""
-        kind = self.panel.interval
-        if self.among:
-            sides = [highest(side - self.bound, kind) for side in self.among]
-            ends = (min(side.low for side in sides) + self.bound, min(side.high for side in sides) + self.bound)
-            return *ends, max(side.p for side in sides)
-        excess = (self.bound - self.difference) if self.below else (self.difference - self.bound)
-        low, high = interval(self.difference[:1], self.difference[None, 1:], kind)
-        return float(low[0]), float(high[0]), p_value(float(excess[0]), excess[1:], kind)
+    @property
+    def value(self) -> float:
+        """The quantity."""
+        values = [term.contrasts[..., 0] for term in self.terms]
+        return self.ends(values, values)[0]
+
+    @property
+    def expected(self) -> str:
+        """Where the rule expects it, in words."""
+        return f"{'below' if self.below else 'above'} {self.bound:g}"
 
 
-def compared(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """The table of comparisons, with intervals of the differences and Holm's correction over the table."""
-    rows = []
-    for one in comparisons:
-        value, (low, high, p) = float(one.difference[0]), one.tested()
-        beyond = (high < one.bound, low > one.bound)
-        rows.append(
-            one.row
-            | {"difference": value, "ci_low": low, "ci_high": high}
-            | {"expected": f"{'below' if one.below else 'above'} {one.bound:g}"}
-            | {"holds": value < one.bound if one.below else value > one.bound, "p_holm": p}
-            | {"separable": beyond[not one.below], "contradicted": beyond[one.below]}
-        )
+def judge(comparisons: Sequence[Comparison], names: Sequence[str], beside: Sequence[Comparison] = ()) -> Outcome:
+    """What a rule comes to that holds if every comparison does.
+
+    Args:
+        comparisons: The comparisons, at least one.
+        names: The columns that name a comparison.
+        beside: Comparisons that are shown, and not judged.
+    """
+    rows = [_row(one, *ends) for one, ends in zip(comparisons, _bounded(comparisons), strict=True)]
+    rows += [{**_row(one, np.nan, np.nan), "judged": False} for one in beside]
     table = pd.DataFrame(rows)
-    table["p_holm"] = holm(table["p_holm"].to_numpy(dtype=np.float64))
-    table["separable"] &= table["p_holm"] < SIGNIFICANCE
-    return table
-
-
-def outcome(comparisons: Sequence[Comparison], names: Sequence[str]) -> Outcome:
-    """What a rule comes to that holds if every comparison does; `names` are the columns that name a comparison."""
-    table = compared(comparisons)
-    unknown = table[table["difference"].isna()]
+    judged = table[table["judged"]]
+    unknown = judged[judged["value"].isna()]
     if len(unknown):
-        return Outcome(None, False, f"Needs scores of {_named(unknown, names)}: there distances are constant.", table)
-    count, clear = int(table["holds"].sum()), int((table["holds"] & table["separable"]).sum())
-    why = f"{count} of {len(table)} comparisons are as stated, {clear} of them separably"
-    against = table[~table["holds"]]
+        return Outcome(UNTESTABLE, f"Needs scores of {_named(unknown, names)}: there distances are constant.", table)
+    against, clear = judged[~judged["holds"]], int(judged["separable"].sum())
+    why = f"{len(judged) - len(against)} of {len(judged)} comparisons are as stated, {clear} of them by interval"
     if len(against):
         clearly = int(against["contradicted"].sum())
         why += f"; not {_named(against, names)} ({clearly} of these with an interval on the other side)"
-    return Outcome(bool(table["holds"].all()), bool(table["separable"].all()), why + ".", table)
+    return Outcome(_verdict(judged), why + ".", table)
+
+
+def _verdict(judged: pd.DataFrame) -> str:
+    if judged["contradicted"].any():
+        return CONTRADICTED
+    if not judged["holds"].all():
+        return UNDECIDED
+    return BORNE_OUT if judged["separable"].all() else BY_VALUE
+
+
+def _bounded(comparisons: Sequence[Comparison]) -> list[tuple[float, float]]:
+    """Bounds of all comparisons, which hold together; levels have judgments of their own and are independent."""
+    terms = list({id(term): term for one in comparisons for term in one.terms}.values())
+    panels = list({id(term.panel): term.panel for term in terms}.values())
+    own = [[term for term in terms if term.panel is panel] for panel in panels]
+    samples = [np.concatenate([_flat(term) for term in some]) for some in own]
+    found: dict[int, tuple[Floats, Floats]] = {}
+    bounds = simultaneous_bounds([(each, panel.interval) for each, panel in zip(samples, panels, strict=True)])
+    for some, ends in zip(own, bounds, strict=True):
+        at = np.cumsum([len(_flat(term)) for term in some])[:-1]
+        for term, low, high in zip(some, np.split(ends.low, at), np.split(ends.high, at), strict=True):
+            shape = term.contrasts.shape[:-1]
+            found[id(term)] = low.reshape(shape), high.reshape(shape)
+    return [
+        one.ends([found[id(term)][0] for term in one.terms], [found[id(term)][1] for term in one.terms])
+        for one in comparisons
+    ]
+
+
+def _flat(term: Term) -> Floats:
+    return term.contrasts.reshape(-1, term.contrasts.shape[-1])
+
+
+def _row(one: Comparison, low: float, high: float) -> dict[str, Any]:
+    """A row of the table; bounds that are infinite are none."""
+    value, (beyond, within) = one.value, (low > one.bound, high < one.bound)
+    return one.row | {
+        "value": value,
+        "ci_low": low if np.isfinite(low) else np.nan,
+        "ci_high": high if np.isfinite(high) else np.nan,
+        "expected": one.expected,
+        "holds": bool(value < one.bound if one.below else value > one.bound),
+        "separable": bool(within if one.below else beyond),
+        "contradicted": bool(beyond if one.below else within),
+        "judged": True,
+    }
 
 
 def _named(rows: pd.DataFrame, names: Sequence[str]) -> str:

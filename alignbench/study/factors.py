@@ -252,8 +252,9 @@ def _notes(study: Study, table: pd.DataFrame, notes: Sequence[str]) -> tuple[str
     general = [
         "Intervals are over stimuli, not over trained models: judgments are resampled, for both options at once"
         + (f" ({over})." if over else "."),
-        "The best layer is the highest before the projection, chosen again in each resample. Separable: p below "
-        f"{SIGNIFICANCE} after Holm's correction for the {len(table)} rows of this table, and an interval without 0.",
+        "The best layer is selected on these judgments, and its scores are too high; its interval and p hold for the "
+        f"best layers whichever they are. Separable: p below {SIGNIFICANCE} after Holm's correction for the "
+        f"{len(table)} rows of this table, and an interval without 0.",
     ]
     simulated = list(dict.fromkeys(run.dataset for run in study.runs if run.observers != "people"))
     if simulated:

@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Indices
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.statistics.bootstrap import IntervalKind
-from alignbench.statistics.paired import Judged, PairedDifference, paired_difference, score_together
-from alignbench.study.places import at_best, at_projection
+from alignbench.statistics.paired import PairedDifference, paired_difference
+from alignbench.statistics.scored_together import Judged, ScoredTogether, score_together
+from alignbench.study.places import BEST, ScoredCurve, best_difference
 from alignbench.study.study_run import StudyRun
 
-PLACES = ("best layer", "projection")
+PLACES = (BEST, "projection")
 CONDITIONS = ("protocol", "judgments", "tokens", "preparation of pictures", "precision", "calibration")
 SIGNIFICANCE = 0.05  # after correction for the number of comparisons
 SEED = 0  # seed of the bootstrap, the same as that of `alignbench compare`
@@ -130,16 +131,28 @@ class Group:
     @cached_property
     def interval(self) -> IntervalKind:
         """How judgments are resampled."""
-        return self._scored[1]
+        return self._scored.kind
 
     @cached_property
     def clusters(self) -> int:
         """Number of clusters."""
         return len(np.unique(self.judgments.clusters))
 
-    def scores(self, label: str, distance: str) -> Floats:
-        """Scores of all layers, (layers, 1 + resamples): the score itself first."""
-        return self._scored[0][label, distance]
+    def scores(self, series: Sequence[tuple[str, str]]) -> list[Floats]:
+        """Scores of all layers of some of its series, each (layers, 1 + resamples): the score itself first.
+
+        Args:
+            series: Labels and distances. What their scores might have been, they were together: series whose
+                difference is wanted are asked for at once.
+        """
+        rows = [self._rows[key] for key in series]
+        scores = self._scored.replicates(np.concatenate(rows))
+        return np.split(scores, np.cumsum([len(each) for each in rows])[:-1])
+
+    def curve(self, label: str, distance: str) -> ScoredCurve:
+        """The curve of one of its series, among all that are scored together."""
+        run = self.series[label, distance]
+        return ScoredCurve(self._scored, self._rows[label, distance], run.layers, run.depths)
 
     def layers(self, label: str, distance: str) -> tuple[str, ...]:
         """Names of the layers of a label."""
@@ -153,22 +166,34 @@ class Group:
             second: Label and distance of what is subtracted.
             place: One of `PLACES`; a baseline's one score stands at both.
         """
-        at = at_projection if place == "projection" else at_best
-        one, other = (at(self.layers(*key), self.scores(*key)) for key in (first, second))
-        return paired_difference(place, 100.0 if place == "projection" else np.nan, one, other, self.interval)
+        one, other = (self.curve(*key) for key in (first, second))
+        if place == BEST:
+            return best_difference(one, other)
+        return paired_difference(place, 100.0, one.projection(), other.projection(), self._scored)
 
     @cached_property
-    def _scored(self) -> tuple[dict[tuple[str, str], Floats], IntervalKind]:
+    def _scored(self) -> ScoredTogether:
+        judged = (self._judged(run, names) for run, names in self._wanted.items())
+        return score_together(judged, self.judgments.human, self.judgments.clusters, SEED)
+
+    @cached_property
+    def _wanted(self) -> dict[StudyRun, list[str]]:
+        """The distances of each run that are scored, in the order of the scores."""
         wanted: dict[StudyRun, list[str]] = {}
         for (_, distance), run in self.series.items():
             wanted.setdefault(run, []).append(distance)
-        judged = (self._judged(run, names) for run, names in wanted.items())
-        scores, kind = score_together(judged, self.judgments.human, self.judgments.clusters, SEED)
-        found: dict[tuple[str, str], Floats] = {}
-        for (run, names), values in zip(wanted.items(), scores, strict=True):
-            parts = np.split(values, len(names))
-            found |= {(run.label, name): part for name, part in zip(names, parts, strict=True)}
-        return found, kind
+        return wanted
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], Indices]:
+        """Which of the scores are those of each series."""
+        found: dict[tuple[str, str], Indices] = {}
+        start = 0
+        for run, names in self._wanted.items():
+            for name in names:
+                found[run.label, name] = np.arange(start, start + len(run.layers))
+                start += len(run.layers)
+        return found
 
     def _judged(self, run: StudyRun, names: Sequence[str]) -> Judged:
         options = run.judgments[self.subset].options

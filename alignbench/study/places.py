@@ -1,31 +1,113 @@
-"""Places of a curve at which runs are compared: the projection, and the best layer before it."""
+"""Places of curves at which runs are compared: the projection, layers, depths, and the best layers before it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
-from alignbench.arrays import Floats
-from alignbench.models.layer_names import is_block, is_plain
-from alignbench.statistics.paired import Place
+from alignbench.arrays import Floats, Indices
+from alignbench.models.layer_names import IMAGE, is_block, is_plain
+from alignbench.statistics.joint import TwoCurves
+from alignbench.statistics.paired import PairedDifference, Place, paired_difference
+from alignbench.statistics.scored_together import ScoredTogether
+from alignbench.statistics.selection import best_layers
+from alignbench.statistics.smallest_difference import POWER
+
+BEST = "best layer"
+CROSS_FITTED = "best layer, cross-fitted"
 
 
-def at_projection(layers: Sequence[str], scores: Floats) -> Place:
-    """The projection as it is; the last layer of a tower without one, the only one of a baseline.
+@dataclass(frozen=True, eq=False)
+class ScoredCurve:
+    """One curve among those that are scored together.
 
-    Args:
-        layers: Names of the layers of a run.
-        scores: Theirs, (layers, 1 + resamples).
+    Attributes:
+        scored: All of them.
+        rows: Which are its layers, (layers,).
+        layers: Names of the layers.
+        depths: Their depths in percent, (layers,).
     """
-    last = max(index for index, layer in enumerate(layers) if is_plain(layer))
-    return scores[last], layers[last]
+
+    scored: ScoredTogether
+    rows: Indices
+    layers: Sequence[str]
+    depths: Floats
+
+    @property
+    def value(self) -> Floats:
+        """Its scores, (layers,)."""
+        return self.scored.value[self.rows]
+
+    @property
+    def blocks(self) -> Indices:
+        """Numbers of the layers before the projection; of a baseline its only one."""
+        return np.array([index for index, layer in enumerate(self.layers) if is_block(layer)] or [0])
+
+    def layer(self, index: int) -> Place:
+        """One of its layers."""
+        return self._place({index: 1.0}, self.layers[index])
+
+    def projection(self) -> Place:
+        """The projection; the last layer of a tower without one, the only one of a baseline."""
+        return self.layer(max(index for index, layer in enumerate(self.layers) if is_plain(layer)))
+
+    def at(self, depth: float) -> Place:
+        """A depth, linearly between the layers before the projection, beyond them that at the end.
+
+        The only layer of a baseline stands everywhere.
+        """
+        blocks = self.blocks
+        depths = self.depths[blocks]
+        exact = np.flatnonzero(np.isclose(depths, depth))
+        if tuple(self.layers) == (IMAGE,) or len(exact):
+            return self.layer(int(blocks[exact[0] if len(exact) else 0]))
+        above = int(np.searchsorted(depths, depth))
+        if above in (0, len(depths)):
+            return self.layer(int(blocks[max(above - 1, 0)]))
+        share = float((depth - depths[above - 1]) / (depths[above] - depths[above - 1]))
+        below, over = int(blocks[above - 1]), int(blocks[above])
+        return self._place({below: 1.0 - share, over: share}, f"{self.layers[below]} .. {self.layers[over]}")
+
+    def _place(self, weights: dict[int, float], name: str) -> Place:
+        found = np.zeros(len(self.scored.value))
+        for index, weight in weights.items():
+            found[self.rows[index]] = weight
+        return Place(found, name)
 
 
-def at_best(layers: Sequence[str], scores: Floats) -> Place:
-    """The highest layer before the projection in each resample, named after that of the whole; arguments as above."""
-    kept = [index for index, layer in enumerate(layers) if is_block(layer)] or [0]
-    some = scores[kept]
-    if np.isnan(some[:, 0]).all():
-        return some[0], ""
-    return np.fmax.reduce(some, axis=0), layers[kept[int(np.nanargmax(some[:, 0]))]]
+def two_curves(first: ScoredCurve, second: ScoredCurve) -> TwoCurves:
+    """The layers before the projection of two curves that were scored together, with their joint error."""
+    rows = [curve.rows[curve.blocks] for curve in (first, second)]
+    return TwoCurves(first.scored.estimates(np.concatenate(rows)), len(rows[0]))
+
+
+def best_difference(first: ScoredCurve, second: ScoredCurve) -> PairedDifference:
+    """How far the best layer of one curve lies above that of another, whichever they are, see `best_layers`.
+
+    The smallest difference that would probably be seen is the reach of its interval and what a power of 80 % adds.
+    """
+    if not all(np.isfinite(curve.value[curve.blocks]).any() for curve in (first, second)):
+        nothing = np.nan
+        return PairedDifference(BEST, nothing, nothing, nothing, "", "", nothing, nothing, nothing, nothing)
+    found = best_layers(two_curves(first, second))
+    one, other = first.layer(int(first.blocks[found.first])), second.layer(int(second.blocks[found.second]))
+    chosen = paired_difference(BEST, np.nan, one, other, first.scored)
+    reach = max(found.difference - found.low, found.high - found.difference)
+    error = first.scored.error(one.weights - other.weights)
+    return PairedDifference(
+        BEST,
+        np.nan,
+        chosen.first,
+        chosen.second,
+        chosen.first_layer,
+        chosen.second_layer,
+        found.difference,
+        found.low,
+        found.high,
+        found.p,
+        float(reach + stats.norm.ppf(POWER) * error),
+        chosen.floored,
+    )

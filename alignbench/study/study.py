@@ -14,7 +14,8 @@ from alignbench.models.cards import cards
 from alignbench.results.folders import run_folders
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.published import PAPER_SUBSETS
-from alignbench.results.stored_run import StoredRun, check_finished
+from alignbench.results.stored_run import check_finished
+from alignbench.scoring.scored_run import ScoredRun
 from alignbench.study.groups import CONDITIONS, Condition, Group, group_runs, read_condition
 from alignbench.study.study_run import StudyRun
 
@@ -80,14 +81,16 @@ def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> Stu
         DataError: If it is no whole run; names the folder or the file.
     """
     check_finished(folder)
-    stored = StoredRun(folder)
+    stored = ScoredRun(folder)
     stored.check_tells(_IDENTIFYING, "a study")
     subsets = tuple(dict.fromkeys(stored.curve.main()["subset"]))
     key = stored.judgments_digest, subsets
     if key not in known:
         known[key] = stored.judgments(subsets)
     stored.check_together(max(int(some.options.max()) for some in known[key].values()))
-    return StudyRun(stored, stored.curve, known[key])
+    run = StudyRun(stored, stored.curve, known[key])
+    _ = run.top_shares  # a damaged table makes the folder no whole run, as any other damaged file does
+    return run
 
 
 # -------------------------------------------------------------------------------------------------- order

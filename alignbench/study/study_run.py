@@ -11,12 +11,13 @@ from typing import Any
 from alignbench.arrays import Floats
 from alignbench.models.cards import Card, cards
 from alignbench.models.layer_names import IMAGE, is_plain
+from alignbench.results.channel_shares import read_top_shares
 from alignbench.results.extent import extents
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_curves, published_name
 from alignbench.results.run_record import RunRecord, RunSettings
-from alignbench.results.stored_run import StoredRun
+from alignbench.scoring.scored_run import ScoredRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class StudyRun:
         doubled: Whether another run of the study has the same plain layers, so that these do not count again.
     """
 
-    stored: StoredRun
+    stored: ScoredRun
     curve: LayerCurve
     judgments: dict[str, SubsetJudgments]
     doubled: bool = False
@@ -104,6 +105,11 @@ class StudyRun:
     def depths(self) -> Floats:
         """Depths of its layers in percent, (layers,)."""
         return self.stored.depths[[self.stored.layers.index(layer) for layer in self.layers]]
+
+    @cached_property
+    def top_shares(self) -> dict[str, Floats]:
+        """The share of the strongest channel in each layer, by quantity; see `read_top_shares`."""
+        return read_top_shares(self.folder, self.layers)
 
     @property
     def trained(self) -> bool:

@@ -106,7 +106,9 @@ def _make_sweep(path: Path, content: Mapping[Any, Any], options: Mapping[str, Op
     if count > _MOST_CELLS:
         raise UsageError(f"its grid has {count:,} cells, above {_MOST_CELLS:,}: give fewer values, or several files")
     cells = tuple(_enumerate_cells(parameters))
-    sweep = Sweep(path, command, str(content.get("program") or ""), cells)
+    program = str(content.get("program") or "")
+    check_value("its program", program, may_be_empty=True)
+    sweep = Sweep(path, command, program, cells)
     flags = [name for name in cells[0] if options[name].takes == "flag"]
     if flags and _NO_BOOLEANS not in command:
         raise UsageError(f"parameter {flags[0]} is a flag: command must have {_NO_BOOLEANS}, as in {COMMAND}")
@@ -131,6 +133,8 @@ def _check_method(method: object) -> None:
 def _check_command(command: object) -> tuple[str, ...]:
     if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
         raise DataError(f"its command must be a list of words: write command: {COMMAND}")
+    for word in command:
+        check_value("a word of its command", word, may_be_empty=True)
     return tuple(command)
 
 

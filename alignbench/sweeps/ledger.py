@@ -92,7 +92,8 @@ class Ledger:
         """Have a cell wait for its turn, as a new trial, whose number is returned."""
         with self._journal():
             self._study.enqueue_trial(dict(cell.parameters), {"key": cell.key, "arguments": list(cell.arguments)})
-        return self.attempts()[cell.key].trial
+            trials = self._study.get_trials(deepcopy=False)
+        return next(trial.number for trial in reversed(trials) if trial.user_attrs["key"] == cell.key)
 
     def start(self, trial: int) -> bool:
         """Have a waiting trial run; false if it does not wait any more. Of several who try, one succeeds."""

@@ -158,5 +158,6 @@ def divided(environment: Mapping[str, str], share: int) -> dict[str, str]:
     variables = dict(environment)
     for name in _THREADS:
         given = variables.get(name, "")
-        variables[name] = str(min(share, int(given)) if given.isdigit() and int(given) > 0 else share)
+        number = int(given) if given.isascii() and given.isdigit() else 0
+        variables[name] = str(min(share, number) if number > 0 else share)
     return variables

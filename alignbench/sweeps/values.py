@@ -1,7 +1,7 @@
 """Values of options and parameters: which options a command has, and what no option of any command can be given.
 
-A text has no control characters, is not empty unless it may be, and has no part that is too long for a file's name; a
-whole number has 64 bits, and any other number is finite.
+A text can be written in UTF-8, has no control characters, is not empty unless it may be, and has no part that is too
+long for a file's name; a whole number has 64 bits, and any other number is finite.
 """
 
 from __future__ import annotations
@@ -58,6 +58,12 @@ def check_value(name: str, value: Value, may_be_empty: bool = False) -> None:
 def _check_text(name: str, text: str, may_be_empty: bool) -> None:
     if not text.strip() and not may_be_empty:
         raise UsageError(f"{name} is empty: give it a value, or leave it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # bytes of the command line that are none of UTF-8, or half of a pair in YAML
+        raise UsageError(
+            f"{name} '{shortened(text)}' is no text in UTF-8: rename what it names, or correct it"
+        ) from error
     if any(unicodedata.category(each) in _BREAKS for each in text):
         raise UsageError(f"{name} '{shortened(text)}' holds a line break or another control character: take it out")
     longest = max(re.split("[/,]", text), key=_size)  # of a path, or of several names
@@ -70,4 +76,4 @@ def _check_text(name: str, text: str, may_be_empty: bool) -> None:
 
 def _size(text: str) -> int:
     """How many bytes a file system would take for it."""
-    return len(text.encode(errors="surrogatepass"))
+    return len(text.encode())

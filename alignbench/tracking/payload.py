@@ -20,13 +20,14 @@ from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
 from alignbench.results.published import published_for
 from alignbench.results.run_folder import find_runs
 from alignbench.results.run_record import RunRecord
-from alignbench.results.stored_run import StoredRun
+from alignbench.scoring.scored_run import ScoredRun
 
 _SETTINGS = (
     *("model", "dataset", "protocol", "subset", "distance", "tokens", "resize", "precision", "random_init", "seed"),
     *("limit", "transform"),
 )
 _DETAILS = ("level", "observers", "images", "pairs", "timing", "images_per_second", "peak_memory_gb", "versions")
+SELECTED = "the highest of several layers, selected on the judgments that it is scored on, and so too high"
 _WHOLE_DEPTH = (0.0, 100.0)
 
 
@@ -113,6 +114,7 @@ def summary(curve: LayerCurve) -> dict[str, float | str]:
         found[f"best/{suffix}"] = float(best["value"])
         found[f"best_layer/{suffix}"] = str(best["layer"])
         found[f"best_depth/{suffix}"] = float(best["depth"])
+        found["best_is"] = SELECTED
     return found
 
 
@@ -154,7 +156,7 @@ def baselines_beside(folder: Path, curve: LayerCurve) -> list[LayerCurve]:
         if other == folder or other.name.startswith("."):
             continue
         try:
-            beside = StoredRun(other).curve
+            beside = ScoredRun(other).curve
         except DataError:
             continue
         is_baseline = bool((beside.frame["layer"] == IMAGE).all())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, one_line
 from alignbench.results.layer_curve import LayerCurve
-from alignbench.results.stored_run import StoredRun
+from alignbench.scoring.scored_run import ScoredRun
 from alignbench.tracking.modes import resolve_mode, silence, under_agent
 from alignbench.tracking.payload import (
     baselines_beside,
@@ -146,7 +146,7 @@ def log_run(folder: Path) -> Path:
     Raises:
         Exception: Whatever W&B raises.
     """
-    stored = StoredRun(folder)
+    stored = ScoredRun(folder)
     curve = stored.curve
     kind = "baseline" if (curve.frame["layer"] == "image").all() else "model"
     title = RunTitle(run_title(curve), curve.dataset, kind)

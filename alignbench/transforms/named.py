@@ -82,7 +82,7 @@ def resolve(text: str | Path, *, mean: float | None = None, std: float | None = 
     if path.suffix == ".npy" and mean is None and std is None:
         raise UsageError(
             f"{path} holds no mean and std: load it with them in Python (AffineTransform.load) and save it as "
-            ".safetensors, or transform features that exist by `alignbench transform apply --mean --std`"
+            ".safetensors, or give both to `alignbench transform apply` by --mean and --std"
         )
     return NamedTransform(name, AffineTransform.load(path, mean=mean, std=std))
 

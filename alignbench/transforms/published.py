@@ -53,7 +53,7 @@ PUBLISHED: Final = {
         768,
         ("openai/clip-vit-large-patch14", f"open_clip:{_LARGE}/openai", f"open_clip:{_LARGE}-quickgelu/openai"),
     ),
-    "clip_RN50": Published("visual", 1024, ("open_clip:RN50/openai", "open_clip:RN50-quickgelu/openai")),
+    "clip_RN50": Published("visual", 1024),
     "OpenCLIP_ViT-L-14_laion400m_e32": Published(
         "visual", 768, (f"open_clip:{_LARGE}/laion400m_e32", "laion/CLIP-ViT-L-14-laion400M_e32")
     ),

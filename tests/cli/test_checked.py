@@ -70,8 +70,10 @@ def test_what_no_command_can_use_is_refused_by_name(
 ) -> None:
     hint = get_type_hints(COMMANDS[words].callback)[parameter.name]
     kinds = {hint, *get_args(hint)}
-    for value in ("a\nb", "a\0b", "a" * 5000, *(() if parameter.default == "" else ("", " "))):
+    for value in ("a\nb", "a\0b", "a\udcff", "a" * 5000, *(() if parameter.default == "" else ("", " "))):
         refused(capsys, words, parameter, value)
+    if {int, float} & kinds:
+        refused(capsys, words, parameter, "\uff14")
     for value in BEYOND if int in kinds else NO_NUMBER if float in kinds else ():
         refused(capsys, words, parameter, value)
 
@@ -84,6 +86,11 @@ def test_what_no_command_can_use_is_refused_by_name(
         (("--batch-size", "x" * 200), "neither a number nor auto"),
         (("--feature-memory", "9" * 200 + "GB"), "out of range"),
         (("--pixel-cache-size", "9999999999TB"), "out of range"),
+        (("--batch-size", "\uff14"), "--batch-size \uff14 is neither a number nor auto"),
+        (("--feature-memory", "\uff14GB"), "'\uff14GB' is not a size"),
+        (("--feature-memory", "4\uff27\uff22"), "is not a size"),
+        (("--pixel-cache-size", "4\u212a"), "is not a size"),  # the sign of kelvin
+        (("--limit", "\uff14"), "--limit"),
         (("--devices", "1025"), "devices 1025 is out of range: give 1,024 at most"),
         (("--num-nodes", "70000"), "number of nodes 70000 is out of range"),
         (("--loader-workers", "5000"), "loader workers 5000 is out of range"),

@@ -157,6 +157,19 @@ def test_output_that_is_a_file_is_refused(bench: Bench, below: str) -> None:
     assert blocked.read_text() == "in the way\n"
 
 
+@pytest.mark.usefixtures("no_model")
+def test_a_folder_of_data_that_is_no_text_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALIGNBENCH_DATA", "a\udcff")
+    bench.run("tid2013").refused(USAGE, "$ALIGNBENCH_DATA 'a?' is no text in UTF-8")
+
+
+@pytest.mark.parametrize("model", ["pixels ", "random: shapes-clip", "shapes-clip "])
+def test_a_blank_around_a_models_name_is_shown(bench: Bench, model: str) -> None:
+    name = model.removeprefix("random:")
+    outcome = bench.run("tid2013", model=model, root=bench.data("tid2013"))
+    outcome.refused(USAGE, f"unknown model '{name}': write {name.strip()}, without a blank")
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("4GB", 4_000_000_000), ("2GiB", 2 * 1024**3), ("1.5 mb", 1_500_000), ("700", 700)]
 )

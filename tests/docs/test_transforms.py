@@ -17,7 +17,6 @@ from scipy.io import savemat
 from alignbench.cli.main import main
 from alignbench.transforms import PUBLISHED
 from alignbench.transforms.evaluation import downstream
-from alignbench.transforms.evaluation import measures as evaluation
 from alignbench.transforms.evaluation.folder import find_evaluated, read_evaluation
 from alignbench.transforms.learning import train as learning
 from alignbench.transforms.learning.folder import find_learned
@@ -62,7 +61,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setenv("ALIGNBENCH_DATA", "data")
     monkeypatch.setenv("ALIGNBENCH_CACHE", "cache")
     monkeypatch.setattr(downstream, "PENALTIES", (1.0,))
-    monkeypatch.setattr(evaluation, "RESAMPLES", 30)
     make_trainer = learning.make_trainer
     monkeypatch.setattr(learning, "make_trainer", lambda *of, **how: make_trainer(*of, **how | ONE_EPOCH))
     data, rng = tmp_path / "data", np.random.default_rng(0)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.study.evidence import Outcome
 from alignbench.study.levels import LevelPanel, Scored
 
 NORMALISED, EUCLIDEAN, COSINE = "normalized_euclidean", "euclidean", "cosine"
@@ -29,20 +28,17 @@ def flat(value: float, spread: float = 0.001, projection: float | None = None) -
 
 
 def panel(
-    level: str, curves: Mapping[tuple[str, str], Scored], baselines: Mapping[str, float] | None = None
+    level: str,
+    curves: Mapping[tuple[str, str], Scored],
+    baselines: Mapping[str, float] | None = None,
+    shares: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> LevelPanel:
     chance = {"low": 0.0, "middle": 0.5, "high": 1 / 3}[level]
     noise = 0.001 * np.random.default_rng(9).normal(size=1000)
     scores = {name: np.concatenate([[value], value + noise]) for name, value in (baselines or {}).items()}
     dataset = {"low": "tid2013", "middle": "nights", "high": "things"}[level]
     kind = "percentile cluster bootstrap"
-    return LevelPanel(dataset, "paper", "people", level == "low", chance, kind, curves, scores)
-
-
-def verdict(outcome: Outcome) -> str:
-    if outcome.holds is None:
-        return "not testable"
-    return ("borne out" if outcome.separable else "not separable") if outcome.holds else "not borne out"
+    return LevelPanel(dataset, "paper", "people", chance, kind, curves, scores, shares=shares or {})
 
 
 def everywhere(best: Mapping[str, float | tuple[float, float, float]], spread: float = 0.001) -> dict[str, LevelPanel]:

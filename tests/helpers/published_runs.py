@@ -12,6 +12,7 @@ import pandas as pd
 import alignbench
 from alignbench import LayerCurve
 from alignbench.results.layer_curve import COLUMNS
+from alignbench.results.run_record import SCORING_VERSION
 
 BASE_16, BASE_32 = "openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32"
 BIOMED = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
@@ -50,6 +51,7 @@ def run_folder(root: Path, name: str, curve: LayerCurve, **settings: object) -> 
     folder = root / name
     folder.mkdir(parents=True)
     curve.frame.to_csv(folder / "curve.csv", index=False)
-    record = {"label": curve.label, "kind": "rating", "settings": {"precision": "fp32", **settings}}
+    record = {"label": curve.label, "kind": "rating", "scoring_version": SCORING_VERSION}
+    record |= {"settings": {"precision": "fp32", **settings}}
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     return folder

@@ -35,6 +35,7 @@ from alignbench.extraction.feature_files import FeatureFile, read_features, writ
 from alignbench.models.families import load_tower
 from alignbench.models.towers import Layer
 from alignbench.models.weight_files import open_weights
+from alignbench.results.channel_shares import read_top_shares
 from alignbench.results.stored_run import StoredRun
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.grid import read_sweep
@@ -347,8 +348,8 @@ def _share(folder: Path) -> None:
 
 
 def _run(folder: Path) -> None:
-    made = write_made(Made(BASE_16, "tid2013", 40, as_published, ("cosine",)), folder.with_name(f"{folder.name}-made"))
-    made.rename(folder)
+    made = Made(BASE_16, "tid2013", 40, as_published, ("cosine",), shares=(0.5,) * 14)
+    write_made(made, folder.with_name(f"{folder.name}-made")).rename(folder)
 
 
 def _read_run(folder: Path) -> None:
@@ -369,7 +370,7 @@ def _read_run(folder: Path) -> None:
 def _learned(folder: Path) -> None:
     folder.mkdir()
     values: dict[str, object] = dict.fromkeys(CEILING_COLUMNS, 0.5)
-    values |= dict.fromkeys(CEILING_COLUMNS[:7], "some") | {"n": 10, "objects": 5, "best_fold": 0}
+    values |= dict.fromkeys(CEILING_COLUMNS[:7], "some") | {"n": 10, "objects": 5}
     pd.DataFrame([values, values]).to_csv(folder / "ceiling.csv", index=False)
     record = {
         "settings": {"model": "own", "recipe": {"objective": "global"}},
@@ -559,6 +560,9 @@ READERS: Final = {
             "alignbench/results/judgment_table: read_subsets",
             "alignbench/results/stored_run: StoredRun._opened",
         ),
+    ),
+    "channels of runs": Reader(
+        _folder(lambda folder: read_top_shares(folder, StoredRun(folder).layers)), _run, ("channels.csv",)
     ),
     "ceilings": Reader(_folder(read_ceiling), _learned, ("ceiling.csv",)),
     "records of learning": Reader(_folder(read_learned), _learned, ("learned.json",)),

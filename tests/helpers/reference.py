@@ -71,6 +71,12 @@ class HumanJudgments:
         pairs, values, clusters = ([column[row] for row in rows] for column in (self.pairs, self.values, self.clusters))
         return replace(self, pairs=pairs, values=values, clusters=clusters, parts={})
 
+    def objects(self) -> list[tuple[Hashable, ...]] | None:
+        """The three objects of each triplet, whatever is resampled; none where judgments are of other things."""
+        if self.kind != "choice" or len(self.pairs[0]) != 3:
+            return None
+        return [tuple(sorted(shown)) for shown, _ in self.choices()]
+
     def choices(self) -> list[tuple[frozenset[int], frozenset[int]]]:
         """What was shown, whatever its order, and the pair of it that people kept; for choices."""
         return [
@@ -391,19 +397,6 @@ def bootstrap_interval(statistic: Callable[[Rows], float], clusters: Sequence[Ha
     ]
     low, high = np.percentile([statistic(draw) for draw in draws], [2.5, 97.5])
     return float(low), float(high)
-
-
-def object_interval(correct: Array, objects: Sequence[tuple[Hashable, ...]]) -> Interval:
-    """95 % t interval of an accuracy whose rows share objects, by the delta method.
-
-    var = sum over objects of (sum over the object's rows of (correct - accuracy))^2 / N^2, with objects - 1 degrees of
-    freedom.
-    """
-    accuracy = correct.mean()
-    names = sorted({name for row in objects for name in row}, key=str)
-    sums = [sum(correct[i] - accuracy for i, row in enumerate(objects) if name in row) for name in names]
-    half = stats.t.ppf(0.975, len(names) - 1) * np.sqrt(np.square(sums).sum()) / len(correct)
-    return float(accuracy - half), float(accuracy + half)
 
 
 # --- Towers ---------------------------------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from reference import Array, HumanJudgments, Interval, Rows, correlation, jackknife_interval, object_interval
+from object_pairs import by_pairs
+from reference import Array, HumanJudgments, Interval, Rows, correlation, jackknife_interval
 
 PUBLISHED_CEILING = 0.6767  # of THINGS
+WITHOUT_INTERVAL = ("ceiling_published", "responses_per_triplet")
 
 
 def shared_agreement(distances: Array, kept: Sequence[float]) -> Array:
@@ -115,32 +116,46 @@ def choice_metrics(
     """
     accuracy = float((weights * correct).sum() / weights.sum())
     ceilings = noise_ceilings(choices, weights)
-    if not ceilings and published is not None:
+    if ceilings:
+        ceilings["ceiling_mean"] = (ceilings["ceiling_loo"] + ceilings["ceiling_max_share"]) / 2
+    elif published is not None:
         ceilings = {"ceiling_published": published}
     found = {"accuracy": accuracy, **ceilings}
-    top = ceilings.get("ceiling_max_share", ceilings.get("ceiling_published"))
+    if "ceiling_mean" in ceilings:
+        found["responses_per_triplet"] = responses_per_triplet(choices, weights)
+    top = ceilings.get("ceiling_mean", ceilings.get("ceiling_published"))
     if top is not None:
         found["accuracy_of_ceiling"] = accuracy / top
         found["accuracy_above_chance_of_ceiling"] = (accuracy - 1 / 3) / (top - 1 / 3)
     return found
 
 
-def delta_interval(statistic: Callable[[Array], float], objects: Sequence[tuple[Hashable, ...]]) -> Interval:
-    """95 % t interval of any function of judgment weights w_i w_j w_k, by the delta method over object weights.
+def responses_per_triplet(choices: Sequence[tuple[Hashable, Hashable]], weights: Array) -> float:
+    """Mean number of judgments of a triplet, over the triplets that were judged more than once."""
+    times = Counter(triplet for triplet, _ in choices)
+    weight = {triplet: float(each) for (triplet, _), each in zip(choices, weights, strict=True)}
+    repeated = [triplet for triplet, count in times.items() if count > 1]
+    return sum(weight[each] * times[each] for each in repeated) / sum(weight[each] for each in repeated)
+
+
+def interval_by_object(
+    statistic: Callable[[Array], float], objects: Sequence[tuple[Hashable, ...]], judged: Sequence[Hashable]
+) -> Interval:
+    """95 % t interval of a function of weights of judgments that share objects: each two that do count once.
 
     Args:
-        statistic: Value under weights of the judgments.
+        statistic: Value under weights of the judgments, which are the same for all of what was judged.
         objects: The objects of each judgment.
+        judged: What was judged, of each judgment.
     """
-    names = sorted({name for row in objects for name in row}, key=str)
-    step = 1e-5
-    slopes = []
-    for name in names:
-        holds = np.array([name in row for row in objects], dtype=np.float64)
-        slopes.append((statistic(1 + step * holds) - statistic(1 - step * holds)) / (2 * step))
-    half = stats.t.ppf(0.975, len(names) - 1) * np.sqrt(np.square(slopes).sum())
-    value = statistic(np.ones(len(objects)))
-    return float(value - half), float(value + half)
+    step, influences = 1e-5, np.zeros(len(objects))
+    for one in dict.fromkeys(judged):
+        held = np.array([other == one for other in judged], dtype=np.float64)
+        slope = (statistic(1 + step * held) - statistic(1 - step * held)) / (2 * step)
+        influences += slope * held / held.sum()
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(name for row in objects for name in row))}
+    rows = [[numbers[name] for name in row] for row in objects]
+    return by_pairs(rows, influences).interval(statistic(np.ones(len(objects))))
 
 
 def rating_score(metric: str, distances: Array, judgments: HumanJudgments) -> tuple[float, Interval]:
@@ -159,14 +174,17 @@ def rating_score(metric: str, distances: Array, judgments: HumanJudgments) -> tu
 def choice_score(correct: Array, judgments: HumanJudgments) -> tuple[float, Interval]:
     """An accuracy with its interval: by object where judgments share objects, else the cluster jackknife."""
     if judgments.by_object:
-        return float(correct.mean()), object_interval(correct, judgments.clusters)
+        shown = list(range(len(correct)))
+        return float(correct.mean()), interval_by_object(
+            lambda weights: float(np.average(correct, weights=weights)), judgments.clusters, shown
+        )
     clusters = [row[0] for row in judgments.clusters]
     return float(correct.mean()), jackknife_interval(lambda rows: float(correct[rows].mean()), clusters, fisher=False)
 
 
 def choice_scores(
     correct: Array, judgments: HumanJudgments, published: float | None
-) -> dict[str, tuple[float, Interval]]:
+) -> dict[str, tuple[float, Interval | None]]:
     """The rows of the corrected protocol for choices, with intervals: by object, or the cluster jackknife."""
     choices, count = judgments.choices(), len(correct)
     known: dict[bytes, dict[str, float]] = {}
@@ -177,7 +195,7 @@ def choice_scores(
             known[key] = choice_metrics(correct, choices, weights, published)
         return known[key]
 
-    found = {}
+    found: dict[str, tuple[float, Interval | None]] = {}
     for metric, value in under(np.ones(count)).items():
 
         def weighted(weights: Array, metric: str = metric) -> float:
@@ -186,8 +204,11 @@ def choice_scores(
         def of_rows(rows: Rows, weighted: Callable[[Array], float] = weighted) -> float:
             return weighted(np.bincount(rows, minlength=count).astype(np.float64))
 
-        if judgments.by_object:
-            interval = delta_interval(weighted, judgments.clusters)
+        interval: Interval | None = None
+        if metric in WITHOUT_INTERVAL:
+            pass
+        elif judgments.by_object:
+            interval = interval_by_object(weighted, judgments.clusters, [shown for shown, _ in choices])
         else:
             interval = jackknife_interval(of_rows, [row[0] for row in judgments.clusters], fisher=False)
         found[metric] = value, interval

@@ -6,7 +6,7 @@ Folders are read by plain libraries, without the package's own readers.
 import csv
 import json
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,11 @@ def plain_rows(
             else:
                 scores = {metric: rating_score(metric, values[kept], some) for metric in metrics}
             rows |= {(part, name, layer, metric): Expected(*score, *counts) for metric, score in scores.items()}
+            objects = some.objects()
+            if part == subset and objects is not None and not some.by_object:
+                over = choice_score(share(values[kept], some.values), replace(some, clusters=objects))
+                among = len(kept), len({name for row in objects for name in row})
+                rows[part, name, layer, "accuracy_over_objects"] = Expected(*over, *among)
     return rows
 
 
@@ -152,7 +157,11 @@ def check_rows(found: dict[tuple[str, str, str, str], dict[str, str]], expected:
         if row.interval is None:
             continue
         # The t interval of an accuracy may leave [0, 1]: it is cut off there.
-        bounds = (0, 1) if key[3] == "accuracy" or key[3].startswith("ceiling") else (-np.inf, np.inf)
+        bounds = (
+            (0, 1)
+            if key[3] in ("accuracy", "accuracy_over_objects") or key[3].startswith("ceiling")
+            else (-np.inf, np.inf)
+        )
         ends = [float(line[end] or "nan") for end in ("ci_low", "ci_high")]
         np.testing.assert_allclose(ends, np.clip(row.interval, *bounds), rtol=0, atol=TOLERANCE, err_msg=str(key))
 

@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
@@ -23,11 +24,11 @@ import alignbench
 from alignbench.datasets.judgments import Judgments, Subset
 from alignbench.extraction.source import SourceDistances
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.scoring import score_rows
+from alignbench.measurement.scoring import score_cell
 from alignbench.models.cards import cards
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.run_folder import Run, write_run
-from alignbench.results.run_record import RunRecord
+from alignbench.results.run_record import SCORING_VERSION, RunRecord
 from alignbench.statistics.correlations import pearson
 from alignbench.statistics.scores import RATING_METRICS
 from reference import depths
@@ -82,6 +83,7 @@ class Made:
         protocol: Which one.
         settings: Further settings of `run.json`, which replace the usual ones.
         details: Further details of `run.json`.
+        shares: Share of the strongest channel in the energy of each layer; no `channels.csv` if empty.
     """
 
     model: str
@@ -95,6 +97,7 @@ class Made:
     protocol: str = "paper"
     settings: dict[str, Any] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    shares: tuple[float, ...] = ()
 
 
 # --- Targets --------------------------------------------------------------------------------------------------------
@@ -234,7 +237,7 @@ def write_made(made: Made, root: Path) -> Path:
     cell = Cell(label, made.dataset, protocol=made.protocol, distances=DISTANCES)
     source = SourceDistances(tuple(places), tuple(places.values()), distances)
     with mock.patch.dict(RATING_METRICS, pearson_logistic=pearson):  # the fit takes most of the time, for one column
-        frame, intervals = score_rows(cell, judgments, source, None)
+        frame, intervals = score_cell(cell, judgments, source, None)
     settings: dict[str, Any] = {
         **{"model": label, "dataset": made.dataset, "data_fingerprint": f"{made.seed:064}", "protocol": made.protocol},
         **{"calibration_fingerprint": None, "subset": [judgments.subsets[0].name], "limit": None, "transform": None},
@@ -248,6 +251,7 @@ def write_made(made: Made, root: Path) -> Path:
         **{"observers": judgments.observers or "people", "interval": intervals, "calibration_judgments": 0},
         **{"images": len(judgments.images.names), "pairs": len(judgments.pairs), "timing": {"extract": 1.0}},
         **{"images_per_second": 100.0, "peak_memory_gb": 1.0, "versions": {"alignbench": alignbench.__version__}},
+        "scoring_version": SCORING_VERSION,
     }
     run = Run(
         LayerCurve(frame),
@@ -256,8 +260,19 @@ def write_made(made: Made, root: Path) -> Path:
         judgments,
         RunRecord.from_json({"label": label, "settings": settings | made.settings, **details, **made.details}),
         tuple(f"{row:08x}{made.seed:08x}" for row in range(made.size)),
+        channels_of(places, made.shares) if made.shares else None,
     )
     return write_run(run, root, _draw_nothing)
+
+
+def channels_of(places: dict[str, float], shares: Sequence[float]) -> pd.DataFrame:
+    """The rows of `channels.csv`, of activations as they are asked for and of differences that are shared evenly."""
+    return pd.DataFrame(
+        {"layer": layer, "depth": depth, "quantity": quantity, "top_channel": 3, "top_share": top}
+        | {"participation_ratio": 2.0, "channels": 64}
+        for (layer, depth), share in zip(places.items(), shares, strict=True)
+        for quantity, top in (("mean_square", share), ("mean_difference", 0.25))
+    )
 
 
 def write_study(

@@ -15,7 +15,7 @@ SIZES = {"tid2013": 50, "nights": 60, "things": 80}
 TWINS = tuple(f"{BASE_32}@random-{seed}" for seed in range(2))
 LABELS = (BASE_16, BASE_32, *TWINS, "pixels", "ssim")
 MAIN, COSINE = "normalized_euclidean", "cosine"
-VERDICTS = ("borne out", "borne out, not separable", "not borne out", "not testable")
+VERDICTS = ("borne out", "by value only", "contradicted", "undecided", "untestable")
 
 
 def difference(dataset: str, place: str, value: float, low: float, high: float, **changed: object) -> dict[str, object]:
@@ -51,7 +51,10 @@ def findings() -> list[Finding]:
         {"model": ["m"], "peak_depth": [12.3456], "judgments": [3_000], "early": [True], "p_holm": [0.0004]}
     )
     return [
-        Finding(f"Claim {index}.", f"Rule {index}.", verdict, evidence, f"Why {index}.", f"Theirs {index}.")
+        Finding(
+            *(f"Claim {index}.", f"Rule {index}.", verdict, evidence),
+            *(f"Why {index}.", f"Theirs {index}.", f"Rests on {index}.", f"Aside {index}."),
+        )
         for index, verdict in enumerate(VERDICTS)
     ]
 

@@ -39,7 +39,7 @@ def write_learned(
         after = AFTER[list(DEPTHS).index(name)]
         row: dict[str, object] = dict.fromkeys(CEILING_COLUMNS, 0.5)
         row |= {"model": model, "dataset": dataset, "subset": "trainset", "objective": objective, "tokens": "cls"}
-        row |= {"similarity": "cosine", "layer": name, "depth": DEPTHS[name], "n": 1234, "objects": 240, "best_fold": 0}
+        row |= {"similarity": "cosine", "layer": name, "depth": DEPTHS[name], "n": 1234, "objects": 240}
         for column, value, reach in (("before", 0.4, 0.03), ("after", after, 0.02), ("difference", after - 0.4, 0.025)):
             row |= {column: value, f"{column}_low": value - reach, f"{column}_high": value + reach}
         rows.append(row | {"noise_ceiling": 0.6767} | changed)

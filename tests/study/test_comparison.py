@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ from safetensors.numpy import save_file
 from scipy import stats
 
 from alignbench.cli.main import main
-from alignbench.statistics import paired as differences
-from alignbench.statistics.bootstrap import cluster_weights, object_weights
+from alignbench.statistics.bands import band
+from alignbench.statistics.bootstrap import cluster_weights
+from alignbench.statistics.cross_fit import cross_fitted, cross_fitted_difference
+from alignbench.statistics.joint import TwoCurves, of_influences
+from alignbench.statistics.selection import best_layers
 from alignbench.study.comparison import compare
 from damage import DAMAGE
 from layouts import write_nights, write_things, write_tid2013
+from object_pairs import by_pairs
 from reference import agreement, correlation, depths, jackknife_interval, save_clip
 from reference_scores import shared_agreement
 from run_folders import do_not_draw, refused, run_command
@@ -55,9 +60,19 @@ class Made:
     clusters: Indices
 
     @property
+    def options(self) -> int:
+        """How many pairs a judgment has."""
+        return next(iter(self.distances.values())).shape[1]
+
+    @property
+    def block_layers(self) -> list[str]:
+        """Names of the layers before the projection."""
+        return [layer for layer in self.distances if layer != "projection"]
+
+    @property
     def blocks(self) -> dict[float, Floats]:
         """Distances of the layers before the projection, by depth."""
-        return {self.depths[layer]: self.distances[layer] for layer in self.distances if layer != "projection"}
+        return {self.depths[layer]: self.distances[layer] for layer in self.block_layers}
 
 
 def make(
@@ -155,14 +170,6 @@ def places(first: Made, second: Made, scores: tuple[Score, Score]) -> dict[tuple
         last = [list(run.distances.values())[-1] for run in (first, second)]
         return np.array([score(layer, rows) for layer, score in zip(last, scores, strict=True)])
 
-    def at_best(rows: Rows) -> Floats:
-        return np.array(
-            [
-                max(score(layer, rows) for layer in run.blocks.values())
-                for run, score in zip((first, second), scores, strict=True)
-            ]
-        )
-
     def at(depth: float) -> Callable[[Rows], Floats]:
         return lambda rows: np.array(
             [interpolated(run, score, depth, rows) for run, score in zip((first, second), scores, strict=True)]
@@ -171,7 +178,7 @@ def places(first: Made, second: Made, scores: tuple[Score, Score]) -> dict[tuple
     towers = [run for run in (first, second) if "image" not in run.distances]
     grid = min(towers, key=lambda run: len(run.blocks)).depths
     same = len({tuple(run.distances) for run in (first, second)}) == 1 or len(towers) == 1
-    found = {("projection", 100.0): at_projection, ("best layer", -1.0): at_best}
+    found = {("projection", 100.0): at_projection}
     for layer, depth in grid.items():
         if layer != "projection" and layer in towers[0].distances | towers[-1].distances:
             found["layer" if same else "depth", depth] = at(depth)
@@ -185,38 +192,133 @@ def by_place(table: pd.DataFrame) -> dict[tuple[str, float], Any]:
 
 
 def check(table: pd.DataFrame, first: Made, second: Made, scores: tuple[Score, Score], seed: int = 0) -> None:
-    """Compares every row with the reference: scores, difference, interval and p-value."""
+    """Compares every row with the reference: scores, difference, interval, p-value, what could be seen, band."""
     found, expected = by_place(table), places(first, second, scores)
-    assert found.keys() == expected.keys()
+    assert [key for key in found if not key[0].startswith("best layer")] == list(expected)
     clusters = first.clusters
-    count = len(np.unique(clusters))
     whole = np.arange(len(clusters))
-    drawn = resampled_rows(clusters[:, 0], seed) if count >= 100 else []
     for key, both in expected.items():
         row = found[key]
         one, other = both(whole)
         difference = one - other
         assert (row.first, row.second, row.difference) == pytest.approx((one, other, difference), rel=0, abs=1e-12), key
-        assert (row.n, row.n_clusters) == (len(clusters), count)
+        assert (row.n, row.n_clusters) == (len(clusters), len(np.unique(clusters)))
 
         def statistic(rows: Rows, both: Callable[[Rows], Floats] = both) -> float:
             scores = both(rows)
             return float(scores[0] - scores[1])
 
-        if count < 100:
-            assert row.interval == "cluster jackknife t"
-            low, high = jackknife_interval(statistic, clusters[:, 0].tolist(), fisher=False)
-            error = (high - low) / 2 / stats.t.ppf(0.975, count - 1)
-            p = 2 * stats.t.sf(abs(difference) / error, count - 1) if error else float(difference == 0)
-        else:
-            assert row.interval == "percentile cluster bootstrap"
-            replicates = np.array([statistic(rows) for rows in drawn])
-            low, high = np.percentile(replicates, [2.5, 97.5])
-            p = min(1.0, 2 * min(1 + (replicates <= 0).sum(), 1 + (replicates >= 0).sum()) / 1001)
-            if (replicates > 0).all() or (replicates < 0).all():
-                p = min(p, 2 * stats.norm.sf(abs(difference) / replicates.std()))
-        assert (row.ci_low, row.ci_high) == pytest.approx((low, high), rel=0, abs=1e-9), key
-        assert row.p == pytest.approx(p, rel=1e-6), key
+        known = known_difference(statistic, clusters, seed)
+        assert (row.interval, bool(row.floored)) == (known.kind, known.floored)
+        assert (row.ci_low, row.ci_high) == pytest.approx((known.low, known.high), rel=0, abs=1e-9), key
+        assert row.p == pytest.approx(known.p, rel=1e-6), key
+        reach = stats.t.ppf(0.975, known.degrees) + stats.norm.ppf(0.8)
+        assert row.smallest == pytest.approx(reach * known.error, rel=1e-6, abs=1e-12), key
+        assert np.isnan(row.band_low) == np.isnan(row.band_high) == (row.place == "projection")
+    check_best(found, first, second, scores)
+    check_band(found, expected, clusters, "rating" if first.options == 1 else "choice")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a plain computation knows of a difference."""
+
+    kind: str
+    low: float
+    high: float
+    p: float
+    error: float
+    degrees: float
+    floored: bool = False
+
+
+def known_difference(statistic: Callable[[Rows], float], clusters: Indices, seed: int) -> Known:
+    """The interval of a difference of scores: by pairs of judgments, left-out clusters, or drawn ones."""
+    whole, count = np.arange(len(clusters)), len(np.unique(clusters))
+    value = statistic(whole)
+    if clusters.shape[1] > 1:
+        each = np.array([statistic(whole[[row]]) for row in whole])
+        by = by_pairs(clusters.tolist(), (each - each.mean()) / len(each))
+        error, kind = float(np.sqrt(by.variance)), "objects counted once t"
+        return Known(kind, *by.interval(value), by.p_value(value), error, by.degrees_used, by.floored)
+    if count < 100:
+        low, high = jackknife_interval(statistic, clusters[:, 0].tolist(), fisher=False)
+        error = (high - low) / 2 / stats.t.ppf(0.975, count - 1)
+        p = 2 * stats.t.sf(abs(value) / error, count - 1) if error else float(value == 0)
+        return Known("cluster jackknife t", low, high, float(p), error, count - 1)
+    replicates = np.array([statistic(rows) for rows in resampled_rows(clusters[:, 0], seed)])
+    low, high = np.percentile(replicates, [2.5, 97.5])
+    p = min(1.0, 2 * min(1 + (replicates <= 0).sum(), 1 + (replicates >= 0).sum()) / 1001)
+    if (replicates > 0).all() or (replicates < 0).all():
+        p = min(p, 2 * stats.norm.sf(abs(value) / replicates.std()))
+    return Known("percentile cluster bootstrap", low, high, float(p), float(replicates.std()), count - 1)
+
+
+def influences(score: Callable[[Rows], float], clusters: Indices, kind: str) -> Floats:
+    """What each cluster adds to a score: of means exactly, of correlations by the jackknife."""
+    names, whole = np.unique(clusters), np.arange(len(clusters))
+    members = [np.flatnonzero(clusters[:, 0] == name) for name in names]
+    if kind == "choice":
+        return np.array([len(rows) * score(rows) - score(whole) * len(rows) for rows in members]) / len(whole)
+    without = np.array([score(np.delete(whole, rows)) for rows in members])
+    return (len(names) - 1) / len(names) * (without.mean() - without)
+
+
+def check_best(found: dict[tuple[str, float], Any], first: Made, second: Made, scores: tuple[Score, Score]) -> None:
+    """The rows of best layers: which they are, and what `best_layers` and `cross_fitted` say of plain scores."""
+    row, whole, clusters = found["best layer", -1.0], np.arange(len(first.values)), first.clusters
+    both = [
+        {layer: partial(score, run.distances[layer]) for layer in run.block_layers}
+        for run, score in zip((first, second), scores, strict=True)
+    ]
+    own = [{layer: score(whole) for layer, score in run.items()} for run in both]
+    best = [max(run, key=run.__getitem__) for run in own]
+    tops = own[0][best[0]], own[1][best[1]]
+    assert (row.first, row.second, row.difference) == pytest.approx((*tops, tops[0] - tops[1]), rel=0, abs=1e-12)
+    assert (own[0][row.first_layer], own[1][row.second_layer]) == pytest.approx(tops, rel=0, abs=1e-12)
+    assert np.isnan([row.band_low, row.band_high]).all()
+    if clusters.shape[1] > 1:
+        assert ("best layer, cross-fitted", -1.0) not in found, "nobody knows what each object adds"
+        return
+    kind = "rating" if first.options == 1 else "choice"
+    every = [score for run in both for score in run.values()]
+    value = np.array([score(whole) for score in every])
+    known = of_influences(value, np.stack([influences(score, clusters, kind) for score in every]))
+    curves = TwoCurves(known, len(both[0]))
+    expected = best_layers(curves)
+    assert (row.ci_low, row.ci_high) == pytest.approx(
+        (expected.low, expected.high), abs=0.04 * (expected.high - expected.low)
+    )
+    assert row.p == pytest.approx(expected.p, rel=0.3, abs=0.01)
+    fitted, crossed = cross_fitted_difference(curves), found["best layer, cross-fitted", -1.0]
+    each = [cross_fitted(curve).value for curve in (curves.first, curves.second)]
+    assert (crossed.first, crossed.second, crossed.difference) == pytest.approx((*each, fitted.value), rel=0, abs=1e-9)
+    assert (crossed.ci_low, crossed.ci_high) == pytest.approx((fitted.low, fitted.high), rel=0, abs=1e-9)
+    assert np.isnan([crossed.p, crossed.p_holm, crossed.smallest, crossed.band_low]).all(), "an estimate, and no test"
+
+
+def check_band(
+    found: dict[tuple[str, float], Any],
+    places: dict[tuple[str, float], Callable[[Rows], Floats]],
+    clusters: Indices,
+    kind: str,
+) -> None:
+    """The band over all layers or depths: what `band` says of differences of plain scores."""
+    along = [key for key in places if key[0] in ("layer", "depth")]
+    rows = [found[key] for key in along]
+    assert all(row.band_low <= row.difference <= row.band_high for row in rows)
+    if clusters.shape[1] > 1:
+        assert sum(row.band_high - row.band_low for row in rows) > sum(row.ci_high - row.ci_low for row in rows)
+        return
+    whole = np.arange(len(clusters))
+    gaps = [lambda some, both=places[key]: float(np.subtract(*both(some))) for key in along]
+    known = of_influences(
+        np.array([gap(whole) for gap in gaps]), np.stack([influences(gap, clusters, kind) for gap in gaps])
+    )
+    expected = band(known, np.array([depth for _, depth in along]), (-2.0, 2.0))
+    width = float((expected.high - expected.low).mean())
+    np.testing.assert_allclose([row.band_low for row in rows], expected.low, rtol=0, atol=0.04 * width + 1e-12)
+    np.testing.assert_allclose([row.band_high for row in rows], expected.high, rtol=0, atol=0.04 * width + 1e-12)
 
 
 def resampled_rows(clusters: Indices, seed: int) -> list[Rows]:
@@ -255,18 +357,16 @@ def test_choices_with_100_clusters_are_bootstrapped(tmp_path: Path, options: int
     check(compare(first.folder, second.folder, seed=3), first, second, (choice_score(data[0]),) * 2, seed=3)
 
 
-def test_the_best_layer_is_chosen_again_in_every_resample(tmp_path: Path) -> None:
-    """With layers as good as each other the maximum of a resample is mostly of another layer than that of the whole."""
+def test_best_layers_are_not_tested_as_if_they_had_been_named_before(tmp_path: Path) -> None:
+    """With layers as good as each other, any of which may be the best."""
     data = chosen(240)
     first, second = make(tmp_path / "a", *data, 2, seed=5, skill=0.3), make(tmp_path / "b", *data, 2, seed=6, skill=0.3)
-    score = choice_score(data[0])
     row = by_place(compare(first.folder, second.folder))["best layer", -1.0]
-    whole = np.arange(240)
+    score, whole = choice_score(data[0]), np.arange(240)
     best = [max(run.blocks.values(), key=lambda layer: score(layer, whole)) for run in (first, second)]
     drawn = resampled_rows(data[1][:, 0], seed=0)
-    kept = [score(best[0], rows) - score(best[1], rows) for rows in drawn]
-    fixed = np.percentile(kept, [2.5, 97.5])
-    assert abs(row.ci_low - fixed[0]) + abs(row.ci_high - fixed[1]) > 0.005
+    kept = np.percentile([score(best[0], rows) - score(best[1], rows) for rows in drawn], [2.5, 97.5])
+    assert row.ci_high - row.ci_low > 1.1 * (kept[1] - kept[0])
 
 
 def test_a_baseline_stands_beside_every_layer(tmp_path: Path) -> None:
@@ -290,50 +390,18 @@ def test_two_baselines_have_one_row(tmp_path: Path) -> None:
     assert row.difference == pytest.approx(scores[0] - scores[1], rel=0, abs=1e-12)
 
 
-def test_objects_are_resampled_by_the_product_of_their_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["paper", "corrected"])
+def test_judgments_that_share_objects_count_once(tmp_path: Path, protocol: str) -> None:
     rng = np.random.default_rng(8)
     objects = np.array([rng.choice(15, 3, replace=False) for _ in range(150)])
     values = rng.integers(0, 3, 150).astype(float)
-    first = make(tmp_path / "a", values, 10 * objects, 3, seed=1)
-    second = make(tmp_path / "b", values, 10 * objects, 3, seed=2, skill=0.5)
-    table = compare(first.folder, second.folder, seed=4)
-    assert set(table["interval"]) == {"percentile object bootstrap"}
+    deep = ("layer_0", "layer_1", "layer_2", "layer_3", "layer_4", "projection")
+    first = make(tmp_path / "a", values, 10 * objects, 3, deep, seed=1, protocol=protocol)
+    second = make(tmp_path / "b", values, 10 * objects, 3, seed=2, skill=0.5, protocol=protocol)
+    table = compare(first.folder, second.folder)
+    share = {"paper": agreement, "corrected": shared_agreement}[protocol]
+    check(table, first, second, (choice_score(values, share),) * 2)
     assert set(table["n_clusters"]) == {15}
-    right = [
-        {layer: agreement(values_, values.tolist()) for layer, values_ in run.distances.items()}
-        for run in (first, second)
-    ]
-    weights = [draw[objects[:, 0]] * draw[objects[:, 1]] * draw[objects[:, 2]] for draw in object_weights(15, 4)]
-    for key, row in by_place(table).items():
-        if key[0] == "best layer":
-            replicates = [
-                max(np.average(of[layer], weights=w) for layer in LAYERS[:-1])
-                - max(np.average(to[layer], weights=w) for layer in LAYERS[:-1])
-                for w in weights
-                for of, to in [right]
-            ]
-        else:
-            gap = right[0][row.first_layer] - right[1][row.second_layer]
-            assert row.difference == pytest.approx(gap.mean(), rel=0, abs=1e-12)
-            replicates = [np.average(gap, weights=w) for w in weights]
-        expected = np.percentile(replicates, [2.5, 97.5])
-        assert (row.ci_low, row.ci_high) == pytest.approx(tuple(expected), rel=0, abs=1e-9), key
-
-
-@pytest.mark.parametrize("protocol", ["paper", "corrected"])
-def test_objects_are_resampled_in_blocks_of_judgments(
-    tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rng = np.random.default_rng(3)
-    objects = np.array([rng.choice(15, 3, replace=False) for _ in range(100)])
-    values, _ = chosen(100, 3)
-    folders = [
-        make(tmp_path / name, values, objects, 3, seed=seed, protocol=protocol) for seed, name in enumerate("ab")
-    ]
-    at_once = compare(folders[0].folder, folders[1].folder)
-    monkeypatch.setattr(differences, "_AT_ONCE", 7)
-    in_blocks = compare(folders[0].folder, folders[1].folder)
-    pd.testing.assert_frame_equal(in_blocks, at_once, rtol=0, atol=1e-12)
 
 
 @settings(max_examples=12)
@@ -346,7 +414,7 @@ def test_swapping_the_runs_negates_the_differences(
     options = {"rating": 1, "choice": 2, "objects": 3}[kind]
     values, clusters = rated(8) if kind == "rating" else chosen(400 if kind == "objects" else 60, options)
     if kind == "objects":
-        clusters = np.array([rng.choice(9, 3, replace=False) for _ in values])
+        clusters = np.array([rng.choice(30, 3, replace=False) for _ in values])
     first, second = (make(root / name, values, clusters, options, seed=seed + i) for i, name in enumerate("ab"))
     there, back = by_place(compare(first.folder, second.folder)), by_place(compare(second.folder, first.folder))
     assert there.keys() == back.keys()
@@ -354,22 +422,34 @@ def test_swapping_the_runs_negates_the_differences(
         other = back[key]
         assert (other.first, other.second) == (row.second, row.first)
         assert other.difference == -row.difference
-        assert (other.ci_low, other.ci_high) == pytest.approx((-row.ci_high, -row.ci_low), rel=0, abs=1e-12)
-        assert (other.p, other.p_holm) == pytest.approx((row.p, row.p_holm), rel=1e-9)
+        drawn = key == ("best layer", -1.0)  # its bounds are those of random draws
+        near = {"rel": 0, "abs": 0.1 * (row.ci_high - row.ci_low) if drawn else 1e-12, "nan_ok": True}
+        assert (other.ci_low, other.ci_high) == pytest.approx((-row.ci_high, -row.ci_low), **near)
+        assert other.p == pytest.approx(row.p, rel=0.3 if drawn else 1e-9, abs=0.01 if drawn else None, nan_ok=True)
+        near["abs"] = 0.05 * (row.band_high - row.band_low)
+        if row.place == "layer" and near["abs"] > 0:
+            assert (other.band_low, other.band_high) == pytest.approx((-row.band_high, -row.band_low), **near)
 
 
 def test_a_run_differs_from_itself_by_nothing(tmp_path: Path) -> None:
-    for name, data, options in (("rating", rated(8), 1), ("choice", chosen(240), 2)):
+    values, _ = chosen(240, 3)
+    objects = np.array([np.random.default_rng(row).choice(15, 3, replace=False) for row in range(240)])
+    some = (("rating", rated(8), 1), ("choice", chosen(240), 2), ("objects", (values, objects), 3))
+    for name, data, options in some:
         run = make(tmp_path / name, *data, options)
         table = compare(run.folder, run.folder)
-        assert (table[["difference", "ci_low", "ci_high"]] == 0).all(axis=None)
-        assert (table[["p", "p_holm"]] == 1).all(axis=None)
+        np.testing.assert_allclose(table[["difference", "ci_low", "ci_high"]], 0.0, rtol=0, atol=1e-9)
+        tested = table[table["place"] != "best layer, cross-fitted"]
+        assert (tested[["p", "p_holm"]] == 1).all(axis=None)
+        np.testing.assert_allclose(table.loc[table["place"] == "layer", ["band_low", "band_high"]], 0.0, atol=1e-9)
+        assert not table["floored"].any()
 
 
 def test_holm_is_over_the_whole_table(tmp_path: Path) -> None:
     data = rated(12)
     first, second = make(tmp_path / "a", *data, 1, seed=1), make(tmp_path / "b", *data, 1, seed=2, skill=0.4)
     table = compare(first.folder, second.folder)
+    table = table[table["place"] != "best layer, cross-fitted"]
     p = table["p"].to_numpy()
     for index, adjusted in enumerate(table["p_holm"]):
         smaller = [j for j in range(len(p)) if p[j] <= p[index]]
@@ -470,8 +550,7 @@ def test_corrected_towers_stand_beside_baselines(world: World, capsys: Capture, 
     for subset, rows in table[table["distance"] == "cosine / euclidean"].groupby("subset"):
         first, second = opened(tower, str(subset), "cosine"), opened(baseline, str(subset), "euclidean")
         scores = rating_score(first.values) if dataset == "tid2013" else choice_score(first.values, shared_agreement)
-        if first.clusters.shape[1] == 1:
-            check(rows, first, second, (scores,) * 2)
+        check(rows, first, second, (scores,) * 2)
         assert rows["n"].tolist() == [len(first.values)] * len(rows)
 
 

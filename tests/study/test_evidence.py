@@ -1,81 +1,115 @@
-"""What a rule comes to: its comparisons with intervals, corrected for their number, and the sentence on them."""
+"""What a rule comes to: the five verdicts, bounds of all comparisons together, and the sentence on them."""
 
 import numpy as np
 import pytest
-from scipy import stats
+from numpy.typing import NDArray
 
-from alignbench.study.evidence import Comparison, outcome
-from alignbench.study.levels import LevelPanel, Scored
-from level_panels import NORMALISED, flat, panel, verdict
+from alignbench.study.contrasts import rising
+from alignbench.study.evidence import Comparison, Term, judge
+from alignbench.study.levels import LevelPanel
+from level_panels import panel
 
-
-def against_baselines(found: LevelPanel, curves: dict[tuple[str, str], Scored]) -> list[Comparison]:
-    """The best layer of each model minus each baseline."""
-    return [
-        Comparison({"model": model, "baseline": name}, found, best.blocks.max(axis=0) - score)
-        for (model, _), best in curves.items()
-        for name, score in found.baselines.items()
-    ]
+Floats = NDArray[np.float64]
 
 
-def test_a_comparison_is_corrected_and_its_interval_is_that_of_the_resamples() -> None:
-    curves = {("m", NORMALISED): flat(0.7, spread=0.02), ("n", NORMALISED): flat(0.72, spread=0.02)}
-    found = panel("middle", curves, {"pixels": 0.66, "ssim": 0.5})
-    table = outcome(against_baselines(found, curves), ("model", "baseline")).evidence
-    raw = []
-    for row in table.itertuples():
-        difference = curves[row.model, NORMALISED].scores[:-1].max(axis=0) - found.baselines[row.baseline]
-        assert (row.ci_low, row.ci_high) == pytest.approx(tuple(np.percentile(difference[1:], [2.5, 97.5])), abs=1e-12)
-        least = min((difference[1:] <= 0).sum(), (difference[1:] >= 0).sum())
-        p = 2 * (1 + least) / 1001
-        raw.append(min(p, 2 * stats.norm.sf(difference[0] / difference[1:].std())) if least == 0 else p)
-    order = np.argsort(raw)
-    adjusted = np.maximum.accumulate(np.sort(raw) * np.arange(4, 0, -1)).clip(max=1)
-    np.testing.assert_allclose(table["p_holm"].to_numpy()[order], adjusted, rtol=1e-9)
+def noise(seed: int, spread: float = 0.01) -> Floats:
+    return spread * np.random.default_rng(seed).normal(size=1000)
 
 
-def test_what_is_clear_alone_may_not_be_among_many() -> None:
-    """A difference of 2.3 standard errors: p is about 0.02, and 0.1 after correction for five."""
-    curves = {("m", NORMALISED): flat(0.7, spread=0.02)}
-    alone, many = (
-        outcome(against_baselines(panel("high", curves, dict.fromkeys(names, 0.654)), curves), ("model", "baseline"))
-        for names in (["a"], ["a", "b", "c", "d", "e"])
-    )
-    assert (many.evidence["ci_low"] > 0).all()
-    assert (verdict(alone), verdict(many)) == ("borne out", "not separable")
+def compared(name: str, value: float, found: LevelPanel, below: bool = False, bound: float = 0.0) -> Comparison:
+    """A difference with noise of its own, of standard error 0.01."""
+    contrasts = np.concatenate([[value], value + noise(len(name))])[None]
+    return Comparison({"name": name}, (Term(found, contrasts),), rising(lambda term: term[0]), below, bound)
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ((0.2, 0.3), "borne out"),
+        ((0.2, 0.01), "by value only"),
+        ((0.01, 0.01), "by value only"),
+        ((0.2, -0.01), "undecided"),
+        ((-0.01, -0.01), "undecided"),
+        ((0.2, -0.2), "contradicted"),
+        ((0.01, -0.2), "contradicted"),
+    ],
+)
+def test_the_verdict_is_that_of_all_comparisons(values: tuple[float, float], verdict: str) -> None:
+    found = panel("low", {})
+    outcome = judge([compared("a", values[0], found), compared("bb", values[1], found)], ("name",))
+    assert outcome.verdict == verdict
+    mirrored = [compared("a", -values[0], found, below=True), compared("bb", -values[1], found, below=True)]
+    assert judge(mirrored, ("name",)).verdict == verdict
+
+
+def test_a_comparison_without_scores_leaves_a_rule_untestable() -> None:
+    found = panel("low", {})
+    outcome = judge([compared("a", 0.2, found), compared("gone", np.nan, found)], ("name",))
+    assert (outcome.verdict, outcome.why) == ("untestable", "Needs scores of gone: there distances are constant.")
+
+
+def test_what_is_clear_alone_may_not_be_among_many_of_any_level() -> None:
+    """A difference of 2.3 standard errors, beside others that are clear by far."""
+    here, elsewhere = panel("high", {}), panel("low", {})
+    unclear = compared("a", 0.023, here)
+    assert judge([unclear], ("name",)).verdict == "borne out"
+    for where in (here, elsewhere):
+        others = [compared("b" * count, 0.5, where) for count in range(2, 12)]
+        outcome = judge([unclear, *others], ("name",))
+        assert outcome.verdict == "by value only"
+        assert outcome.evidence.iloc[0]["ci_low"] < 0.0 < outcome.evidence.iloc[0]["ci_high"]
+
+
+def test_bounds_are_of_the_largest_deviation_of_all_comparisons_of_a_level() -> None:
+    found = panel("middle", {})
+    comparisons = [compared(name, value, found) for name, value in {"a": 0.1, "bb": 0.0, "ccc": -0.2}.items()]
+    table = judge(comparisons, ("name",)).evidence
+    deviations = np.stack([noise(seed) for seed in (1, 2, 3)])
+    errors = np.sqrt((deviations**2).mean(axis=1))
+    critical = np.sort(np.abs(deviations / errors[:, None]).max(axis=0))[949]
+    np.testing.assert_allclose(table["ci_low"], np.array([0.1, 0.0, -0.2]) - critical * errors, atol=1e-12)
+    np.testing.assert_allclose(table["ci_high"], np.array([0.1, 0.0, -0.2]) + critical * errors, atol=1e-12)
 
 
 def test_the_sentence_counts_what_holds_what_is_clear_and_what_is_clearly_the_other_way_round() -> None:
     found = panel("high", {})
-    noise = 0.01 * np.random.default_rng(0).normal(size=1000)
     values = {"clear": 0.2, "unclear": 0.001, "against": -0.2, "hardly against": -0.001}
-    comparisons = [
-        Comparison({"name": name}, found, np.concatenate([[value], value + noise])) for name, value in values.items()
-    ]
-    of_all = outcome(comparisons, ("name",))
-    assert (of_all.holds, of_all.separable) == (False, False)
+    of_all = judge([compared(name, value, found) for name, value in values.items()], ("name",))
     assert of_all.why == (
-        "2 of 4 comparisons are as stated, 1 of them separably; not against, hardly against (1 of these with an "
+        "2 of 4 comparisons are as stated, 1 of them by interval; not against, hardly against (1 of these with an "
         "interval on the other side)."
     )
-    alone = outcome(comparisons[:1], ("name",))
-    assert (alone.holds, alone.separable) == (True, True)
-    assert alone.why == "1 of 1 comparisons are as stated, 1 of them separably."
 
 
-@pytest.mark.parametrize(("below", "separable"), [(True, True), (False, False)])
-def test_a_bound_is_what_a_difference_is_held_against(below: bool, separable: bool) -> None:
+@pytest.mark.parametrize(("below", "verdict"), [(True, "borne out"), (False, "contradicted")])
+def test_a_bound_is_what_a_quantity_is_held_against(below: bool, verdict: str) -> None:
     """A difference of 0.1 is below a bound of 0.15, though it is above 0."""
-    noise = 0.001 * np.random.default_rng(1).normal(size=1000)
-    difference = np.concatenate([[0.1], 0.1 + noise])
-    table = outcome([Comparison({"name": "m"}, panel("low", {}), difference, below, 0.15)], ("name",)).evidence
-    [row] = table.itertuples()
-    assert row.expected == f"{'below' if below else 'above'} 0.15"
-    assert (row.holds, row.separable, row.contradicted) == (below, separable, not below)
-    assert (row.ci_low, row.ci_high) == pytest.approx(tuple(np.percentile(difference[1:], [2.5, 97.5])), abs=1e-12)
+    outcome = judge([compared("a", 0.1, panel("low", {}), below, 0.15)], ("name",))
+    assert outcome.verdict == verdict
+    assert outcome.evidence.iloc[0]["expected"] == f"{'below' if below else 'above'} 0.15"
 
 
-def test_a_difference_at_its_bound_does_not_hold() -> None:
-    exactly = np.zeros(1001)
+def test_a_quantity_at_its_bound_is_on_no_side() -> None:
     for below in (True, False):
-        assert outcome([Comparison({"name": "m"}, panel("low", {}), exactly, below)], ("name",)).holds is False
+        exactly = Comparison({"name": "m"}, (Term(panel("low", {}), np.zeros((1, 1001))),), rising(np.max), below)
+        assert judge([exactly], ("name",)).verdict == "undecided"
+
+
+def test_what_stands_beside_is_shown_and_not_judged() -> None:
+    found = panel("low", {})
+    alone = judge([compared("a", 0.1, found)], ("name",))
+    outcome = judge([compared("a", 0.1, found)], ("name",), [compared("bb", -0.5, found)])
+    assert (outcome.verdict, outcome.why) == (alone.verdict, alone.why)
+    assert outcome.evidence["judged"].tolist() == [True, False]
+    assert outcome.evidence["value"].tolist() == [0.1, -0.5]
+    assert outcome.evidence["ci_low"][0] == alone.evidence["ci_low"][0]
+    assert np.isnan(outcome.evidence["ci_low"][1])
+
+
+def test_without_resamples_a_verdict_is_by_value() -> None:
+    bare = LevelPanel("tid2013", "paper", "people", 0.0, "none", {}, {})
+    for value, verdict in ((0.5, "by value only"), (-0.5, "undecided")):
+        one = Comparison({"name": "a"}, (Term(bare, np.array([[value]])),), rising(np.max))
+        outcome = judge([one], ("name",))
+        assert outcome.verdict == verdict
+        assert np.isnan(outcome.evidence[["ci_low", "ci_high"]].to_numpy()).all(), "infinite bounds are none"

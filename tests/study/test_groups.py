@@ -98,7 +98,7 @@ def test_scores_are_those_of_the_curve(root: Path) -> None:
         for (label, distance), run in group.series.items():
             rows = run.curve.primary()
             expected = rows.loc[rows["distance"] == distance, "value"].to_numpy()
-            np.testing.assert_allclose(group.scores(label, distance)[:, 0], expected, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(group.scores([(label, distance)])[0][:, 0], expected, rtol=0, atol=1e-12)
 
 
 def test_a_group_says_how_much_of_the_data_it_is_of(root: Path) -> None:
@@ -108,3 +108,22 @@ def test_a_group_says_how_much_of_the_data_it_is_of(root: Path) -> None:
         "nights": "300 of 20,019 triplets",
         "things": "480 of 15,640 testset1 triplets",
     }
+
+
+def test_scores_over_shared_objects_vary_together_as_their_difference_does(tmp_path: Path) -> None:
+    """Asked for at once, what two curves might have been gives the interval of their difference."""
+    objects = np.array([np.random.default_rng(row).choice(40, 3, replace=False) for row in range(480)])
+    for model in (BASE_16, BASE_32):
+        folder = write_made(made(model, "things", "high", distances=(MAIN[0],)), tmp_path)
+        table = pd.read_parquet(folder / "judgments.parquet")
+        table["cluster"] = [objects[int(name.removeprefix("judgment "))].tolist() for name in table["id"]]
+        table.to_parquet(folder / "judgments.parquet", index=False)
+    [group] = read_study([tmp_path])[0].groups
+    keys = [(model, MAIN[0]) for model in (BASE_16, BASE_32)]
+    one, other = (scores[-1] for scores in group.scores(keys))
+    found = group.difference(keys[0], keys[1], "projection")
+    assert one[0] - other[0] == pytest.approx(found.difference)
+    low, high = np.quantile((one - other)[1:], [0.025, 0.975])
+    assert (low, high) == pytest.approx((found.ci_low, found.ci_high), abs=0.1 * (found.ci_high - found.ci_low))
+    apart = np.quantile(one[1:] - group.scores([keys[1]])[0][-1, 1:][::-1], [0.025, 0.975])
+    assert apart[1] - apart[0] > 1.1 * (high - low), "what one and the other err by is partly the same"

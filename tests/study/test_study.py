@@ -12,7 +12,7 @@ from alignbench.errors import DataError
 from alignbench.study.study import Study, read_study
 from damage import DAMAGE
 from factor_grid import made
-from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, write_made
+from studies import BASE_16, BASE_32, LARGE_14, SIGLIP, Made, as_published, write_made
 
 
 def folders(study: Study) -> list[tuple[str, str]]:
@@ -60,6 +60,17 @@ def test_a_damaged_run_is_named_and_left_out(root: Path, tmp_path: Path, damage:
     assert len(study.runs) == 9
     assert str(tmp_path / "damaged") in line
     assert "\n" not in line
+
+
+def test_a_run_whose_channels_cannot_be_used_is_left_out(tmp_path: Path) -> None:
+    folder = write_made(Made(BASE_16, "tid2013", 40, as_published, ("cosine",), shares=(0.5,) * 14), tmp_path)
+    other = write_made(Made(SIGLIP, "tid2013", 40, as_published, ("cosine",)), tmp_path)
+    table = (folder / "channels.csv").read_text()
+    (folder / "channels.csv").write_text(table.replace("0.5", "5"))
+    study, [line] = read_study([tmp_path])
+    assert [run.folder for run in study.runs] == [other]
+    assert str(folder / "channels.csv") in line
+    assert "not between 0 and 1" in line
 
 
 def test_empty_folders_are_named_and_other_folders_are_not_looked_at(root: Path, tmp_path: Path) -> None:

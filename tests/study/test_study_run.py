@@ -44,6 +44,15 @@ def test_a_trained_model_is_as_its_authors_trained_it(
     assert (run.card is not None) == trained, "a card is of the trained model alone"
 
 
+def test_the_strongest_channels_shares_are_of_its_plain_layers(tmp_path: Path) -> None:
+    shares = tuple(0.05 * layer for layer in range(14))
+    write_made(Made(BASE_32, "tid2013", 40, as_published, ("cosine",), shares=shares), tmp_path)
+    write_made(made("ssim", "tid2013", "low"), tmp_path)
+    tower, baseline = read_study([tmp_path])[0].runs
+    assert tower.top_shares["mean_square"].tolist() == pytest.approx(list(shares))
+    assert baseline.top_shares == {}
+
+
 def test_a_baseline_is_no_model_and_has_one_layer(tmp_path: Path) -> None:
     write_made(made("ssim", "tid2013", "low"), tmp_path)
     [run] = read_study([tmp_path])[0].runs

@@ -267,4 +267,5 @@ def test_threads_are_divided(given: dict[str, str], share: int, threads: str) ->
     assert found["OMP_NUM_THREADS"] == threads
     assert found["MKL_NUM_THREADS"] == str(share)
     assert found["HOME"] == "/"
-    assert divided({"OMP_NUM_THREADS": "0"}, share)["OMP_NUM_THREADS"] == divided({}, share)["OMP_NUM_THREADS"]
+    for none in ("0", "²", "\uff14", "x"):
+        assert divided({"OMP_NUM_THREADS": none}, share)["OMP_NUM_THREADS"] == divided({}, share)["OMP_NUM_THREADS"]

@@ -9,7 +9,7 @@ import pytest
 from alignbench.results.layer_curve import COLUMNS, LayerCurve
 from alignbench.results.published import published_curves
 from alignbench.results.run_record import RunRecord
-from alignbench.tracking.payload import charts, configuration, parts, run_title, scores_by_depth, summary
+from alignbench.tracking.payload import SELECTED, charts, configuration, parts, run_title, scores_by_depth, summary
 
 
 def curve_of(model: str, dataset: str, subset: str, rows: pd.DataFrame, **values: object) -> LayerCurve:
@@ -51,6 +51,7 @@ def test_layers_without_a_score_and_breakdowns_are_left_out() -> None:
         "best/cosine": 0.5,
         "best_layer/cosine": "layer_1",
         "best_depth/cosine": 97.5,
+        "best_is": SELECTED,
         "projection/cosine": 0.75,
         "data/part": "3,000 of 20,019 triplets",
     }

@@ -29,7 +29,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dict.fromkeys(CEILING_COLUMNS, 0.5)
         | told
         | {"subset": "trainset", "layer": layer, "depth": depth, "before": BEFORE[layer], "after": AFTER[layer]}
-        | {"difference": AFTER[layer] - BEFORE[layer], "held_out_loss": 1.25, "n": 12, "objects": 9, "best_fold": 0}
+        | {"difference": AFTER[layer] - BEFORE[layer], "held_out_loss": 1.25, "n": 12, "objects": 9}
         for layer, depth in (("layer_2", 43.5), ("projection", 100.0))
     ]
     pd.DataFrame(rows, columns=list(CEILING_COLUMNS)).to_csv(folder / "ceiling.csv", index=False)

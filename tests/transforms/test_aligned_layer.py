@@ -32,7 +32,6 @@ from alignbench.results.stored_run import StoredRun
 from alignbench.study.alignment_factor import compare_alignment
 from alignbench.study.comparison import compare
 from alignbench.study.factors import compare_factors
-from alignbench.study.levels import build_panels
 from alignbench.study.study import read_study
 from alignbench.tracking.payload import charts, configuration, scores_by_depth, summary
 from alignbench.transforms import AffineTransform
@@ -202,7 +201,7 @@ def test_an_aligned_layer_counts_what_comes_out(tiny_tower: Folders, tmp_path: P
     [
         (23, {}, (), "takes 23 channels, and projection of .* has 24"),
         (24, {"layer": "layer_9"}, (), r"is for layer_9, which .* has not: it has layer_0, .*layer_3, projection"),
-        (24, {"model_fingerprint": "0" * 64, "model": "other"}, (), "was learned on other, and .*--force-transform"),
+        (24, {"model_fingerprint": "0" * 64, "model": "other"}, (), "was learned on other, and .*force it"),
         (24, {"models": ["openai/clip-vit-large-patch14"]}, (), "is of openai/clip-vit-large-patch14, not of .*force"),
         (24, {"models": ["x/clip"]}, ("--random-init",), "not of .*clip with random weights"),
         (24, {"models": []}, (), "fits no model here"),
@@ -339,7 +338,7 @@ def test_the_printed_table_has_a_column_of_it(aligned: Aligned) -> None:
     plain, after = (StoredRun(folder).curve for folder in (aligned.plain, aligned.turned))
     table = score_table([plain, after], "t")
     header = [str(column.header) for column in table.columns]
-    assert header[5:] == ["best", "95 % interval", "projection", "95 % interval", "aligned", "95 % interval"]
+    assert header[5:] == ["best (selected)", "95 % interval", "projection", "95 % interval", "aligned", "95 % interval"]
     column = list(table.columns[-2].cells)
     assert column == ["", "", "", *(f"{scores(aligned.turned, 'projection_aligned', name):.3f}" for name in NAMES)]
     assert len(score_table([plain], "t").columns) == 9
@@ -347,7 +346,7 @@ def test_the_printed_table_has_a_column_of_it(aligned: Aligned) -> None:
 
 def test_comparing_leaves_it_out_unless_both_have_one(aligned: Aligned) -> None:
     table = compare(aligned.turned, aligned.plain)
-    assert set(table["place"]) == {"projection", "best layer", "layer"}
+    assert set(table["place"]) == {"projection", "best layer", "best layer, cross-fitted", "layer"}
     assert (table["difference"] == 0.0).all()
     assert not table["first_layer"].map(is_aligned).any()
     table = compare(aligned.turned, aligned.other)
@@ -421,11 +420,11 @@ def test_a_study_takes_the_plain_layers_once(aligned: Aligned) -> None:
     assert {group.labels()[0] for group in study.groups} == {"clip"}
     alone, _ = read_study([aligned.turned])
     assert [run.trained for run in alone.runs] == [True], "there is no other run of the plain layers"
-    both = [build_panels(one)["low"].curves for one in (study, alone)]
-    assert both[0].keys() == both[1].keys() == {("clip", name) for name in NAMES}
-    for key in both[0]:
-        np.testing.assert_array_equal(both[0][key].scores, both[1][key].scores)
-        assert len(both[0][key].depths) == 5
+    [[together], [apart]] = [one.groups for one in (study, alone)]
+    assert [distance for _, distance in together.series] == [distance for _, distance in apart.series] == [*NAMES]
+    for one, other in zip(together.scores([*together.series]), apart.scores([*apart.series]), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert len(one) == 5
     distance = {factor.name: factor for factor in compare_factors(alone)}["distance"]
     assert not distance.differences[["first_layer", "second_layer"]].map(is_aligned).any(axis=None)
 

@@ -77,7 +77,7 @@ def evaluate(
     from alignbench.results.folders import check_writable
     from alignbench.results.layer_curve import is_simulated
     from alignbench.transforms.aligned_layer import Use, transformed_layer
-    from alignbench.transforms.evaluation.folder import read_evaluation
+    from alignbench.transforms.evaluation.folder import intervals_over, read_evaluation
     from alignbench.transforms.evaluation.run import Candidate, Evidence, run_evaluation
     from alignbench.transforms.learning.folder import Destination
     from alignbench.transforms.named import resolve
@@ -107,6 +107,8 @@ def evaluate(
     remarks = [_part(evidence, limit), SIMULATED if is_simulated(dataset) else ""]
     title = f"{record['settings']['model']}: {choice.name}"
     print_table(evaluation_table(frame, f"{title} ({'; '.join(filter(None, remarks))})" if any(remarks) else title))
+    if over := intervals_over(frame["task"]):
+        print(over)
     print(folder)
 
 

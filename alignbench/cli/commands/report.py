@@ -105,7 +105,7 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
 def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
     """Write the figure of all curves; returns a line for each folder that was left out, which is said."""
     from alignbench.report.figures.curves import curves_figure, save_figure
-    from alignbench.results.run_folder import readable_runs
+    from alignbench.scoring.scored_run import readable_runs
 
     runs, skipped = readable_runs(places)
     curves = [run.curve for run in runs]

@@ -23,14 +23,14 @@ def reproduce(
 ) -> int:
     """Put our numbers beside the published ones.
 
-    They stand layer by layer, with the largest and the mean difference.
+    They stand layer by layer, with the differences, and how many of these are at most 0.005.
     """
     import pandas as pd
 
     from alignbench.cli.console import print_table
     from alignbench.results.extent import measured_on
     from alignbench.results.published import SOURCE, caveats, compare_with_published, obstacle
-    from alignbench.results.run_folder import readable_runs
+    from alignbench.scoring.scored_run import readable_runs
 
     if output is not None and output.suffix.lower() != ".csv":
         raise UsageError(f"{output} has no ending of a table: use .csv")
@@ -68,41 +68,45 @@ def _layer_table(rows: pd.DataFrame, title: str) -> Table:
     """Make a table with a line for each layer, and with what is odd about single values in a last column."""
     from rich.table import Table
 
-    from alignbench.results.published import oddity
+    from alignbench.results.published import TOLERANCE, oddity
 
     odd = [oddity(row.published_model, row.dataset, row.layer) for row in rows.itertuples()]
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("layer")
     for name in ("depth", "ours", "95 % interval", "published", "difference"):
         table.add_column(name, justify="right")
+    table.add_column(f"within {TOLERANCE:g}")
     table.add_column("inside")
     if any(odd):
         table.add_column("known about the published value", overflow="fold")
-    spoken = rows["inside"].map({True: "yes", False: "no"}).fillna("-")
-    for row, inside, text in zip(rows.itertuples(), spoken, odd, strict=True):
+    spoken = (rows[name].map({True: "yes", False: "no"}).fillna("-") for name in ("within", "inside"))
+    for row, within, inside, text in zip(rows.itertuples(), *spoken, odd, strict=True):
         interval = "-" if row.ci_low != row.ci_low else f"{row.ci_low:.4f} .. {row.ci_high:.4f}"
         scores = (f"{row.ours:.4f}", interval, f"{row.published:.4f}", f"{row.difference:+.4f}")
-        table.add_row(row.layer, f"{row.depth:.1f}", *scores, inside, *([text] if any(odd) else []))
+        table.add_row(row.layer, f"{row.depth:.1f}", *scores, within, inside, *([text] if any(odd) else []))
     return table
 
 
 def _verdict(rows: pd.DataFrame) -> str:
-    """Sum up some rows: the largest and the mean absolute difference, and how many published values are inside."""
+    """Sum up some rows: how many differences are small, the largest and the mean one, and how many are inside."""
+    from alignbench.results.published import TOLERANCE
+
     sizes = rows["difference"].abs()
     if sizes.isna().all():
         return "no difference: ours has no score there"
     worst, part = rows.loc[sizes.idxmax()], rows["part"].iloc[0]
-    alone = f"no reproduction, as ours is of {part}: " if part else ""
+    judged = f"within {TOLERANCE:g} of the published: {_counted(rows, 'within')}; "
+    judged = f"no reproduction, as ours is of {part}: " if part else judged
     return (
-        f"{alone}largest difference {worst['difference']:+.4f} at {worst['layer']}, "
+        f"{judged}largest difference {worst['difference']:+.4f} at {worst['layer']}, "
         f"mean absolute difference {sizes.mean():.4f} over {sizes.count()} values; "
-        f"published inside our interval: {_inside(rows)}"
+        f"published inside our interval, which is over other stimuli: {_counted(rows, 'inside')}"
     )
 
 
-def _inside(rows: pd.DataFrame) -> str:
-    """Count the published values that lie in our interval, among those that have one; of a part none is counted."""
-    part, known = rows["part"].iloc[0], rows["inside"].dropna()
+def _counted(rows: pd.DataFrame, column: str) -> str:
+    """Count the rows of which something is so, among those of which it is known; of a part none is counted."""
+    part, known = rows["part"].iloc[0], rows[column].dropna()
     return f"not counted for {part}" if part else f"{int(known.sum())} of {len(known)}"
 
 
@@ -110,12 +114,15 @@ def _summary(tables: list[pd.DataFrame], title: str) -> Table:
     """Make a table with a line for each run, distance and metric."""
     from rich.table import Table
 
+    from alignbench.results.published import TOLERANCE
+
     summary = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "distance", "metric"):
         summary.add_column(name, overflow="fold")
     for name in ("judgments", "values", "mean |difference|", "largest"):
         summary.add_column(name, justify="right")
     summary.add_column("at", overflow="fold")
+    summary.add_column(f"within {TOLERANCE:g}", justify="right")
     summary.add_column("inside", justify="right")
     for table in tables:
         for (distance, metric), rows in table.groupby(_PARTS, sort=False):
@@ -125,7 +132,8 @@ def _summary(tables: list[pd.DataFrame], title: str) -> Table:
                 worst = rows.loc[sizes.idxmax()]
                 gaps = [f"{sizes.mean():.4f}", f"{worst['difference']:+.4f}", str(worst["layer"])]
             counts = (f"{first['n']:,}", str(sizes.count()))
-            summary.add_row(first["model"], first["dataset"], distance, metric, *counts, *gaps, _inside(rows))
+            judged = (_counted(rows, "within"), _counted(rows, "inside"))
+            summary.add_row(first["model"], first["dataset"], distance, metric, *counts, *gaps, *judged)
     return summary
 
 

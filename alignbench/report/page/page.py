@@ -16,18 +16,22 @@ from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.provenance import provenance
 from alignbench.report.page.readouts import collect_readouts
-from alignbench.report.page.tables import BestLayer, Differences, Plain, best_rows, difference_tables, plain
+from alignbench.report.page.tables import BestLayer, Differences, Peaks, Plain, best_rows, difference_tables, plain
 from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, collect_costs
 from alignbench.report.panels import DEPTH, SIMULATED
 from alignbench.report.series import TWINS
 from alignbench.results.published import SOURCE
+from alignbench.study.peaks import peak_depths
 
 if TYPE_CHECKING:
     from alignbench.study.factors import Factor
     from alignbench.study.findings import Finding
-    from alignbench.study.study import Study
+from alignbench.study.study import Study
 
-_VERDICTS = {"borne out": "yes", "borne out, not separable": "unsure", "not borne out": "no", "not testable": "open"}
+_VERDICTS = {
+    **{"borne out": "yes", "by value only": "unsure", "contradicted": "no"},
+    **{"undecided": "undecided", "untestable": "open"},
+}
 _MARKERS = {  # outlines in the legend, around (19, 7)
     "circle": "M19 3a4 4 0 1 1 0 8a4 4 0 1 1 0-8z",
     "square": "M15.5 3.5h7v7h-7z",
@@ -69,6 +73,8 @@ class _FindingPart:
     look: str
     why: str
     published: str
+    rests_on: str
+    aside: str
     evidence: Plain | None
 
 
@@ -128,7 +134,7 @@ def _of_runs(charts: Charts, study: Study, factors: Sequence[Factor], findings: 
     return {
         "runs": len(study.runs),
         "outline": _outline(study, charts),
-        "best": _best_tables(charts),
+        "best": _best_tables(charts, peak_depths(study)),
         "findings": [_finding_part(finding) for finding in findings],
         "factors": [part for part in parts if part.section.charts],
         "everything": everything,
@@ -176,7 +182,7 @@ def _counted(count: int, name: str) -> str:
     return f"{count} {name}{'' if count == 1 else 's'}"
 
 
-def _best_tables(charts: Charts) -> list[_BestTable]:
+def _best_tables(charts: Charts, peaks: Peaks) -> list[_BestTable]:
     return [
         _BestTable(
             panel.title,
@@ -185,7 +191,7 @@ def _best_tables(charts: Charts) -> list[_BestTable]:
             panel.simulated,
             bool(panel.aligned),
             bool(panel.published),
-            best_rows(charts, panel),
+            best_rows(charts, panel, peaks),
         )
         for panel in charts.panels
     ]
@@ -214,5 +220,7 @@ def _finding_part(finding: Finding) -> _FindingPart:
         _VERDICTS[finding.verdict],
         finding.why,
         finding.published,
+        finding.rests_on,
+        finding.aside,
         plain(finding.evidence) if len(finding.evidence) else None,
     )

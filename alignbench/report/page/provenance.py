@@ -33,7 +33,9 @@ def _facts(run: StudyRun) -> dict[str, str]:
     settings.pop("subset", None)
     facts["judgments"] = ", ".join(f"{name} {n:,}" for name, n in counts.items())
     facts |= {name.replace("_", " "): _setting(name, value) for name, value in settings.items()}
-    facts |= {"observers": record.observers, "interval": ", ".join(dict.fromkeys(record.interval.values()))}
+    facts |= {"observers": record.observers, "interval": ", ".join(dict.fromkeys(run.stored.intervals.values()))}
+    if run.stored.is_older:
+        facts["interval"] += " (scored anew: an earlier version measured it)"
     facts["device"] = str(record.execution.get("device", ""))
     return facts | {name: str(version) for name, version in record.versions.items()}
 

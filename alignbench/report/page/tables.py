@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from alignbench.models.layer_names import PROJECTION, is_block, plain_name, sele
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
 from alignbench.results.extent import named_subset
+from alignbench.study.peaks import Curve
 
 if TYPE_CHECKING:
     from alignbench.report.page.charts import Charts, Section
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 NONE = "-"
 _FOREST = 150.0  # width of a row's chart, in the units of its drawing
+
+Peaks = Mapping[Curve, tuple[float, float]]  # first and last depth, in percent
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class BestLayer:
         distance: The distance.
         layer: The best layer before the projection; empty for a baseline.
         depth: Its depth in percent.
+        peak: The first and last depth of the layers that cannot be told from it; empty where that is not known.
         best: Its score, or a baseline's only one.
         projection: The score of the projection, if there is one.
         aligned: Those of the layer that was aligned, if one was.
@@ -62,6 +66,7 @@ class BestLayer:
     distance: str
     layer: str
     depth: str
+    peak: str
     best: Score
     projection: Score | None
     aligned: Aligned | None
@@ -109,12 +114,18 @@ class Differences:
 # ---------------------------------------------------------------------------------------------- best layers
 
 
-def best_rows(charts: Charts, panel: Panel) -> list[BestLayer]:
-    """Best layer, its depth and the projection of each line of a panel."""
-    return [_best(charts, panel, key) for key in panel.lines]
+def best_rows(charts: Charts, panel: Panel, peaks: Peaks) -> list[BestLayer]:
+    """Best layer, its depth and the projection of each line of a panel.
+
+    Args:
+        charts: The charts of the page.
+        panel: The panel.
+        peaks: The interval of the depth of each curve's peak.
+    """
+    return [_best(charts, panel, key, peaks) for key in panel.lines]
 
 
-def _best(charts: Charts, panel: Panel, key: Key) -> BestLayer:
+def _best(charts: Charts, panel: Panel, key: Key, peaks: Peaks) -> BestLayer:
     """Of several twins, each has its best layer."""
     rows, tower = panel.lines[key], charts.is_tower(key)
     last, blocks = rows[rows["layer"] == PROJECTION], select_rows(rows, is_block).dropna(subset="value")
@@ -130,12 +141,20 @@ def _best(charts: Charts, panel: Panel, key: Key) -> BestLayer:
         distance_name(key.distance) if tower else key.distance,
         (", ".join(dict.fromkeys(tops["layer"])) or NONE) if tower else "",
         (", ".join(f"{depth:.1f}" for depth in dict.fromkeys(tops["depth"])) or NONE) if tower else "",
+        _peak(peaks.get(Curve(panel.dataset, panel.subset, key.protocol, key.tokens, key.line, key.distance)), key),
         _score(tops, several),
         _score(last, several) if len(last) else None,
         _aligned(rows, panel.aligned[key]) if key in panel.aligned else None,
         _published(panel.published.get(key)),
         f"{int(rows['n'].max()):,}",
     )
+
+
+def _peak(ends: tuple[float, float] | None, key: Key) -> str:
+    """The interval of the depth of a peak; of a further run of the same name it is not known."""
+    if ends is None or key.copy:
+        return ""
+    return f"{ends[0]:.1f} .. {ends[1]:.1f}" if ends[0] < ends[1] else f"{ends[0]:.1f}"
 
 
 def _score(rows: pd.DataFrame, several: bool) -> Score:

@@ -7,7 +7,7 @@ It holds `evaluation.csv` (a row a measure), `evaluated.json`, `similarities.npz
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,12 @@ Ends = tuple[float, float, float]  # a value, the lower and the upper end of its
 RECORD: Final = "evaluated.json"
 FIGURE: Final = "similarity.png"
 _FILES: Final = (RECORD, "evaluation.csv", "similarities.npz", FIGURE, "similarity.svg")
+_OVER: Final[Mapping[str, str]] = {  # what the intervals of a task are over, and what stays as it is
+    "odd-one-out": "objects",
+    "rsa": "pictures",
+    "few-shot": "draws of the pictures to learn from, among the same classes and pictures",
+    "anomaly": "these classes, of the same pictures",
+}
 _TEXTS: Final = ("task", "data", "measure", "better", "reference", "sample")
 
 
@@ -128,6 +134,12 @@ def write_evaluated(
 def find_evaluated(places: Sequence[Path]) -> list[Path]:
     """Folders of judged transforms among or directly below some places."""
     return find_folders(RECORD, places)
+
+
+def intervals_over(tasks: Iterable[str]) -> str:
+    """What the intervals of some tasks are over, in words; tasks without intervals are left out."""
+    told = "; ".join(f"{task}: over {_OVER[task]}" for task in dict.fromkeys(tasks) if task in _OVER)
+    return f"95 % intervals: {told}." if told else ""
 
 
 def read_evaluation(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,7 +10,10 @@ from scipy import stats
 
 from alignbench.arrays import Floats, Indices
 from alignbench.datasets.human_matrices import HumanMatrix
-from alignbench.statistics.bootstrap import CONFIDENCE, RESAMPLES, interval
+from alignbench.statistics.bootstrap import CONFIDENCE
+from alignbench.statistics.influences import pearson_influences, spearman_influences
+from alignbench.statistics.scores import correlations_over_objects
+from alignbench.statistics.shared_objects import SharedObjects
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.evaluation.downstream import anomaly, few_shot
 from alignbench.transforms.evaluation.folder import Ends, EvaluationRow
@@ -28,6 +30,7 @@ from alignbench.transforms.learning.losses import local_divergence
 _TAUS: Final = (0.1, 1.0)
 _MOST_ROWS: Final = 2_000  # pictures whose local divergence is taken at once: it is of all pairs of them
 _NAN: Final = float("nan")
+_INFLUENCES: Final = {"pearson": pearson_influences, "spearman": spearman_influences}
 
 
 def applied(transform: AffineTransform, features: Floats) -> Floats:
@@ -62,56 +65,36 @@ def odd_one_out_rows(
     ]
 
 
-def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str, seed: int = 0) -> list[EvaluationRow]:
-    """Agreement with a human matrix, with intervals from resampled pictures (pairs of one picture left out).
+def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str) -> list[EvaluationRow]:
+    """Agreement with a human matrix, with intervals over pictures: each two pairs with one in common count once.
 
     Args:
         matrix: Similarities that people judged.
         before: Features of its pictures before the transform, (n, d).
         after: Features after it, (n, k).
         sample: See `EvaluationRow`.
-        seed: Seed of the bootstrap.
     """
     rows = []
     human = matrix.dissimilarities
+    shared = SharedObjects(np.column_stack(np.triu_indices(len(before), 1)))
     for kernel in KERNELS:
-        found = [dissimilarities(features, kernel) for features in (before, after)]
-        resampled = _resampled(human, found, len(before), seed)
+        found = np.stack([dissimilarities(features, kernel) for features in (before, after)])
         agreements = [agreement(distances, human) for distances in found]
-        for place, name in enumerate(("pearson", "spearman")):
-            values = [getattr(correlations, name) for correlations in agreements]
-            values.append(values[1] - values[0])
-            drawn = [resampled[:, place, 0], resampled[:, place, 1], resampled[:, place, 1] - resampled[:, place, 0]]
-            first, second, gain = (_percentile(value, found) for value, found in zip(values, drawn, strict=True))
+        for name, influences_of in _INFLUENCES.items():
+            values = np.array([getattr(correlations, name) for correlations in agreements])
+            influences = influences_of(found, human)
+            scores = correlations_over_objects(name, values, influences, shared)
+            gain = values[1:] - values[:1]
+            (low,), (high,) = shared.variance(influences[1:] - influences[:1]).interval(gain)
+            first, second = (
+                (float(scores.value[end]), float(scores.low[end]), float(scores.high[end])) for end in (0, 1)
+            )
+            third = (float(gain[0]), float(low), float(high))
             measure = f"{name} ({kernel})"
             rows.append(
-                EvaluationRow("rsa", matrix.name, measure, "higher", first, second, gain, len(human), "", sample)
+                EvaluationRow("rsa", matrix.name, measure, "higher", first, second, third, len(human), "", sample)
             )
     return rows
-
-
-def _resampled(human: Floats, found: Sequence[Floats], pictures: int, seed: int) -> Floats:
-    """Correlations in resamples of pictures, (resamples, 2 statistics, representations)."""
-    rng = np.random.default_rng(seed)
-    place = np.zeros((pictures, pictures), dtype=np.int64)
-    first, second = np.triu_indices(pictures, 1)
-    place[first, second] = place[second, first] = np.arange(len(human))
-    ranks = [stats.rankdata(values) for values in (human, *found)]
-    values = np.stack([human, *found]), np.stack(ranks)
-    results = np.empty((RESAMPLES, 2, len(found)))
-    for number in range(RESAMPLES):
-        drawn = rng.integers(0, pictures, pictures)
-        left, right = drawn[first], drawn[second]
-        pairs = place[left, right][left != right]
-        for statistic, arrays in enumerate(values):  # ranks of the whole: within a resample they are nearly its own
-            with np.errstate(invalid="ignore", divide="ignore"):
-                results[number, statistic] = np.corrcoef(arrays[:, pairs])[0, 1:]
-    return results
-
-
-def _percentile(value: float, drawn: Floats) -> Ends:
-    low, high = interval(np.array([value]), drawn[None], "percentile object bootstrap")
-    return (value, float(low[0]), float(high[0]))
 
 
 def local_rows(

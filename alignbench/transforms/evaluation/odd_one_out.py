@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from alignbench.arrays import Floats, Indices
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError, UsageError, unknown
-from alignbench.statistics.bootstrap import interval
-from alignbench.statistics.noise_ceiling import repeat_ceilings
-from alignbench.statistics.paired import Judged, paired_difference, score_together
+from alignbench.statistics.noise_ceiling import mean_ceiling
+from alignbench.statistics.scored_together import Contrast, Judged, score_together
 
 KINDS: Final = ("cosine", "euclidean", "dot")
 _AT_ONCE: Final = 20_000  # triplets whose features are gathered at the same time
@@ -28,7 +27,7 @@ class OddOneOut:
         objects: Number of objects that they name.
         before: Accuracy before, and the lower and upper end of its interval.
         after: Accuracy after, likewise.
-        difference: After minus before in the same resamples of objects.
+        difference: After minus before, on the same triplets.
         p: P-value of the difference against 0.
         ceiling: Noise ceiling: from repeated triplets, else the published one; not a number without any.
     """
@@ -109,31 +108,32 @@ def judge_choices(
     Args:
         before: Distances before the transform as `triplet_distances` gives them, (n, 3).
         after: Distances after it, likewise.
-        triplets: Object numbers, (n, 3): objects are what is resampled.
+        triplets: Object numbers, (n, 3): each two triplets with an object in common count once.
         published_ceiling: Noise ceiling of triplets that are not repeated; none if none is published.
         seed: Seed of the bootstrap.
     """
     options = np.arange(before.size).reshape(before.shape)
     runs = [Judged(distances.reshape(1, -1), options, "choice", False) for distances in (before, after)]
-    scores, kind = score_together(runs, np.zeros(len(triplets)), triplets, seed)
-    gain = paired_difference("", 0.0, (scores[1][0], ""), (scores[0][0], ""), kind)
-    ends = [interval(found[:, 0], found[:, 1:], kind) for found in scores]
-    before_ends, after_ends = (
-        (float(found[0, 0]), float(low[0]), float(high[0])) for found, (low, high) in zip(scores, ends, strict=True)
-    )
-    difference = (gain.difference, gain.ci_low, gain.ci_high)
-    objects = len(np.unique(triplets))
+    scored = score_together(runs, np.zeros(len(triplets)), triplets, seed)
+    first, second, gain = (scored.contrast(np.array(weights)) for weights in ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0)))
     ceiling = noise_ceiling(triplets, published_ceiling)
-    return OddOneOut(len(triplets), objects, before_ends, after_ends, difference, gain.p, ceiling)
+    return OddOneOut(len(triplets), scored.clusters, _share(first), _share(second), _ends(gain), gain.p, ceiling)
+
+
+def _ends(found: Contrast) -> tuple[float, float, float]:
+    return found.value, found.low, found.high
+
+
+def _share(found: Contrast) -> tuple[float, float, float]:
+    """A share and its interval, which lies from 0 to 1."""
+    return found.value, float(np.maximum(found.low, 0.0)), float(np.minimum(found.high, 1.0))
 
 
 def noise_ceiling(triplets: Indices, published: float | None) -> float:
-    """Mean over repeated triplets of the largest share of choices; without repeats the published one."""
+    """The mean of both estimates from repeated triplets, as runs have it; without repeats the published one."""
     i, j, k = triplets.T
     ends = [np.sort(np.column_stack(pair), axis=1) for pair in ((i, j), (i, k), (j, k))]
     size = int(triplets.max()) + 1
     numbered = np.column_stack([pair[:, 0] * size + pair[:, 1] for pair in ends])
-    found = repeat_ceilings(numbered, np.zeros(len(triplets), dtype=np.int64)).get("ceiling_max_share")
-    if found is None:
-        return float("nan") if published is None else published
-    return float(found[0].sum() / found[1].sum())
+    found = mean_ceiling(numbered, np.zeros(len(triplets), dtype=np.int64))
+    return published if np.isnan(found) and published is not None else found

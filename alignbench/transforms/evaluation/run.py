@@ -146,7 +146,7 @@ def _by_matrix(chosen: NamedTransform, matrix: HumanMatrix, before: Floats, seed
     people = np.full((len(before), len(before)), np.nan)
     rows, columns = np.triu_indices(len(before), 1)
     people[rows, columns] = people[columns, rows] = -matrix.dissimilarities
-    found = rsa_rows(matrix, before, after, sample_of_matrix(chosen, matrix), seed)
+    found = rsa_rows(matrix, before, after, sample_of_matrix(chosen, matrix))
     return found, matrix.name, _matrices(before, after) | {"people": people}
 
 

@@ -1,6 +1,6 @@
 """What learning leaves behind: a folder with a transform for each layer, whole or not at all.
 
-It holds `<layer>.safetensors` (the best fold's), `folds/<layer>_<fold>.safetensors`, `ceiling.csv` (a row a layer:
+It holds `<layer>.safetensors` (the first fold's), `folds/<layer>_<fold>.safetensors`, `ceiling.csv` (a row a layer:
 choices on held-out objects before and after), `epochs.csv`, `trials.csv` where there was a search, `ceiling.png` and
 `ceiling.svg`, and `learned.json`.
 """
@@ -23,6 +23,7 @@ from alignbench.results.csv_table import read_csv_table
 from alignbench.results.extent import part_of
 from alignbench.results.folders import find_folders, folder_of
 from alignbench.results.run_folder import run_hash
+from alignbench.transforms.learning.folds import SAVED
 
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
     from alignbench.transforms.evaluation.odd_one_out import OddOneOut
@@ -35,7 +36,7 @@ _ENDS: Final = ("before", "after", "difference")
 CEILING_COLUMNS: Final = (
     *("model", "dataset", "subset", "objective", "tokens", "similarity", "layer", "depth", "n", "objects"),
     *(f"{name}{end}" for name in _ENDS for end in ("", "_low", "_high")),
-    *("p", "noise_ceiling", "entropy", "held_out_loss", "best_fold"),
+    *("p", "noise_ceiling", "entropy", "held_out_loss"),
 )
 
 
@@ -105,7 +106,6 @@ def ceiling_frame(layers: Sequence[LearnedLayer], settings: Mapping[str, Any]) -
             **judged_row(found.judged),
             "entropy": found.entropy,
             "held_out_loss": found.loss,
-            "best_fold": found.best,
         }
         for found in layers
     ]
@@ -154,12 +154,12 @@ def _write_transforms(
     objects: Sequence[str],
     held_out: Sequence[Sequence[int]],
 ) -> None:
-    """Write the transforms of all folds of a layer, and the best one again."""
+    """Write the transforms of all folds of a layer, and the one that stands for it again."""
     for fold, learned in enumerate(found.folds):
         provenance = _provenance(found, settings, fold, objects, set(held_out[fold]))
         transform = replace(learned.transform, provenance=provenance)
         transform.save(place / "folds" / f"{found.layer}_{fold}.safetensors")
-        if fold == found.best:
+        if fold == SAVED:
             transform.save(place / f"{found.layer}.safetensors")
 
 
@@ -217,6 +217,7 @@ def read_ceiling(folder: Path) -> pd.DataFrame:
         frame = read_csv_table(folder / "ceiling.csv", texts, gaps)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} holds no ceiling.csv that can be read: learn the transforms again") from error
+    frame = frame.drop(columns="best_fold", errors="ignore")  # which folders of earlier versions have
     if tuple(frame.columns) != CEILING_COLUMNS or frame["after"].isna().all():
         raise DataError(f"{folder / 'ceiling.csv'} does not hold the columns of a ceiling: learn the transforms again")
     return frame

@@ -9,12 +9,15 @@ learned nothing would be a point better than chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from alignbench.arrays import Indices
 from alignbench.datasets.things import distinct_triplets
 from alignbench.errors import DataError, UsageError
+
+SAVED: Final = 0  # the fold whose transform stands for its layer
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alignbench.arrays import Floats
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.evaluation.odd_one_out import OddOneOut, judge_choices, softmax_entropy, triplet_distances
-from alignbench.transforms.learning.folds import Fold
+from alignbench.transforms.learning.folds import SAVED, Fold
 from alignbench.transforms.learning.recipe import Recipe
 from alignbench.transforms.learning.train import Learned, learn
 
@@ -68,19 +68,14 @@ class LearnedLayer:
     entropy: float
 
     @property
-    def best(self) -> int:
-        """The fold whose transform has the lowest held-out loss on triplets."""
-        return int(np.argmin([learned.loss for learned in self.folds]))
-
-    @property
     def loss(self) -> float:
         """Mean over folds of the held-out loss on triplets: what a search makes small."""
         return float(np.mean([learned.loss for learned in self.folds]))
 
     @property
     def transform(self) -> AffineTransform:
-        """The transform of the best fold."""
-        return self.folds[self.best].transform
+        """The transform of the first fold: to take that of the lowest loss would be to take the easiest fold's."""
+        return self.folds[SAVED].transform
 
 
 def learn_layer(

@@ -73,6 +73,10 @@ class Recipe:
         for name, value in (positive | {"lambda": self.lam}).items():
             if isinstance(value, float) and value > _LARGEST:
                 raise UsageError(f"{name} {value} is out of range: give {_LARGEST:g} at most")
+        local = {"alpha": self.alpha, "tau": self.tau, "raw local": self.raw_local}
+        given = [name for name, value in local.items() if value != getattr(Recipe, name.replace(" ", "_"))]
+        if self.objective != "glocal" and given:
+            raise UsageError(f"{given[0]} is of the local term, which {self.objective} has not: leave it out")
         if not 0 <= self.alpha < 1:
             raise UsageError(f"alpha {self.alpha} is not in 0 to 1, without 1")
         if self.images < 3:

@@ -31,7 +31,7 @@ from alignbench.transforms.learning.folder import (
     learned_name,
     write_learned,
 )
-from alignbench.transforms.learning.folds import Fold, object_folds, split_triplets
+from alignbench.transforms.learning.folds import SAVED, Fold, object_folds, split_triplets
 from alignbench.transforms.learning.inputs import digest_of_images, embed_pictures, local_pictures, varying_layers
 from alignbench.transforms.learning.layers import Judging, LayerFeatures, LearnedLayer, learn_layer
 from alignbench.transforms.learning.progress import LearningListener
@@ -91,6 +91,10 @@ class LearningConfig:
         if self.recipe.objective == "glocal" and self.local_images is None and not data_set.packaged:
             raise UsageError(
                 "gLocal keeps the local structure of other images: name a folder of them with --local-images"
+            )
+        if self.recipe.objective != "glocal" and self.local_images is not None:
+            raise UsageError(
+                f"local images go with the objective glocal, not with {self.recipe.objective}: leave --local-images out"
             )
         return replace(self, recipe=self.recipe.checked())
 
@@ -210,6 +214,7 @@ def _settings(
         "precision": ready.reading.precision,
         "recipe": asdict(job.recipe),
         "folds": job.folds,
+        "saved_fold": SAVED,
         "local_images": None if local is None else digest_of_images(local),
         "similarity": job.similarity,
         "trials": job.trials,

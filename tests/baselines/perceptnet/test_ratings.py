@@ -70,5 +70,6 @@ def test_data_that_are_missing_or_too_few_are_refused(
     shutil.copy(first_reference(ratings_root), first_reference(root))
     scores = (root / "mos_with_names.txt").read_text().splitlines()
     (root / "mos_with_names.txt").write_text("\n".join(scores[:8]) + "\n")
+    (root / "mos_std.txt").unlink()
     refused(1, train(root, tmp_path / "w.safetensors"), capsys, "1 references", "at least two")
     assert not list(tmp_path.glob("w.*"))

@@ -176,6 +176,7 @@ def test_going_on_with_other_settings_is_refused(
     other = Path(shutil.copytree(ratings_root, tmp_path / "other"))
     scores = (other / "mos_with_names.txt").read_text().splitlines()
     (other / "mos_with_names.txt").write_text("\n".join(scores[1:]) + "\n")
+    (other / "mos_std.txt").unlink()
     refused(2, train(other, file, "--resume"), capsys, "made with data fingerprint")
 
 

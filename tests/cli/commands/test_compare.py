@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from alignbench.cli.commands.compare import difference_table
+from alignbench.cli.commands.compare import beyond_table, difference_table, remarks
 from alignbench.cli.main import main
-from run_folders import refused
+from run_folders import refused, run_command
 from studies import Made, as_published, write_made
 
 Capture = pytest.CaptureFixture[str]
@@ -33,7 +33,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def row(place: str, first_layer: str, second_layer: str, **changes: Any) -> dict[str, Any]:
     usual = {"subset": "all", "distance": "cosine", "metric": "spearman", "place": place, "depth": float("nan")}
     usual |= {"first": 0.75, "second": 0.5, "first_layer": first_layer, "second_layer": second_layer}
-    usual |= {"difference": 0.25, "ci_low": -0.125, "ci_high": 0.625, "p_holm": 0.0625, "n": 12_345}
+    usual |= {
+        "difference": 0.25,
+        "ci_low": -0.125,
+        "ci_high": 0.625,
+        "p_holm": 0.0625,
+        "n": 12_345,
+        "smallest": 0.5,
+        "floored": False,
+    }
     return usual | changes
 
 
@@ -55,7 +63,7 @@ def test_places_are_named_by_what_is_compared_there() -> None:
     )
     assert found["place"] == [
         "projection",
-        "best layer (layer_2, layer_9)",
+        "best layer (selected: layer_2, layer_9)",
         "layer_3 (pointwise)",
         "depth 7.5 % (pointwise)",
         "layer_3_aligned",
@@ -68,6 +76,86 @@ def test_beside_a_baseline_places_are_the_layers_of_the_tower_whichever_comes_fi
     after = shown(*(row("layer", layer, "image") for layer in layers))["place"]
     before = shown(*(row("layer", "image", layer) for layer in layers))["place"]
     assert before == after == ["layer_0 (pointwise)", "layer_1 (pointwise)"]
+
+
+def test_what_could_be_seen_stands_beside_what_is_not_separable_only() -> None:
+    apart = {"p_holm": 0.01, "ci_low": 0.125}
+    found = shown(
+        row("projection", "p", "p"),
+        row("projection", "p", "p", **apart),
+        row("projection", "p", "p", smallest=float("nan")),
+        row("projection", "p", "p", p_holm=0.01, ci_low=-0.01),
+    )
+    assert found["could be seen"] == ["0.500", "", "", "0.500"]
+
+
+def test_remarks_are_of_what_the_table_holds() -> None:
+    plain = remarks(pd.DataFrame([row("projection", "p", "p", smallest=float("nan"))]))
+    assert plain == []
+    rows = [row("best layer", "a", "b", floored=True), row("best layer, cross-fitted", "", ""), row("layer", "a", "a")]
+    pointwise, selected, cross_fitted, seen, floored = remarks(pd.DataFrame(rows))
+    assert "pointwise" in pointwise
+    assert selected.startswith("best layer: selected on these judgments")
+    assert "an estimate, not a test" in cross_fitted
+    assert "80 % of studies" in seen
+    assert floored.startswith("1 intervals may be too narrow")
+
+
+def test_beyond_a_run_the_projection_and_the_highest_layer_are_shown() -> None:
+    usual = {"given": "pixels", "model": "a", "subset": "all", "distance": "cosine", "metric": "accuracy_beyond"}
+    usual |= {"ci_low": -0.5, "ci_high": 0.5, "n": 1_234}
+    rows = [("layer_0", 0.1), ("layer_1", 0.25), ("projection", float("nan"))]
+    table = beyond_table(pd.DataFrame([usual | {"layer": layer, "value": value} for layer, value in rows]))
+    assert table.title == "Beyond pixels"
+    cells = {str(column.header): [str(cell) for cell in column.cells] for column in table.columns}
+    assert cells["place"] == ["projection", "highest (selected: layer_1)"]
+    assert cells["value"] == ["-", "+0.250"]
+    assert cells["95 % interval"] == ["-0.500 .. +0.500"] * 2
+
+
+def test_given_a_run_what_both_say_beyond_it_is_shown_and_written(tmp_path: Path, capsys: Capture) -> None:
+    folders = [write_made(Made(model, "nights", 60, as_published), tmp_path) for model in ("ssim", "ms-ssim", "pixels")]
+    table = tmp_path / "table.csv"
+    assert main(["compare", *map(str, folders[:2]), "--given", str(folders[2]), "--output", str(table)]) == 0
+    out = capsys.readouterr().out
+    assert "Beyond pixels" in out
+    assert "log_likelihood_beyond (nats a judgment)" in out
+    assert out.splitlines()[-2:] == [str(table), str(tmp_path / "table-given.csv")]
+    written = pd.read_csv(tmp_path / "table-given.csv")
+    assert written["model"].tolist() == ["ssim"] * 2 + ["ms-ssim"] * 2
+    fewer = write_made(Made("pixels", "nights", 30, as_published), tmp_path / "fewer")
+    line = refused(capsys, "compare", *folders[:2], "--given", fewer)
+    assert "different data" in line or "measure it on the same ones" in line
+
+
+def test_small_p_values_are_not_written_as_none() -> None:
+    found = shown(*(row("projection", "p", "p", p_holm=p) for p in (0.0, 0.0009, 0.001, 0.5)))
+    assert found["p (Holm)"] == ["<0.001", "<0.001", "0.001", "0.500"]
+
+
+def test_an_output_that_is_no_table_is_wrong_use(runs: list[Path], capsys: Capture) -> None:
+    assert "table.txt has no ending of a table: use .csv" in refused(capsys, "compare", *runs, "--output", "table.txt")
+
+
+def test_intervals_over_objects_are_asked_for(tmp_path: Path, capsys: Capture) -> None:
+    options = ("--dataset", "shapes-high", "--limit", "400", "--wandb", "off", "--output", tmp_path)
+    folders = [run_command(capsys, "--model", model, *options) for model in ("pixels", "ssim")]
+    tables = {}
+    for over in ("clusters", "objects"):
+        place = tmp_path / f"{over}.csv"
+        assert main(["compare", *map(str, folders), "--over", over, "--output", str(place)]) == 0
+        [tables[over]] = pd.read_csv(place).to_dict("records")
+    by_triplet, by_object = tables["clusters"], tables["objects"]
+    assert by_object["difference"] == by_triplet["difference"]
+    assert by_triplet["interval"] == "cluster jackknife t"
+    assert by_object["interval"] == "objects counted once t"
+    judgments = pd.read_parquet(folders[0] / "judgments.parquet")
+    assert by_object["n_clusters"] == len({name for row in judgments["objects"] for name in row})
+    assert by_triplet["n_clusters"] == len({int(row[0]) for row in judgments["cluster"]})
+    capsys.readouterr()
+    assert "unknown kind of interval 'pictures'" in refused(capsys, "compare", *folders, "--over", "pictures")
+    rated = [write_made(Made(model, "nights", 60, as_published), tmp_path / "rated") for model in ("pixels", "ssim")]
+    assert "does not name the objects of its judgments" in refused(capsys, "compare", *rated, "--over", "objects")
 
 
 def test_numbers_have_three_decimals_and_what_is_missing_is_a_dash() -> None:

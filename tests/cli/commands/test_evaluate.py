@@ -22,7 +22,6 @@ from alignbench.models.checkpoints import checkpoint_folder
 from alignbench.models.families import load_tower
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation import downstream
-from alignbench.transforms.evaluation import measures as evaluation
 from alignbench.transforms.evaluation.folder import is_evaluated, read_evaluation
 
 Floats = NDArray[np.float64]
@@ -96,7 +95,6 @@ def judged(tmp_path_factory: pytest.TempPathFactory, fingerprint: str) -> Judged
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("alignbench.report.figures.similarity.draw_similarities", drawn)
-    monkeypatch.setattr(evaluation, "RESAMPLES", 30)
 
 
 def row_of(frame: pd.DataFrame, measure: str) -> pd.Series:

@@ -33,11 +33,12 @@ def test_reproduce_shows_the_numbers_and_their_differences(tmp_path: Path, capsy
         if (line["model"], line["dataset"], line["layer"]) == (BASE_32, "nights", "layer_5")
     )
     ours = theirs - 0.03
-    assert f"layer_5 40.2 {ours:.4f} {ours - 0.01:.4f} .. {ours + 0.01:.4f} {theirs:.4f} -0.0300 no" in shown
+    assert f"layer_5 40.2 {ours:.4f} {ours - 0.01:.4f} .. {ours + 0.01:.4f} {theirs:.4f} -0.0300 no no" in shown
     mean = (13 * 0.004 + 0.03) / 14
     assert f"largest difference -0.0300 at layer_5, mean absolute difference {mean:.4f} over 14 values" in shown
-    assert "published inside our interval: 13 of 14" in shown
-    summary = f"{BASE_32} nights normalized_euclidean accuracy 20,019 14 {mean:.4f} -0.0300 layer_5 13 of 14"
+    assert "within 0.005 of the published: 13 of 14; largest" in shown
+    assert "published inside our interval, which is over other stimuli: 13 of 14" in shown
+    summary = f"{BASE_32} nights normalized_euclidean accuracy 20,019 14 {mean:.4f} -0.0300 layer_5 13 of 14 13 of 14"
     assert shown.count(summary) == 1
 
 
@@ -59,7 +60,7 @@ def test_reproduce_takes_folders_of_runs_and_says_what_it_leaves_out(
     summary = shown.partition("Ours and the published values")[2]
     assert summary.count("normalized_euclidean spearman 3,000 14 0.0100 +0.0100") == 1, "a run given twice counts once"
     assert summary.count("things normalized_euclidean accuracy 500 14 0.0100 -0.0100") == 1
-    assert summary.count("ssim tid2013 one minus ssim spearman 3,000 1 0.0000 +0.0000 image 1 of 1") == 1
+    assert summary.count("ssim tid2013 one minus ssim spearman 3,000 1 0.0000 +0.0000 image 1 of 1 1 of 1") == 1
 
 
 def test_reproduce_writes_all_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,6 +76,8 @@ def test_reproduce_writes_all_rows(tmp_path: Path, capsys: pytest.CaptureFixture
     assert (last["model"], last["published_model"], last["published"]) == ("lpips-alex", "lpips", 0.685)
     assert "0.7445 (alex)" in last["note"]
     assert last["inside"]
+    assert last["within"]
+    assert not table.loc[table["run"] == "a", "within"].any(), "0.01 apart"
 
 
 def test_a_run_without_any_score_is_shown_without_a_difference(
@@ -138,7 +141,7 @@ def test_a_part_never_passes_as_reproduced(tmp_path: Path, capsys: pytest.Captur
     assert "no reproduction, as ours is of 100 of 20,019 triplets: largest difference" in shown
     assert "14 of 14" not in shown
     table = pd.read_csv(output)
-    assert table["inside"].isna().all()
+    assert table[["inside", "within"]].isna().all(axis=None)
     assert set(table["part"]) == {"100 of 20,019 triplets"}
 
 

@@ -17,12 +17,13 @@ import pytest
 from alignbench.cli.main import main
 from alignbench.errors import AlignbenchError
 from alignbench.report.page.page import study_page, write_page
-from alignbench.results.stored_run import StoredRun
+from alignbench.scoring.scored_run import ScoredRun
 from alignbench.study.findings import Finding
+from alignbench.study.statements import STATEMENTS
 from alignbench.study.study import Study, read_study
 from pages import Opened, Parsed, words
 from studies import BASE_16, BASE_32, Made, as_published, write_made
-from study_pages import COSINE, MAIN, VERDICTS, architecture, findings, select_rows
+from study_pages import COSINE, MAIN, architecture, findings, select_rows
 
 NASTY = "</script><img src=x onerror=alert(1)> %{y} & \"quoted\" 'so'"
 
@@ -40,8 +41,11 @@ def test_a_factor_says_what_its_intervals_are_over_and_what_else_differs(parsed:
 def test_findings_come_with_verdict_rule_and_numbers(parsed: Parsed) -> None:
     section = words(parsed.sections["findings"])
     for finding in findings():
-        for said in (finding.claim, finding.rule, finding.verdict, finding.why, finding.published):
+        of_paper = (finding.published, finding.rests_on, finding.aside)
+        for said in (finding.claim, finding.rule, finding.verdict, finding.why, *of_paper):
             assert said in section
+    badges = [attrs["class"] for _, attrs in parsed.elements if (attrs.get("class") or "").startswith("verdict")]
+    assert badges == [f"verdict {look}" for look in ("yes", "unsure", "no", "undecided", "open")]
     columns = ["model", "peak depth", "judgments", "early", "p holm"]
     assert [columns, ["m", "12.346", "3,000", "yes", "<0.001"]] in parsed.tables
 
@@ -115,7 +119,8 @@ def test_the_command_writes_the_page(folders: list[Path], tmp_path: Path, capsys
     assert capsys.readouterr().out.splitlines() == [str(page)]
     found = Parsed(page.read_text(encoding="utf-8"))
     assert "base-16 \N{MINUS SIGN} base-32" in str(found.tables), "the runs differ in architecture"
-    assert any(verdict in found.sections["findings"] for verdict in VERDICTS)
+    badges = [attrs for _, attrs in found.elements if (attrs.get("class") or "").startswith("verdict")]
+    assert len(badges) == len(STATEMENTS), "each finding has its verdict"
 
 
 def test_folders_that_are_no_runs_are_named_and_left_out(
@@ -235,9 +240,9 @@ def test_names_from_runs_are_never_taken_for_markup_nor_gaps_for_values(
     record = json.loads((run.folder / "run.json").read_text())
     record |= {"label": NASTY, "settings": record["settings"] | {"model": NASTY}}
     (tmp_path / "renamed" / "run.json").write_text(json.dumps(record))
-    renamed = replace(run, stored=StoredRun(tmp_path / "renamed"), curve=type(run.curve)(frame))
+    renamed = replace(run, stored=ScoredRun(tmp_path / "renamed"), curve=type(run.curve)(frame))
     page = tmp_path / "report.html"
-    finding = Finding(NASTY, NASTY, "not testable", pd.DataFrame({NASTY: [NASTY]}), NASTY, NASTY)
+    finding = Finding(NASTY, NASTY, "untestable", pd.DataFrame({NASTY: [NASTY]}), *[NASTY] * 4)
     write_page(study_page(Study((renamed,), (NASTY,)), [], [finding], [NASTY]), page)
     assert [value is None for value in json.loads(Parsed(page.read_text()).data)["curves"][0]["y"]].index(True) == 6
     opened = Opened(browser, page, viewport={"width": 1280, "height": 900})

@@ -15,16 +15,23 @@ from pages import Parsed
 from studies import BASE_32, DATASETS
 from study_pages import COSINE, MAIN, TWINS, architecture, select_rows, values_of
 
+PEAK = "depth of peak (%, 95 % interval)"
+
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_best_layers_are_those_of_the_curves(parsed: Parsed, folders: list[Path], dataset: str) -> None:
-    table = [found for found in parsed.tables if "depth of peak (%)" in found[0]][list(DATASETS).index(dataset)]
+    table = [found for found in parsed.tables if PEAK in found[0]][list(DATASETS).index(dataset)]
     found = {(row[0], row[-2]): row for row in table[1:]}
     for distance, spoken in ((MAIN, "normalised Euclidean"), (COSINE, "cosine")):
         *blocks, projection = select_rows(folders, BASE_32, dataset, distance)
         best = max(blocks, key=lambda row: float(row["value"]))
         row = found[BASE_32, spoken]
-        assert row[2:4] == [best["layer"], f"{float(best['depth']):.1f}"]
+        depth = float(best["depth"])
+        peak = re.fullmatch(r"([\d.]+) \(([\d.]+)(?: \.\. ([\d.]+))?\)", row[3])
+        assert peak
+        first, last = float(peak[2]), float(peak[3] or peak[2])
+        assert (row[2], float(peak[1])) == (best["layer"], round(depth, 1))
+        assert first <= round(depth, 1) <= last
         for cell, expected in ((row[1], best), (row[4], projection)):
             low, high = float(expected["ci_low"]), float(expected["ci_high"])
             assert cell == f"{float(expected['value']):.3f} ({low:.3f} .. {high:.3f})"

@@ -11,7 +11,7 @@ from scipy.stats import entropy
 
 from alignbench.datasets import DATASETS
 from alignbench.errors import DataError, UsageError
-from alignbench.statistics.noise_ceiling import repeat_ceilings
+from alignbench.statistics.noise_ceiling import Choices, score_with_ceiling
 from alignbench.transforms.evaluation.odd_one_out import (
     judge_choices,
     noise_ceiling,
@@ -19,6 +19,7 @@ from alignbench.transforms.evaluation.odd_one_out import (
     to_triplets,
     triplet_distances,
 )
+from object_pairs import by_pairs
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 5))
@@ -48,14 +49,42 @@ def test_accuracies_are_shares_of_triplets_and_ties_are_wrong() -> None:
     assert judged.difference[0] == pytest.approx(judged.after[0] - judged.before[0])
     assert (judged.n, judged.objects) == (200, 12)
     assert np.isnan(judged.ceiling)
+    right = [distances.argmin(axis=1) == 0 for distances in (before, after)]
+    right[1][:10] = False
+    gain = right[1].astype(float) - right[0]
+    for found, row in zip((judged.before, judged.after, judged.difference), (*right, gain), strict=True):
+        expected = by_pairs(TRIPLETS.tolist(), (row - row.mean()) / 200)
+        assert found[1:] == pytest.approx(expected.interval(row.mean()), abs=1e-12)
+    assert judged.p == pytest.approx(by_pairs(TRIPLETS.tolist(), (gain - gain.mean()) / 200).p_value(gain.mean()))
     same = judge_choices(before, before, TRIPLETS, 0.6767)
-    assert same.difference == (0.0, 0.0, 0.0)
-    assert same.ceiling == 0.6767
+    assert same.difference == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+    assert (same.p, same.ceiling) == (1.0, 0.6767)
 
 
-def test_the_ceiling_is_the_largest_share_of_repeated_triplets() -> None:
+def test_shares_end_at_0_and_1() -> None:
+    """Of ten triplets one is wrong: the t interval alone would reach beyond 1."""
+    triplets = np.arange(30).reshape(10, 3)
+    before = np.tile([0.0, 1.0, 1.0], (10, 1))
+    before[0] = 1.0
+    judged = judge_choices(before, 1.0 - before, triplets, None)
+    assert judged.before[0::2] == (0.9, 1.0)
+    assert judged.after == (0.0, 0.0, 0.0)
+    assert judged.difference[1] < -1.0 < judged.difference[0], "a difference may"
+
+
+def test_triplets_that_all_share_an_object_have_no_interval() -> None:
+    triplets = np.array([[0, 1, 2], [3, 0, 4], [5, 6, 0]])
+    judged = judge_choices(np.eye(3), 1.0 - np.eye(3), triplets, None)
+    for found in (judged.before, judged.after, judged.difference):
+        assert np.isfinite(found[0])
+        assert np.isnan(found[1:]).all()
+    assert np.isnan(judged.p)
+
+
+def test_the_ceiling_is_between_both_estimates_of_repeated_triplets() -> None:
     repeated = np.array([[0, 1, 2]] * 3 + [[2, 1, 0]] + [[3, 4, 5]] * 2 + [[6, 7, 8]])
-    assert noise_ceiling(repeated, None) == pytest.approx((0.75 + 1.0) / 2)  # 3 of 4, 2 of 2; one judged once
+    largest, agreeing = (0.75 + 1.0) / 2, (3 + 0 + 2) / 6  # 3 of 4, 2 of 2; one judged once
+    assert noise_ceiling(repeated, None) == pytest.approx((largest + agreeing) / 2)
     assert noise_ceiling(repeated, 0.6767) == noise_ceiling(repeated, None)
     assert noise_ceiling(repeated[-2:], 0.6767) == 0.6767
     assert np.isnan(noise_ceiling(repeated[-2:], None))
@@ -64,15 +93,22 @@ def test_the_ceiling_is_the_largest_share_of_repeated_triplets() -> None:
 def test_the_ceiling_is_the_one_that_runs_report() -> None:
     judgments = DATASETS.load("shapes-high").read(None, ("test",))
     triplets = to_triplets(judgments)
-    above, below = repeat_ceilings(judgments.judged, judgments.human.astype(np.int64))["ceiling_max_share"]
+    asked = Choices(judgments.judged, judgments.human.astype(np.int64), np.arange(len(triplets))[:, None])
+    scores = {score.metric: score for score in score_with_ceiling([np.ones(len(triplets))], asked, None, 0)}
     found = noise_ceiling(triplets, None)
-    assert found == pytest.approx(above.sum() / below.sum(), rel=1e-12)
+    assert found == pytest.approx(scores["ceiling_mean"].value[0], rel=1e-12)
     choices: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for row in triplets.tolist():
         choices[tuple(sorted(row))][row[2]] += 1
     shares = [max(count.values()) / count.total() for count in choices.values() if count.total() > 1]
     assert len(shares) == 1000
-    assert found == pytest.approx(np.mean(shares), rel=1e-12)
+    agree = []
+    for count in (each for each in choices.values() if each.total() > 1):
+        for own, times in count.items():
+            others = count - Counter([own])
+            majority = [odd for odd, number in others.items() if number == max(others.values())]
+            agree += [(own in majority) / len(majority)] * times
+    assert found == pytest.approx((np.mean(shares) + np.mean(agree)) / 2, rel=1e-12)
 
 
 def test_entropy_is_scipys() -> None:

@@ -14,7 +14,6 @@ from alignbench.datasets.image_folder import image_folder, labelled_folder
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError
 from alignbench.transforms.evaluation import downstream
-from alignbench.transforms.evaluation import measures as evaluation
 from alignbench.transforms.evaluation.leakage import judged_triplets
 from alignbench.transforms.evaluation.run import Evidence, Labelled, evaluate
 from judged_transforms import embed_pictures, matrix_of, told, transform
@@ -23,7 +22,6 @@ from judged_transforms import embed_pictures, matrix_of, told, transform
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downstream, "PENALTIES", (1.0,))
-    monkeypatch.setattr(evaluation, "RESAMPLES", 20)
 
 
 # --------------------------------------------------------------------------------------------- everything

@@ -67,12 +67,7 @@ def layer_of(*folds: Learned) -> LearnedLayer:
     return LearnedLayer("projection", 100.0, Recipe(), folds, judged, 1.0)
 
 
-def test_the_best_fold_has_the_lowest_loss_at_its_own_best_epoch() -> None:
+def test_the_first_fold_stands_for_a_layer_whatever_the_losses_are() -> None:
     layer = layer_of(fold_of(0.5, 0.1, best=0), fold_of(0.7, 0.3, best=1), fold_of(0.4))
-    assert layer.best == 1
-    assert layer.transform.mean == 0.3
+    assert layer.transform.mean == 0.5
     assert layer.loss == pytest.approx((0.5 + 0.3 + 0.4) / 3)
-
-
-def test_of_equally_good_folds_the_first_is_the_best() -> None:
-    assert layer_of(fold_of(0.5), fold_of(0.25), fold_of(0.25)).best == 1

@@ -41,3 +41,11 @@ def test_no_number_of_a_recipe_may_be_nothing_endless_or_negative(name: str, val
 
 def test_the_ends_of_the_ranges_are_possible() -> None:
     Recipe(lam=0.0, alpha=0.0, images=3, triplets=1, epochs=1, patience=1, tau=1e-300).checked()
+
+
+@pytest.mark.parametrize(("name", "value"), [("alpha", 0.5), ("tau", 2.0), ("raw_local", True)])
+def test_what_is_of_the_local_term_goes_with_glocal_alone(name: str, value: float) -> None:
+    assert Recipe("glocal", **{name: value}).checked()  # type: ignore[arg-type]
+    for objective in ("naive", "global"):
+        with pytest.raises(UsageError, match=rf"{name.replace('_', ' ')} is of the local term, which {objective} has"):
+            Recipe(objective, **{name: value}).checked()  # type: ignore[arg-type]

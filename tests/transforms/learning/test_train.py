@@ -25,7 +25,8 @@ def embedded(learned: Learned, features: Array) -> Array:
 @pytest.mark.parametrize("objective", ["naive", "global", "glocal"])
 def test_the_weights_of_the_best_epoch_are_kept(objective: str) -> None:
     features, fold, images = world()
-    recipe = Recipe(objective, alpha=0.3, **QUICK).checked()
+    local = {"alpha": 0.3} if objective == "glocal" else {}
+    recipe = Recipe(objective, **local, **QUICK).checked()
     learned = learn(features, fold, recipe, images)
     losses = [epoch.held_out_loss for epoch in learned.epochs]
     assert learned.best == int(np.argmin(losses))
