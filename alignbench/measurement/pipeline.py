@@ -146,6 +146,8 @@ def _scored(
     distances = measured.of_pairs(pairs)
     with watch.stage("score"):
         frame, intervals = score_cell(cell, evaluated, distances, data.data_set.published_ceiling)
+    if cell.rules.noise_ceilings and data.data_set.ceiling_note and judgments.rating_errors is None:
+        loaded.session.listener.notice(f"{cell.dataset} has no noise ceiling: {data.data_set.ceiling_note}")
     outcome = CellOutcome(evaluated, len(judgments.calibration), measured, intervals, check)
     record = make_record(cell, loaded.settings, outcome, loaded.session, watch)
     if loaded.transform is not None:

@@ -80,6 +80,23 @@ def cross_fitted_by_objects(right: NDArray[Any], objects: Indices) -> CrossFitte
     Raises:
         DataError: If a half holds no judgments once an object is left out.
     """
+    return _summary(*_object_deletions(right, objects))
+
+
+def cross_fitted_difference_by_objects(
+    first: NDArray[Any], second: NDArray[Any], objects: Indices
+) -> tuple[CrossFitted, tuple[float, float]]:
+    """The first model's score minus the second's, in the same halves; arguments and errors as above.
+
+    Returns:
+        The difference, and the two scores.
+    """
+    (one, share), (other, _) = (_object_deletions(right, objects) for right in (first, second))
+    return _summary(one - other, share), (float(one[0]), float(other[0]))
+
+
+def _object_deletions(right: NDArray[Any], objects: Indices) -> tuple[Floats, float]:
+    """The cross-fitted score of all objects, and without each, (1 + objects,); and the share of judgments used."""
     numbers, distinct = pd.factorize(objects.ravel(), sort=True)
     members = np.sort(numbers.reshape(objects.shape), axis=1)
     count, rng = len(distinct), np.random.default_rng(_SEED)
@@ -91,7 +108,7 @@ def cross_fitted_by_objects(right: NDArray[Any], objects: Indices) -> CrossFitte
             best = scores.argmax(axis=0)
             found += others[best, np.arange(1 + count)] / (2 * PARTITIONS)
             used += size / members.shape[0] / PARTITIONS
-    return _summary(found, used)
+    return found, used
 
 
 def _inside(right: NDArray[Any], members: Indices, half: NDArray[np.bool_], count: int) -> tuple[Floats, int]:

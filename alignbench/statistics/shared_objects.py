@@ -34,6 +34,7 @@ class SharedObjects:
         objects: Numbers of the k objects of each judgment, (n, k): 3 of a triplet, 2 of a pair of pictures.
 
     Attributes:
+        objects: What was given.
         count: Number of objects.
         judgments: Number of judgments, n.
         share_apart: Share of the pairs of judgments that have no object in common; each judgment makes a pair with
@@ -52,7 +53,7 @@ class SharedObjects:
         if again.any():
             row = int(again.argmax())
             raise DataError(f"judgment {row} names an object twice ({objects[row].tolist()}): leave it out")
-        self.count, self.judgments = len(distinct), len(objects)
+        self.objects, self.count, self.judgments = objects, len(distinct), len(objects)
         self._cell = _grouped(members, self.count)
         _, first = np.unique(self._cell, return_index=True)
         self._cells = len(first)

@@ -13,18 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alignbench.arrays import Floats, Indices
+from alignbench.arrays import Indices
 from alignbench.errors import DataError, UsageError
-from alignbench.models.layer_names import IMAGE, is_aligned, is_plain
+from alignbench.models.layer_names import IMAGE
 from alignbench.results.judgment_table import matrix, objects_of
-from alignbench.statistics.bands import Band, band
+from alignbench.statistics.bands import Band
 from alignbench.statistics.bootstrap import holm
-from alignbench.statistics.cross_fit import cross_fitted, cross_fitted_difference
-from alignbench.statistics.joint import Estimates
-from alignbench.statistics.paired import PairedDifference, paired_difference
-from alignbench.statistics.scored_together import ScoredTogether, score_together
+from alignbench.statistics.scored_together import score_together
 from alignbench.statistics.shared_objects import SharedObjects
-from alignbench.study.places import CROSS_FITTED, ScoredCurve, best_difference, two_curves
+from alignbench.study.compared_curves import ComparedCurves, compared_rows
+from alignbench.study.places import ScoredCurve
 from alignbench.study.shared_judgments import Side, check_comparable, read_side, shared_judgments
 
 CLUSTERS, OBJECTS = OVER = ("clusters", "objects")
@@ -41,14 +39,14 @@ def compare(first: Path, second: Path, seed: int = 0, over: str = CLUSTERS) -> p
 
     Returns:
         One row per subset of the first run, distance and place, with the columns subset, distance, metric, n,
-        n_clusters, interval, those of `PairedDifference`, band_low, band_high, p_holm. A place is `projection`; `best
+        n_clusters, interval, those of `compared_rows`, p_holm. A place is `projection`; `best
         layer`, the highest before the projection, whichever it is (see `best_layers`; the values are those of the
         layers that score highest here, and so too high); `best layer, cross-fitted`, the layer that the data choose,
         scored on other data, where that can be estimated (an estimate without a p-value); `aligned`, a layer after a
         transform where both runs have it; `layer`; or, for models of different depth, `depth`, to which both curves are
         interpolated on the layers of the shallower model. At layers and depths the interval holds for that row alone,
-        and from band_low to band_high for all rows of the curve at once. A baseline's one score stands at every place
-        but `aligned`. `p_holm` is Holm's correction over the whole table.
+        and the bands for all rows of the curve at once. A baseline's one score stands at every place but `aligned`.
+        `p_holm` is Holm's correction over the whole table.
 
     Raises:
         DataError: If the runs share no judgments, or saw different data.
@@ -71,10 +69,10 @@ def compare(first: Path, second: Path, seed: int = 0, over: str = CLUSTERS) -> p
                 "distance": name if name == second_name else f"{name} / {second_name}",
                 "metric": "spearman" if _is_rating(runs[0]) else "accuracy",
                 "n": len(shared),
-                "n_clusters": pair[0].scored.clusters,
-                "interval": pair[0].scored.kind,
+                "n_clusters": pair.first.scored.clusters,
+                "interval": pair.first.scored.kind,
             }
-            rows += [common | row for row in _places(runs, pair)]
+            rows += [common | row for row in compared_rows(pair)]
     if not rows:
         raise DataError(f"{first} and {second} share no judgments: measure both on the same subset")
     table = pd.DataFrame(rows)
@@ -135,81 +133,18 @@ def _clusters(shared: pd.DataFrame, over: str) -> Indices:
 
 def _scored(
     runs: tuple[Side, Side], names: tuple[str, str], shared: pd.DataFrame, among: Indices | SharedObjects, seed: int
-) -> tuple[ScoredCurve, ScoredCurve]:
+) -> ComparedCurves:
     """A distance of each run, all layers of both scored together."""
     options = (matrix(shared[column]) for column in ("pairs", "pairs_second"))
-    judged = [
+    one, other = (
         replace(run.judged(pairs), distances=run.distances[name])
         for run, name, pairs in zip(runs, names, options, strict=True)
-    ]
-    scored = score_together(judged, shared["value"].to_numpy(dtype=np.float64), among, seed)
+    )
+    human = shared["value"].to_numpy(dtype=np.float64)
+    scored = score_together((one, other), human, among, seed)
     ends = np.cumsum([0, *(len(run.layers) for run in runs)])
     first, second = (
         ScoredCurve(scored, np.arange(start, end), run.layers, run.depths)
         for run, start, end in zip(runs, ends[:-1], ends[1:], strict=True)
     )
-    return first, second
-
-
-# ------------------------------------------------------------------------------------------------- places
-
-
-def _places(runs: tuple[Side, Side], curves: tuple[ScoredCurve, ScoredCurve]) -> list[dict[str, Any]]:
-    """The rows of one distance."""
-    first, second = curves
-    scored, nowhere = first.scored, dict.fromkeys(("band_low", "band_high"), np.nan)
-    projection = paired_difference("projection", 100.0, first.projection(), second.projection(), scored)
-    if all(len(curve.layers) == 1 for curve in curves):
-        return [replace(projection, place="image", depth=0.0).to_row() | nowhere]
-    rows = [projection, best_difference(first, second), *_cross_fitted(curves), *_aligned(curves)]
-    if any(run.layers == (IMAGE,) for run in runs):
-        depths, place = _blocks(max(curves, key=lambda curve: len(curve.layers))), "layer"
-    elif [*filter(is_plain, first.layers)] == [*filter(is_plain, second.layers)]:
-        depths, place = _blocks(first), "layer"
-    else:
-        depths, place = min((_blocks(curve) for curve in curves), key=len), "depth"
-    places = [(first.at(depth), second.at(depth)) for depth in depths]
-    found = [paired_difference(place, depth, *each, scored) for depth, each in zip(depths, places, strict=True)]
-    weights = np.stack([one.weights - other.weights for one, other in places])
-    everywhere = band(_combined(scored, weights), np.array(depths), (-2.0, 2.0))
-    bands = [
-        {"band_low": float(low), "band_high": float(high)}
-        for low, high in zip(everywhere.low, everywhere.high, strict=True)
-    ]
-    return [row.to_row() | nowhere for row in rows] + [
-        row.to_row() | ends for row, ends in zip(found, bands, strict=True)
-    ]
-
-
-def _combined(scored: ScoredTogether, weights: Floats) -> Estimates:
-    """Weighted sums of some of the scores, (sums, curves), with their joint error."""
-    used = np.flatnonzero(weights.any(axis=0))
-    return scored.estimates(used).combined(weights[:, used])
-
-
-def _cross_fitted(curves: tuple[ScoredCurve, ScoredCurve]) -> list[PairedDifference]:
-    """The difference of the layers that the data choose, where it can be estimated."""
-    both = two_curves(*curves)
-    try:
-        found = cross_fitted_difference(both)
-        one, other = (cross_fitted(each).value for each in (both.first, both.second))
-    except DataError:  # too few clusters, or judgments that share objects
-        return []
-    return [PairedDifference(CROSS_FITTED, np.nan, one, other, "", "", found.value, found.low, found.high, np.nan)]
-
-
-def _aligned(curves: tuple[ScoredCurve, ScoredCurve]) -> list[PairedDifference]:
-    """Differences of the aligned layers that both have."""
-    first, second = curves
-    return [
-        paired_difference(
-            "aligned", float(first.depths[i]), first.layer(i), second.layer(second.layers.index(name)), first.scored
-        )
-        for i, name in enumerate(first.layers)
-        if is_aligned(name) and name in second.layers
-    ]
-
-
-def _blocks(curve: ScoredCurve) -> list[float]:
-    """Depths of the layers before the projection."""
-    return [float(depth) for depth in curve.depths[curve.blocks]]
+    return ComparedCurves(first, second, (one, other), human, among)

@@ -29,7 +29,7 @@ REFERENCE = "openai/clip-vit-base-patch16"
 COLUMNS = (
     *("dataset", "level", "protocol", "subset", "distance", "place", "first", "second", "first_layer", "second_layer"),
     *("value_first", "value_second", "difference", "ci_low", "ci_high", "p", "p_holm", "separable", "n", "n_clusters"),
-    *("interval", "part"),
+    *("interval", "part", "smallest", "floored"),
 )
 _MAIN_DISTANCE = "normalized_euclidean"
 _TWIN = re.compile(r"(.+)@random-\d+")

@@ -25,7 +25,7 @@ def difference(dataset: str, place: str, value: float, low: float, high: float, 
         **{"place": place, "first": BASE_16, "second": BASE_32, "first_layer": first, "second_layer": second},
         **{"value_first": 0.5 + value, "value_second": 0.5, "difference": value, "ci_low": low, "ci_high": high},
         **{"p": 0.01, "p_holm": 0.04, "separable": low > 0 or high < 0, "n": 1_234, "n_clusters": 25},
-        **{"interval": "cluster jackknife t", "part": ""},
+        **{"interval": "cluster jackknife t", "part": "", "smallest": 0.25, "floored": False},
         **changed,
     }
 

@@ -1,5 +1,6 @@
 """Whole cells: what they announce and find, in one process and in several."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ class Counting(ProgressListener):
 
     def __init__(self) -> None:
         self.outlines: list[RunSummary] = []
+        self.notices: list[str] = []
         self.images = 0
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
 
     def planned(self, outline: RunSummary) -> None:
         self.outlines.append(outline)
@@ -50,6 +55,27 @@ def test_the_measure_is_announced_and_followed(tiny_tower: Folders, data_root: F
 def test_a_single_judgment_is_measured(tiny_tower: Folders, things_root: Path) -> None:
     run = measured(str(tiny_tower("clip")), "things", things_root, limit=1)
     assert {name: values.shape for name, values in run.distances.items()} == dict.fromkeys(DISTANCES, (5, 3))
+
+
+@pytest.mark.parametrize("protocol", ["paper", "corrected"])
+def test_why_there_is_no_noise_ceiling_is_said(tid2013_root: Path, tmp_path: Path, protocol: str) -> None:
+    without = Path(shutil.copytree(tid2013_root, tmp_path / "copy"))
+    (without / "mos_std.txt").unlink()
+    said = {}
+    for root in (tid2013_root, without):
+        listener = Counting()
+        run = measure_cell(Cell("pixels", "tid2013", root, protocol=protocol), listener)
+        assert run is not None
+        said[root] = [text for text in listener.notices if "noise ceiling" in text]
+        assert not any(metric.startswith("ceiling") for metric in run.curve.frame["metric"]) or root != without
+    assert said[tid2013_root] == []
+    if protocol == "corrected":
+        [text] = said[without]
+        assert text.startswith(
+            "tid2013 has no noise ceiling: mos_std.txt, the standard errors of the scores, is missing"
+        )
+    else:
+        assert said[without] == []
 
 
 # --- Where and how the work is done ---------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from alignbench.statistics.cross_fit import (
     cross_fitted,
     cross_fitted_by_objects,
     cross_fitted_difference,
+    cross_fitted_difference_by_objects,
 )
 from alignbench.statistics.joint import Estimates, TwoCurves, estimates, of_influences
 from alignbench.statistics.scores import rating_replicates
@@ -159,3 +160,18 @@ def test_halves_that_hold_too_little_are_refused() -> None:
     objects = np.arange(30).reshape(10, 3)
     with pytest.raises(DataError, match=r"half of the 30 objects holds too few judgments .* cross-fit by triplet"):
         cross_fitted_by_objects(np.ones((2, 10)), objects)
+
+
+def test_a_difference_by_objects_is_taken_in_the_same_halves() -> None:
+    rng = np.random.default_rng(11)
+    objects = np.argsort(rng.random((600, 20)), axis=1)[:, :3]
+    first, second = rng.random((2, 4, 600)) < np.array([0.6, 0.55])[:, None, None]
+    found, (one, other) = cross_fitted_difference_by_objects(first, second, objects)
+    alone = cross_fitted_by_objects(first, objects), cross_fitted_by_objects(second, objects)
+    assert (one, other) == (alone[0].value, alone[1].value)
+    assert found.value == pytest.approx(one - other, abs=1e-15)
+    assert found.share == alone[0].share
+    itself, _ = cross_fitted_difference_by_objects(first, first, objects)
+    assert (itself.value, itself.error) == (0.0, 0.0)
+    certain, _ = cross_fitted_difference_by_objects(first, np.ones_like(first), objects)
+    assert certain.error == pytest.approx(alone[0].error, rel=1e-12), "what is certain adds no error"

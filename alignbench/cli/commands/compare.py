@@ -181,8 +181,8 @@ def remarks(table: pd.DataFrame) -> list[str]:
         )
     if any("cross-fitted" in place for place in places):
         found.append(
-            "cross-fitted: the score of the layer that the data choose, chosen on some clusters and scored on others; "
-            "an estimate, not a test."
+            "cross-fitted: the score of the layer that the data choose, chosen on some clusters (or objects) and "
+            f"scored on others, {_shares_used(table)} of the judgments at a time; an estimate, not a test."
         )
     if table["smallest"].notna().any():
         found.append(
@@ -194,6 +194,12 @@ def remarks(table: pd.DataFrame) -> list[str]:
             "out below chance, and distinct triplets are counted instead."
         )
     return found
+
+
+def _shares_used(table: pd.DataFrame) -> str:
+    """The share of the judgments that cross-fitting uses at a time, in words."""
+    shares = dict.fromkeys(f"{100 * share:.0f} %" for share in table["share_used"].dropna())
+    return " or ".join(shares)
 
 
 def beyond_table(table: pd.DataFrame) -> Table:

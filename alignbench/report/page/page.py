@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
+from alignbench.report.page.plain_tables import Plain, plain
 from alignbench.report.page.provenance import provenance
 from alignbench.report.page.readouts import collect_readouts
-from alignbench.report.page.tables import BestLayer, Differences, Peaks, Plain, best_rows, difference_tables, plain
+from alignbench.report.page.tables import BestLayer, Differences, Peaks, best_rows, difference_tables
 from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, collect_costs
 from alignbench.report.panels import DEPTH, SIMULATED
 from alignbench.report.series import TWINS

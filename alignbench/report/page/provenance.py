@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from alignbench.report.page.tables import NONE, Plain, plain
+from alignbench.report.page.plain_tables import NONE, Plain, plain
 
 if TYPE_CHECKING:
     from alignbench.study.study import StudyRun

@@ -12,7 +12,8 @@ import pandas as pd
 
 from alignbench.models.layer_names import IMAGE, PROJECTION
 from alignbench.report.page.charts import Section, Swatch, Toggle, points
-from alignbench.report.page.tables import NONE, Score, number, read_score
+from alignbench.report.page.plain_tables import NONE, number
+from alignbench.report.page.tables import Score, read_score
 from alignbench.report.page.transforms import LearnedFolder
 from alignbench.results.layer_curve import is_simulated
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.layer_names import PROJECTION, is_block, plain_name, select_rows
+from alignbench.report.page.plain_tables import NONE, number, spoken_p
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
 from alignbench.results.extent import named_subset
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from alignbench.report.page.charts import Charts, Section
     from alignbench.study.factors import Factor
 
-NONE = "-"
 _FOREST = 150.0  # width of a row's chart, in the units of its drawing
 
 Peaks = Mapping[Curve, tuple[float, float]]  # first and last depth, in percent
@@ -76,7 +76,10 @@ class BestLayer:
 
 @dataclass(frozen=True)
 class Difference:
-    """A row of a table of paired differences; `low`, `at` and `high` are places in its little chart."""
+    """A row of a table of paired differences; `low`, `at` and `high` are places in its little chart.
+
+    `seen` is the smallest difference that would probably be seen, beside one that is not separable.
+    """
 
     keys: list[str]
     pair: tuple[str, str]
@@ -87,6 +90,7 @@ class Difference:
     interval: str
     p: str
     separable: bool
+    seen: str
     low: float
     at: float
     high: float
@@ -206,6 +210,7 @@ def difference_tables(factor: Factor, section: Section, slug: str) -> list[Diffe
         found = tuple(_differences(rows, factor, slug, boxes))
         of = "distance" if factor.name != "distance" else "model" if any(row.of for row in found) else ""
         kinds = ", ".join(dict.fromkeys(rows["interval"]))
+        kinds += "; floored ones may be too narrow" if rows["floored"].any() else ""
         tables.append(Differences(f"{title} ({rows['level'].iloc[0]} level)", of, kinds, judgments, found))
     return tables
 
@@ -233,24 +238,24 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str, boxes: Collectio
             of,
             (number(row.value_first), number(row.value_second)),
             number(row.difference, "+"),
-            f"{row.ci_low:+.3f} .. {row.ci_high:+.3f}" if math.isfinite(row.ci_low) else NONE,
-            _p(row.p_holm),
+            _ends(row.ci_low, row.ci_high) + (" (floored)" if row.floored else ""),
+            spoken_p(row.p_holm),
             bool(row.separable),
+            number(row.smallest) if math.isfinite(row.smallest) and not row.separable else "",
             at(row.ci_low),
             at(row.difference),
             at(row.ci_high),
         )
 
 
+def _ends(low: float, high: float) -> str:
+    return f"{low:+.3f} .. {high:+.3f}" if math.isfinite(low) else NONE
+
+
 def _place(place: str, layers: Sequence[object]) -> str:
     """Where two runs are compared; a tower without a projection stands with its last layer."""
     names = list(dict.fromkeys(plain_name(layer) for layer in layers if isinstance(layer, str)))
     return place if names in ([PROJECTION], [place]) else f"{place} ({', '.join(names)})"
-
-
-def number(value: float, sign: str = "") -> str:
-    """A score with three decimals."""
-    return f"{value:{sign}.3f}" if math.isfinite(value) else NONE
 
 
 def read_score(row: pd.Series, name: str, sign: str = "") -> Score:
@@ -260,39 +265,3 @@ def read_score(row: pd.Series, name: str, sign: str = "") -> Score:
     tiny = 0.0 < abs(value) < 0.0005  # of which three decimals would leave nothing
     said = "infinite" if math.isinf(value) else f"{value:{sign}.1e}" if tiny else number(value, sign)
     return Score(said, ends)
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.0005 else number(value)
-
-
-# ------------------------------------------------------------------------------------------------ any table
-
-
-@dataclass(frozen=True)
-class Plain:
-    """A table in words: its columns, which of them hold numbers, and its rows."""
-
-    columns: tuple[str, ...]
-    numeric: tuple[bool, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def plain(frame: pd.DataFrame) -> Plain:
-    """A frame in words."""
-    numeric = tuple(
-        pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name]) for name in frame
-    )
-    columns = tuple(str(name).replace("_", " ") for name in frame)
-    said = [frame[name].map(_p if name in ("p", "p_holm") else _word, na_action=None) for name in frame]
-    return Plain(columns, numeric, tuple(zip(*said, strict=True)))
-
-
-def _word(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
-        return NONE
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)

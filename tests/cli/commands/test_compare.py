@@ -39,6 +39,7 @@ def row(place: str, first_layer: str, second_layer: str, **changes: Any) -> dict
         "ci_high": 0.625,
         "p_holm": 0.0625,
         "n": 12_345,
+        "share_used": float("nan"),
         "smallest": 0.5,
         "floored": False,
     }
@@ -92,11 +93,15 @@ def test_what_could_be_seen_stands_beside_what_is_not_separable_only() -> None:
 def test_remarks_are_of_what_the_table_holds() -> None:
     plain = remarks(pd.DataFrame([row("projection", "p", "p", smallest=float("nan"))]))
     assert plain == []
-    rows = [row("best layer", "a", "b", floored=True), row("best layer, cross-fitted", "", ""), row("layer", "a", "a")]
+    rows = [
+        row("best layer", "a", "b", floored=True),
+        row("best layer, cross-fitted", "", "", share_used=0.25),
+        row("layer", "a", "a"),
+    ]
     pointwise, selected, cross_fitted, seen, floored = remarks(pd.DataFrame(rows))
     assert "pointwise" in pointwise
     assert selected.startswith("best layer: selected on these judgments")
-    assert "an estimate, not a test" in cross_fitted
+    assert "25 % of the judgments at a time; an estimate, not a test" in cross_fitted
     assert "80 % of studies" in seen
     assert floored.startswith("1 intervals may be too narrow")
 

@@ -47,7 +47,16 @@ def test_paired_differences_are_told_and_drawn(parsed: Parsed, text: str) -> Non
     pair, at_best = "base-16 \N{MINUS SIGN} base-32", "best layer (layer_2, layer_9)"
     assert rows == [
         [pair, "projection", "+0.100", "+0.050 .. +0.150", "yes (0.040)", "0.600", "0.500", "normalised Euclidean"],
-        [pair, at_best, "-0.020", "-0.060 .. +0.020", "no (0.040)", "0.480", "0.500", "normalised Euclidean"],
+        [
+            pair,
+            at_best,
+            "-0.020",
+            "-0.060 .. +0.020",
+            "no (0.040) could be seen: 0.250",
+            "0.480",
+            "0.500",
+            "normalised Euclidean",
+        ],
     ]
     assert second[1][-1] == "cosine"
     forest = re.findall(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="8".*?<rect x="([\d.]+)".*?fill="(#\w+)"', text)

@@ -1,0 +1,140 @@
+"""Two curves that were scored together, place by place: differences, bands, and the layers that the data choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from alignbench.arrays import Floats, Indices
+from alignbench.errors import DataError
+from alignbench.models.layer_names import IMAGE, is_aligned, is_plain
+from alignbench.statistics.agreement import agreements
+from alignbench.statistics.bands import Band, band
+from alignbench.statistics.cross_fit import cross_fitted, cross_fitted_difference, cross_fitted_difference_by_objects
+from alignbench.statistics.joint import Estimates
+from alignbench.statistics.paired import PairedDifference, Place, paired_difference
+from alignbench.statistics.scored_together import Judged, ScoredTogether
+from alignbench.statistics.shared_objects import SharedObjects
+from alignbench.study.places import CROSS_FITTED, ScoredCurve, best_difference, two_curves
+
+_BANDS = ("band", "first_band", "second_band")
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedCurves:
+    """A distance of each of two runs.
+
+    Attributes:
+        first: The curve of the first run.
+        second: The curve of the second, scored together with it.
+        judged: What both were scored on.
+        human: What people said, (n,).
+        among: What intervals are over: clusters, (n, 1), or objects.
+    """
+
+    first: ScoredCurve
+    second: ScoredCurve
+    judged: tuple[Judged, Judged]
+    human: Floats
+    among: Indices | SharedObjects
+
+
+def compared_rows(pair: ComparedCurves) -> list[dict[str, Any]]:
+    """The rows of one distance, see `alignbench.study.comparison.compare`.
+
+    Args:
+        pair: Both curves.
+
+    Returns:
+        The columns of `PairedDifference`; at layers and depths band_low and band_high, between which the difference
+        lies everywhere at once, and the same of each run's own curve (first_band_low and so on); in the cross-fitted
+        row share_used, the share of the judgments that a partition uses. Not numbers elsewhere.
+    """
+    first, second = pair.first, pair.second
+    scored = first.scored
+    projection = paired_difference("projection", 100.0, first.projection(), second.projection(), scored)
+    if len(first.layers) == len(second.layers) == 1:
+        return [_complete(replace(projection, place="image", depth=0.0))]
+    depths, place = _depths(first, second)
+    places = [(first.at(depth), second.at(depth)) for depth in depths]
+    found = [paired_difference(place, depth, *each, scored) for depth, each in zip(depths, places, strict=True)]
+    bands = (
+        _band(scored, [replace(one, weights=one.weights - other.weights) for one, other in places], depths, 2.0),
+        _band(scored, [one for one, _ in places], depths, 1.0),
+        _band(scored, [other for _, other in places], depths, 1.0),
+    )
+    rows = [_complete(row) for row in (projection, best_difference(first, second))]
+    rows += [*_cross_fitted(pair), *map(_complete, _aligned(first, second))]
+    for index, row in enumerate(found):
+        ends = {
+            f"{name}_{end}": float(getattr(each, end)[index])
+            for name, each in zip(_BANDS, bands, strict=True)
+            for end in ("low", "high")
+        }
+        rows.append(_complete(row, **ends))
+    return rows
+
+
+def _complete(row: PairedDifference, **further: float) -> dict[str, Any]:
+    """A row with every column."""
+    columns = ["share_used", *(f"{name}_{end}" for name in _BANDS for end in ("low", "high"))]
+    return row.to_row() | dict.fromkeys(columns, np.nan) | further
+
+
+def _depths(first: ScoredCurve, second: ScoredCurve) -> tuple[list[float], str]:
+    """At which depths the curves are compared, and what such a place is called."""
+    if (IMAGE,) in (tuple(first.layers), tuple(second.layers)):
+        return _blocks(max(first, second, key=lambda curve: len(curve.layers))), "layer"
+    if [*filter(is_plain, first.layers)] == [*filter(is_plain, second.layers)]:
+        return _blocks(first), "layer"
+    return min(_blocks(first), _blocks(second), key=len), "depth"
+
+
+def _band(scored: ScoredTogether, places: Sequence[Place], depths: Sequence[float], most: float) -> Band:
+    """The band of weighted sums of the scores at some depths, which lie from `-most` to `most`."""
+    weights = np.stack([place.weights for place in places])
+    used = np.flatnonzero(weights.any(axis=0))
+    known: Estimates = scored.estimates(used).combined(weights[:, used])
+    return band(known, np.array(depths), (-most, most))
+
+
+def _cross_fitted(pair: ComparedCurves) -> list[dict[str, Any]]:
+    """The difference of the layers that the data choose, where it can be estimated."""
+    try:
+        if isinstance(pair.among, SharedObjects):
+            one, other = (_right(pair, place) for place in (0, 1))
+            found, values = cross_fitted_difference_by_objects(one, other, pair.among.objects)
+        else:
+            both = two_curves(pair.first, pair.second)
+            found = cross_fitted_difference(both)
+            values = cross_fitted(both.first).value, cross_fitted(both.second).value
+    except DataError:  # too few clusters, or objects
+        return []
+    row = PairedDifference(CROSS_FITTED, np.nan, *values, "", "", found.value, found.low, found.high, np.nan)
+    return [_complete(row, share_used=found.share)]
+
+
+def _right(pair: ComparedCurves, place: int) -> Floats:
+    """How far each layer before the projection of one run agrees with each judgment, (layers, n)."""
+    judged, blocks = pair.judged[place], (pair.first, pair.second)[place].blocks
+    curves = [judged.distances[index] for index in blocks]
+    return np.stack(list(agreements(curves, judged.options, pair.human, judged.kind, judged.share_ties)))
+
+
+def _aligned(first: ScoredCurve, second: ScoredCurve) -> list[PairedDifference]:
+    """Differences of the aligned layers that both have."""
+    return [
+        paired_difference(
+            "aligned", float(first.depths[i]), first.layer(i), second.layer(second.layers.index(name)), first.scored
+        )
+        for i, name in enumerate(first.layers)
+        if is_aligned(name) and name in second.layers
+    ]
+
+
+def _blocks(curve: ScoredCurve) -> list[float]:
+    """Depths of the layers before the projection."""
+    return [float(depth) for depth in curve.depths[curve.blocks]]
