@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +78,12 @@ class LayerCurve:
 
     def main(self) -> pd.DataFrame:
         """The rows without breakdowns, which are known by their names and, for ratings, by having one metric only."""
-        asked_for = set(self.frame.loc[self.frame["metric"] == "pearson", "subset"])
-        part = is_part(self.frame["subset"]) & ~self.frame["subset"].isin(asked_for)
+        # by name, not by row: thousands of curves are read at once
+        parts = {name for name in set(self.frame["subset"]) if re.fullmatch(_PART, name)}
+        if not parts:
+            return self.frame
+        asked_for = self.frame.loc[self.frame["metric"] == "pearson", "subset"]
+        part = self.frame["subset"].isin(parts - set(asked_for))
         return self.frame if part.all() else self.frame[~part]
 
     def primary(self) -> pd.DataFrame:

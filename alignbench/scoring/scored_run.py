@@ -41,7 +41,7 @@ class ScoredRun(StoredRun):
         Raises:
             DataError: As in `StoredRun.curve`, or because distances or judgments are gone that an older run needs.
         """
-        return self._anew[0] if self.is_older else StoredRun(self.folder).curve
+        return self._anew[0] if self.is_older else super().curve
 
     @property
     def intervals(self) -> Mapping[str, str]:
