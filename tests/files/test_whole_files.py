@@ -101,7 +101,9 @@ def test_more_than_is_free_is_refused_before_it_is_taken(tmp_path: Path, monkeyp
 
 def test_room_that_is_held_already_need_not_be_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows"
-    path.write_bytes(bytes(1_000_000))
+    with path.open("wb") as written:  # on disk, and not of zeros, which some file systems do not keep
+        written.write(os.urandom(1_000_000))
+        os.fsync(written.fileno())
     full = SimpleNamespace(f_blocks=1_000, f_bavail=0, f_frsize=4_096)
     monkeypatch.setattr(os, "fstatvfs", lambda _: full)
     with path.open("r+b") as file:
