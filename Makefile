@@ -5,12 +5,14 @@ BIN := .venv/bin
 .PHONY: demo test lint types unit slow old-processor clean
 
 .venv/demo.stamp: pyproject.toml
+	@echo "Installing alignbench and PyTorch into .venv, once: some minutes, and some gigabytes with CUDA"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --editable .
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "Installing what the tests need into .venv, once"
+	$(BIN)/python -m pip install --editable '.[dev]'
 	touch $@
 
 demo: .venv/demo.stamp

@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import ClassVar
+
+_wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
+
+
+@contextmanager
+def worded(wording: Callable[[str], str]) -> Iterator[None]:
+    """Say errors and warnings in other words meanwhile: they are written with the options of the command line.
+
+    Args:
+        wording: Makes of a text the text that is said; a text that it has made is left as it is.
+    """
+    before = _wording.set(wording)
+    try:
+        yield
+    finally:
+        _wording.reset(before)
+
+
+def in_words(text: str) -> str:
+    """Return a text as errors would say it now, see `worded`."""
+    return _wording.get()(text)
 
 
 def printable(text: str) -> str:
@@ -24,7 +47,7 @@ class AlignbenchError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(printable(text))
+        super().__init__(printable(in_words(text)))
 
 
 class UsageError(AlignbenchError):
@@ -53,6 +76,9 @@ class LostRankError(AlignbenchError):
 
 class AlignbenchWarning(UserWarning):
     """Something the user should know that does not stop a run."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(in_words(text))
 
 
 def one_line(error: BaseException) -> str:

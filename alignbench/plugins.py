@@ -85,6 +85,17 @@ class Registry(Generic[T]):
         entries = [] if name in self.built_in else self._entries().get(name, [])
         return "" if all(_package_name(entry) == OURS for entry in entries) else " and ".join(map(_package, entries))
 
+    def usable(self) -> Iterator[str]:
+        """Yield the names of all that can be used; warns of plug-ins that cannot."""
+        for name in self.names():
+            try:
+                if self.plug_in(name):
+                    self.load(name)
+            except UsageError as error:
+                warnings.warn(str(error), AlignbenchWarning, stacklevel=2)
+            else:
+                yield name
+
     def load(self, name: str) -> T:
         """Load the object of a name.
 

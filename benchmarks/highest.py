@@ -15,7 +15,7 @@ import numpy as np
 
 from alignbench.statistics.bootstrap import cluster_weights, interval
 from alignbench.study.contrasts import best_difference
-from alignbench.study.evidence import Comparison, judge
+from alignbench.study.evidence import Expectation, judge
 from alignbench.study.levels import LevelPanel
 
 
@@ -50,7 +50,7 @@ def mistakes(world: World, draws: int) -> tuple[float, float]:
         scores = (shared + np.sqrt(1.0 - world.correlation) * own) @ weights.T
         one, other = scores[: world.layers], scores[world.layers :]
         panel = LevelPanel("simulated", "paper", "people", 0.0, kind, {}, {})
-        [row] = judge([Comparison({}, *best_difference(panel, one, other))], ()).evidence.to_dict("records")
+        [row] = judge([Expectation({}, *best_difference(panel, one, other))], ()).evidence.to_dict("records")
         chosen = one.max(axis=0) - other.max(axis=0)
         low, high = interval(chosen[:1], chosen[None, 1:], kind)
         found += [row["separable"] or row["contradicted"], low[0] > 0.0 or high[0] < 0.0]

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from pathlib import Path
 
 import pytest
 
-from alignbench.errors import DataError, LostRankError, UsageError, did_you_mean, one_line, unknown, unwritable
+from alignbench.errors import (
+    AlignbenchWarning,
+    DataError,
+    LostRankError,
+    UsageError,
+    did_you_mean,
+    in_words,
+    one_line,
+    unknown,
+    unwritable,
+    worded,
+)
 
 
 def test_a_name_near_nothing_lists_all_valid_ones() -> None:
@@ -79,3 +91,22 @@ def test_a_text_is_one_line_that_can_be_printed_whatever_is_quoted() -> None:
         assert text.encode()
         assert str(pickle.loads(pickle.dumps(kind(quoted)))) == text
     assert str(DataError("two  blanks stay")) == "two  blanks stay"
+
+
+def test_errors_and_warnings_are_said_in_other_words_for_a_while() -> None:
+    with worded(str.upper):
+        within = DataError("a b"), AlignbenchWarning("a b"), LostRankError("a b")
+        with worded(str.title):
+            assert (str(UsageError("a b")), in_words("a b")) == ("A B", "A B")
+        again = UsageError("a b")
+    assert [str(error) for error in (*within, again)] == ["A B"] * 4
+    assert (str(UsageError("a b")), in_words("a b")) == ("a b", "a b")
+
+
+def test_another_thread_has_its_own_words() -> None:
+    found: list[str] = []
+    with worded(str.upper):
+        thread = threading.Thread(target=lambda: found.append(str(UsageError("a"))))
+        thread.start()
+        thread.join()
+    assert found == ["a"]

@@ -23,7 +23,7 @@ FLOORS = (  # from the ground up; a room may use those on the floors below it
     ("report", "tracking"),
     ("measurement",),
     ("sweeps",),
-    ("cli",),
+    ("cli", "api"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted([*(ROOT / "alignbench").rglob("*.py"), *(ROOT / "baselines").rglob("*.py")])
@@ -31,6 +31,7 @@ MOST_LINES = 300
 MOST_ARGUMENTS = 5
 MANY_ARGUMENTS = [  # an entry of the command line, and a hook of Lightning's
     "extraction/predict: on_predict_batch_end",
+    "study/answers: compare",
     "baselines/perceptnet/__main__: train",
 ]
 PUBLIC = (

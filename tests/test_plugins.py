@@ -252,3 +252,11 @@ def test_a_thousand_questions_read_what_is_installed_once(registry: Registry[obj
     with mock.patch.object(Distribution, "metadata", property(lambda self: pytest.fail("it was read again"))):
         assert all("unheard-of" not in registry for _ in range(1_000))
         assert "plugged" in registry.names()
+
+
+def test_what_cannot_be_used_is_left_out_and_said(install: Install, registry: Registry[object]) -> None:
+    install("good-package", "good = good_package:VALUE")
+    install("bad-package", "bad = bad_package:VALUE", module="raise ValueError('no')\n")
+    with pytest.warns(AlignbenchWarning, match="'bad' of bad-package 1.0") as said:
+        assert list(registry.usable()) == ["own", "another", "good"]
+    assert len(said) == 1

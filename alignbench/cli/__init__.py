@@ -1,7 +1,8 @@
 """The command line: `main` runs the `commands`, each a thin call into the library.
 
 `app` puts the commands together, `signals` are what ends them from outside. `options` are what commands share,
-`console` prints tables and status, `progress` shows how far work is, and `cell_process` is one cell of a sweep in a
+`checked` looks at their values, and `completion` is what a shell offers for them. `console` prints tables, JSON and
+status; `working`, `progress` and `sweep_progress` show how far work is. `cell_process` is one cell of a sweep in a
 process of its own.
 """
 

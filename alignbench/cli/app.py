@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import typer
 
-from alignbench.cli.checked import CheckedCommand
+from alignbench.cli.checked import CheckedCommand, epilog
 from alignbench.cli.commands import (
     cache,
     catalogue,
@@ -14,6 +15,7 @@ from alignbench.cli.commands import (
     demo,
     evaluate,
     extract,
+    leaderboard,
     learn,
     plan,
     report,
@@ -27,22 +29,48 @@ app = typer.Typer(
     name="alignbench",
     help="How close is a model's idea of 'looks alike' to people's, and at which depth?",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-_analyses = (compare.compare, reproduce.reproduce, report.report)
-for _command in (run.run, demo.demo, sweep.sweep, plan.plan, *_analyses, catalogue.models, extract.extract):
-    app.command(cls=CheckedCommand)(_command)
-catalogue.datasets_app.command(cls=CheckedCommand)(cache.cache)
-app.add_typer(catalogue.datasets_app, name="datasets")
-transform.transform_app.command(cls=CheckedCommand)(learn.learn)
-transform.transform_app.command(cls=CheckedCommand)(evaluate.evaluate)
-app.add_typer(transform.transform_app, name="transform")
+_datasets, _transform = catalogue.datasets_app, transform.transform_app
+_COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], ...]] = (  # each with an example
+    (app, "run", run.run, "run --model shapes-clip --dataset shapes-low"),
+    (app, "demo", demo.demo, "demo"),
+    (app, "sweep", sweep.sweep, "sweep architecture --output runs"),
+    (app, "plan", plan.plan, "plan --model openai/clip-vit-base-patch32 --dataset tid2013"),
+    (app, "compare", compare.compare, "compare RUN OTHER"),
+    (app, "reproduce", reproduce.reproduce, "reproduce runs"),
+    (app, "report", report.report, "report runs --output report.html"),
+    (app, "leaderboard", leaderboard.leaderboard, "leaderboard runs"),
+    (app, "models", catalogue.models, "models"),
+    (app, "extract", extract.extract, "extract --model shapes-clip --images pictures --output features.npz"),
+    (_datasets, "check", catalogue.check, "datasets check tid2013 --data-root ~/data/tid2013"),
+    (_datasets, "cache", cache.cache, "datasets cache things"),
+    (_transform, "apply", transform.apply, "transform apply --transform T.npz --features F.npz --output aligned.npz"),
+    (_transform, "list", transform.list_published, "transform list"),
+    (_transform, "learn", learn.learn, "transform learn --model shapes-clip --dataset shapes-high --subset test"),
+    (_transform, "evaluate", evaluate.evaluate, "transform evaluate --model shapes-clip --transform T.safetensors"),
+)
+for _app, _name, _command, _example in _COMMANDS:
+    _app.command(_name, cls=CheckedCommand, epilog=epilog(_example))(_command)
+app.add_typer(_datasets, name="datasets")
+app.add_typer(_transform, name="transform")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from alignbench import __version__
+
+        print(f"alignbench {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error (with any command).")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """How close is a model's idea of 'looks alike' to people's, and at which depth?"""

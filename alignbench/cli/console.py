@@ -1,14 +1,18 @@
-"""What the commands show: progress on stderr, tables on stdout."""
+"""What the commands show: status on stderr, tables and JSON on stdout."""
 
 from __future__ import annotations
 
+import json
+import math
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-
-from alignbench.models.layer_names import PROJECTION, is_aligned, is_block, select_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +26,46 @@ def print_status(text: str) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout, at full width when it goes to a file."""
+    """Print a table on stdout: at full width when it goes to a file, without lines on a terminal that is too narrow."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
+    elif console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
+        table = copy(table)
+        table.box, table.padding, table.pad_edge = SIMPLE_HEAD, (0, 1, 0, 0), False
+        table.leading = 1
+        table.columns = [replace(column, overflow="fold") for column in table.columns]
     console.print(table)
+
+
+def print_json(rows: pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
+    """Print rows as a JSON array on stdout, or one mapping as an object: for programs, which read numbers as they are.
+
+    Args:
+        rows: A table, or mappings of names to texts, numbers, places, lists and mappings. NumPy's numbers become
+            plain ones; what is no number (NaN, infinities, missing values) becomes null.
+    """
+    print(json.dumps(_plain(rows), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """A value in the types that JSON has."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if hasattr(value, "to_dict"):  # a table of pandas
+        return _plain(value.to_dict("records"))
+    if hasattr(value, "tolist"):  # a number or an array of NumPy
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else _spelt(value)
+
+
+def _spelt(value: Any) -> str | None:
+    """A place or a date as a text; what pandas calls missing is null."""
+    return None if str(value) in ("<NA>", "NaT") else str(value)
 
 
 def score_table(curves: list[LayerCurve], title: str) -> Table:
@@ -38,20 +77,29 @@ def score_table(curves: list[LayerCurve], title: str) -> Table:
 
     Returns:
         Best layer, which is selected on these judgments, and projection, each with its interval; also the aligned
-        layer, if any curve has one.
+        layer, if any curve has one. The one model or data set of all rows is no column if the title names it.
     """
     table = Table(title=title, title_justify="left", title_style="bold")
-    for name in ("model", "data set", "metric", "distance", "best layer"):
-        table.add_column(name, overflow="fold")
     has_aligned = any(curve.transform for curve in curves)
+    rows = [
+        _row(curve, subset, distance, has_aligned)
+        for curve in curves
+        for subset in dict.fromkeys(curve.primary()["subset"])
+        for distance in dict.fromkeys(curve.primary()["distance"])
+    ]
+    named = [len({row[column] for row in rows}) == 1 and rows[0][column] in title for column in (0, 1)]
+    for name, is_named in zip(("model", "data set"), named, strict=True):
+        if not is_named:
+            table.add_column(name, overflow="fold")
+    for name in ("metric", "distance", "best layer"):
+        table.add_column(name, overflow="fold")
     for name in ("best (selected)", "projection", *(["aligned"] if has_aligned else [])):
-        table.add_column(name, justify="right")
-        table.add_column("95 % interval", justify="right")
-    for curve in curves:
-        rows = curve.primary()
-        for subset in dict.fromkeys(rows["subset"]):
-            for distance in dict.fromkeys(rows["distance"]):
-                _add_row(table, curve, subset, distance, has_aligned)
+        table.add_column(name, justify="right", overflow="fold")
+        table.add_column("95 % interval", justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(cell for cell, is_named in zip(row, [*named, *[False] * len(row)], strict=False) if not is_named)
+        )
     return table
 
 
@@ -66,6 +114,8 @@ def twin_table(curves: list[LayerCurve], title: str) -> Table:
         Best layer and projection; also the aligned layer, if the curves have one.
     """
     import pandas as pd
+
+    from alignbench.models.layer_names import PROJECTION, is_aligned, is_block, select_rows
 
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("model", "data set", "metric", "distance"):
@@ -105,7 +155,9 @@ def _name_data(curve: LayerCurve, subset: str) -> str:
     return f"{name} ({part})" if part else name
 
 
-def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str, has_aligned: bool) -> None:
+def _row(curve: LayerCurve, subset: str, distance: str, has_aligned: bool) -> list[str]:
+    from alignbench.models.layer_names import PROJECTION, is_aligned, select_rows
+
     rows = curve.primary()
     rows = rows[(rows["subset"] == subset) & (rows["distance"] == distance)]
     first = rows.iloc[0]
@@ -117,7 +169,7 @@ def _add_row(table: Table, curve: LayerCurve, subset: str, distance: str, has_al
         cells = ["-", "-", "-"]
     cells += _format_score(rows[rows["layer"] == PROJECTION])
     cells += _format_score(select_rows(rows, is_aligned)) if has_aligned else []
-    table.add_row(curve.label, dataset, first["metric"], distance, *cells)
+    return [curve.label, dataset, str(first["metric"]), distance, *cells]
 
 
 def _format_score(rows: pd.DataFrame) -> list[str]:

@@ -71,6 +71,9 @@ def _run(given: list[str], debug: bool, ending: Ending) -> int:
         _flush()
     except (Exception, SystemExit) as error:
         found = error.__context__ if isinstance(error, SystemExit) else error  # Typer and Rich exit for a broken pipe
+        if isinstance(error, SystemExit) and found is None:  # and for what a shell asks, to complete a line
+            _flush()
+            return int(error.code or 0)
         if isinstance(found, BrokenPipeError) and _discard_unread():
             return _UNREAD
         if debug or not isinstance(found, Exception):
@@ -141,7 +144,10 @@ def _explain(error: Exception) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # a command that needs another word says which there are
             print(message())
             return 0
-        _print_error(shortened(message(), 500) or "see alignbench --help")
+        context = getattr(error, "ctx", None)
+        remedy = f"see `{context.command_path if context is not None else 'alignbench'} --help`"
+        said = shortened(message(), 500)
+        _print_error(said if said.endswith("?") else f"{said.rstrip('.')}: {remedy}")
         return 2
     if isinstance(error, OSError) and error.filename is not None:  # a disk that fails, a folder that is closed to us
         _print_error(f"{shortened(error.filename, 300)} cannot be used ({error.strerror}): see to it, or name another")

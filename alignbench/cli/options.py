@@ -5,29 +5,106 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 
 from alignbench.cli import print_error as print_error
+from alignbench.cli.completion import data_sets, models, one_of, subsets
 from alignbench.errors import UsageError, shortened
+from alignbench.files import check_place
 from alignbench.sweeps.values import Option, check_value
 
-BatchSize = Annotated[str, typer.Option(help="Images a batch; auto: what this device takes best.")]
-Precision = Annotated[str, typer.Option(help="fp32, or bf16 or fp16 for the tower.")]
-Accelerator = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+_FOLDER, _NAMES = "FOLDER", "NAME[,NAME]"
+
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="MODEL", help="Model: a card's name, a Hugging Face id, or a local folder.", autocompletion=models
+    ),
+]
+DataSets = Annotated[
+    str, typer.Option(metavar=_NAMES, help="One or more data sets, separated by commas.", autocompletion=data_sets)
+]
+DataSet = Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.", autocompletion=data_sets)]
+DataRoot = Annotated[
+    Path | None, typer.Option(metavar=_FOLDER, help="Folder of the data set [default: $ALIGNBENCH_DATA/NAME].")
+]
+Subset = Annotated[
+    str,
+    typer.Option(metavar=_NAMES, help="Subsets, separated by commas [default: the paper's].", autocompletion=subsets),
+]
+Tokens = Annotated[
+    str,
+    typer.Option(metavar="VIEW", help="Token view: all, cls or mean.", autocompletion=one_of("all", "cls", "mean")),
+]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="paper: as the published scripts measure; corrected: held-out means, shared ties.",
+        autocompletion=one_of("paper", "corrected"),
+    ),
+]
+Resize = Annotated[
+    str,
+    typer.Option(
+        metavar="WAY",
+        help="checkpoint: as its processor does; squash: the whole picture to the tower's square.",
+        autocompletion=one_of("checkpoint", "squash"),
+    ),
+]
+Layers = Annotated[str, typer.Option(metavar=_NAMES, help="Layers, separated by commas, or all.")]
+Similarity = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Similarity that choices are made by: cosine, euclidean or dot.",
+        autocompletion=one_of("cosine", "euclidean", "dot"),
+    ),
+]
+BatchSize = Annotated[str, typer.Option(metavar="N", help="Images a batch; auto: what this device takes best.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="TYPE",
+        help="Precision of the tower: fp32, bf16 or fp16.",
+        autocompletion=one_of("fp32", "bf16", "fp16"),
+    ),
+]
+Accelerator = Annotated[
+    str,
+    typer.Option(
+        metavar="KIND", help="Where the tower runs: auto, cpu or cuda.", autocompletion=one_of("auto", "cpu", "cuda")
+    ),
+]
 LoaderWorkers = Annotated[
-    int | None, typer.Option(help="Processes that read images [default: one fewer than there are cores].")
+    int | None,
+    typer.Option(metavar="N", help="Processes that read images [default: one fewer than there are cores]."),
 ]
 RandomInit = Annotated[
-    bool, typer.Option("--random-init", help="Random weights, drawn from --seed; cards need no download.")
+    bool,
+    typer.Option("--random-init", help="Draw the weights at random, from --seed; a card then needs no download."),
 ]
 PixelCacheFolder = Annotated[
-    str, typer.Option(help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench].")
+    str,
+    typer.Option(
+        metavar=_FOLDER, help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench]."
+    ),
 ]
-Limit = Annotated[int | None, typer.Option(help="Only the first N judgments of each subset.")]
+PixelCacheSize = Annotated[str, typer.Option(metavar="SIZE", help="The most that this folder may take.")]
+Limit = Annotated[int | None, typer.Option(metavar="N", help="Take only the first N judgments of each subset.")]
+Wandb = Annotated[
+    str,
+    typer.Option(
+        metavar="MODE",
+        help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing.",
+        autocompletion=one_of("auto", "online", "offline", "off"),
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")]
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -92,6 +169,25 @@ def whole_number(option: str, text: str, otherwise: str) -> int:
     return number
 
 
+def check_output(path: Path | None, endings: Sequence[str]) -> None:
+    """Refuse an `--output` file that could not be written in the end; nothing is left of the attempt.
+
+    Args:
+        path: The file; nothing is looked at if none was given.
+        endings: The endings that it may have, such as `.csv`, in whatever letter case.
+
+    Raises:
+        UsageError: If it has another ending.
+        AlignbenchError: If something else is there, or if the file or its folder cannot be written to.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() not in endings:
+        wanted = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
+        raise UsageError(f"--output {path} has no ending that tells what to write: use {wanted}")
+    check_place(path, "choose another --output")
+
+
 def default_root(name: str) -> Path | None:
     """The usual folder of a data set, `$ALIGNBENCH_DATA/NAME`; none without that variable, or for packaged sets."""
     from alignbench.datasets import DATASETS
@@ -99,7 +195,7 @@ def default_root(name: str) -> Path | None:
     base = os.environ.get("ALIGNBENCH_DATA")
     if base:
         check_value("$ALIGNBENCH_DATA", base)
-    return Path(base) / name if base and not DATASETS.load(name).packaged else None
+    return DATASETS.load(name).usual_root() if base else None
 
 
 def read_options(command: Callable[..., Any]) -> dict[str, Option]:
@@ -114,8 +210,11 @@ def read_options(command: Callable[..., Any]) -> dict[str, Option]:
             continue
         # `Annotated[int | None, typer.Option()]`, or a bare type
         kind, *extras = get_args(annotation) if hasattr(annotation, "__metadata__") else (annotation,)
-        named = [word for extra in extras for word in getattr(extra, "param_decls", None) or ()]
-        name = next((word[2:] for word in named if word.startswith("--")), parameter.replace("_", "-"))
+        # a name that stands alone is kept as the default, which an annotation cannot have
+        named = [
+            word for extra in extras for word in (getattr(extra, "default", ""), *getattr(extra, "param_decls", ()))
+        ]
+        name = next((word[2:] for word in map(str, named) if word.startswith("--")), parameter.replace("_", "-"))
         kinds = {kind, *get_args(kind)}
         takes: Literal["flag", "number", "text"] = "flag" if bool in kinds else "number" if int in kinds else "text"
         options[name] = Option(name, takes, may_be_empty=defaults[parameter].default == "")

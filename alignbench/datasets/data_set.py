@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,18 @@ class DataSet:
             return dict(self.corrected.counts)
         default = {} if self.complete is None else {self.default_subset: self.complete}
         return default | dict(self.counts)
+
+    def usual_root(self) -> Path | None:
+        """Return its usual folder, `$ALIGNBENCH_DATA/NAME`; none for packaged sets, or without that variable."""
+        base = os.environ.get("ALIGNBENCH_DATA")
+        return Path(os.path.expanduser(base)) / self.name if base and not self.packaged else None
+
+    def is_there(self, folder: Path | None) -> bool:
+        """Say whether there is something in a folder, or it needs none."""
+        try:
+            return self.packaged or (folder is not None and folder.is_dir() and any(folder.iterdir()))
+        except OSError:  # a folder that may not be looked into is of no use
+            return False
 
 
 def root_folder(name: str, root: Path | None) -> Path:

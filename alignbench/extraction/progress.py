@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+STAGES: Final = {  # of a run, as they are shown
+    "launch": "starting",
+    "data": "reading the data set",
+    "model": "loading the model",
+    "batch": "looking for the fastest batch size",
+    "extract": "preparing the pictures",
+    "check": "checking the precision",
+    "score": "scoring",
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,12 @@ class EmbeddingListener:
 
 class ProgressListener:
     """Hears of a run's progress; this one ignores it all."""
+
+    def began(self, stage: str) -> None:
+        """A stage begins, one of `STAGES`."""
+
+    def ended(self) -> None:
+        """That stage is over, or failed."""
 
     def notice(self, text: str) -> None:
         """Something is about to take time, e.g. a download."""

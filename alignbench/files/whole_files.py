@@ -8,7 +8,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from tokenize import TokenError
@@ -63,6 +63,19 @@ def open_plain(path: str | Path) -> BufferedReader:
     return open(path, "rb")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, unless they are there.
+
+    Raises:
+        OSError: If it cannot be made; its `strerror` names a file that is in the way.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        taken = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        raise NotADirectoryError(errno.ENOTDIR, f"{taken} is no folder", str(folder)) from error
+
+
 @contextmanager
 def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Path]:
     """Write a file that is there whole or not at all: it is moved to its place when it is done.
@@ -78,7 +91,7 @@ def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Pat
         AlignbenchError: If it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         clear_scratch(path.parent)
         with held_scratch(path.parent, "file") as folder:
             scratch = folder / path.name
@@ -102,6 +115,33 @@ def write_whole(path: Path, content: bytes, remedy: str = "choose another place"
     """
     with whole_file(path, remedy) as scratch:
         scratch.write_bytes(content)
+
+
+def check_place(path: Path, remedy: str = "choose another place") -> None:
+    """Find out before long work that a file could not be written in the end; nothing is left of the attempt.
+
+    Args:
+        path: Where the file is to be; folders that it lacks could be made.
+        remedy: What the user can do where it cannot be written.
+
+    Raises:
+        AlignbenchError: If something else is there, or if the file or its folder cannot be written to.
+    """
+    lacking = [folder for folder in path.parents if not os.path.lexists(folder)]
+    try:
+        if path.exists():
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            if not path.is_file():
+                raise OSError(errno.EINVAL, "it is no file", str(path))
+        make_folder(path.parent)
+        with held_scratch(path.parent, "probe") as folder:
+            (folder / path.name).touch()
+    except OSError as error:
+        raise unwritable(path, error, remedy) from error
+    finally:
+        for folder in lacking:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

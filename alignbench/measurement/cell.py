@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from alignbench.distances.names import DISTANCES
 from alignbench.distances.protocols import PROTOCOLS, Protocol
 from alignbench.errors import UsageError, unknown
 from alignbench.models.cards import cards
 from alignbench.models.families import RANDOM_PREFIX, model_label
+from alignbench.models.own_cards import Factors, check_factors, check_label_free, join_factors, read_own_card
 from alignbench.models.pair_metrics import METRICS
+from alignbench.results.run_record import RunRecord, RunSettings
 
 TOKEN_VIEWS = ("all", "cls", "mean")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -20,6 +22,8 @@ RESIZINGS = ("checkpoint", "squash")
 _LARGEST = 2**63 - 1
 _MOST_PROCESSES = 1024  # on one machine
 _MOST_RANKS = 16_384  # on all: each is planned for
+_TAKEN: Final = {each.name for kind in (RunSettings, RunRecord) for each in fields(kind)} | {"run_folder"}
+"""Names that runs are grouped by anyway, so that a factor of that name would hide one."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class Cell:
         limit: How many judgments of each subset are taken, from its first on; none for all.
         transform: A file, or the name of a published transform: a layer is measured after it too, beside plain ones.
         force_transform: Whether to take a transform of another model.
+        label: What the model is called in tables and figures; empty for the label in `alignbench.toml` beside a
+            checkpoint, or its name.
+        factors: What runs may be grouped and compared by, beside the factors of the model's card and those in
+            `alignbench.toml`.
     """
 
     model: str
@@ -80,12 +88,15 @@ class Cell:
     limit: int | None = None
     transform: str | Path | None = None
     force_transform: bool = False
+    label: str = ""
+    factors: Factors = field(default_factory=dict, hash=False)
 
     def checked(self) -> Cell:
-        """Check that everything in it is possible, and return it with `random:` resolved.
+        """Check that everything in it is possible, and return it with `random:` and the checkpoint's own card resolved.
 
         Raises:
-            UsageError: If a name is unknown or a number out of range.
+            UsageError: If a name is unknown or a number out of range, or factors contradict each other.
+            ModelError: If there is a card beside the checkpoint that cannot be read.
         """
         choices = {
             "distance": (self.distances, DISTANCES),
@@ -107,7 +118,20 @@ class Cell:
         self._check_together()
         if self.model.startswith(RANDOM_PREFIX):
             return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
-        return self
+        return self._with_own_card()
+
+    def _with_own_card(self) -> Cell:
+        """It with the label and the factors that stand beside the checkpoint."""
+        card = read_own_card(self.model)
+        label = self.label or card.label
+        if label:
+            check_label_free(label, self.model)
+        check_factors(self.factors)
+        factors = join_factors(self.model, self.factors, card.factors)
+        for name in factors:
+            if name in _TAKEN:
+                raise UsageError(f"the factor {name} is called like a setting of every run: give it another name")
+        return replace(self, label=label, factors=factors)
 
     def _check_numbers(self) -> None:
         """Refuse numbers out of range."""
@@ -161,10 +185,17 @@ class Cell:
         return "cuda" if torch.cuda.is_available() else "cpu"
 
     @property
-    def label(self) -> str:
+    def checkpoint(self) -> str:
+        """What the model is called without a label and a transform."""
+        return self._seeded(model_label(self.model))
+
+    def _seeded(self, name: str) -> str:
+        return f"{name}@random-{self.seed}" if self.random_init else name
+
+    @property
+    def name(self) -> str:
         """What the model is called in tables and figures."""
-        name = model_label(self.model)
-        name = f"{name}@random-{self.seed}" if self.random_init else name
+        name = self._seeded(self.label or model_label(self.model))
         if self.transform is None:
             return name
         from alignbench.transforms.named import transform_name

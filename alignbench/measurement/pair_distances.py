@@ -131,7 +131,7 @@ def build_workload(
     images = len(pairs.images)
     assignment = assign(pairs.pairs, images, cell.batch_size, ranks.count, dense=False if one_by_one else None)
     summary = RunSummary(
-        cell.label,
+        cell.name,
         cell.dataset,
         images,
         len(data.judgments.pairs),

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alignbench.datasets import DATASETS
 from alignbench.datasets.contradictions import warn_of_contradictions
@@ -34,35 +33,6 @@ if TYPE_CHECKING:
     from alignbench.transforms.named import NamedTransform
 
 
-def measure(model: str, dataset: str, *, data_root: str | Path | None = None, **options: Any) -> LayerCurve:
-    """Measure the human alignment of a model on a data set, layer by layer.
-
-    Args:
-        model: A card's name, a Hugging Face id, a local directory, `random:NAME`, or a baseline.
-        dataset: e.g. `tid2013`.
-        data_root: Folder of the data set; none for packaged sets.
-        **options: Further fields of `Cell`.
-
-    Returns:
-        The scores; `curve.frame` has the columns of `curve.csv`.
-
-    Raises:
-        UsageError: If a name is unknown or options contradict each other.
-        DataError: If data are missing or malformed.
-        ModelError: If the checkpoint cannot be had or trusted.
-
-    Example:
-        >>> import alignbench
-        >>> curve = alignbench.measure("shapes-clip", "shapes-high", limit=30)
-        >>> int(curve.best("normalized_euclidean", projection=True)["n"])
-        30
-    """
-    root = Path(data_root) if data_root is not None else None
-    found = measure_cell(Cell(model=model, dataset=dataset, data_root=root, **options), on_all_ranks=True)
-    assert found is not None  # nothing was offered as finished
-    return found.curve
-
-
 def measure_cell(
     cell: Cell,
     listener: ProgressListener | None = None,
@@ -81,13 +51,15 @@ def measure_cell(
         What was measured, or nothing if it is finished already, or another process has the result.
 
     Raises:
-        AlignbenchError: See `measure`.
+        UsageError: If a name is unknown or options contradict each other.
+        DataError: If data are missing or malformed.
+        ModelError: If the checkpoint cannot be had or trusted.
     """
-    cell, watch = cell.checked(), Stopwatch()
+    cell, watch = cell.checked(), Stopwatch(listener or ProgressListener())
     check_possible(cell)
     loaded = _load(cell, listener, watch)
     ranks = loaded.session.ranks
-    if ranks.decide(ranks.leads and finished(folder_name(cell.label, loaded.settings))):
+    if ranks.decide(ranks.leads and finished(folder_name(cell.name, loaded.settings))):
         return None
     if cell.batch_size == "auto":
         with watch.stage("batch"):
@@ -153,7 +125,7 @@ def _scored(
     if loaded.transform is not None:
         record = replace(record, transform=loaded.transform.record())
     return Run(
-        LayerCurve(frame, cell.limit),
+        LayerCurve(frame, cell.limit, record.kind, record.checkpoint),
         distances.layers,
         distances.values,
         evaluated,

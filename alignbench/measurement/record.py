@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from alignbench.datasets.judgments import Judgments
+from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pair_distances import CellData, PairDistances, Session
 from alignbench.measurement.precision_check import PrecisionCheck
@@ -50,7 +51,7 @@ def collect_settings(
     """
     judgments, identities = data.judgments, data.identities
     return RunSettings(
-        model=cell.label,
+        model=cell.name,
         dataset=cell.dataset,
         data_fingerprint=_evaluated_fingerprint(judgments, identities),
         calibration_fingerprint=judgments.fingerprint(identities) if len(judgments.calibration) else None,
@@ -82,15 +83,25 @@ def _evaluated_fingerprint(judgments: Judgments, identities: Sequence[str]) -> s
 
 @dataclass
 class Stopwatch:
-    """Seconds by stage."""
+    """Seconds by stage.
 
+    Args:
+        listener: Hears which stage begins, and that it is over.
+        seconds: Seconds so far.
+    """
+
+    listener: ProgressListener = field(default_factory=ProgressListener)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time spent inside to a stage."""
         start = time.perf_counter()
-        yield
+        self.listener.began(name)
+        try:
+            yield
+        finally:
+            self.listener.ended()
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
@@ -125,15 +136,16 @@ def make_record(
         session: Where it was measured.
         watch: How long each stage took.
     """
-    judgments, measured, card = outcome.judgments, outcome.measured, cards().get(cell.model)
+    judgments, measured = outcome.judgments, outcome.measured
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return RunRecord(
-        label=cell.label,
+        label=cell.name,
+        checkpoint=cell.checkpoint,
         settings=settings,
         dataset=cell.dataset,
         level=judgments.level,
         kind=judgments.kind,
-        factors=card.factors if card else {},
+        factors=known_factors(cell),
         observers=judgments.observers or "people",
         images=len(judgments.images.names),
         pairs=len(judgments.pairs),
@@ -150,6 +162,12 @@ def make_record(
             "calibration_judgments": outcome.calibrated,
         },
     )
+
+
+def known_factors(cell: Cell) -> dict[str, str | int | float | bool]:
+    """The factors of a cell's model: those of its card, and those that were given."""
+    card = cards().get(cell.model)
+    return {**(card.factors if card else {}), **cell.factors}
 
 
 def _execution(cell: Cell, measured: PairDistances, ranks: Ranks) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pipeline import measure_cell
+from alignbench.measurement.record import known_factors
 from alignbench.results.folders import check_writable, is_complete
-from alignbench.results.run_folder import Run, write_run
+from alignbench.results.namesakes import namesakes
+from alignbench.results.run_folder import Run, write_record, write_run
+from alignbench.results.stored_run import StoredRun
 from alignbench.scoring.scored_run import ScoredRun
 
 if TYPE_CHECKING:
@@ -41,18 +45,10 @@ def run_cell(
         The run, as it is read back from its folder.
 
     Raises:
-        AlignbenchError: See `measure`; or if the folder cannot be written.
-
-    Example:
-        >>> import alignbench, tempfile
-        >>> cell = alignbench.Cell("pixels", "shapes-low", limit=30)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     run = alignbench.run(cell, folder)
-        ...     print(run.curve.dataset, run.layers)
-        shapes-low ('image',)
+        AlignbenchError: See `measure_cell`; or if the folder cannot be written.
     """
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its advice would bury ours
-    output, listener = Path(output), listener or ProgressListener()
+    cell, output, listener = cell.checked(), Path(output), listener or ProgressListener()
     check_writable(output)
     taken: list[Path] = []
 
@@ -63,11 +59,14 @@ def run_cell(
 
     measured = measure_cell(cell, listener, finished)
     if measured is None:
-        listener.notice(f"{cell.label} on {cell.dataset} is finished: taken from {taken[0]}")
+        listener.notice(f"{cell.name} on {cell.dataset} is finished: taken from {taken[0]}")
+        _renew_factors(cell, taken[0], listener)
         if tracker is not None:
             tracker.catch_up(taken[0])
         return ScoredRun(taken[0])
     _tell_change(measured, listener)
+    for other in namesakes(measured.record, output):
+        listener.notice(f"{other} has the label {cell.name} too, and other weights: give each a --label of its own")
 
     def complete(curve: LayerCurve, place: Path) -> None:
         _draw(measured, curve, place)
@@ -80,9 +79,20 @@ def run_cell(
     return ScoredRun(folder)
 
 
+def _renew_factors(cell: Cell, folder: Path, listener: ProgressListener) -> None:
+    """Write the factors that are given now into a finished run: they change no number."""
+    record = StoredRun(folder).record
+    factors = known_factors(cell)
+    if not cell.factors or record.factors == factors:
+        return
+    write_record(replace(record, factors=factors), folder)
+    listener.notice(f"its factors are now {', '.join(f'{name}={value}' for name, value in factors.items())}")
+
+
 def _draw(run: Run, curve: LayerCurve, folder: Path) -> None:
     """Draw the figures of a run into its folder."""
-    from alignbench.report.figures.curves import draw_channels, draw_curve
+    from alignbench.report.figures.channels import draw_channels
+    from alignbench.report.figures.curves import draw_curve
     from alignbench.results.extent import measured_on
 
     draw_curve(curve, folder)

@@ -28,7 +28,7 @@ def score_cell(
         published_ceiling: See `Scoring`.
     """
     measured = Measured(
-        cell.label,
+        cell.name,
         cell.dataset,
         judgments.level,
         cell.protocol,

@@ -252,4 +252,4 @@ def load_ready_tower(
     size = cell.batch_size
     if size == "auto":
         size = fastest_batch(tower, torch.device(cell.device), cell.precision)
-    return ReadyTower(tower, cell.label, Reading(request.view, cell.precision, cell.device, size, cell.workers))
+    return ReadyTower(tower, cell.checkpoint, Reading(request.view, cell.precision, cell.device, size, cell.workers))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alignbench.distances.protocols import PROTOCOLS
 from alignbench.errors import AlignbenchError, ModelError, UsageError, shortened, unknown
+from alignbench.models.cards import cards
 from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, name_prefix
 from alignbench.models.memory import lack_of_memory_said
 from alignbench.plugins import Registry
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 RANDOM_PREFIX: Final = "random:"
 _LONGEST_PATH, _LONGEST_PART = 4095, 255  # bytes of a path, and of what is between two of its slashes
+_PLACES: Final = ("/", "./", "../", "~")  # what the name of a place begins with, and that of a repository never
+_FILES: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".npz", ".npy", ".h5", ".onnx", ".msgpack", ".gguf")
 
 _BUILT_IN: Final = {  # in the order in which they are asked: transformers has what no other knows
     "open_clip": "alignbench.models.openclip_family:FAMILY",
@@ -40,10 +44,11 @@ def find_family(name: str) -> ModelFamily:
     Raises:
         UsageError: If the name is empty or no path can be that long, or if the prefix is no family's (names the
             nearest), or that of a plug-in that cannot be used.
-        ModelError: If what it leads to may not be looked at.
+        ModelError: If it can only be a folder's and there is none, or if what it leads to may not be looked at.
     """
     _check_length(name)
     try:
+        _check_place(name)
         for key, registered in FAMILIES.own():
             family = as_family(key, registered)
             if family.knows(name):
@@ -61,6 +66,19 @@ def _check_length(name: str) -> None:
     whole = name.encode("utf-8", "surrogatepass")
     if len(whole) > _LONGEST_PATH or max(map(len, whole.split(b"/"))) > _LONGEST_PART:
         raise UsageError(f"no model has a name of {len(name)} letters ({shortened(name)}): give a shorter one")
+
+
+def _check_place(name: str) -> None:
+    """Refuse a name that can only be a folder's, and is none's: the hub is never asked for it."""
+    if name in cards() or name_prefix(name) is not None or Path(name).is_dir():
+        return
+    if Path(name).exists():
+        raise ModelError(
+            f"the model {name} is a file: name the folder of its checkpoint, or write open_clip:ARCHITECTURE/{name} "
+            "for weights of open_clip"
+        )
+    if name.startswith(_PLACES) or name.endswith(("/", *_FILES)) or name.count("/") > 1:
+        raise ModelError(f"there is no folder or file {name}: check the path of the model")
 
 
 def check_name(name: str, others: Iterable[str] = ()) -> None:

@@ -141,8 +141,8 @@ def _parse(name: str) -> _Tag | _File | _Directory | _Hub:
         return _Tag(arch, given)
     if Path(rest).is_dir():
         return _Directory(Path(rest))
-    if not arch or arch in (".", ".."):
-        raise ModelError(f"{name}: there is no directory {rest}")
+    if arch in ("", ".", "..", "~"):
+        raise ModelError(f"{name}: there is no folder {rest}: check the path")
     if not known:
         raise _unknown_architecture(name, arch, rest)
     if not slash or not given:
@@ -152,7 +152,7 @@ def _parse(name: str) -> _Tag | _File | _Directory | _Hub:
     if Path(given).exists():  # or what is there instead of a file: whoever opens it says what
         return _File(arch, Path(given))
     if "/" in given or given.endswith(ENDINGS):
-        raise ModelError(f"{name}: there is no file {given}")
+        raise ModelError(f"{name}: there is no file {given}: check the path")
     raise _unknown_tag(arch, given)
 
 

@@ -1,4 +1,4 @@
-"""What is drawn of results: `figures` of curves, readouts and similarities, and the `page` that answers questions.
+"""What is drawn and written of results: `figures`, `tables`, the `page` that answers questions, and `citations`.
 
-`panels` says which curves go together and `series` how each is drawn, for figures and page alike.
+`panels` says which curves go together, `series` how each is drawn, and `references` which published ones stand beside.
 """

@@ -7,13 +7,18 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from alignbench.distances.names import distance_name
+from alignbench.distances.names import DISTANCES, distance_name
 from alignbench.models.layer_names import IMAGE
 from alignbench.results.extent import extents
 from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
 from alignbench.results.published import published_for
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")  # Okabe and Ito
+COLOURS = (  # Okabe and Ito's hues first, the light ones darker; then colours far from those before them
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#d28200", "#0a96ff", "#7d3cff", "#d205a0"),
+    *("#28785a", "#ff5082", "#fa3cd7", "#a55a78", "#a08250", "#af0fdc", "#d72300", "#a050c8"),
+    *("#a573c3", "#8c6432", "#d70f5a", "#7d5f96", "#7d69f5", "#23a0a5", "#c36efa", "#6e87e1"),
+)
+"""Colours of series, none grey: all stand out (3:1) from white and from a dark page, and differ to the colour-blind."""
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES = ("-", "-.", ":", (0, (4, 1, 1, 1, 1, 1)))  # plain dashes are those of the published curves
 TWINS = "@random"
@@ -73,6 +78,18 @@ def rows_to_draw(curves: Sequence[LayerCurve], distances: Sequence[str] | None) 
     return frame.assign(band=band, line=frame["model"].mask(band, twin + TWINS))
 
 
+def main_distances(curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:
+    """The distances that a figure or a table has by default; none for all of them.
+
+    Of one model all are shown. Of several, one is: the first of `DISTANCES` that all have, or else all of them.
+    """
+    towers = [curve.frame for curve in curves if (curve.frame["layer"] != IMAGE).any()]
+    if len({frame["model"].iloc[0] for frame in towers}) < 2:
+        return None
+    common = set.intersection(*(set(frame["distance"]) for frame in towers))
+    return next(((name,) for name in DISTANCES if name in common), None)
+
+
 def _own_rows(curve: LayerCurve) -> pd.DataFrame:
     rows = curve.primary()
     return rows.assign(tokens=_view(curve), part=rows["subset"].map(extents(curve)))
@@ -121,31 +138,33 @@ def _view(curve: LayerCurve) -> str:
 def looks(frame: pd.DataFrame) -> dict[Key, Look]:
     """How each line looks; a band of twins has the colour of its trained model if that is drawn.
 
-    Lines differ in colour and marker for the eight first, and in marker and dashes after that.
+    As many lines as there are `COLOURS` differ in colour; markers change from line to line, dashes after each eight.
     """
     keys = list(by_key(frame))
     trained = {key: key._replace(line=key.line.removesuffix(TWINS), copy=0) for key in keys if key.line.endswith(TWINS)}
     own = [key for key in keys if trained.get(key) not in keys]
-    found = {}
-    for index, key in enumerate(own):
-        turn, place = divmod(index, len(COLOURS))
-        dashes = _LINES[turn % len(_LINES)]
-        found[key] = Look(COLOURS[place], _MARKERS[(place + turn) % len(_MARKERS)], dashes)
+    found = {key: _look(index) for index, key in enumerate(own)}
     return {key: found[key] if key in found else found[trained[key]] for key in keys}
 
 
+def _look(index: int) -> Look:
+    turn, place = divmod(index, len(_MARKERS))
+    return Look(COLOURS[index % len(COLOURS)], _MARKERS[(place + turn) % len(_MARKERS)], _LINES[turn % len(_LINES)])
+
+
 def model_looks(frame: pd.DataFrame) -> dict[Key, Look]:
-    """How each line looks where a model is known by its colour and marker; its further distances differ in dashes."""
+    """How each line looks where a model is known by its colour and marker; its distances differ in dashes alone."""
     towers = frame[frame["layer"] != IMAGE]
     order = {distance: index for index, distance in enumerate(towers["distance"].unique())}
-    lines = set(towers["line"])
+    lines = set(towers["line"]) if len(order) > 1 else set()
     first = frame.groupby(["line", "protocol", "tokens", "copy"])["distance"].transform("first")
     found = looks(frame[frame["distance"] == first])
     of_model = {key._replace(distance=""): look for key, look in found.items()}
     shown = {}
     for key in by_key(frame):
-        look, place = of_model[key._replace(distance="")], order[key.distance] if key.line in lines else 0
-        shown[key] = look._replace(dashes=_LINES[place % len(_LINES)]) if place else look
+        look = of_model[key._replace(distance="")]
+        dashes = _LINES[order[key.distance] % len(_LINES)] if key.line in lines else look.dashes
+        shown[key] = look._replace(dashes=dashes)
     return shown
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.results.csv_table import read_csv_table
-from alignbench.results.stored_run import unreadable
+from alignbench.results.finished import unreadable
 
 _NEEDED = {"layer", "quantity", "top_share"}
 

@@ -13,6 +13,18 @@ from alignbench.errors import AlignbenchError
 from alignbench.results.layer_curve import LayerCurve
 
 _USUAL: Final = ("all", "test", "testset1")  # subsets by which a data set is known
+_TITLES: Final = {
+    "tid2013": "TID2013",
+    "kadid10k": "KADID-10k",
+    "bapps": "BAPPS",
+    "nights": "NIGHTS",
+    "things": "THINGS",
+}
+
+
+def data_set_title(dataset: str) -> str:
+    """A data set as its authors call it; others by their own name."""
+    return _TITLES.get(dataset, dataset)
 
 
 def named_subset(subset: str, protocol: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from alignbench.errors import AlignbenchError, UsageError
+from alignbench.files import make_folder
 from alignbench.files.scratch import clear_scratch, held_scratch
 
 FILES: Final = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
@@ -83,7 +84,7 @@ def check_writable(output: Path) -> None:
         AlignbenchError: If the folder can be neither made nor written to.
     """
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         clear_scratch(output)
         with held_scratch(output, "probe"):
             pass

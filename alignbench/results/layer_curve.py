@@ -16,6 +16,7 @@ COLUMNS = (
 )
 _TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
 PRIMARY_METRICS = ("spearman", "accuracy")
+_OPTIONS = {"nights": 2, "shapes-middle": 2, "things": 3, "shapes-high": 3}  # pairs of which a choice takes the closest
 _PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
 
 
@@ -36,10 +37,15 @@ class LayerCurve:
     Attributes:
         frame: One row per (subset, distance, layer, metric), with the columns of `curve.csv`; values are fractions.
         limit: How many judgments of each subset were taken at most; none for all.
+        kind: `rating`, `choice` or `preference`: what judgments are; empty where nobody knows.
+        checkpoint: What the model would be called without a label of its own, which is how published values know it;
+            empty where that is the label.
     """
 
     frame: pd.DataFrame
     limit: int | None = None
+    kind: str = ""
+    checkpoint: str = ""
 
     @property
     def label(self) -> str:
@@ -70,6 +76,17 @@ class LayerCurve:
     def protocol(self) -> str:
         """`paper` or `corrected`."""
         return str(self.frame["protocol"].iloc[0])
+
+    @property
+    def chance(self) -> float | None:
+        """The score of random distances, a fraction; none where it is not known among how many pairs people chose.
+
+        It is 0 of a rank correlation, 1/3 of the odd one out of three, and 1/2 of one of two.
+        """
+        if "spearman" in set(self.primary()["metric"]):
+            return 0.0
+        options = {"preference": 2, "choice": _OPTIONS.get(self.dataset)}.get(self.kind)
+        return 1.0 / options if options else None
 
     @property
     def is_simulated(self) -> bool:

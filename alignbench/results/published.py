@@ -83,6 +83,11 @@ def published_curves() -> pd.DataFrame:
     return _table().copy()
 
 
+def published_models() -> tuple[str, ...]:
+    """Names of the published models and baselines."""
+    return tuple(_table()["model"].unique())
+
+
 def published_name(label: str) -> str | None:
     """The published model that a run's label stands for.
 
@@ -94,10 +99,15 @@ def published_name(label: str) -> str | None:
     return next((name for name in _table()["model"].unique() if wanted in (name, name.rpartition("/")[2])), None)
 
 
+def checkpoint_of(curve: LayerCurve) -> str:
+    """What a curve's model is called without a label of its own, which is what published values may be of."""
+    return curve.checkpoint or curve.model
+
+
 def obstacle(curve: LayerCurve) -> str:
     """Why nothing published can be put beside a curve; empty if something can."""
     frame = curve.frame
-    dataset, protocol, name = curve.dataset, curve.protocol, published_name(curve.model)
+    dataset, protocol, name = curve.dataset, curve.protocol, published_name(checkpoint_of(curve))
     if dataset not in PAPER_SUBSETS:
         return f"nothing is published on {dataset}"
     if name is None:
@@ -124,7 +134,9 @@ def published_for(curve: LayerCurve) -> pd.DataFrame:
     is called as in the curve. A curve with an aligned layer is matched by its plain ones.
     """
     dataset = curve.dataset
-    theirs = _published_rows(published_name(curve.model) or "", dataset).assign(subset=PAPER_SUBSETS.get(dataset, ""))
+    theirs = _published_rows(published_name(checkpoint_of(curve)) or "", dataset).assign(
+        subset=PAPER_SUBSETS.get(dataset, "")
+    )
     if obstacle(curve):
         return theirs.iloc[:0]
     if _is_baseline(theirs):
@@ -156,10 +168,10 @@ def caveats(curve: LayerCurve, settings: RunSettings) -> list[str]:
         curve: One that has a published counterpart.
         settings: The settings of its run.
     """
-    dataset, name = curve.dataset, published_name(curve.model)
+    dataset, name = curve.dataset, published_name(checkpoint_of(curve))
     subset, judgments = PAPER_SUBSETS[dataset], PAPER_JUDGMENTS[dataset]
     found = []
-    if name and curve.model == name.rpartition("/")[2] != name:
+    if name and checkpoint_of(curve) == name.rpartition("/")[2] != name:
         found.append(f"taken for {name} by the name of its folder")
     ours = int(curve.frame.loc[curve.frame["subset"] == subset, "n"].iloc[0])
     if ours != judgments:
@@ -192,7 +204,7 @@ def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataF
     theirs = published_for(curve)
     if theirs.empty:
         return pd.DataFrame(columns=list(_COLUMNS))
-    name, dataset = published_name(curve.model) or "", str(theirs["dataset"].iloc[0])
+    name, dataset = published_name(checkpoint_of(curve)) or "", str(theirs["dataset"].iloc[0])
     ours = curve.frame[curve.frame["subset"] == PAPER_SUBSETS[dataset]].rename(columns={"value": "ours"})
     theirs = theirs.rename(columns={"value": "published"})
     both = ours.merge(theirs[["distance", "layer", "metric", "published"]], on=["distance", "layer", "metric"])

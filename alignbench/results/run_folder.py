@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import DataError
-from alignbench.files import whole_folder, write_safetensors
+from alignbench.files import whole_folder, write_safetensors, write_whole
 from alignbench.results.folders import find_folders, folder_of, is_complete
 from alignbench.results.judgment_table import write_judgments
 from alignbench.results.layer_curve import LayerCurve
@@ -88,8 +89,21 @@ def write_run(run: Run, output: Path, draw: Callable[[LayerCurve, Path], None], 
         if run.channels is not None:
             run.channels.to_csv(scratch / "channels.csv", index=False)
         draw(run.curve, scratch)
-        (scratch / "run.json").write_text(json.dumps(run.record.to_json(), indent=2) + "\n", encoding="utf-8")
+        (scratch / "run.json").write_bytes(_as_bytes(run.record))
     return folder
+
+
+def write_record(record: RunRecord, folder: Path) -> None:
+    """Write `run.json` of a finished run anew, whole or not at all.
+
+    Raises:
+        AlignbenchError: If it cannot be written.
+    """
+    write_whole(folder / "run.json", _as_bytes(record))
+
+
+def _as_bytes(record: RunRecord) -> bytes:
+    return (json.dumps(record.to_json(), indent=2) + "\n").encode()
 
 
 def find_runs(places: list[Path]) -> list[Path]:
@@ -109,4 +123,5 @@ def find_runs(places: list[Path]) -> list[Path]:
 
 def holds_none(place: Path) -> DataError:
     """The error for a place without run folders."""
-    return DataError(f"{place} holds no run folder: give a folder that `alignbench run` made, or one that holds such")
+    what = "is a file" if os.path.isfile(place) else "holds no run folder" if os.path.lexists(place) else "is not there"
+    return DataError(f"{place} {what}: give a folder that `alignbench run` made, or one that holds such")

@@ -32,6 +32,7 @@ _SETTINGS: Final[Mapping[str, Kinds]] = {
     "precision": (str,),
 }
 _RECORD: Final[Mapping[str, Kinds]] = {
+    "checkpoint": (str,),
     "level": (str,),
     "kind": (str,),
     "dataset": (str,),
@@ -138,10 +139,11 @@ class RunRecord:
     Attributes:
         label: What the model is called.
         settings: Every setting that can change a number.
+        checkpoint: What the model would be called without a label of its own.
         level: Level of abstraction.
         kind: `rating`, `choice` or `preference`: what judgments are.
         dataset: Name of the data set.
-        factors: The factors of the model's card, by name.
+        factors: The factors of the model's card and those that were given, by name.
         observers: Who judged.
         images: Number of pictures.
         pairs: Number of pairs.
@@ -159,6 +161,7 @@ class RunRecord:
 
     label: str
     settings: RunSettings
+    checkpoint: str = ""
     level: str = ""
     kind: str = ""
     dataset: str = ""

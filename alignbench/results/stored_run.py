@@ -6,12 +6,10 @@ and not kept here.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,11 @@ import pandas as pd
 
 from alignbench.arrays import Floats
 from alignbench.distances.names import DISTANCES
-from alignbench.errors import DataError, one_line
+from alignbench.errors import DataError
 from alignbench.files import open_plain
 from alignbench.files.json_text import checked, parse_json
 from alignbench.results.csv_table import read_csv_table
-from alignbench.results.folders import FILES
+from alignbench.results.finished import AGAIN, read_bytes, unreadable
 from alignbench.results.judgment_table import COLUMNS, SubsetJudgments, read_subsets, read_table
 from alignbench.results.layer_curve import _TEXT, LayerCurve, is_part
 from alignbench.results.layer_curve import COLUMNS as CURVE_COLUMNS
@@ -33,47 +31,6 @@ from alignbench.results.run_record import RunRecord, RunSettings
 
 _SCORES = ("value", "ci_low", "ci_high")
 _OF_ALL = ("model", "dataset", "level", "protocol")  # columns that are the same in all rows of a curve
-_AGAIN = "measure it again with --overwrite"
-
-
-def unreadable(path: Path, error: Exception, how: str = "read") -> DataError:
-    """The error for a file of a run that cannot be read, or `used`; one that may not be read need not be made again."""
-    if isinstance(error, PermissionError) or _is_denied(path):
-        return DataError(f"{path} cannot be read ({os.strerror(errno.EACCES)}): ask its owner to make it readable")
-    reason = one_line(error)
-    return DataError(f"{path} cannot be {how} ({reason}): {_AGAIN}")
-
-
-def check_finished(folder: Path) -> None:
-    """Refuse a folder that no run has finished.
-
-    Raises:
-        DataError: If there is no `run.json`; says what can be done.
-    """
-    try:
-        if (folder / "run.json").is_file():
-            return
-        is_run = any((folder / name).exists() for name in FILES)
-        is_there = folder.exists()
-    except OSError as error:
-        raise unreadable(folder / "run.json", error) from error
-    remedy = "measure it again" if is_run else "name a folder that `alignbench run` made, or one that holds such"
-    what = "holds no finished run" if is_there else "is not there"
-    raise DataError(f"{folder} {what}: {remedy}, or leave it out")
-
-
-def _is_denied(path: Path) -> bool:
-    """Whether a file may not be read, which safetensors takes for its not being there."""
-    try:
-        with open_plain(path):
-            return False
-    except OSError as error:
-        return isinstance(error, PermissionError)
-
-
-def _content(path: Path) -> bytes:
-    with open_plain(path) as file:
-        return file.read()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +39,12 @@ class StoredRun:
 
     Attributes:
         folder: The folder.
+        called: What the model is called in place of its label, where other runs have that label and other weights;
+            see `tell_apart`.
     """
 
     folder: Path
+    called: str = ""
 
     @cached_property
     def record(self) -> RunRecord:
@@ -95,14 +55,14 @@ class StoredRun:
         """
         path = self.folder / "run.json"
         try:
-            return RunRecord.from_json(parse_json(_content(path)))
+            return RunRecord.from_json(parse_json(read_bytes(path)))
         except (OSError, ValueError) as error:
             raise unreadable(path, error, "used") from error
 
     @property
     def label(self) -> str:
         """What the model is called."""
-        return self.record.label
+        return self.called or self.record.label
 
     @property
     def settings(self) -> RunSettings:
@@ -125,15 +85,18 @@ class StoredRun:
         except (OSError, ValueError) as error:
             raise unreadable(path, error) from error
         if tuple(frame.columns) != CURVE_COLUMNS or frame.empty:
-            raise DataError(f"{path} does not hold the columns of a curve: {_AGAIN}")
+            raise DataError(f"{path} does not hold the columns of a curve: {AGAIN}")
         if np.isinf(frame[list(_SCORES)].to_numpy(dtype=np.float64)).any():
-            raise DataError(f"{path} holds a score that is not finite: {_AGAIN}")
-        curve = LayerCurve(frame, self.settings.limit)
+            raise DataError(f"{path} holds a score that is not finite: {AGAIN}")
+        record = self.record
+        curve = LayerCurve(frame, record.settings.limit, record.kind, record.checkpoint)
         if curve.primary().empty or any(len(set(frame[name])) > 1 for name in _OF_ALL):
-            raise DataError(f"{path} is not the curve of one model on one data set: {_AGAIN}")
+            raise DataError(f"{path} is not the curve of one model on one data set: {AGAIN}")
         if not self._has_all_rows(frame):
-            raise DataError(f"{path} lacks rows that its run had: {_AGAIN}")
-        return curve
+            raise DataError(f"{path} lacks rows that its run had: {AGAIN}")
+        if not self.called:
+            return curve
+        return replace(curve, frame=frame.assign(model=self.called), checkpoint=curve.checkpoint or curve.model)
 
     def _has_all_rows(self, frame: pd.DataFrame) -> bool:
         """Whether every score is there at each layer, and so many distances and subsets as the settings name."""
@@ -224,7 +187,7 @@ class StoredRun:
         """
         path = self._judgments
         try:
-            return hashlib.sha256(_content(path)).digest()
+            return hashlib.sha256(read_bytes(path)).digest()
         except OSError as error:
             raise unreadable(path, error) from error
 
@@ -257,7 +220,7 @@ class StoredRun:
         except (OSError, ValueError, TypeError, pyarrow.ArrowException) as error:
             raise unreadable(path, error) from error
         if not set(COLUMNS) <= set(table.columns) or table.empty:
-            raise DataError(f"{path} lacks what a comparison needs: {_AGAIN}")
+            raise DataError(f"{path} lacks what a comparison needs: {AGAIN}")
         subsets = pd.Series(table["subset"].unique())
         whole = subsets[~is_part(subsets)]
         return table if len(whole) in (0, len(subsets)) else table[table["subset"].isin(whole)]
@@ -279,7 +242,7 @@ class StoredRun:
             DataError: If it does.
         """
         if not self.record.kind or self.settings.lacking & names:
-            raise DataError(f"{self.folder / 'run.json'} lacks what {who} needs: {_AGAIN}")
+            raise DataError(f"{self.folder / 'run.json'} lacks what {who} needs: {AGAIN}")
 
     def check_together(self, most: int) -> None:
         """Refuse files that do not belong together, as far as can be told without reading distances.
@@ -297,4 +260,4 @@ class StoredRun:
             raise self._apart()
 
     def _apart(self) -> DataError:
-        return DataError(f"the files of {self.folder} do not belong together: {_AGAIN}")
+        return DataError(f"the files of {self.folder} do not belong together: {AGAIN}")

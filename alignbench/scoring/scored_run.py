@@ -6,18 +6,21 @@ scored is scored anew from what lies in its folder, without the data.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from alignbench.distances.protocols import PROTOCOLS
-from alignbench.errors import DataError
+from alignbench.errors import AlignbenchWarning, DataError
+from alignbench.results.finished import check_finished
 from alignbench.results.folders import run_folders
 from alignbench.results.layer_curve import LayerCurve
+from alignbench.results.namesakes import tell_apart
 from alignbench.results.run_folder import holds_none
 from alignbench.results.run_record import SCORING_VERSION
-from alignbench.results.stored_run import StoredRun, check_finished
+from alignbench.results.stored_run import StoredRun
 from alignbench.scoring.judged_part import JudgedPart
 from alignbench.scoring.rows import Measured, score_rows
 from alignbench.scoring.scores import Scoring
@@ -51,7 +54,7 @@ class ScoredRun(StoredRun):
     @cached_property
     def _anew(self) -> tuple[LayerCurve, dict[str, str]]:
         """The scores of this version, and the kinds of their intervals by subset."""
-        written = StoredRun(self.folder)
+        written = StoredRun(self.folder, self.called)
         old, settings = written.curve, self.settings
         if settings.protocol not in PROTOCOLS or not self.record.kind:
             raise self._stale("run.json lacks what that takes")
@@ -73,7 +76,7 @@ class ScoredRun(StoredRun):
         except DataError as error:
             raise self._stale(str(error)) from error
         frame, intervals = score_rows(measured, parts, how)
-        return LayerCurve(frame, settings.limit), intervals
+        return LayerCurve(frame, settings.limit, old.kind, old.checkpoint), intervals
 
     def _stale(self, reason: str) -> DataError:
         return DataError(
@@ -121,4 +124,7 @@ def readable_runs(places: Sequence[Path]) -> tuple[list[ScoredRun], tuple[str, .
     lines = tuple(refused)
     if not found:
         raise DataError(lines[0] if len(lines) == 1 else f"none of {len(lines)} folders is a run: {lines[0]}")
-    return list(found.values()), lines
+    runs, doubled = tell_apart(list(found.values()))
+    for line in doubled:
+        warnings.warn(line, AlignbenchWarning, stacklevel=2)
+    return runs, lines

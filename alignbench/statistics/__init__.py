@@ -7,5 +7,6 @@ scores runs in the same resamples, and `simultaneous` bounds many contrasts at o
 follows. `joint` holds scores that err together; `selection` says whose best layer is higher and where a curve may peak,
 `bands` where curves differ over depth, and `cross_fit` what a layer chosen by the data is worth. `rating_ceiling` says
 what could be reached of mean ratings, `incremental` what distances say beyond others (`conditional_logit` where people
-choose), and `smallest_difference` what a comparison could have shown. No model and no data set is known here.
+choose), and `smallest_difference` what a comparison could have shown. `corrected` has intervals that hold together, and
+`drawn_maxima` the p-values that go with such. No model and no data set is known here.
 """

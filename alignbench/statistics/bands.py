@@ -7,14 +7,18 @@ largest studentised deviation over its depths (max-T), and its edges follow the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.errors import DataError
-from alignbench.statistics.joint import Deviations, Estimates, TwoCurves, quantile
+from alignbench.statistics.bootstrap import CONFIDENCE
+from alignbench.statistics.drawn_maxima import critical_values, p_values
+from alignbench.statistics.joint import Deviations, Estimates, TwoCurves
+
+_SYMMETRIC = 1e-8  # skewness that is smaller is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +30,14 @@ class Band:
         value: (depths,); not a number where there is no score.
         low: Lower edge, (depths,); not a number where there is none.
         high: Upper edge.
+        p: p-value against 0 at each depth, corrected for all of them, (depths,); not a number where there is none.
     """
 
     depths: Floats
     value: Floats
     low: Floats
     high: Floats
+    p: Floats = field(default_factory=lambda: np.empty(0))
 
     def stretches(self) -> Iterator[tuple[float, float, int]]:
         """First and last depth of each run of depths at which the band excludes 0, and the sign there."""
@@ -60,7 +66,9 @@ class Band:
         return f"the models differ {_enumerated(found) if found else 'nowhere'}"
 
 
-def band(curve: Estimates, depths: Floats, limits: tuple[float, float] = (-1.0, 1.0)) -> Band:
+def band(
+    curve: Estimates, depths: Floats, limits: tuple[float, float] = (-1.0, 1.0), level: float = CONFIDENCE
+) -> Band:
     """The band of a curve.
 
     Few clusters of unlike kinds skew scores: the lower a rank correlation, the larger its error. Where the influences
@@ -73,16 +81,21 @@ def band(curve: Estimates, depths: Floats, limits: tuple[float, float] = (-1.0, 
         curve: Its layers.
         depths: Depths of the layers in percent, (layers,).
         limits: The least and the most that a score can be.
+        level: Share of samples in which it holds.
     """
-    low, high = np.full((2, len(depths)), np.nan)
+    low, high, p = np.full((3, len(depths)), np.nan)
     kept = np.flatnonzero(np.isfinite(curve.value) & np.isfinite(np.diag(curve.covariance)))
     if len(kept):
         some = curve.some(kept)
         errors = np.sqrt(np.diag(some.covariance))
         largest = np.concatenate([np.abs(t).max(axis=1) for t in Deviations(some).single()])
-        above, below = _unskewed(float(quantile(largest)), _skewness(some))
+        skewness, many = _skewness(some), 2 * len(kept)
+        above, below = _unskewed(float(critical_values(largest, 1.0 - level, some.degrees, many)), skewness)
         low[kept], high[kept] = some.value - above * errors, some.value + below * errors
-    return Band(depths, curve.value, np.clip(low, *limits), np.clip(high, *limits))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.where(some.value == 0.0, 0.0, some.value / errors)
+        p[kept] = p_values(np.abs(_transformed(t, skewness)), largest, some.degrees, many)
+    return Band(depths, curve.value, np.clip(low, *limits), np.clip(high, *limits), p)
 
 
 def _skewness(curve: Estimates) -> float:
@@ -95,9 +108,16 @@ def _skewness(curve: Estimates) -> float:
     return float(((varying**3).sum(axis=1) / (varying**2).sum(axis=1) ** 1.5).mean())
 
 
+def _transformed(t: Floats, skewness: float) -> Floats:
+    """Hall's transformation of t, whose inverse gives the edges."""
+    if abs(skewness) < _SYMMETRIC:
+        return t
+    return np.asarray(((1.0 + skewness * t / 3.0) ** 3 - 1.0) / skewness + skewness / 6.0)
+
+
 def _unskewed(reach: float, skewness: float) -> tuple[float, float]:
     """How many standard errors a score may lie above and below the truth, by the inverse of the transformation."""
-    if abs(skewness) < 1e-8:
+    if abs(skewness) < _SYMMETRIC:
         return reach, reach
     above, below = (
         3.0 / skewness * (np.cbrt(1.0 + skewness * (end - skewness / 6.0)) - 1.0) for end in (reach, -reach)

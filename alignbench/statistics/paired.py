@@ -41,6 +41,7 @@ class PairedDifference:
         p: The difference's p-value; not a number where it has none.
         smallest: The smallest true difference that would probably be seen, see `smallest_difference`; not a number
             where that is not known.
+        degrees: Degrees of freedom of the difference's error; not a number where there are none of its own.
         floored: Whether the interval may be too narrow, see `ObjectVariance.floored`.
     """
 
@@ -55,6 +56,7 @@ class PairedDifference:
     ci_high: float
     p: float
     smallest: float = float("nan")
+    degrees: float = float("nan")
     floored: bool = False
 
     def to_row(self) -> dict[str, Any]:
@@ -87,6 +89,7 @@ def paired_difference(
         found.high,
         found.p,
         found.smallest,
+        found.degrees,
         found.floored,
     )
 

@@ -50,6 +50,7 @@ class Contrast:
         high: Upper end.
         p: Two-sided p-value against 0.
         smallest: The smallest true value that would probably be seen, see `smallest_difference`.
+        degrees: Degrees of freedom of its error; not a number where there is no interval.
         floored: Whether the interval may be too narrow, see `ObjectVariance.floored`.
     """
 
@@ -58,6 +59,7 @@ class Contrast:
     high: float
     p: float
     smallest: float
+    degrees: float
     floored: bool = False
 
 
@@ -114,7 +116,8 @@ class ResampledScores(ScoredTogether):
         low, high = interval(found[:1], found[None, 1:], self.kind)
         p = p_value(float(found[0]), found[1:], self.kind)
         smallest = smallest_of_replicates(found, self.kind, self.clusters)
-        return Contrast(float(found[0]), float(low[0]), float(high[0]), p, smallest)
+        degrees = np.nan if self.kind == "none" else self.clusters - 1.0
+        return Contrast(float(found[0]), float(low[0]), float(high[0]), p, smallest, degrees)
 
     def estimates(self, curves: Indices) -> Estimates:
         """Some of the scores: from influences where these are exact, else from the replicates."""
@@ -148,8 +151,9 @@ class ObjectScores(ScoredTogether):
         value = weighted(weights[None, used], self.value[used])
         variance = self._sums.combined(weights[None]).variance()
         (low,), (high,), (p,) = *variance.interval(value), variance.p_value(value)
-        smallest = smallest_difference(float(variance.error[0]), float(variance.degrees[0]))
-        return Contrast(float(value[0]), float(low), float(high), float(p), smallest, bool(variance.floored[0]))
+        degrees, floored = float(variance.degrees[0]), bool(variance.floored[0])
+        smallest = smallest_difference(float(variance.error[0]), degrees)
+        return Contrast(float(value[0]), float(low), float(high), float(p), smallest, degrees, floored)
 
     def estimates(self, curves: Indices) -> Estimates:
         """Some of the scores, with the fewest degrees of freedom of any."""

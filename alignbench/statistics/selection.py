@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.statistics.bootstrap import CONFIDENCE
+from alignbench.statistics.drawn_maxima import critical_values, p_values
 from alignbench.statistics.joint import Deviations, Estimates, TwoCurves, differences, quantile, standard_errors
 
 # ------------------------------------------------------------------------------------------------- models
@@ -46,16 +46,17 @@ class BestDifference:
         return self.low > 0.0 or self.high < 0.0
 
 
-def best_layers(curves: TwoCurves) -> BestDifference:
+def best_layers(curves: TwoCurves, level: float = CONFIDENCE) -> BestDifference:
     """Compare the best layers of two models, whichever they are.
 
     Whether the best true A exceeds the best true B, A_l - B_m is bounded for all l at once, for one m (max-T, the
     covariance of all scores kept), and this must hold for every m, as any may be the best of B (Berger, 1982):
     low = min over m of max over l of low(l, m), high = max over l of min over m of high(l, m). Each end fails in at
-    most 2.5 % of samples, less where several layers may be the best.
+    most 2.5 % of samples at a level of 95 %, less where several layers may be the best.
 
     Args:
         curves: Both models. Layers without a score are left out.
+        level: Level of the interval.
 
     Raises:
         DataError: If no layer of a model has a score.
@@ -74,12 +75,13 @@ def best_layers(curves: TwoCurves) -> BestDifference:
         upward, downward = _extremes(both, count)
         apart = differences(first, second)
         errors = standard_errors(both.covariance)[:count, count:]
-        tail = (1.0 - CONFIDENCE) / 2.0
-        low = float((apart - quantile(upward, tail) * errors).max(axis=0).min())
-        high = float((apart + quantile(downward, tail)[:, None] * errors).min(axis=1).max())
+        tail, sides = (1.0 - level) / 2.0, ((upward, count), (downward, len(second)))
+        up, down = (critical_values(drawn, tail, both.degrees, many) for drawn, many in sides)
+        low = float((apart - up * errors).max(axis=0).min())
+        high = float((apart + down[:, None] * errors).min(axis=1).max())
         t = _studentised(apart, errors)
-        above = _p_values(t.max(axis=0), upward, both.degrees, count).max()
-        below = _p_values((-t).max(axis=1), downward, both.degrees, len(second)).max()
+        above = p_values(t.max(axis=0), upward, both.degrees, count).max()
+        below = p_values((-t).max(axis=1), downward, both.degrees, len(second)).max()
         p = min(1.0, 2.0 * float(min(above, below)))
     return BestDifference(int(kept[0][best[0]]), int(kept[1][best[1]]), found, low, high, p)
 
@@ -92,17 +94,6 @@ def _extremes(both: Estimates, count: int) -> tuple[Floats, Floats]:
         upward += [t.max(axis=1), -t.min(axis=1)]
         downward += [t.max(axis=2), -t.min(axis=2)]
     return np.concatenate(upward), np.concatenate(downward)
-
-
-def _p_values(t: Floats, drawn: Floats, degrees: float, many: int) -> Floats:
-    """Shares of drawn maxima at or above t; where there are none, Bonferroni's tail, if that is smaller.
-
-    So few draws cannot tell small p-values apart, and the correction of a table needs them.
-    """
-    beyond = np.count_nonzero(drawn >= t, axis=0)
-    share = (1.0 + beyond) / (1.0 + len(drawn))
-    tail = many * stats.t.sf(t, degrees)
-    return np.asarray(np.where(beyond > 0, share, np.minimum(share, tail)))
 
 
 def _studentised(apart: Floats, errors: Floats) -> Floats:

@@ -11,20 +11,21 @@ from alignbench.statistics.bootstrap import CONFIDENCE, IntervalKind
 POWER = 0.8
 
 
-def smallest_difference(error: float, degrees: float) -> float:
+def smallest_difference(error: float, degrees: float, level: float = CONFIDENCE) -> float:
     """(t + z) x error: a true difference that leads to an interval without 0 in about four of five studies.
 
-    t is the quantile of the 95 % interval and z that of a power of 80 % (Cohen, 1988; Bloom, 1995). With few degrees of
+    t is the quantile of the interval and z that of a power of 80 % (Cohen, 1988; Bloom, 1995). With few degrees of
     freedom the power is a little less, 78 % at 5.
 
     Args:
         error: Standard error of the paired difference, in the unit of the score.
         degrees: Its degrees of freedom; infinite where it is known.
+        level: Level of the interval.
 
     Returns:
         In the unit of the score; not a number where the error is not one.
     """
-    return float((stats.t.ppf(0.5 + CONFIDENCE / 2.0, degrees) + stats.norm.ppf(POWER)) * error)
+    return float((stats.t.isf((1.0 - level) / 2.0, degrees) + stats.norm.ppf(POWER)) * error)
 
 
 def smallest_of_replicates(differences: Floats, kind: IntervalKind, clusters: int) -> float:

@@ -13,7 +13,8 @@ import pandas as pd
 from alignbench.models.layer_names import is_aligned, plain_name
 from alignbench.statistics.paired import Place, paired_difference
 from alignbench.statistics.scored_together import Judged, score_together
-from alignbench.study.factors import Factor, FactorOption, corrected_table, nothing_differs
+from alignbench.study.compared_models import corrected_table
+from alignbench.study.factors import Factor, FactorOption, nothing_differs
 from alignbench.study.groups import SEED, SIGNIFICANCE
 from alignbench.study.study import Study
 from alignbench.study.study_run import StudyRun

@@ -13,6 +13,7 @@ from alignbench.errors import DataError
 from alignbench.models.layer_names import IMAGE, is_aligned, is_plain
 from alignbench.statistics.agreement import agreements
 from alignbench.statistics.bands import Band, band
+from alignbench.statistics.bootstrap import CONFIDENCE
 from alignbench.statistics.cross_fit import cross_fitted, cross_fitted_difference, cross_fitted_difference_by_objects
 from alignbench.statistics.joint import Estimates
 from alignbench.statistics.paired import PairedDifference, Place, paired_difference
@@ -20,6 +21,8 @@ from alignbench.statistics.scored_together import Judged, ScoredTogether
 from alignbench.statistics.shared_objects import SharedObjects
 from alignbench.study.places import CROSS_FITTED, ScoredCurve, best_difference, two_curves
 
+PROJECTION, BEST, CURVE, ALL = WHERE = ("projection", "best", "curve", "all")
+"""Where curves may be compared, beside a layer's name: what `compared_rows` takes."""
 _BANDS = ("band", "first_band", "second_band")
 
 
@@ -42,46 +45,80 @@ class ComparedCurves:
     among: Indices | SharedObjects
 
 
-def compared_rows(pair: ComparedCurves) -> list[dict[str, Any]]:
+def compared_rows(pair: ComparedCurves, at: str = ALL) -> list[dict[str, Any]]:
     """The rows of one distance, see `alignbench.study.comparison.compare`.
 
     Args:
         pair: Both curves.
+        at: `projection`, `best`, `curve`, the name of a layer, or `all` but the last. Two baselines are compared by
+            their one score.
 
     Returns:
-        The columns of `PairedDifference`; at layers and depths band_low and band_high, between which the difference
+        A column `question`, which rows have in common that say one thing, and which is empty where nothing is tested;
+        the columns of `PairedDifference`; at layers and depths band_low and band_high, between which the difference
         lies everywhere at once, and the same of each run's own curve (first_band_low and so on); in the cross-fitted
         row share_used, the share of the judgments that a partition uses. Not numbers elsewhere.
     """
     first, second = pair.first, pair.second
-    scored = first.scored
-    projection = paired_difference("projection", 100.0, first.projection(), second.projection(), scored)
+    projection = paired_difference("projection", 100.0, first.projection(), second.projection(), first.scored)
     if len(first.layers) == len(second.layers) == 1:
-        return [_complete(replace(projection, place="image", depth=0.0))]
-    depths, place = _depths(first, second)
-    places = [(first.at(depth), second.at(depth)) for depth in depths]
-    found = [paired_difference(place, depth, *each, scored) for depth, each in zip(depths, places, strict=True)]
+        return [_complete(IMAGE, replace(projection, place=IMAGE, depth=0.0))]
+    if at not in WHERE:
+        return [_complete(at, _at_layer(first, second, at))]
+    rows = []
+    if at in (PROJECTION, ALL):
+        rows.append(_complete(PROJECTION, projection))
+    if at in (BEST, ALL):
+        rows.append(_complete(BEST, best_difference(first, second)))
+    if at == ALL:
+        rows += [*_cross_fitted(pair), *(_complete(row.first_layer, row) for row in _aligned(first, second))]
+    return rows + (_along(first, second) if at in (CURVE, ALL) else [])
+
+
+def _along(first: ScoredCurve, second: ScoredCurve) -> list[dict[str, Any]]:
+    """The rows of all layers or depths."""
+    scored, (depths, place) = first.scored, _depths(first, second)
+    ones, others = [first.at(depth) for depth in depths], [second.at(depth) for depth in depths]
     bands = (
-        _band(scored, [replace(one, weights=one.weights - other.weights) for one, other in places], depths, 2.0),
-        _band(scored, [one for one, _ in places], depths, 1.0),
-        _band(scored, [other for _, other in places], depths, 1.0),
+        band_between(first, second),
+        _band(scored, ones, depths, (-1.0, 1.0), CONFIDENCE),
+        _band(scored, others, depths, (-1.0, 1.0), CONFIDENCE),
     )
-    rows = [_complete(row) for row in (projection, best_difference(first, second))]
-    rows += [*_cross_fitted(pair), *map(_complete, _aligned(first, second))]
-    for index, row in enumerate(found):
+    rows = []
+    for index, (depth, one, other) in enumerate(zip(depths, ones, others, strict=True)):
         ends = {
             f"{name}_{end}": float(getattr(each, end)[index])
             for name, each in zip(_BANDS, bands, strict=True)
             for end in ("low", "high")
         }
-        rows.append(_complete(row, **ends))
+        rows.append(_complete(CURVE, paired_difference(place, depth, one, other, scored), **ends))
     return rows
 
 
-def _complete(row: PairedDifference, **further: float) -> dict[str, Any]:
+def band_between(first: ScoredCurve, second: ScoredCurve, level: float = CONFIDENCE) -> Band:
+    """The band of the difference of two curves that were scored together, at the depths where they are compared.
+
+    Args:
+        first: The curve from which the other is subtracted.
+        second: The other.
+        level: Share of samples in which it holds at all depths.
+    """
+    depths, _ = _depths(first, second)
+    places = [replace(first.at(depth), weights=first.at(depth).weights - second.at(depth).weights) for depth in depths]
+    return _band(first.scored, places, depths, (-2.0, 2.0), level)
+
+
+def _at_layer(first: ScoredCurve, second: ScoredCurve, layer: str) -> PairedDifference:
+    """The difference at a layer that both have; a baseline stands beside every one."""
+    one, other = (0 if tuple(curve.layers) == (IMAGE,) else curve.layers.index(layer) for curve in (first, second))
+    depth = second.depths[other] if tuple(first.layers) == (IMAGE,) else first.depths[one]
+    return paired_difference("layer", float(depth), first.layer(one), second.layer(other), first.scored)
+
+
+def _complete(question: str, row: PairedDifference, **further: float) -> dict[str, Any]:
     """A row with every column."""
     columns = ["share_used", *(f"{name}_{end}" for name in _BANDS for end in ("low", "high"))]
-    return row.to_row() | dict.fromkeys(columns, np.nan) | further
+    return {"question": question} | row.to_row() | dict.fromkeys(columns, np.nan) | further
 
 
 def _depths(first: ScoredCurve, second: ScoredCurve) -> tuple[list[float], str]:
@@ -93,12 +130,18 @@ def _depths(first: ScoredCurve, second: ScoredCurve) -> tuple[list[float], str]:
     return min(_blocks(first), _blocks(second), key=len), "depth"
 
 
-def _band(scored: ScoredTogether, places: Sequence[Place], depths: Sequence[float], most: float) -> Band:
-    """The band of weighted sums of the scores at some depths, which lie from `-most` to `most`."""
+def _band(
+    scored: ScoredTogether,
+    places: Sequence[Place],
+    depths: Sequence[float],
+    limits: tuple[float, float],
+    level: float,
+) -> Band:
+    """The band of weighted sums of the scores at some depths."""
     weights = np.stack([place.weights for place in places])
     used = np.flatnonzero(weights.any(axis=0))
     known: Estimates = scored.estimates(used).combined(weights[:, used])
-    return band(known, np.array(depths), (-most, most))
+    return band(known, np.array(depths), limits, level)
 
 
 def _cross_fitted(pair: ComparedCurves) -> list[dict[str, Any]]:
@@ -114,7 +157,7 @@ def _cross_fitted(pair: ComparedCurves) -> list[dict[str, Any]]:
     except DataError:  # too few clusters, or objects
         return []
     row = PairedDifference(CROSS_FITTED, np.nan, *values, "", "", found.value, found.low, found.high, np.nan)
-    return [_complete(row, share_used=found.share)]
+    return [_complete("", row, share_used=found.share)]
 
 
 def _right(pair: ComparedCurves, place: int) -> Floats:

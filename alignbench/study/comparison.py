@@ -5,8 +5,7 @@ Distances and judgments come from the run folders; both runs are scored together
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,47 @@ from alignbench.arrays import Indices
 from alignbench.errors import DataError, UsageError
 from alignbench.models.layer_names import IMAGE
 from alignbench.results.judgment_table import matrix, objects_of
-from alignbench.statistics.bands import Band
 from alignbench.statistics.bootstrap import holm
 from alignbench.statistics.scored_together import score_together
 from alignbench.statistics.shared_objects import SharedObjects
-from alignbench.study.compared_curves import ComparedCurves, compared_rows
+from alignbench.study.compared_curves import ALL, ComparedCurves, compared_rows
 from alignbench.study.places import ScoredCurve
 from alignbench.study.shared_judgments import Side, check_comparable, read_side, shared_judgments
 
 CLUSTERS, OBJECTS = OVER = ("clusters", "objects")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of two runs.
+
+    Attributes:
+        distances: Names of the distances; all that both have if none are given. A baseline's only one stands beside
+            every one, and needs no name.
+        at: Where curves are compared, see `compared_rows`.
+        over: What intervals are over: `clusters`, or the `objects` of odd-one-out choices.
+        seed: Seed of the bootstrap.
+    """
+
+    distances: tuple[str, ...] = ()
+    at: str = ALL
+    over: str = CLUSTERS
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedDistance:
+    """A subset and distance of two runs.
+
+    Attributes:
+        rows: The rows of `compare`, without `p_holm`.
+        first: The curve of the first run.
+        second: That of the second, scored together with it.
+    """
+
+    rows: list[dict[str, Any]]
+    first: ScoredCurve
+    second: ScoredCurve
 
 
 def compare(first: Path, second: Path, seed: int = 0, over: str = CLUSTERS) -> pd.DataFrame:
@@ -53,17 +84,28 @@ def compare(first: Path, second: Path, seed: int = 0, over: str = CLUSTERS) -> p
         UsageError: If they differ in both model and protocol, share no distance, or do not name objects that are asked
             for.
     """
+    found = compared_distances(first, second, Question(over=over, seed=seed))
+    table = pd.DataFrame([row for each in found for row in each.rows])
+    return table.assign(p_holm=holm(table["p"].to_numpy(dtype=np.float64)))
+
+
+def compared_distances(first: Path, second: Path, question: Question) -> list[ComparedDistance]:
+    """What `compare` makes its table of; arguments and errors as there.
+
+    Returns:
+        One for each subset and distance.
+    """
     runs = read_side(first), read_side(second)
     check_comparable(*runs)
-    rows: list[dict[str, Any]] = []
+    found: list[ComparedDistance] = []
     for subset in dict.fromkeys(runs[0].judgments["subset"]):
         shared = shared_judgments(runs[0].judgments[runs[0].judgments["subset"] == subset], runs[1].judgments)
         if shared.empty:
             continue
-        clusters = _clusters(shared, over)
+        clusters = _clusters(shared, question.over)
         among = SharedObjects(clusters) if clusters.shape[1] > 1 else clusters
-        for name, second_name in _distance_pairs(*runs):
-            pair = _scored(runs, (name, second_name), shared, among, seed)
+        for name, second_name in _distance_pairs(*runs, question.distances):
+            pair = _scored(runs, (name, second_name), shared, among, question.seed)
             common = {
                 "subset": subset,
                 "distance": name if name == second_name else f"{name} / {second_name}",
@@ -72,32 +114,22 @@ def compare(first: Path, second: Path, seed: int = 0, over: str = CLUSTERS) -> p
                 "n_clusters": pair.first.scored.clusters,
                 "interval": pair.first.scored.kind,
             }
-            rows += [common | row for row in compared_rows(pair)]
-    if not rows:
+            rows = [common | row for row in compared_rows(pair, question.at)]
+            found.append(ComparedDistance(rows, pair.first, pair.second))
+    if not found:
         raise DataError(f"{first} and {second} share no judgments: measure both on the same subset")
-    table = pd.DataFrame(rows)
-    return table.assign(p_holm=holm(table["p"].to_numpy(dtype=np.float64)))
+    return found
 
 
-def where_they_differ(table: pd.DataFrame, first: str, second: str) -> Iterator[str]:
-    """Yield for each curve of a table at which depths the runs differ, by its simultaneous band.
-
-    Args:
-        table: The rows of `compare`.
-        first: Name of the first run.
-        second: Name of the second.
-    """
-    curves = table[table["place"].isin(("layer", "depth"))]
-    for (subset, distance), rows in curves.groupby(["subset", "distance"], sort=False):
-        columns = (rows[name].to_numpy(np.float64) for name in ("depth", "difference", "band_low", "band_high"))
-        yield f"{subset}, {distance}: {Band(*columns).in_words(first, second)} (95 % band over all depths)."
-
-
-def _distance_pairs(first: Side, second: Side) -> list[tuple[str, str]]:
+def _distance_pairs(first: Side, second: Side, wanted: tuple[str, ...]) -> list[tuple[str, str]]:
     """Distances to compare: those of the same name; a baseline's only one with every one."""
+    sides = [
+        [name for name in side.distances if not wanted or IMAGE in side.layers or name in wanted]
+        for side in (first, second)
+    ]
     if IMAGE in first.layers or IMAGE in second.layers:
-        return [(a, b) for a in first.distances for b in second.distances]
-    common = [(name, name) for name in first.distances if name in second.distances]
+        return [(a, b) for a in sides[0] for b in sides[1]]
+    common = [(name, name) for name in sides[0] if name in sides[1]]
     if not common:
         raise UsageError(
             f"the runs share no distance ({', '.join(first.distances)} and {', '.join(second.distances)}): measure one "

@@ -57,7 +57,7 @@ Ends = Callable[[Sequence[Floats], Sequence[Floats]], tuple[float, float]]
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Expectation:
     """A quantity that a rule expects on one side of a bound.
 
     Attributes:
@@ -87,7 +87,7 @@ class Comparison:
         return f"{'below' if self.below else 'above'} {self.bound:g}"
 
 
-def judge(comparisons: Sequence[Comparison], names: Sequence[str], beside: Sequence[Comparison] = ()) -> Outcome:
+def judge(comparisons: Sequence[Expectation], names: Sequence[str], beside: Sequence[Expectation] = ()) -> Outcome:
     """What a rule comes to that holds if every comparison does.
 
     Args:
@@ -118,7 +118,7 @@ def _verdict(judged: pd.DataFrame) -> str:
     return BORNE_OUT if judged["separable"].all() else BY_VALUE
 
 
-def _bounded(comparisons: Sequence[Comparison]) -> list[tuple[float, float]]:
+def _bounded(comparisons: Sequence[Expectation]) -> list[tuple[float, float]]:
     """Bounds of all comparisons, which hold together; levels have judgments of their own and are independent."""
     terms = list({id(term): term for one in comparisons for term in one.terms}.values())
     panels = list({id(term.panel): term.panel for term in terms}.values())
@@ -141,7 +141,7 @@ def _flat(term: Term) -> Floats:
     return term.contrasts.reshape(-1, term.contrasts.shape[-1])
 
 
-def _row(one: Comparison, low: float, high: float) -> dict[str, Any]:
+def _row(one: Expectation, low: float, high: float) -> dict[str, Any]:
     """A row of the table; bounds that are infinite are none."""
     value, (beyond, within) = one.value, (low > one.bound, high < one.bound)
     return one.row | {

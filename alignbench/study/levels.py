@@ -123,7 +123,7 @@ def build_panels(study: Study) -> dict[str, LevelPanel]:
     measuring of most of the paper's models before others, whole data and the paper's way before those on a par.
     """
     groups = [group for group in study.groups if any(map(_is_tower, group.runs))]
-    if any(group.runs[0].observers == "people" for group in groups):
+    if any(group.runs[0].observers == "people" for group in study.groups):
         groups = [group for group in groups if group.runs[0].observers == "people"]
     models: dict[str, set[tuple[str, str]]] = {}
     for group in groups:
@@ -145,7 +145,7 @@ def _is_tower(run: StudyRun) -> bool:
 
 def _is_named(run: StudyRun) -> bool:
     """Whether a run of a published model has its name, not only a folder's that is called alike."""
-    return run.model.removeprefix("open_clip:hf-hub:") == run.published
+    return run.checkpoint.removeprefix("open_clip:hf-hub:") == run.published
 
 
 def _rank(group: Group) -> tuple[bool, bool, int, bool, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,10 @@ class Curve(NamedTuple):
     tokens: str
     label: str
     distance: str
+
+
+Peaks = Mapping[Curve, tuple[float, float]]
+"""First and last depth, in percent, of the layers of each curve that cannot be told from its best."""
 
 
 def peak_depths(study: Study) -> dict[Curve, tuple[float, float]]:

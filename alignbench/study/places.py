@@ -10,6 +10,7 @@ from scipy import stats
 
 from alignbench.arrays import Floats, Indices
 from alignbench.models.layer_names import IMAGE, is_block, is_plain
+from alignbench.statistics.bootstrap import CONFIDENCE
 from alignbench.statistics.joint import TwoCurves
 from alignbench.statistics.paired import PairedDifference, Place, paired_difference
 from alignbench.statistics.scored_together import ScoredTogether
@@ -84,15 +85,20 @@ def two_curves(first: ScoredCurve, second: ScoredCurve) -> TwoCurves:
     return TwoCurves(first.scored.estimates(np.concatenate(rows)), len(rows[0]))
 
 
-def best_difference(first: ScoredCurve, second: ScoredCurve) -> PairedDifference:
+def best_difference(first: ScoredCurve, second: ScoredCurve, level: float = CONFIDENCE) -> PairedDifference:
     """How far the best layer of one curve lies above that of another, whichever they are, see `best_layers`.
 
     The smallest difference that would probably be seen is the reach of its interval and what a power of 80 % adds.
+
+    Args:
+        first: The curve from whose best layer the other's is subtracted.
+        second: The other, scored together with it.
+        level: Level of the interval.
     """
     if not all(np.isfinite(curve.value[curve.blocks]).any() for curve in (first, second)):
         nothing = np.nan
         return PairedDifference(BEST, nothing, nothing, nothing, "", "", nothing, nothing, nothing, nothing)
-    found = best_layers(two_curves(first, second))
+    found = best_layers(two_curves(first, second), level)
     one, other = first.layer(int(first.blocks[found.first])), second.layer(int(second.blocks[found.second]))
     chosen = paired_difference(BEST, np.nan, one, other, first.scored)
     reach = max(found.difference - found.low, found.high - found.difference)
@@ -109,5 +115,5 @@ def best_difference(first: ScoredCurve, second: ScoredCurve) -> PairedDifference
         found.high,
         found.p,
         float(reach + stats.norm.ppf(POWER) * error),
-        chosen.floored,
+        floored=chosen.floored,
     )

@@ -11,10 +11,11 @@ from pathlib import Path
 from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
 from alignbench.models.cards import cards
+from alignbench.results.finished import check_finished
 from alignbench.results.folders import run_folders
 from alignbench.results.judgment_table import SubsetJudgments
+from alignbench.results.namesakes import tell_apart
 from alignbench.results.published import PAPER_SUBSETS
-from alignbench.results.stored_run import check_finished
 from alignbench.scoring.scored_run import ScoredRun
 from alignbench.study.groups import CONDITIONS, Condition, Group, group_runs, read_condition
 from alignbench.study.study_run import StudyRun
@@ -66,8 +67,13 @@ def read_study(places: Sequence[Path]) -> tuple[Study, tuple[str, ...]]:
             refused.append(str(error))
     if not found:
         raise DataError(refused[0] if len(refused) == 1 else f"none of {len(refused)} folders is a run: {refused[0]}")
+    named, lines = tell_apart([run.stored for run in found])
+    found = [
+        run if stored is run.stored else replace(run, stored=stored, curve=stored.curve)
+        for run, stored in zip(found, named, strict=True)
+    ]
     runs = _with_doubles_marked(_each_once(sorted(found, key=_order)))
-    return Study(tuple(runs), tuple(_remarks(runs))), tuple(refused)
+    return Study(tuple(runs), (*lines, *_remarks(runs))), tuple(refused)
 
 
 def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> StudyRun:
@@ -99,7 +105,7 @@ def _read(folder: Path, known: dict[_Judged, dict[str, SubsetJudgments]]) -> Stu
 def _order(run: StudyRun) -> tuple[object, ...]:
     """By level, the paper's data sets first, towers in the order of the cards, twins after their model, baselines."""
     level = LEVELS.index(run.level) if run.level in LEVELS else len(LEVELS)
-    name = run.label.partition("@")[0]
+    name = run.checkpoint.partition("@")[0]
     known = list(cards())
     rank = next((known.index(card) for card in (name, run.published) if card in known), len(known))
     return level, run.dataset not in PAPER_SUBSETS, run.dataset, run.is_baseline, rank, name, run.label, run.folder.name
@@ -152,9 +158,7 @@ def _remarks(runs: Sequence[StudyRun]) -> Iterator[str]:
             for distance in run.distances:
                 seen.setdefault((run.label, distance, condition), []).append(run.folder.name)
         for folders in dict.fromkeys(tuple(folders) for folders in seen.values() if len(folders) > 1):
-            weights = {run.settings.model_fingerprint for run, _ in some if run.folder.name in folders}
-            kind = "are of one model" if len(weights) == 1 else "have one name and different weights: rename the models"
-            yield f"{dataset} {subset}: {', '.join(folders)} {kind}; comparisons take the first"
+            yield f"{dataset} {subset}: {', '.join(folders)} are of one model; comparisons take the first"
 
 
 def _who(ways: dict[str, list[str]]) -> str:

@@ -15,7 +15,7 @@ from alignbench.results.channel_shares import read_top_shares
 from alignbench.results.extent import extents
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.results.layer_curve import LayerCurve
-from alignbench.results.published import published_curves, published_name
+from alignbench.results.published import checkpoint_of, published_curves, published_name
 from alignbench.results.run_record import RunRecord, RunSettings
 from alignbench.scoring.scored_run import ScoredRun
 
@@ -60,6 +60,11 @@ class StudyRun:
     def model(self) -> str:
         """The label without the transform."""
         return self.curve.model
+
+    @cached_property
+    def checkpoint(self) -> str:
+        """What the model would be called without a label of its own."""
+        return checkpoint_of(self.curve)
 
     @property
     def settings(self) -> RunSettings:
@@ -123,7 +128,7 @@ class StudyRun:
     @cached_property
     def published(self) -> str:
         """The published model that it is of; empty if it is of none, or another network of that name."""
-        name = published_name(self.model)
+        name = published_name(self.checkpoint)
         if name is None:
             return ""
         theirs = published_curves()
@@ -133,11 +138,11 @@ class StudyRun:
     @cached_property
     def card(self) -> Card | None:
         """The card of a trained model; none if it has none."""
-        return cards().get(self.model, cards().get(self.published)) if self.trained else None
+        return cards().get(self.checkpoint, cards().get(self.published)) if self.trained else None
 
     @property
     def factors(self) -> dict[str, Any]:
-        """The factors of the model's card; empty without one."""
+        """The factors of the model's card and those that its run was given; empty without any."""
         return dict(self.record.factors or (self.card.factors if self.card else {}))
 
     def load_distances(self, names: Sequence[str], layers: Sequence[str] = ()) -> Floats:

@@ -40,6 +40,6 @@ def find_sweep(source: str | Path) -> Path:
         return _folder() / f"{name}.yaml"
     if path.is_dir():
         raise DataError(f"{path} is a folder: name one sweep file in it")
-    if path.suffix not in _SUFFIXES and len(path.parts) == 1:
+    if path.suffix not in _SUFFIXES and "/" not in name:
         raise unknown("sweep", name, shipped_sweeps())
     raise DataError(f"{path} is not there: name a sweep file, or one of {', '.join(shipped_sweeps())}")

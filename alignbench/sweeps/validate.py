@@ -11,6 +11,7 @@ from alignbench.errors import unknown
 from alignbench.measurement.cell import Cell
 from alignbench.models.cards import cards
 from alignbench.models.families import RANDOM_PREFIX, check_name
+from alignbench.models.own_cards import pair_labels, parse_factors
 from alignbench.models.pair_metrics import METRICS
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check_cells(cells: Sequence[Mapping[str, Value]]) -> None:
     for name in dict.fromkeys(name for cell in cells for name in _split_names(cell.get("dataset"))):
         if name not in DATASETS:
             raise unknown("data set", name, DATASETS.names())
-    for model in dict.fromkeys(str(cell["model"]) for cell in cells if "model" in cell):
+    for model in dict.fromkeys(model for cell in cells for model in _models(cell)):
         known = model.removeprefix(RANDOM_PREFIX)
         if known not in cards() and known not in METRICS:
             check_name(known, METRICS.names())
@@ -57,7 +58,15 @@ def _check_cell(cell: Mapping[str, Value]) -> None:
     fields: dict[str, Any] = {field: cell[name] for name, field in _FIELDS.items() if name in cell}
     distance = cell.get("distance", "all")
     distances = DISTANCES if distance == "all" else _split_names(distance)
-    Cell(str(cell.get("model", "")), str(cell.get("dataset", "")), distances=distances, **fields).checked()
+    factors = parse_factors([str(cell["factor"])] if "factor" in cell else ())
+    for model, label in _models(cell).items():
+        named: dict[str, Any] = {"label": label, "factors": factors, "distances": distances}
+        Cell(model, str(cell.get("dataset", "")), **named, **fields).checked()
+
+
+def _models(cell: Mapping[str, Value]) -> dict[str, str]:
+    """The models of a cell, with their labels."""
+    return pair_labels(str(cell["model"]), str(cell.get("label", ""))) if "model" in cell else {}
 
 
 def _split_names(value: Value | None) -> tuple[str, ...]:

@@ -26,7 +26,10 @@ _SETTINGS = (
     *("model", "dataset", "protocol", "subset", "distance", "tokens", "resize", "precision", "random_init", "seed"),
     *("limit", "transform"),
 )
-_DETAILS = ("level", "observers", "images", "pairs", "timing", "images_per_second", "peak_memory_gb", "versions")
+_DETAILS = (
+    *("label", "checkpoint", "level", "observers", "images", "pairs", "timing", "images_per_second", "peak_memory_gb"),
+    "versions",
+)
 SELECTED = "the highest of several layers, selected on the judgments that it is scored on, and so too high"
 _WHOLE_DEPTH = (0.0, 100.0)
 

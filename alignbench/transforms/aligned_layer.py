@@ -17,7 +17,7 @@ from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.named import NamedTransform, is_among
 
 _ONE_TOKEN_VIEWS: Final = ("cls", "mean")
-_FORCE: Final = "or force it (`run --force-transform`, `transform evaluate --force`)"
+_FORCE: Final = "or force it (--force-transform, or `alignbench transform evaluate --force`)"
 
 
 class AffineReadout:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alignbench.errors import UsageError
+from alignbench.errors import DataError, UsageError
 from alignbench.extraction.feature_files import FeatureFile
 from alignbench.files import ARRAY_FILES
 from alignbench.models.layer_names import PROJECTION
@@ -18,6 +18,7 @@ from alignbench.transforms.affine import AffineTransform
 
 _HUB: Final = "open_clip:hf-hub:"  # the same checkpoint by open_clip's name for a repository
 
+_PLACES: Final = ("/", "./", "../", "~")  # what the name of a place begins with, and that of a published one never
 _USUAL_STEM = "transform"  # of published files, which are told apart by their folders
 _LEARNED = "learned.json"  # beside learned ones, in a folder <model>__<dataset>__<objective>__<hash>
 
@@ -68,10 +69,13 @@ def resolve(text: str | Path, *, mean: float | None = None, std: float | None = 
 
     Raises:
         UsageError: If there is none of that name, or a `.npy` comes without mean and std.
-        DataError: If the file cannot be read.
+        DataError: If the file is not there, or cannot be read.
         AlignbenchError: If it cannot be downloaded.
     """
     name = transform_name(text)
+    if not Path(text).is_file() and (_is_file(text) or str(text).startswith(_PLACES) or Path(text).is_dir()):
+        what = "is a folder" if Path(text).is_dir() else "is not there"
+        raise DataError(f"the transform {text} {what}: name a file, or one of `alignbench transform list`")
     if not _is_file(text):
         if not (mean is None and std is None):
             raise UsageError(f"the published transform {text} has a mean and std of its own: leave out those given")

@@ -142,9 +142,22 @@ def test_checkpoint_of_another_type_is_refused(bench: Bench, kind: str, words: t
     bench.run("tid2013", model=model, root=bench.data("tid2013")).refused(USAGE, model, *words)
 
 
-@pytest.mark.parametrize("name", ["nobody/no-such-model", "no/such/folder", "./no-such-folder"])
-def test_model_that_is_nowhere_is_refused_without_network(bench: Bench, name: str) -> None:
+def test_model_that_is_nowhere_is_refused_without_network(bench: Bench) -> None:
+    name = "nobody/no-such-model"
     bench.run("tid2013", model=name, root=bench.data("tid2013")).refused(RUNNING, name, "local directory")
+
+
+@pytest.mark.parametrize(
+    "name", ["no/such/folder", "./no-such-folder", "../none", "/none", "~/none", "none/", "weights.pt", "a/w.bin"]
+)
+def test_a_place_that_is_not_there_is_said_as_such(bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub is never asked, on line or off."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("alignbench.models.checkpoints.snapshot_download", lambda *_, **__: pytest.fail("it was asked"))
+    monkeypatch.setenv("HOME", "/no-such-home")
+    said = f"there is no folder or file {name.replace('~', '/no-such-home')}: check the path"
+    bench.run("tid2013", model=name, root=bench.data("tid2013")).refused(RUNNING, said)
+    bench.run("tid2013", "--random-init", model=name, root=bench.data("tid2013")).refused(RUNNING, said)
 
 
 @pytest.mark.parametrize(

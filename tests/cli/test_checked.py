@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 from unittest import mock
 
@@ -54,7 +55,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], paramete
     name = max(parameter.opts, key=len)
     assert (code, out) == (2, ""), (value, err)
     assert err.count("\n") == 1, err
-    assert (name if name.startswith("-") else name.upper()) in err
+    assert (name if name.startswith("-") else parameter.metavar) in err
     assert len(err) < 600
     assert "unexpected" not in err
 
@@ -126,6 +127,51 @@ def test_numbers_of_other_commands_have_bounds(
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in COMMANDS if any(each.required for each in COMMANDS[words].params)]
+)
+def test_what_is_missing_is_named_with_an_example(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(list(words)) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    needed = [each for each in COMMANDS[words].params if each.required]
+    for each in needed:
+        assert (f"--{each.name}" if each.param_type_name == "option" else str(each.metavar)) in line
+    assert f"{'are' if len(needed) > 1 else 'is'} missing: give for instance `alignbench {' '.join(words)} " in line
+    assert main([*words, "--help"]) == 0
+
+
+def test_only_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "a"]) == 2
+    assert capsys.readouterr().err.startswith("alignbench: OTHER is missing: ")
+    assert main(["run", "--model", "pixels"]) == 2
+    assert capsys.readouterr().err.startswith("alignbench: --dataset is missing: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("datasets", "check", "tid2013", "--data-root", "{}"),
+        ("datasets", "check", "tid2013", "--data-root={}"),
+        ("extract", "--model", "shapes-clip", "--output", "a.npz", "--images", "{}"),
+        ("run", "--dataset", "shapes-low", "--model", "{}"),
+        ("run", "--dataset", "shapes-low", "--model", "random:{}"),
+        ("run", "--dataset", "shapes-low", "--model=open_clip:{}"),
+        ("transform", "evaluate", "--model", "shapes-clip", "--transform", "{}.npz"),
+        ("sweep", "{}.yaml"),
+        ("reproduce", "{}"),
+    ],
+)
+def test_the_home_folder_is_meant_where_the_shell_left_its_sign(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/no/such/home")
+    assert main([word.format("~/a b") for word in words]) != 0
+    assert "/no/such/home/a b" in capsys.readouterr().err
+    assert main([word.format("~nobody-is-called-so/a") for word in words]) != 0
+    assert "~nobody-is-called-so/a" in capsys.readouterr().err
 
 
 def test_an_empty_text_is_taken_where_that_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.table import Table
 
-from alignbench.cli.console import print_status, print_table, score_table, twin_table
+from alignbench.cli.console import print_json, print_status, print_table, score_table, twin_table
 from alignbench.results.layer_curve import COLUMNS, LayerCurve
 
 NOTHING = float("nan")
@@ -135,3 +138,41 @@ def test_a_table_goes_to_stdout_wide_enough_for_a_file_and_status_to_stderr(
     told = capsys.readouterr()
     assert "x" * 150 in told.out, "in one piece, whatever the width of the terminal"
     assert told.err == "größer\n"
+
+
+def read_json(text: str) -> Any:
+    """Read JSON as it is defined, without Python's NaN and Infinity."""
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_holds_numbers_as_numbers_and_null_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        "name": "größer\n",
+        "value": np.float64(0.1),
+        "n": np.int64(2**62),
+        "odd": float("inf"),
+        "none": NOTHING,
+        "is": np.bool_(True),
+        "folders": (Path("runs/a"), None),
+        "scores": np.array([1.5, NOTHING]),
+    }
+    print_json([row])
+    told = capsys.readouterr()
+    plain = {"name": "größer\n", "value": 0.1, "n": 2**62, "odd": None, "none": None, "is": True}
+    assert read_json(told.out) == [plain | {"folders": ["runs/a", None], "scores": [1.5, None]}]
+    assert told.err == ""
+
+
+def test_a_table_of_pandas_is_an_array_of_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(pd.DataFrame({"layer": ["a", pd.NA], "value": [0.25, np.nan], "n": [1, 2]}))
+    rows = read_json(capsys.readouterr().out)
+    assert rows == [{"layer": "a", "value": 0.25, "n": 1}, {"layer": None, "value": None, "n": 2}]
+    print_json(pd.DataFrame({"layer": []}))
+    print_json({"rows": pd.DataFrame({"n": [3]}), "sentences": ["A above B"]})
+    out = capsys.readouterr().out
+    assert read_json(out.splitlines()[0]) == []
+    assert read_json(out.partition("\n")[2]) == {"rows": [{"n": 3}], "sentences": ["A above B"]}

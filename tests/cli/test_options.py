@@ -1,9 +1,15 @@
 """Names, numbers and folders on the command line that cannot be used are refused in one line that helps."""
 
+from pathlib import Path
+
 import pytest
 import torch
+import typer
 
-from alignbench.cli.options import parse_bytes
+from alignbench.cli.app import app
+from alignbench.cli.commands.run import run
+from alignbench.cli.options import check_output, parse_bytes, read_options
+from alignbench.errors import AlignbenchError, UsageError
 from command_bench import RUNNING, TREE, USAGE, Bench
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
@@ -163,11 +169,13 @@ def test_a_folder_of_data_that_is_no_text_is_refused(bench: Bench, monkeypatch: 
     bench.run("tid2013").refused(USAGE, "$ALIGNBENCH_DATA 'a?' is no text in UTF-8")
 
 
-@pytest.mark.parametrize("model", ["pixels ", "random: shapes-clip", "shapes-clip "])
-def test_a_blank_around_a_models_name_is_shown(bench: Bench, model: str) -> None:
-    name = model.removeprefix("random:")
-    outcome = bench.run("tid2013", model=model, root=bench.data("tid2013"))
-    outcome.refused(USAGE, f"unknown model '{name}': write {name.strip()}, without a blank")
+def test_a_blank_within_a_models_name_is_shown(bench: Bench) -> None:
+    outcome = bench.run("tid2013", model="random: shapes-clip", root=bench.data("tid2013"))
+    outcome.refused(USAGE, "unknown model ' shapes-clip': write shapes-clip, without a blank")
+
+
+def test_blanks_around_the_names_of_models_are_none_of_theirs(bench: Bench) -> None:
+    bench.run("tid2013", "--wandb", "off", model=" pixels ", root=bench.data("tid2013")).succeeded()
 
 
 @pytest.mark.parametrize(
@@ -175,3 +183,26 @@ def test_a_blank_around_a_models_name_is_shown(bench: Bench, model: str) -> None
 )
 def test_sizes_are_read(text: str, size: int) -> None:
     assert parse_bytes(text) == size
+
+
+# --- Outputs --------------------------------------------------------------------------------------------------------
+
+
+def test_an_output_file_is_looked_at_before_the_work(tmp_path: Path) -> None:
+    check_output(None, [".csv"])
+    check_output(tmp_path / "new" / "TABLE.CSV", [".csv"])
+    with pytest.raises(UsageError, match=r"table.html has no ending that tells what to write: use .csv, .md or .tex$"):
+        check_output(tmp_path / "table.html", [".csv", ".md", ".tex"])
+    with pytest.raises(UsageError, match=r"table has no ending that tells what to write: use .csv$"):
+        check_output(tmp_path / "table", [".csv"])
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(AlignbenchError, match=r"cannot be written \(Is a directory\): choose another --output"):
+        check_output(tmp_path / "folder.csv", [".csv"])
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder.csv"]
+
+
+def test_options_are_read_as_the_command_has_them() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    there = {name for option in group.commands["run"].params for name in option.opts if name.startswith("--")}
+    assert {f"--{name}" for name in read_options(run)} | {"--help"} == there | {"--help"}

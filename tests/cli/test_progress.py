@@ -1,58 +1,64 @@
-"""Progress of a sweep, in lines and live."""
+"""What is shown of work under way: signs and bars on a terminal, and one line or nothing elsewhere."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import pytest
-from rich.console import Console
 
-from alignbench.cli.progress import Display, Lines
-from sweep_folders import make_cell
-
-
-def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines("mine: 3 cells", 3, 1, 2)
-    lines.started(0, make_cell(0), Path("a.log"))
-    lines.settled(2)
-    lines.finished(0, make_cell(0), 12.3)
-    lines.failed(0, make_cell(1), "no data", Path("b.log"))
-    for cells in (2, 2, 1):
-        lines.waits(cells)
-    assert capsys.readouterr().err.splitlines() == [
-        "mine: 3 cells, 1 finished before; 2 at a time",
-        "started: seed 0",
-        "finished: seed 0, 12 s (2 of 3)",
-        "failed: seed 1: no data (b.log)",
-        "waiting for 2 cells that run in another process",
-        "waiting for 1 cell that runs in another process",
-    ]
+from alignbench.cli.progress import ConsoleListener, ImageProgress, LearningProgress
+from alignbench.extraction.progress import RunSummary
+from terminals import Terminal, stand_in
 
 
-def test_live_display_shows_each_worker_with_what_its_process_said_last(tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
-    display = Display(console, "mine: 3 cells", 3, 1)
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return stand_in(monkeypatch)
 
-    def shown() -> str:
-        with console.capture() as capture:
-            console.print(display.shown)
-        return capture.get()
 
-    log = tmp_path / "a.log"
-    display.started(0, make_cell(0), log)
-    assert "seed 0" in shown()
-    log.write_text("begun\n12.0 images/s, about 3.0 minutes to go\n\n")
-    display.started(1, make_cell(1), tmp_path / "b.log")
-    assert "12.0 images/s, about 3.0 minutes to go" in shown()
-    assert "1/3" in shown()
-    display.finished(0, make_cell(0), 12.0)
-    assert "seed 0" not in shown()
-    assert "1/3" in shown()
-    with console.capture() as capture:
-        display.failed(1, make_cell(1), "no data [really]", tmp_path / "b.log")
-    assert "failed: seed 1: no data [really]" in capture.get()
-    display.settled(3)
-    assert "3/3" in shown()
-    display.waits(1)
-    assert "waiting for 1 cell" in shown()
+def test_the_stages_of_a_run_are_shown_one_after_the_other(terminal: Terminal) -> None:
+    listener, outline = ConsoleListener(), RunSummary("m", "nights", 8, 4, share=8)
+    for stage, text in (("data", "reading the data set"), ("model", "loading the model"), ("score", "scoring")):
+        listener.began(stage)
+        assert text in terminal.getvalue()
+        listener.ended()
+        assert terminal.has_wiped(text)
+    listener.began("extract")
+    listener.planned(outline)
+    assert terminal.has_wiped("preparing the pictures")
+    assert "m on nights: 8 images, 4 pairs, 1 layer, 1 pass, cpu\n" in terminal.getvalue()
+    listener.advanced(8)
+    listener.finished()
+    listener.ended()
+    assert "8/8" in terminal.getvalue()
+    assert terminal.has_wiped("embedding")
+
+
+def test_the_stages_are_silent_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    listener = ConsoleListener()
+    for stage in ("launch", "data", "model"):
+        listener.began(stage)
+        listener.ended()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_after_the_last_picture_it_is_shown_that_there_is_more_to_do(terminal: Terminal) -> None:
+    with LearningProgress() as listener:
+        listener.planned("8 images, 2 layers, cpu", 8)
+        listener.embedded(4)
+        assert "computing" not in terminal.getvalue()
+        listener.embedded(4)
+        assert terminal.has_wiped("embedding")
+        assert "computing" in terminal.getvalue()
+        listener.learning("learning global")
+    assert terminal.has_wiped("computing")
+
+
+def test_a_log_hears_once_how_long_it_will_take(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 10.0, 11.0])
+    monkeypatch.setattr("alignbench.cli.progress.time.monotonic", lambda: next(clock))
+    images = ImageProgress()
+    images.started(400)
+    for _ in range(3):
+        images.advanced(50)
+    assert capsys.readouterr().err == "10.0 images/s, about 0.5 minutes to go\n"

@@ -68,3 +68,23 @@ def test_sets_that_may_lack_a_noise_ceiling_say_why() -> None:
     assert "put it beside mos_with_names.txt" in notes["tid2013"]
     assert "column var" in notes["kadid10k"]
     assert notes["things"] == "", "its authors publish one"
+
+
+def test_the_usual_folder_is_below_that_of_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nights, packaged = DATASETS.load("nights"), DATASETS.load("shapes-low")
+    monkeypatch.delenv("ALIGNBENCH_DATA", raising=False)
+    assert nights.usual_root() is None
+    for base in (str(tmp_path), ""):
+        monkeypatch.setenv("ALIGNBENCH_DATA", base)
+        assert nights.usual_root() == (tmp_path / "nights" if base else None)
+        assert packaged.usual_root() is None
+
+
+def test_it_is_there_if_its_folder_holds_something_or_it_needs_none(tmp_path: Path) -> None:
+    nights = DATASETS.load("nights")
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    assert nights.is_there(tmp_path)
+    for place in (tmp_path / "empty", tmp_path / "file", tmp_path / "none", tmp_path / ("x" * 300), None):
+        assert not nights.is_there(place)
+    assert DATASETS.load("shapes-low").is_there(None)

@@ -10,7 +10,15 @@ import pytest
 from safetensors.numpy import load_file
 
 from alignbench.errors import AlignbenchError
-from alignbench.files import claim_room, open_plain, whole_file, write_safetensors, write_whole
+from alignbench.files import (
+    check_place,
+    claim_room,
+    make_folder,
+    open_plain,
+    whole_file,
+    write_safetensors,
+    write_whole,
+)
 
 
 def test_a_file_comes_when_it_is_whole(tmp_path: Path) -> None:
@@ -61,6 +69,55 @@ def test_a_place_that_cannot_be_is_said_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(AlignbenchError, match="folder cannot be written"):
         write_whole(tmp_path / "folder", b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_place_that_can_be_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "there.csv").write_text("old")
+    for place in ("there.csv", "new.csv", "a/b/new.csv"):
+        check_place(tmp_path / place)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there.csv"]
+    assert (tmp_path / "there.csv").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("folder", "Is a directory"),
+        ("file/a/b.csv", "file is no folder"),
+        (f"new/{'x' * 300}.csv", "File name too long"),
+        ("pipe", "No such device"),
+        ("null", "it is no file"),
+    ],
+)
+def test_a_place_that_cannot_be_is_known_beforehand(tmp_path: Path, place: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to(os.devnull)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(AlignbenchError, match=f"cannot be written .*{said}.*: choose another place"):
+        check_place(tmp_path / place)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+@pytest.mark.parametrize("closed", ["", "table.csv"])
+def test_what_is_closed_to_us_is_known_beforehand(tmp_path: Path, closed: str) -> None:
+    (tmp_path / "table.csv").write_text("old")
+    (tmp_path / closed).chmod(0o500)
+    with pytest.raises(AlignbenchError, match="Permission denied"):
+        check_place(tmp_path / "table.csv")
+    tmp_path.chmod(0o700)
+
+
+def test_what_is_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in ("file", "file/a/b"):
+        with pytest.raises(NotADirectoryError, match="file is no folder"):
+            make_folder(tmp_path / folder)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
 
 
 def test_a_file_is_opened_through_links_and_what_is_none_never(tmp_path: Path) -> None:

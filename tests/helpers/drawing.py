@@ -16,4 +16,4 @@ def do_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / f"{name}.svg").write_text("<svg/>")
 
     monkeypatch.setattr("alignbench.report.figures.curves.draw_curve", draw)
-    monkeypatch.setattr("alignbench.report.figures.curves.draw_channels", draw)
+    monkeypatch.setattr("alignbench.report.figures.channels.draw_channels", draw)

@@ -83,6 +83,8 @@ SCENARIOS: Final = {
         loose=True,
     ),
     "report": Scenario(("report", "OUTPUT", "--output", "OUTPUT/page.html"), (_SHAPES,)),
+    "table": Scenario(("report", "OUTPUT", "--output", "OUTPUT/table.csv", "--bibtex"), (_SHAPES,), loose=True),
+    "leaderboard": Scenario(("leaderboard", "OUTPUT", "--output", "OUTPUT/board.tex"), (_SHAPES,)),
 }
 
 

@@ -33,6 +33,7 @@ from alignbench.extraction.cached_pixels import read_entry, write_entry
 from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.models.families import load_tower
+from alignbench.models.own_cards import read_own_card
 from alignbench.models.towers import Layer
 from alignbench.models.weight_files import open_weights
 from alignbench.results.channel_shares import read_top_shares
@@ -422,7 +423,13 @@ def _journal(folder: Path) -> None:
     search(Recipe("global"), lambda recipe: recipe.lam, 2, Journal(folder / "journal.log", "study"))
 
 
+def _own_card(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "alignbench.toml").write_text('label = "mine"\n[factors]\nstep = 1000\n', encoding="utf-8")
+
+
 READERS: Final = {
+    "own cards": Reader(_folder(lambda folder: read_own_card(str(folder))), _own_card, ("alignbench.toml",)),
     "transformers": Reader(
         _folder(lambda folder: load_tower(str(folder))),
         _transformers,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +51,10 @@ def test_defaults_are_possible_and_nothing_is_changed_by_checking() -> None:
         ({"model": "ssim", "random_init": True}, "ssim has no weights to randomise"),
         ({"model": "random:ssim"}, "ssim has no weights to randomise"),
         ({"model": "ssim", "transform": "a.npz"}, "ssim has no layer to align"),
+        ({"label": "ssim"}, "the label 'ssim' is the name of another model"),
+        ({"label": "a@b"}, "the label 'a@b' has @"),
+        ({"factors": {"loss": "sigmoid"}}, "loss is softmax by its card"),
+        ({"factors": {"a b": 1}}, "the factor 'a b'"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(options: dict[str, Any], message: str) -> None:
@@ -59,11 +65,33 @@ def test_what_cannot_be_is_refused_by_name(options: dict[str, Any], message: str
 def test_random_weights_by_name_or_option_are_the_same() -> None:
     by_name = Cell(f"random:{PLAIN.model}", "things", seed=3).checked()
     assert by_name == Cell(PLAIN.model, "things", seed=3, random_init=True)
-    assert by_name.label == f"{PLAIN.label}@random-3"
+    assert by_name.name == f"{PLAIN.name}@random-3"
 
 
 def test_a_transform_is_named_in_the_label() -> None:
-    assert Cell(PLAIN.model, "things", transform="clip_ViT-L/14").label == f"{PLAIN.label}@clip_ViT-L/14"
+    assert Cell(PLAIN.model, "things", transform="clip_ViT-L/14").name == f"{PLAIN.name}@clip_ViT-L/14"
+
+
+def test_a_label_takes_the_place_of_the_name_and_marks_stay() -> None:
+    cell = Cell(PLAIN.model, "things", label="mine", random_init=True, seed=3)
+    assert (cell.checkpoint, cell.name) == (f"{PLAIN.model}@random-3", "mine@random-3")
+    assert Cell(PLAIN.model, "things", label="mine", transform="clip_ViT-L/14").name == "mine@clip_ViT-L/14"
+
+
+def test_the_card_beside_a_checkpoint_is_taken_and_may_be_added_to(tmp_path: Path) -> None:
+    (tmp_path / "alignbench.toml").write_text('label = "mine"\n[factors]\nstep = 1\n')
+    cell = Cell(str(tmp_path), "things")
+    assert (cell.checked().name, cell.checked().factors) == ("mine", {"step": 1})
+    given = replace(cell, label="other", factors={"rate": 0.5}).checked()
+    assert (given.name, given.factors) == ("other", {"step": 1, "rate": 0.5})
+    assert given.checked() == given
+    assert hash(given) == hash(given.checked())
+
+
+@pytest.mark.parametrize("name", ["seed", "dataset", "timing", "label", "run_folder", "factors"])
+def test_a_factor_that_would_hide_a_setting_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"the factor {name} is called like a setting"):
+        replace(PLAIN, factors={name: 1}).checked()
 
 
 def test_a_device_that_is_asked_for_is_taken_at_its_word() -> None:

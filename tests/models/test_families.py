@@ -1,6 +1,7 @@
 """Model families: which one each form of name goes to, what plug-ins may be, and what names lead to."""
 
 import importlib
+import re
 import subprocess
 import sys
 import warnings
@@ -50,6 +51,30 @@ def test_an_empty_name_is_said_to_be_empty(name: str) -> None:
     for attempt in (check_name, find_family, load_tower, needs_download, preparation, skeleton):
         with pytest.raises(UsageError, match=r"^the name of the model is empty: give a model card's"):
             attempt(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["/no/such", "./x", "../x", "~", "~/x", "x/", "a/b/c", "w.pt", "a/w.safetensors", "./w.bin"]
+)
+def test_what_can_only_be_a_place_is_never_looked_up(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the hub was asked"))
+    for attempt in (check_name, find_family, load_tower, needs_download, preparation, skeleton):
+        with pytest.raises(ModelError, match=rf"^there is no folder or file {re.escape(name)}: check the path"):
+            attempt(name)
+    assert model_label(name) == name
+
+
+def test_a_file_is_told_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.pt").touch()
+    for name in ("w.pt", "./w.pt", str(tmp_path / "w.pt")):
+        with pytest.raises(ModelError, match=r"w\.pt is a file: name the folder .* open_clip:ARCHITECTURE/.*w\.pt"):
+            check_name(name)
+    (tmp_path / "shapes-clip").touch()
+    check_name("shapes-clip")
 
 
 def test_a_folder_that_may_not_be_looked_at_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

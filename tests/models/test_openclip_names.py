@@ -48,10 +48,10 @@ def test_wrong_names_are_answered_in_one_line(name: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("open_clip:ViT-B-32/no-such-file.pt", r"there is no file no-such-file\.pt$"),
-        ("open_clip:ViT-B-32//no/such/file", r"there is no file /no/such/file$"),
-        ("open_clip:/no/such/folder", r"there is no directory /no/such/folder$"),
-        ("open_clip:./folder", r"there is no directory \./folder$"),
+        ("open_clip:ViT-B-32/no-such-file.pt", r"there is no file no-such-file\.pt: check the path$"),
+        ("open_clip:ViT-B-32//no/such/file", r"there is no file /no/such/file: check the path$"),
+        ("open_clip:/no/such/folder", r"there is no folder /no/such/folder: check the path$"),
+        ("open_clip:./folder", r"there is no folder \./folder: check the path$"),
     ],
 )
 def test_missing_files_are_named(name: str, said: str) -> None:

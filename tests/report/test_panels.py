@@ -1,9 +1,13 @@
 """What a panel shows: which lines, the noise ceiling, what is to be minded of the published values beside them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from alignbench import LayerCurve
+from alignbench.errors import UsageError
 from alignbench.report.panels import Ceiling, aligned_by, is_baseline, lay_out_panels
 from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.published import published_curves
@@ -92,3 +96,67 @@ def test_a_panel_of_the_corrected_protocol_names_its_subset() -> None:
     curve = LayerCurve(tower_curve("m", "nights", subset="test").frame.assign(protocol="corrected", n=1_824))
     _, [panel] = lay_out_panels([curve], None)
     assert (panel.title, panel.part) == ("nights, test (middle level)", "")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "kind", "chance"),
+    [("tid2013", "rating", 0.0), ("nights", "preference", 1 / 2), ("things", "choice", 1 / 3), ("nights", "", None)],
+)
+def test_chance_is_that_of_the_kind_of_judgments(dataset: str, kind: str, chance: float | None) -> None:
+    curves = [tower_curve("m", dataset), replace(tower_curve("k", dataset), kind=kind)]
+    _, [panel] = lay_out_panels(curves, None)
+    assert panel.chance == (None if chance is None else pytest.approx(chance))
+
+
+def test_the_axis_shows_all_that_is_drawn_chance_and_the_ceiling() -> None:
+    curve = tower_curve("m", "nights")
+    ceiling = curve.frame.assign(metric="ceiling_loo", value=0.97)
+    whole = LayerCurve(pd.concat([curve.frame, ceiling], ignore_index=True), kind="preference")
+    high = LayerCurve(whole.frame.assign(ci_low=0.80, ci_high=0.95).assign(value=whole.frame["value"].clip(lower=0.85)))
+    high = replace(high, kind="preference")
+    _, [panel] = lay_out_panels([high], None)
+    low, top = panel.span
+    assert low < 0.5 < 0.97 < top
+    assert low > 0.4, "no empty half"
+    assert top < 1.05
+    _, [unknown] = lay_out_panels([replace(high, kind="")], None)
+    assert 0.7 < unknown.span[0] < 0.8, "chance that nobody knows takes no room"
+
+
+def test_scores_that_are_all_missing_leave_an_axis() -> None:
+    curve = tower_curve("m", "nights")
+    _, [panel] = lay_out_panels([LayerCurve(curve.frame.assign(value=np.nan, ci_low=np.nan, ci_high=np.nan))], None)
+    low, top = panel.span
+    assert low < top
+
+
+def test_references_stand_in_panels_of_the_paper_without_a_run_of_their_model() -> None:
+    curves = [
+        tower_curve("mine", name) for name in ("tid2013", "nights", "things")
+    ]  # things: all, no subset of the paper
+    _, panels = lay_out_panels(curves, None, [BASE_16, "ssim"])
+    names = {panel.dataset: [reference.name for reference in panel.references] for panel in panels}
+    both = ["published clip-vit-base-patch16", "published ssim"]
+    assert names == {"tid2013": both, "nights": both, "things": []}
+    assert "published ssim: 0.554 is given for both TID2013 and NIGHTS" in panels[0].notes
+    kept = panels[0].only([])
+    assert kept.references == panels[0].references
+    assert kept.notes == panels[0].notes
+    values = published_curves()
+    theirs = values[(values["model"] == BASE_16) & (values["dataset"] == "tid2013") & (values["metric"] == "spearman")]
+    low, top = kept.span
+    assert low < theirs.loc[theirs["distance"] == "normalized_euclidean", "value"].min() < 0.77 < top
+
+
+def test_references_follow_the_distances_and_the_protocol() -> None:
+    curve = tower_curve("mine", "nights", distances=("normalized_euclidean", "cosine"))
+    _, [panel] = lay_out_panels([curve], None, [BASE_16])
+    assert [reference.distance for reference in panel.references] == ["normalized_euclidean", "cosine"]
+    _, [panel] = lay_out_panels([curve], ["cosine"], [BASE_16])
+    assert [reference.name for reference in panel.references] == ["published clip-vit-base-patch16"]
+    corrected = LayerCurve(curve.frame.assign(protocol="corrected"))
+    with pytest.raises(UsageError, match=f"published of {BASE_16} stands beside"):
+        lay_out_panels([corrected], None, [BASE_16])
+    _, [panel] = lay_out_panels([baseline_curve("pixels", "nights")], None, [BASE_16])
+    assert [reference.distance for reference in panel.references] == ["normalized_euclidean"]
+    assert panel.has_depth, "a published tower has layers"

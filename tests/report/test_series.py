@@ -1,9 +1,23 @@
 """Which rows of which runs make one line, what tells lines apart, how each looks and what it is called."""
 
+from itertools import combinations
+
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from alignbench import LayerCurve
-from alignbench.report.series import COLOURS, Key, Names, by_key, looks, model_looks, published_rows, rows_to_draw
+from alignbench.report.series import (
+    COLOURS,
+    Key,
+    Names,
+    by_key,
+    looks,
+    main_distances,
+    model_looks,
+    published_rows,
+    rows_to_draw,
+)
 from drawn_curves import baseline_curve, tower_curve
 
 BOTH = ("normalized_euclidean", "cosine")
@@ -11,6 +25,53 @@ BOTH = ("normalized_euclidean", "cosine")
 
 def key(line: str, distance: str = BOTH[0], protocol: str = "paper", copy: int = 0) -> Key:
     return Key(line, distance, protocol, "all", copy)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as the accessibility guidelines (WCAG 2.2) define it."""
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in to_rgb(colour)]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def seen(colour: str, eye: str) -> np.ndarray:
+    """CIELAB of a colour as an eye sees it: `usual`, without long (`protan`) or without middle cones (`deutan`).
+
+    The two are simulated after Vienot, Brettel and Mollon (1999), in linear light.
+    """
+    linear = np.array([each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in to_rgb(colour)])
+    to_cones = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
+    lost = {
+        "usual": np.eye(3),
+        "protan": np.array([[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]]),
+        "deutan": np.array([[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]]),
+    }[eye]
+    light = np.clip(np.linalg.inv(to_cones) @ lost @ to_cones @ linear, 0, 1)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    ratio = to_xyz @ light / (to_xyz @ np.ones(3))
+    bent = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
+    return np.array([116 * bent[1] - 16, 500 * (bent[0] - bent[1]), 200 * (bent[1] - bent[2])])
+
+
+@pytest.mark.parametrize(("eye", "least"), [("usual", 10.0), ("protan", 4.0), ("deutan", 4.0)])
+def test_colours_are_told_apart_by_every_eye(eye: str, least: float) -> None:
+    """A difference of 2.3 in CIELAB can just be noticed."""
+    found = {colour: seen(colour, eye) for colour in COLOURS}
+    assert len(found) == len(COLOURS) == 24
+    assert min(np.linalg.norm(found[one] - found[other]) for one, other in combinations(found, 2)) > least
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#1e1e1e"])
+def test_colours_stand_out_from_a_light_page_and_a_dark_one(page: str) -> None:
+    for colour in COLOURS:
+        darker, lighter = sorted([luminance(colour), luminance(page)])
+        assert (lighter + 0.05) / (darker + 0.05) >= 3.0, colour
+
+
+def test_no_two_of_24_lines_have_one_colour_and_none_of_90_one_look() -> None:
+    found = looks(rows_to_draw([tower_curve(f"m{number}") for number in range(90)], None))
+    shown = list(found.values())
+    assert len({look.colour for look in shown[:24]}) == 24
+    assert len({str(look) for look in shown}) == 90
 
 
 def test_of_runs_alike_that_of_most_judgments_is_the_first() -> None:
@@ -60,6 +121,13 @@ def test_where_models_have_colours_their_distances_differ_in_dashes_alone() -> N
     assert found[key("m")].colour != found[key("k")].colour
 
 
+def test_distances_differ_in_dashes_for_the_ninth_model_too() -> None:
+    distances = ("normalized_euclidean", "euclidean", "cosine")
+    found = model_looks(rows_to_draw([tower_curve(f"m{number}", distances=distances) for number in range(12)], None))
+    for number in range(12):
+        assert len({str(found[key(f"m{number}", distance)].dashes) for distance in distances}) == 3, number
+
+
 @pytest.mark.parametrize(
     ("changed", "name", "title"),
     [({}, "Euclidean", "m"), ({"protocol": "corrected"}, "Euclidean", "m, corrected")],
@@ -90,3 +158,20 @@ def test_a_part_beside_a_whole_curve_is_named() -> None:
     frame = rows_to_draw([whole, tower_curve("part")], None)
     shown = {Names(frame).of(found, rows) for found, rows in by_key(frame).items()}
     assert shown == {"whole", "part, 100 of 3,000 ratings"}
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ([("cosine", "normalized_euclidean")], None),
+        ([("cosine", "normalized_euclidean"), ("normalized_euclidean",)], ("normalized_euclidean",)),
+        ([("cosine", "euclidean"), ("euclidean", "cosine", "normalized_euclidean")], ("euclidean",)),
+        ([("cosine",), ("euclidean",)], None),
+    ],
+)
+def test_of_several_models_one_distance_is_shown_that_all_have(
+    held: list[tuple[str, ...]], expected: tuple[str, ...] | None
+) -> None:
+    curves = [tower_curve(f"m{number}", distances=names) for number, names in enumerate(held)]
+    assert main_distances([*curves, baseline_curve("ssim")]) == expected
+    assert main_distances([baseline_curve("ssim"), baseline_curve("pixels")]) is None

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from alignbench import LayerCurve
-from alignbench.results.extent import extents, measured_on, named_subset, part_of, place_name
+from alignbench.results.extent import data_set_title, extents, measured_on, named_subset, part_of, place_name
 from made_curves import curve_of
 
 
@@ -87,3 +87,10 @@ def test_it_is_said_what_part_triplets_are_of(
     dataset: str, subsets: list[str], count: int, limit: int | None, said: str
 ) -> None:
     assert part_of(dataset, subsets, count, limit) == said
+
+
+def test_data_sets_are_called_as_their_authors_do() -> None:
+    titles = [
+        data_set_title(name) for name in ("tid2013", "kadid10k", "bapps", "nights", "things", "shapes-low", "mine")
+    ]
+    assert titles == ["TID2013", "KADID-10k", "BAPPS", "NIGHTS", "THINGS", "shapes-low", "mine"]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alignbench.datasets import DATASETS
 from alignbench.models.layer_names import is_plain
 from alignbench.results.layer_curve import LayerCurve, is_part, is_simulated
 from made_curves import curve_of
@@ -79,3 +80,24 @@ def test_packaged_sets_are_of_simulated_observers() -> None:
 def test_of_layers_that_are_equally_high_the_first_is_best() -> None:
     curve = curve_of(layer=["layer_0", "layer_1", "layer_2"], value=[0.5, 0.7, 0.7])
     assert curve.best("cosine")["layer"] == "layer_1"
+
+
+@pytest.mark.parametrize(
+    ("metric", "dataset", "kind", "chance"),
+    [
+        *(("spearman", "tid2013", "rating", 0.0), ("spearman", "tid2013", "", 0.0)),
+        *(("accuracy", "things", "choice", 1 / 3), ("accuracy", "nights", "choice", 1 / 2)),
+        *(("accuracy", "shapes-high", "choice", 1 / 3), ("accuracy", "shapes-middle", "choice", 1 / 2)),
+        *(("accuracy", "bapps", "preference", 1 / 2), ("accuracy", "mine", "choice", None)),
+        *(("accuracy", "nights", "", None), ("accuracy", "nights", "other", None)),
+    ],
+)
+def test_chance_is_that_of_random_distances(metric: str, dataset: str, kind: str, chance: float | None) -> None:
+    assert LayerCurve(curve_of(metric=[metric], dataset=[dataset]).frame, kind=kind).chance == chance
+
+
+@pytest.mark.parametrize("name", ["shapes-middle", "shapes-high"])
+def test_chance_is_one_of_as_many_pairs_as_a_judgment_has(name: str) -> None:
+    judgments = DATASETS.load(name).read(None, ("test",))
+    curve = LayerCurve(curve_of(metric=["accuracy"], dataset=[name]).frame, kind=judgments.kind)
+    assert curve.chance == 1 / judgments.judged.shape[1]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from alignbench import Cell, LayerCurve
 from alignbench.errors import AlignbenchError, DataError
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.report.figures.curves import draw_curve
-from alignbench.results.run_folder import Run, find_runs, folder_name, run_hash, write_run
+from alignbench.results.run_folder import Run, find_runs, folder_name, run_hash, write_record, write_run
 from alignbench.results.run_record import RunSettings
 from alignbench.results.stored_run import StoredRun
 from alignbench.statistics.agreement import correct_choices
@@ -202,6 +203,15 @@ def test_a_finished_run_is_left_as_it_is(runs: dict[str, Run], tmp_path: Path) -
     other = replace(runs["pixels"], record=replace(runs["pixels"].record, observers="later"))
     assert write_run(other, tmp_path, draw_nothing) == folder
     assert contents(folder) == before
+
+
+def test_a_record_is_written_anew_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    write_record(replace(StoredRun(copy).record, factors={"step": 2}), copy)
+    assert StoredRun(copy).record == replace(StoredRun(folder).record, factors={"step": 2})
+    before, after = contents(folder), contents(copy)
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] != after[name]} == {"run.json"}
 
 
 def test_overwrite_replaces_a_finished_run(runs: dict[str, Run], tmp_path: Path) -> None:

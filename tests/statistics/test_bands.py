@@ -77,6 +77,26 @@ def test_bands_hold_everywhere_in_95_percent_of_samples(skewed: bool) -> None:
     assert 0.90 <= held / 200 <= 0.99
 
 
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.995, 0.9999])
+def test_at_every_level_a_band_excludes_0_where_p_is_small_enough(level: float) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.exponential(0.1, (9, 25)) - 0.1 + np.linspace(-0.12, 0.12, 9)[:, None]
+    found = band(of_means(x), depths_of(9), level=level)
+    excluded = (found.low > 0.0) | (found.high < 0.0)
+    np.testing.assert_array_equal(excluded, found.p < 1.0 - level)
+    assert 0 < (band(of_means(x), depths_of(9)).p < 0.05).sum() < 9
+
+
+def test_p_of_one_depth_is_that_of_students_t_and_of_several_is_larger() -> None:
+    errors = np.array([0.01, 0.02, 0.03, 0.01])
+    value = np.array([0.025, 0.03, -0.09, 0.0])
+    found = band(Estimates(value, np.diag(errors**2), 24.0), depths_of(4))
+    alone = 2.0 * stats.t.sf(np.abs(value) / errors, 24)
+    assert found.p == pytest.approx(1.0 - (1.0 - alone) ** 4, abs=0.02)  # Sidak's, of independent depths
+    [single] = band(Estimates(value[:1], np.diag(errors[:1] ** 2), 24.0), depths_of(1)).p
+    assert single == pytest.approx(alone[0], abs=0.005)
+
+
 def test_scores_stay_within_their_limits() -> None:
     found = band(Estimates(np.array([0.95, 0.05]), 0.1**2 * np.eye(2), 24.0), depths_of(2), (0.0, 1.0))
     assert found.high[0] == 1.0
@@ -94,6 +114,7 @@ def test_a_depth_without_a_score_or_an_error_takes_nothing_from_the_others() -> 
     assert certain.low[:3] == pytest.approx(one.low)
     nothing = band(estimates(np.array([[0.4], [0.6]]), "none", 1), depths_of(2))
     assert np.isnan(nothing.low).all()
+    assert np.isnan(nothing.p).all()
 
 
 def test_what_is_certain_everywhere_has_no_width() -> None:

@@ -41,7 +41,7 @@ def test_a_difference_has_the_interval_of_the_differences_and_not_of_the_scores(
     assert found.p < 0.01
     error = (first - second)[1:].std()
     assert found.smallest == pytest.approx((stats.t.ppf(0.975, 299) + stats.norm.ppf(0.8)) * error)
-    assert not found.floored
+    assert (found.degrees, found.floored) == (299.0, False)
 
 
 def test_a_place_between_two_layers_is_their_weighted_sum() -> None:
@@ -92,14 +92,15 @@ def test_a_difference_over_objects_equals_the_reference(apart: float) -> None:
     assert found.p == pytest.approx(expected.p_value(one - other))
     reach = stats.t.ppf(0.975, expected.degrees_used) + stats.norm.ppf(0.8)
     assert found.smallest == pytest.approx(reach * math.sqrt(expected.variance))
+    assert found.degrees == pytest.approx(expected.degrees_used)
 
 
 def test_a_row_has_all_of_it() -> None:
-    found = PairedDifference("best layer", math.nan, 0.7, 0.6, "a", "b", 0.1, 0.05, 0.15, 0.01, 0.08, True)
+    found = PairedDifference("best layer", math.nan, 0.7, 0.6, "a", "b", 0.1, 0.05, 0.15, 0.01, 0.08, 24.0, True)
     row = found.to_row()
     assert list(row) == [
         *("place", "depth", "first", "second", "first_layer", "second_layer"),
-        *("difference", "ci_low", "ci_high", "p", "smallest", "floored"),
+        *("difference", "ci_low", "ci_high", "p", "smallest", "degrees", "floored"),
     ]
     assert math.isnan(row.pop("depth"))
-    assert list(row.values()) == ["best layer", 0.7, 0.6, "a", "b", 0.1, 0.05, 0.15, 0.01, 0.08, True]
+    assert list(row.values()) == ["best layer", 0.7, 0.6, "a", "b", 0.1, 0.05, 0.15, 0.01, 0.08, 24.0, True]

@@ -87,6 +87,23 @@ def test_it_is_separable_where_p_is_small(above: float) -> None:
     assert found.low <= found.difference <= found.high
 
 
+@pytest.mark.parametrize("above", [0.0, 0.1, 0.15, 0.3])
+@pytest.mark.parametrize("count", [1, 3, 20, 200, 5_000])
+def test_at_every_level_the_interval_excludes_0_where_p_is_small_enough(above: float, count: int) -> None:
+    curves = curves_of(clusters_of(np.concatenate([np.full(5, above), np.zeros(4)])), 5)
+    found = best_layers(curves, 1.0 - 0.05 / count)
+    assert found.separable == (found.p * count < 0.05)
+    assert found.p == best_layers(curves).p
+
+
+@pytest.mark.parametrize("level", [0.8, 0.99, 0.9999, 0.9999999])
+def test_of_one_layer_each_it_is_the_paired_t_test_at_any_level(level: float) -> None:
+    x = clusters_of(np.array([0.53, 0.5]))
+    low, high = stats.ttest_rel(*x).confidence_interval(level)
+    found = best_layers(curves_of(x, 1), level)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.12 * (high - low))
+
+
 def test_what_is_far_above_has_the_tail_of_its_t() -> None:
     x = clusters_of(np.array([2.0, 0.0, 0.0]))
     found = best_layers(curves_of(x, 1))

@@ -11,6 +11,7 @@ from alignbench.statistics.smallest_difference import smallest_difference, small
 def test_by_hand() -> None:
     assert smallest_difference(0.01, np.inf) == pytest.approx(0.01 * (1.959964 + 0.841621), abs=1e-7)
     assert smallest_difference(0.02, 24) == pytest.approx(0.02 * (2.063899 + 0.841621), abs=1e-7)
+    assert smallest_difference(0.02, 24, 0.99) == pytest.approx(0.02 * (2.796940 + 0.841621), abs=1e-7)
     assert np.isnan(smallest_difference(float("nan"), 24))
 
 

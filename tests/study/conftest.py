@@ -6,6 +6,8 @@ import pytest
 
 from alignbench.study.study import Study
 from factor_grid import LAION, MAIN, made, study_of
+from labelled_runs import write_labels
+from standings_by_hand import write_ranked
 from studies import BASE_16, BASE_32, BIOMED, DISTANCES, LARGE_14, TOWERS, write_study
 
 
@@ -23,3 +25,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("study")
     write_study(root, ("ssim", LARGE_14, BASE_32), distances=("normalized_euclidean", "cosine"))
     return root
+
+
+@pytest.fixture(scope="session")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs with labels of their own, see `write_labels`."""
+    return write_labels(tmp_path_factory.mktemp("labels") / "runs")
+
+
+@pytest.fixture(scope="session")
+def ranked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models, untrained twins of one, and two baselines at three levels."""
+    return write_ranked(tmp_path_factory.mktemp("ranked"))

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from alignbench.study.contrasts import rising
-from alignbench.study.evidence import Comparison, Term, judge
+from alignbench.study.evidence import Expectation, Term, judge
 from alignbench.study.levels import LevelPanel
 from level_panels import panel
 
@@ -16,10 +16,10 @@ def noise(seed: int, spread: float = 0.01) -> Floats:
     return spread * np.random.default_rng(seed).normal(size=1000)
 
 
-def compared(name: str, value: float, found: LevelPanel, below: bool = False, bound: float = 0.0) -> Comparison:
+def compared(name: str, value: float, found: LevelPanel, below: bool = False, bound: float = 0.0) -> Expectation:
     """A difference with noise of its own, of standard error 0.01."""
     contrasts = np.concatenate([[value], value + noise(len(name))])[None]
-    return Comparison({"name": name}, (Term(found, contrasts),), rising(lambda term: term[0]), below, bound)
+    return Expectation({"name": name}, (Term(found, contrasts),), rising(lambda term: term[0]), below, bound)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_bound_is_what_a_quantity_is_held_against(below: bool, verdict: str) -
 
 def test_a_quantity_at_its_bound_is_on_no_side() -> None:
     for below in (True, False):
-        exactly = Comparison({"name": "m"}, (Term(panel("low", {}), np.zeros((1, 1001))),), rising(np.max), below)
+        exactly = Expectation({"name": "m"}, (Term(panel("low", {}), np.zeros((1, 1001))),), rising(np.max), below)
         assert judge([exactly], ("name",)).verdict == "undecided"
 
 
@@ -109,7 +109,7 @@ def test_what_stands_beside_is_shown_and_not_judged() -> None:
 def test_without_resamples_a_verdict_is_by_value() -> None:
     bare = LevelPanel("tid2013", "paper", "people", 0.0, "none", {}, {})
     for value, verdict in ((0.5, "by value only"), (-0.5, "undecided")):
-        one = Comparison({"name": "a"}, (Term(bare, np.array([[value]])),), rising(np.max))
+        one = Expectation({"name": "a"}, (Term(bare, np.array([[value]])),), rising(np.max))
         outcome = judge([one], ("name",))
         assert outcome.verdict == verdict
         assert np.isnan(outcome.evidence[["ci_low", "ci_high"]].to_numpy()).all(), "infinite bounds are none"

@@ -46,6 +46,12 @@ def test_people_go_before_simulated_observers_and_the_papers_subset_before_other
     assert datasets(build_panels(read_study(folders[1:])[0])) == {"middle": "shapes-middle"}
 
 
+def test_simulated_observers_do_not_stand_in_for_people_of_whom_the_papers_models_lack(tmp_path: Path) -> None:
+    write_made(Made(BASE_16, "shapes-middle", 40, lambda *_: 0.9, MAIN), tmp_path)
+    write_made(Made(BASE_16, "nights", 40, lambda *_: 0.6, MAIN, label="mine"), tmp_path)
+    assert build_panels(read_study([tmp_path])[0]) == {}
+
+
 def test_a_panel_holds_trained_models_and_baselines_by_their_published_names(tmp_path: Path) -> None:
     for made in (
         Made(BASE_32, "nights", 40, as_published, MAIN, label="clip-vit-base-patch32"),

@@ -134,6 +134,17 @@ def test_the_best_is_named_after_the_scores_and_bounded_with_all_that_may_be_it(
     assert found.smallest == pytest.approx(reach + stats.norm.ppf(0.8) * stats.sem(gap), rel=1e-9)
 
 
+def test_at_a_higher_level_the_best_are_compared_with_a_wider_interval() -> None:
+    values = np.random.default_rng(1).normal([[0.7], [0.5]], 0.1, (2, 12))
+    found = best_difference(*pair(values, 1, ("image",)), 0.995)
+    ends = stats.ttest_rel(values[0], values[1]).confidence_interval(0.995)
+    width = ends.high - ends.low
+    assert (found.ci_low, found.ci_high) == pytest.approx((ends.low, ends.high), abs=0.06 * width)
+    error = stats.sem(values[0] - values[1])
+    assert found.smallest == pytest.approx((stats.t.ppf(0.9975, 11) + stats.norm.ppf(0.8)) * error, rel=0.06)
+    assert found.p == best_difference(*pair(values, 1, ("image",))).p
+
+
 def test_of_two_that_are_equally_high_the_first_is_named() -> None:
     scored = ResampledScores(np.full((4, 1), 0.5), "none", 1)
     found = best_difference(*(ScoredCurve(scored, rows, LAYERS[:2], DEPTHS[:2]) for rows in np.arange(4).reshape(2, 2)))

@@ -119,11 +119,18 @@ def test_runs_that_were_measured_differently_are_said_and_not_put_together(tmp_p
     assert sorted(sorted(run.label for run in group.runs) for group in study.groups) == [[SIGLIP, BASE_16], [BASE_32]]
 
 
-def test_two_runs_of_one_model_and_distance_are_said(tmp_path: Path) -> None:
-    for fingerprint in ("a", "b"):
+def test_runs_of_one_label_and_other_weights_are_told_apart(tmp_path: Path) -> None:
+    for fingerprint in ("a" * 64, "b" * 64):
         write_made(made(BASE_16, "tid2013", "low", settings={"model_fingerprint": fingerprint}), tmp_path)
     study, _ = read_study([tmp_path])
     [line] = study.remarks
-    assert line.endswith("have one name and different weights: rename the models; comparisons take the first")
+    assert line.startswith(f"{BASE_16} is the label of different weights: ")
+    assert line.endswith("give each its own by --label")
+    assert all(run.folder.name in line for run in study.runs)
     [group] = study.groups
-    assert group.series[BASE_16, "normalized_euclidean"] is study.runs[0]
+    assert {run.label: run.settings.model_fingerprint for run in study.runs} == {
+        f"{BASE_16} [aaaaaaaa]": "a" * 64,
+        f"{BASE_16} [bbbbbbbb]": "b" * 64,
+    }
+    assert [label for label, _ in group.series] == [run.label for run in study.runs for _ in run.distances]
+    assert {run.published for run in study.runs} == {BASE_16}, "its name on the hub is still known"

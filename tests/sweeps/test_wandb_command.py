@@ -6,13 +6,8 @@ The packaged data sets have no published curve: its line in a chart is tested in
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +18,8 @@ from alignbench.cli.options import read_options
 from alignbench.results.folders import is_complete
 from alignbench.sweeps import read_sweep
 from documented import ROOT
-from patience import PATIENCE
-from wandb_runs import KEY, Expected, Logged, check_factors, check_scores, check_tower, isolate, read_logged
+from wandb_client import swept_by_clients
+from wandb_runs import Expected, Logged, check_factors, check_scores, check_tower, read_logged
 from wandb_server import ENTITY, SWEEP, SweepServer
 
 FILE = ROOT / "sweeps" / "demo.yaml"
@@ -50,40 +45,13 @@ class Swept:
     logged: tuple[Logged, Logged]
 
 
-def client(server: SweepServer, output: Path, *arguments: str) -> str:
-    """What a command of W&B prints; in any case neither it nor a run that it started goes on afterwards."""
-    with output.open("w") as stream:
-        command = [sys.executable, "-m", "wandb", *arguments]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
-    code = None
-    try:
-        code = process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        if code is None:
-            server.stopping = True  # an agent asks every 5 s, kills its runs and ends
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE)
-            process.kill()
-    assert code == 0, f"wandb {arguments[0]} ended with {code}: {output.read_text()}"
-    return output.read_text()
-
-
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     home = tmp_path_factory.mktemp("home")
     cells = read_sweep(FILE, read_options(run)).cells
     server = SweepServer([cells.index(cell) for cell in WANTED])
     with pytest.MonkeyPatch.context() as patch, server.serving():
-        isolate(patch, home)
-        patch.delenv("WANDB_SILENT")
-        for name, value in (("BASE_URL", server.address), ("API_KEY", KEY), ("ENTITY", ENTITY), ("MODE", "offline")):
-            patch.setenv(f"WANDB_{name}", value)
-        patch.setenv("PATH", os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"])))
-        made = client(server, home / "sweep.txt", "sweep", str(FILE))
-        (path,) = re.findall(r"wandb agent (\S+)", made)
-        ran = client(server, home / "agent.txt", "agent", path)
+        made, ran = swept_by_clients(server, patch, home, FILE)
         places = sorted((home / "wandb").glob("offline-run-*"))
         logged = {one.state["run_id"]: one for one in map(read_logged, places)}
         assert list(logged) == ["run0", "run1"], ran

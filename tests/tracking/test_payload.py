@@ -65,6 +65,19 @@ def test_a_model_without_a_card_has_no_factors() -> None:
     assert "architecture" not in found
 
 
+def test_factors_that_were_given_stand_beside_those_of_the_card() -> None:
+    told = {
+        "label": "mine",
+        "checkpoint": "clip",
+        "settings": {"model": "mine"},
+        "factors": {"step": 1000, "loss": "x"},
+    }
+    found = configuration(RunRecord.from_json(told))
+    assert {name: found[name] for name in ("model", "checkpoint", "step", "loss")} == {
+        **{"model": "mine", "checkpoint": "clip", "step": 1000, "loss": "x"}
+    }
+
+
 def test_a_part_is_in_the_title_and_has_keys_of_its_own() -> None:
     rows = pd.DataFrame(
         {"layer": ["image"], "depth": [0.0], "distance": ["ssim"], "metric": ["accuracy"], "value": 0.5}

@@ -24,7 +24,11 @@ from alignbench.extraction.pair_extraction import layer_bytes
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.families import load_tower
 from alignbench.models.layer_names import is_aligned
-from alignbench.report.figures.curves import channels_figure, curves_figure
+from alignbench.report.figures.channels import channels_figure
+from alignbench.report.figures.curves import curves_figure
+from alignbench.report.tables.leaderboard import lead
+from alignbench.report.tables.scores import score_sheet
+from alignbench.report.tables.scores import score_table as paper_table
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.results.published import published_for
 from alignbench.results.run_folder import run_hash
@@ -234,7 +238,7 @@ def test_what_can_be_refused_before_anything_is_read_is(tiny_tower: Folders, tmp
     for arguments, said in (
         ((model, "--transform", tmp_path / "old.npy"), "old.npy holds no mean and std"),
         ((model, "--transform", tmp_path / "half.safetensors"), "has no mean and no std"),
-        ((model, "--transform", tmp_path / "missing.npz"), "missing.npz cannot be read"),
+        ((model, "--transform", tmp_path / "missing.npz"), "missing.npz is not there"),
         ((model, "--transform", "clip_ViT-L/15"), "did you mean clip_ViT-L/14"),
         ((model, "--force-transform"), "goes with --transform"),
         (("pixels", "--transform", path), "pixels has no layer to align: leave out --transform"),
@@ -379,7 +383,7 @@ def test_it_is_a_star_beside_the_line(aligned: Aligned) -> None:
     curve = StoredRun(aligned.turned).curve
     figure = curves_figure([curve], ["cosine"])
     [axis] = figure.axes
-    [line] = [line for line in axis.get_lines() if not str(line.get_label()).startswith("_")]
+    [line] = [line for line in axis.get_lines() if not str(line.get_label()).startswith(("_", "chance"))]
     [star] = [line for line in axis.get_lines() if line.get_marker() == "*"]
     assert len(line.get_xdata()) == 5, "the aligned layer is no point of the line"
     [depth] = star.get_xdata()
@@ -407,6 +411,34 @@ def test_the_summary_and_the_charts_of_wandb_have_it(aligned: Aligned) -> None:
     assert (line.name, level.name) == ("clip@turned", "aligned by turned")
     assert line.value == charts(plain, [])["curves/cosine"][0].value
     assert (level.depth, level.value) == ((0.0, 100.0), (extra["aligned/cosine"],) * 2)
+
+
+def test_the_leaderboard_has_a_row_of_its_own_for_it(aligned: Aligned) -> None:
+    study, _ = read_study([aligned.plain, aligned.turned, aligned.other])
+    for at in ("projection", "best"):
+        rows = {(row.model, row.kind): row.entry(0) for row in lead(study, ["cosine"], at).rows}
+        expected = {
+            ("clip@turned", "aligned"): scores(aligned.turned, "projection_aligned", "cosine"),
+            ("clip@other", "aligned"): scores(aligned.other, "projection_aligned", "cosine"),
+        }
+        if at == "projection":
+            expected["clip", "model"] = scores(aligned.plain, "projection", "cosine")
+        assert {key: entry.value for key, entry in rows.items() if entry} | expected == {
+            key: entry.value for key, entry in rows.items() if entry
+        }
+        assert len(rows) == 3, "plain layers count once"
+
+
+def test_the_table_of_a_paper_has_a_column_of_it(aligned: Aligned) -> None:
+    study, _ = read_study([aligned.plain, aligned.turned])
+    table = paper_table(study.runs, ["cosine"])
+    assert table["aligned_layer"].isna().tolist() == [True, False]
+    assert table["aligned"].iloc[1] == scores(aligned.turned, "projection_aligned", "cosine")
+    assert table["projection"].nunique() == 1
+    sheet = score_sheet(table, study)
+    shown = dict(zip(sheet.header, sheet.rows[1], strict=True))
+    assert shown["aligned layer"].startswith(f"{table['aligned'].iloc[1]:.3f} [")
+    assert "The aligned layer is the one that a transform aligned." in sheet.caption
 
 
 def test_a_study_takes_the_plain_layers_once(aligned: Aligned) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import default_root, names_in, parse_bytes
+from alignbench.cli.completion import models as models_by_name
+from alignbench.cli.options import (
+    AsJson,
+    DataRoot,
+    DataSet,
+    PixelCacheSize,
+    Protocol,
+    Resize,
+    Subset,
+    default_root,
+    names_in,
+    parse_bytes,
+)
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,15 +27,27 @@ if TYPE_CHECKING:
 
 
 def cache(
-    name: Annotated[str, typer.Argument(help="Name of the data set.")],
-    data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/NAME].")] = None,
-    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
-    model: Annotated[str, typer.Option(help="For whom, separated by commas [default: the paper's models].")] = "",
-    protocol: Annotated[str, typer.Option(help="paper or corrected: which pictures.")] = "paper",
-    resize: Annotated[str, typer.Option(help="checkpoint or squash, as for alignbench run.")] = "checkpoint",
-    pixel_cache: Annotated[str, typer.Option(help="Folder of the cache [default: ~/.cache/alignbench/pixels].")] = "",
-    pixel_cache_size: Annotated[str, typer.Option(help="What it may take.")] = "20GB",
-    loader_workers: Annotated[int | None, typer.Option(help="Processes [default: one for each core].")] = None,
+    name: DataSet,
+    data_root: DataRoot = None,
+    subset: Subset = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL[,MODEL]",
+            help="Models to prepare them for, separated by commas [default: the paper's models].",
+            autocompletion=models_by_name,
+        ),
+    ] = "",
+    protocol: Protocol = "paper",
+    resize: Resize = "checkpoint",
+    pixel_cache: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Folder of the cache [default: ~/.cache/alignbench/pixels].")
+    ] = "",
+    pixel_cache_size: PixelCacheSize = "20GB",
+    loader_workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that read images [default: one for each core].")
+    ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Prepare the pictures of a data set, so that no run has to.
 
@@ -33,6 +56,7 @@ def cache(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from alignbench.cli.console import print_json, print_status
     from alignbench.extraction.pixel_cache import PixelCache
     from alignbench.measurement.cache_pixels import check_room, distinct_ways, fill, read_pictures
     from alignbench.measurement.cell import Cell
@@ -53,8 +77,9 @@ def cache(
     place = PixelCache.open(cell.pixel_cache, cell.pixel_cache_size)
     if place is None:
         raise UsageError("there is no pixel cache to fill: name a folder with --pixel-cache")
-    images = read_pictures(cell)
+    images, tell = read_pictures(cell), print_status if as_json else print
     check_room(place, images, ways)
+    rows: list[dict[str, object]] = []
     absent, columns = 0, (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     for way in ways:
         console = Console(stderr=True)
@@ -62,11 +87,27 @@ def cache(
             filling = fill(place, images, way, cell.workers, partial(_move, bar, bar.add_task("decoding", total=None)))
         absent += filling.absent
         written = filling.pictures - filling.there - filling.absent
-        print(
+        rows.append(
+            {
+                "folder": place.directory,
+                "way": way.recipe.texts[-1],
+                "pictures": filling.pictures,
+                "there": filling.there,
+                "written": written,
+                "absent": filling.absent,
+                "bytes": filling.size,
+                "seconds": filling.seconds,
+                "models": way.models,
+            }
+        )
+        tell(
             f"{way.recipe.texts[-1]}: {filling.pictures:,} pictures, {filling.there:,} there before, {written:,} "
             f"written, {filling.size / 1e6:,.1f} MB, {filling.seconds:.1f} s ({', '.join(way.models)})"
         )
-    print(place.directory)
+    if as_json:
+        print_json(rows)
+    else:
+        print(place.directory)
     return 1 if absent else 0
 
 

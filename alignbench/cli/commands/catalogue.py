@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from alignbench.cli.checked import CheckedCommand
-from alignbench.cli.options import default_root, names_in
-from alignbench.errors import AlignbenchWarning, DataError, UsageError
+from alignbench.cli.options import AsJson, DataRoot, Subset, default_root, names_in
+from alignbench.cli.options import DataSet as DataSetName
+from alignbench.errors import DataError
 
 if TYPE_CHECKING:
     from alignbench.plugins import Registry
@@ -19,11 +17,16 @@ if TYPE_CHECKING:
 datasets_app = typer.Typer(help="List the data sets: where to get them, on which terms.", invoke_without_command=True)
 
 
-def models() -> None:
+def models(as_json: AsJson = False) -> None:
     """List the models and baselines that are known by name."""
+    from alignbench.cli.console import print_json, print_table
+    from alignbench.models.listing import known_models
+
+    if as_json:
+        print_json(known_models())
+        return
     from rich.table import Table
 
-    from alignbench.cli.console import print_table
     from alignbench.models.cards import FACTORS, cards
     from alignbench.models.families import FAMILIES
     from alignbench.models.pair_metrics import METRICS
@@ -43,29 +46,24 @@ def models() -> None:
 
 def _usable(registry: Registry[Any]) -> dict[str, str]:
     """Name everything that can be used as it is shown, plug-ins with their package; warns of those that cannot."""
-    shown = {}
-    for name in registry.names():
-        package = registry.plug_in(name)
-        try:
-            if package:
-                registry.load(name)
-        except UsageError as error:
-            warnings.warn(str(error), AlignbenchWarning, stacklevel=2)
-        else:
-            shown[name] = f"{name} ({package})" if package else name
-    return shown
+    packages = {name: registry.plug_in(name) for name in registry.usable()}
+    return {name: f"{name} ({package})" if package else name for name, package in packages.items()}
 
 
 @datasets_app.callback(invoke_without_command=True)
-def datasets(context: typer.Context) -> None:
+def datasets(context: typer.Context, as_json: AsJson = False) -> None:
     """List the data sets: where to get them, on which terms."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Table
 
-    from alignbench.cli.console import print_table
+    from alignbench.cli.console import print_json, print_table
     from alignbench.datasets import DATASETS
+    from alignbench.datasets.listing import known_data_sets
 
+    if as_json:
+        print_json(known_data_sets())
+        return
     table = Table()
     for name in ("data set", "level", "what it is", "where to get it", "terms", "subsets"):
         table.add_column(name, overflow="fold")
@@ -77,13 +75,9 @@ def datasets(context: typer.Context) -> None:
     print("* measured by default. `alignbench datasets check NAME --data-root DIR` looks at a download.")
 
 
-@datasets_app.command(cls=CheckedCommand)
-def check(
-    name: Annotated[str, typer.Argument(help="Name of the data set.")],
-    data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/NAME].")] = None,
-    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
-) -> int:
+def check(name: DataSetName, data_root: DataRoot = None, subset: Subset = "", as_json: AsJson = False) -> int:
     """Say what of a data set is there, and what is missing."""
+    from alignbench.cli.console import print_json
     from alignbench.datasets import DATASETS
     from alignbench.datasets.inventory import describe
 
@@ -92,5 +86,8 @@ def check(
         inventory = describe(data_set, data_root or default_root(name), names_in(subset))
     except DataError as error:
         raise DataError(f"{error} (source: {data_set.home})") from error
-    print("\n".join(inventory.lines))
+    if as_json:
+        print_json({"name": name, "complete": inventory.complete, "lines": inventory.lines})
+    else:
+        print("\n".join(inventory.lines))
     return 0 if inventory.complete else 1

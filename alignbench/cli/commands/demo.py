@@ -17,7 +17,7 @@ _BATCH: Final = 64
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder of what it writes.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of what it writes.")] = Path("demo"),
     transform: Annotated[
         bool, typer.Option("--transform", help="Learn, apply and judge transforms instead, and report on them.")
     ] = False,
@@ -40,7 +40,8 @@ def _curves(output: Path) -> None:
     from alignbench.datasets.judgments import LEVELS
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.run import run_cell
-    from alignbench.report.figures.curves import curves_figure, save_figure
+    from alignbench.report.figures.canvas import save_figure
+    from alignbench.report.figures.curves import curves_figure
     from alignbench.report.panels import SIMULATED
 
     curves = []
@@ -63,6 +64,7 @@ def _transforms(output: Path) -> None:
     from alignbench.cli.commands.report import report
     from alignbench.cli.console import print_table, score_table
     from alignbench.cli.progress import ConsoleListener
+    from alignbench.cli.working import working
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.run import run_cell
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
@@ -72,7 +74,8 @@ def _transforms(output: Path) -> None:
     from alignbench.transforms.learning.folder import read_ceiling
 
     check_writable(output)
-    ready = load_ready_tower(TowerRequest(_MODEL, "cls", batch_size=_BATCH))
+    with working(f"loading {_MODEL}"):
+        ready = load_ready_tower(TowerRequest(_MODEL, "cls", batch_size=_BATCH))
     ceiling = _learn(ready, output, "global", ("all",))
     aligned = _learn(ready, output, "glocal", ("projection",)) / "projection.safetensors"
     judged = _judge(ready, output, aligned)

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignbench.cli.completion import data_sets, one_of, transforms
 from alignbench.cli.options import (
     Accelerator,
+    AsJson,
     BatchSize,
+    DataRoot,
     Limit,
     LoaderWorkers,
+    Model,
     Precision,
     RandomInit,
+    Similarity,
+    Subset,
     default_root,
     names_in,
     parse_batch_size,
@@ -35,42 +41,78 @@ _NONE = "none"
 
 
 def evaluate(
-    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
-    transform: Annotated[str, typer.Option(help="A file (.safetensors, .npz), or the name of a published one.")],
-    dataset: Annotated[str, typer.Option(help="Odd-one-out triplets to judge it on, or none.")] = "things",
-    data_root: Annotated[Path | None, typer.Option(help="Their folder [default: $ALIGNBENCH_DATA/DATASET].")] = None,
-    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the data set's].")] = "",
+    model: Model,
+    transform: Annotated[
+        str,
+        typer.Option(
+            metavar="TRANSFORM",
+            help="Transform: a file (.safetensors, .npz), or the name of a published one.",
+            autocompletion=transforms,
+        ),
+    ],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Data set of odd-one-out triplets to judge it on, or none.",
+            autocompletion=data_sets,
+        ),
+    ] = "things",
+    data_root: DataRoot = None,
+    subset: Subset = "",
     in_sample: Annotated[
-        bool, typer.Option("--in-sample", help="Also triplets of objects that it was learned on; marked so.")
+        bool, typer.Option("--in-sample", help="Judge it on objects that it was learned on too; marked so.")
     ] = False,
-    similarity: Annotated[str, typer.Option(help="Of the choices: cosine, euclidean or dot.")] = "cosine",
+    similarity: Similarity = "cosine",
     matrix: Annotated[
-        list[str] | None, typer.Option(help="NAME=FOLDER of a human matrix, e.g. cichy2019=DIR; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Human matrix and its folder, e.g. cichy2019=FOLDER; may be given several times.",
+        ),
     ] = None,
     local_images: Annotated[
-        str | None, typer.Option(help="Pictures whose neighbourhoods to look at: a folder, or shapes.")
+        str | None,
+        typer.Option(metavar="FOLDER", help="Pictures whose neighbourhoods to look at: a folder of them, or shapes."),
     ] = None,
     labelled: Annotated[
-        str | None, typer.Option(help="Few-shot and anomaly: a folder with a folder for each class, or shapes.")
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Pictures for few-shot and anomaly tasks: a folder with a folder for each class, or shapes.",
+        ),
     ] = None,
-    tokens: Annotated[str, typer.Option(help="Token view, for a transform that does not say: cls or mean.")] = "cls",
-    force: Annotated[bool, typer.Option("--force", help="Even if it was made for another model.")] = False,
+    tokens: Annotated[
+        str,
+        typer.Option(
+            metavar="VIEW",
+            help="Token view for a transform that does not say: cls or mean.",
+            autocompletion=one_of("cls", "mean"),
+        ),
+    ] = "cls",
+    force: Annotated[
+        bool, typer.Option("--force", help="Take the transform even if it was made for another model.")
+    ] = False,
     batch_size: BatchSize = "16",
     precision: Precision = "fp32",
     accelerator: Accelerator = "auto",
     loader_workers: LoaderWorkers = None,
     random_init: RandomInit = False,
-    seed: Annotated[int, typer.Option(help="Of resampling and random weights.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of resampling and random weights.")] = 0,
     limit: Limit = None,
-    output: Annotated[Path, typer.Option(help="Folder of the results' folders.")] = Path("transforms"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of results.")] = Path(
+        "transforms"
+    ),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again what is finished.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge a transform on data that it has not seen.
 
     The last line of stdout is the folder.
     """
-    from alignbench.cli.console import print_status, print_table
+    from alignbench.cli.console import print_json, print_table
     from alignbench.cli.progress import LearningProgress
+    from alignbench.cli.working import working
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.report.figures.similarity import draw_similarities
     from alignbench.report.panels import SIMULATED
@@ -82,7 +124,8 @@ def evaluate(
     from alignbench.transforms.learning.folder import Destination
     from alignbench.transforms.named import resolve
 
-    choice = resolve(transform)
+    with working(f"reading {transform}"):
+        choice = resolve(transform)
     view = str(choice.transform.provenance.get("tokens") or tokens)
     evidence = Evidence(
         similarity=similarity,
@@ -96,7 +139,8 @@ def evaluate(
     check_writable(output)
     size = parse_batch_size(batch_size)
     request = TowerRequest(model, view, random_init, seed, precision, accelerator, size, loader_workers)
-    ready = load_ready_tower(request, notice=print_status)
+    with working(f"loading {model}") as notice:
+        ready = load_ready_tower(request, notice=notice)
     layer = transformed_layer(ready.tower, choice, Use(model, view, random_init, force))
     candidate, destination = Candidate(choice, ready, layer), Destination(output, draw_similarities, overwrite)
     with LearningProgress() as listener:
@@ -104,6 +148,9 @@ def evaluate(
     if is_finished:
         print_error(f"this is finished: taken from {folder}")
     frame, record = read_evaluation(folder)
+    if as_json:
+        print_json(frame.assign(folder=str(folder)))
+        return
     remarks = [_part(evidence, limit), SIMULATED if is_simulated(dataset) else ""]
     title = f"{record['settings']['model']}: {choice.name}"
     print_table(evaluation_table(frame, f"{title} ({'; '.join(filter(None, remarks))})" if any(remarks) else title))

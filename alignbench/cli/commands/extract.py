@@ -10,30 +10,38 @@ import typer
 from alignbench.cli.options import (
     Accelerator,
     BatchSize,
+    Layers,
     LoaderWorkers,
+    Model,
     Precision,
     RandomInit,
+    Tokens,
+    check_output,
     names_in,
     parse_batch_size,
 )
 from alignbench.errors import UsageError
+from alignbench.files import ARRAY_FILES
 
 
 def extract(
-    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
-    images: Annotated[Path, typer.Option(help="Folder of pictures, at any depth.")],
-    output: Annotated[Path, typer.Option(help="File: .safetensors, .npz, or .npy for one layer.")],
-    layers: Annotated[str, typer.Option(help="Layers, separated by commas, or all.")] = "projection",
-    tokens: Annotated[str, typer.Option(help="Token view: cls, mean or all; the projection has one token.")] = "cls",
+    model: Model,
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of pictures, at any depth.")],
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="File to write: .safetensors, .npz, or .npy for one layer.")
+    ],
+    layers: Layers = "projection",
+    tokens: Tokens = "cls",
     normalize: Annotated[
-        bool, typer.Option("--normalize", help="As the model's own code gives them: some divide by the norm.")
+        bool,
+        typer.Option("--normalize", help="Write them as the model's own code gives them: some divide by the norm."),
     ] = False,
     batch_size: BatchSize = "16",
     precision: Precision = "fp32",
     accelerator: Accelerator = "auto",
     loader_workers: LoaderWorkers = None,
     random_init: RandomInit = False,
-    seed: Annotated[int, typer.Option(help="Of random weights.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of random weights.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Write features of a folder's pictures to a file.
@@ -46,11 +54,13 @@ def extract(
 
         clear_leftovers(output)
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")
+    check_output(output, ARRAY_FILES)
     from alignbench.datasets.image_folder import image_folder
 
     pictures = image_folder(images)
     from alignbench.cli.console import print_status
     from alignbench.cli.progress import ImageProgress
+    from alignbench.cli.working import working
     from alignbench.extraction.feature_extraction import features_into
     from alignbench.extraction.features import chosen_layers
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
@@ -58,7 +68,8 @@ def extract(
 
     size = parse_batch_size(batch_size)
     request = TowerRequest(model, tokens, random_init, seed, precision, accelerator, size, loader_workers)
-    ready = load_ready_tower(request, "paper" if normalize else "corrected", notice=print_status)
+    with working(f"loading {model}") as notice:
+        ready = load_ready_tower(request, "paper" if normalize else "corrected", notice=notice)
     chosen = chosen_layers(ready.tower, names_in(layers))
     progress = ImageProgress()
     print_status(

@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignbench.cli.completion import data_sets, one_of, subsets
 from alignbench.cli.options import (
     Accelerator,
+    AsJson,
     BatchSize,
+    DataRoot,
+    Layers,
     Limit,
     LoaderWorkers,
+    Model,
     PixelCacheFolder,
     Precision,
     RandomInit,
+    Similarity,
+    Wandb,
     default_root,
     names_in,
     parse_batch_size,
@@ -29,52 +36,100 @@ if TYPE_CHECKING:
 
 
 def learn(
-    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
-    dataset: Annotated[str, typer.Option(help="Data set of odd-one-out triplets.")] = "things",
-    data_root: Annotated[Path | None, typer.Option(help="Its folder [default: $ALIGNBENCH_DATA/DATASET].")] = None,
-    subset: Annotated[str, typer.Option(help="Whose triplets, separated by commas [default: trainset].")] = "",
-    objective: Annotated[str, typer.Option(help="naive, global or glocal.")] = "glocal",
-    layers: Annotated[str, typer.Option(help="Layers, separated by commas, or all.")] = "projection",
-    tokens: Annotated[str, typer.Option(help="Token view of layers before the projection: cls or mean.")] = "cls",
+    model: Model,
+    dataset: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Data set of odd-one-out triplets.", autocompletion=data_sets),
+    ] = "things",
+    data_root: DataRoot = None,
+    subset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Subsets of triplets to learn from, separated by commas [default: trainset].",
+            autocompletion=subsets,
+        ),
+    ] = "",
+    objective: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What is learned: naive, global or glocal.",
+            autocompletion=one_of("naive", "global", "glocal"),
+        ),
+    ] = "glocal",
+    layers: Layers = "projection",
+    tokens: Annotated[
+        str,
+        typer.Option(
+            metavar="VIEW",
+            help="Token view of layers before the projection: cls or mean.",
+            autocompletion=one_of("cls", "mean"),
+        ),
+    ] = "cls",
     local_images: Annotated[
-        str | None, typer.Option(help="For glocal: a folder of pictures, at any depth, or a packaged data set.")
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Pictures of the local term, for glocal: a folder of them, at any depth, or a packaged data set.",
+        ),
     ] = None,
-    folds: Annotated[int, typer.Option(help="Folds of objects.")] = 3,
-    lam: Annotated[float, typer.Option("--lambda", help="Weight of the penalty.")] = 0.1,
-    alpha: Annotated[float, typer.Option(help="Weight of the local term.")] = 0.1,
-    tau: Annotated[float, typer.Option(help="Temperature of the local term.")] = 1.0,
-    penalty: Annotated[str | None, typer.Option(help="frobenius or identity [default: the objective's].")] = None,
-    learning_rate: Annotated[float, typer.Option(help="Of the optimiser.")] = 1e-3,
-    optimiser: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
+    folds: Annotated[int, typer.Option(metavar="N", help="Folds of objects.")] = 3,
+    lam: Annotated[float, typer.Option("--lambda", metavar="WEIGHT", help="Weight of the penalty.")] = 0.1,
+    alpha: Annotated[float, typer.Option(metavar="WEIGHT", help="Weight of the local term.")] = 0.1,
+    tau: Annotated[float, typer.Option(metavar="NUMBER", help="Temperature of the local term.")] = 1.0,
+    penalty: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Penalty: frobenius or identity [default: the objective's].",
+            autocompletion=one_of("frobenius", "identity"),
+        ),
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the optimiser.")] = 1e-3,
+    optimiser: Annotated[
+        str, typer.Option(metavar="NAME", help="Optimiser: adam or sgd.", autocompletion=one_of("adam", "sgd"))
+    ] = "adam",
     bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the transform has a bias.")] = True,
-    epochs: Annotated[int, typer.Option(help="At most.")] = 100,
-    patience: Annotated[int, typer.Option(help="Epochs without a lower held-out loss before it stops.")] = 15,
-    batch_triplets: Annotated[int, typer.Option(help="Triplets a step.")] = 256,
-    batch_images: Annotated[int, typer.Option(help="Images of the local term a step.")] = 1024,
+    epochs: Annotated[int, typer.Option(metavar="N", help="Epochs at most.")] = 100,
+    patience: Annotated[
+        int, typer.Option(metavar="N", help="Epochs without a lower held-out loss before it stops.")
+    ] = 15,
+    batch_triplets: Annotated[int, typer.Option(metavar="N", help="Triplets a step.")] = 256,
+    batch_images: Annotated[int, typer.Option(metavar="N", help="Images of the local term a step.")] = 1024,
     raw_local: Annotated[
-        bool, typer.Option("--raw-local", help="As the released code: features of the local term not standardised.")
+        bool,
+        typer.Option("--raw-local", help="Leave features of the local term unstandardised, as the released code does."),
     ] = False,
-    trials: Annotated[int, typer.Option(help="Search hyper-parameters at each layer in so many trials.")] = 0,
-    similarity: Annotated[str, typer.Option(help="Of the choices: cosine, euclidean or dot.")] = "cosine",
+    trials: Annotated[
+        int, typer.Option(metavar="N", help="Trials of a search for hyper-parameters at each layer; 0 for no search.")
+    ] = 0,
+    similarity: Similarity = "cosine",
     batch_size: BatchSize = "16",
     precision: Precision = "fp32",
     accelerator: Accelerator = "auto",
     loader_workers: LoaderWorkers = None,
     pixel_cache: PixelCacheFolder = "",
     random_init: RandomInit = False,
-    seed: Annotated[int, typer.Option(help="Of folds, batches and random weights.", min=0, max=_LAST_SEED)] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Seed of folds, batches and random weights.", min=0, max=_LAST_SEED)
+    ] = 0,
     limit: Limit = None,
-    output: Annotated[Path, typer.Option(help="Folder of folders of transforms.")] = Path("transforms"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of transforms.")] = Path(
+        "transforms"
+    ),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again what is finished.")] = False,
-    wandb: Annotated[str, typer.Option(help="Log to Weights & Biases: online, offline, off, or auto.")] = "auto",
+    wandb: Wandb = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Learn transforms of layers, judged on held-out objects.
 
     The last line of stdout is their folder.
     Several layers come from one pass over the pictures. A search that was stopped goes on where it was.
     """
-    from alignbench.cli.console import print_status, print_table
+    from alignbench.cli.console import print_json, print_table
     from alignbench.cli.progress import LearningProgress
+    from alignbench.cli.working import working
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.report.figures.readout import draw_ceiling
     from alignbench.results.folders import check_writable
@@ -118,7 +173,8 @@ def learn(
     check_writable(output)
     size = parse_batch_size(batch_size)
     request = TowerRequest(model, tokens, random_init, seed, precision, accelerator, size, loader_workers)
-    ready = load_ready_tower(request, notice=print_status)
+    with working(f"loading {model}") as notice:
+        ready = load_ready_tower(request, notice=notice)
 
     def complete(frame: pd.DataFrame, place: Path) -> None:
         draw_ceiling(frame, place)
@@ -133,7 +189,11 @@ def learn(
         (tracker.catch_up if is_finished else tracker.log)(folder, log_learned)
         if tracker.offline:
             print_error(tracker.how_to_upload())
-    print_table(ceiling_table(read_ceiling(folder), learned_part(folder)))
+    ceiling = read_ceiling(folder)
+    if as_json:
+        print_json(ceiling.assign(folder=str(folder)))
+        return
+    print_table(ceiling_table(ceiling, learned_part(folder)))
     print(folder)
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from alignbench.cli.completion import one_of
 from alignbench.cli.options import (
+    AsJson,
+    DataSets,
+    Model,
     Precision,
+    Protocol,
+    Subset,
+    Tokens,
     data_sets_in,
     default_root,
     names_in,
@@ -32,35 +38,49 @@ _FASTEST: Final = 1e9
 
 
 def plan(
-    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, or a local directory.")],
-    dataset: Annotated[str, typer.Option(help="One or more data sets, separated by commas.")],
+    model: Model,
+    dataset: DataSets,
     data_root: Annotated[
         Path | None,
-        typer.Option(help="Folder of the data set [default: $ALIGNBENCH_DATA/DATASET, or else its published shape]."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of the data set [default: $ALIGNBENCH_DATA/NAME, or else its published shape].",
+        ),
     ] = None,
-    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
-    protocol: Annotated[str, typer.Option(help="paper or corrected, as for alignbench run.")] = "paper",
-    tokens: Annotated[str, typer.Option(help="Token view: all, cls or mean.")] = "all",
+    subset: Subset = "",
+    protocol: Protocol = "paper",
+    tokens: Tokens = "all",
     precision: Precision = "fp32",
     devices: Annotated[
-        str, typer.Option(help="Processes a machine; several numbers, such as 1,8: a column each.")
+        str, typer.Option(metavar="N[,N]", help="Processes a machine; several numbers, such as 1,8: a column each.")
     ] = "1",
-    num_nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Images a batch.")] = 16,
-    feature_memory: Annotated[str, typer.Option(help="Features that each process keeps at the same time.")] = "4GB",
-    device: Annotated[str, typer.Option(help="Whose speed to assume: cpu, a100 or h100 [default: cpu].")] = "",
+    num_nodes: Annotated[int, typer.Option(metavar="N", help="Machines that share the work.")] = 1,
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Images a batch.")] = 16,
+    feature_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Features that each process keeps at the same time.")
+    ] = "4GB",
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="Device whose speed to assume: cpu, a100 or h100 [default: cpu].",
+            autocompletion=one_of("cpu", "a100", "h100"),
+        ),
+    ] = "",
     images_per_second: Annotated[
-        float | None, typer.Option(help="Forward passes of each process a second, where you know them.")
+        float | None,
+        typer.Option(metavar="RATE", help="Forward passes of each process a second, where you know them."),
     ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Time one batch here, with random weights, and a few pictures.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each column, and no table.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Say what a job would cost in passes, memory and time.
 
     No weights are loaded, and no pictures looked into.
     """
+    from alignbench.cli.console import print_json
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.cost.estimate import Machines, estimate
     from alignbench.measurement.cost.rates import assumed_rates
@@ -92,6 +112,7 @@ def plan(
     replace(cells[0], devices=max(counts)).checked()
     assumed = assumed_rates(device or "cpu", precision)
     subject = read_subject(cells[0])
+    found: list[Estimate] = []
     for cell in cells:
         work, images = read_work(cell)
         rates = rates_here(cell, subject, images) if measure else assumed
@@ -108,9 +129,13 @@ def plan(
                 misfits.append(UsageError(f"{cell.dataset} on {count} x {num_nodes}: {error}"))
         if not estimates:
             raise misfits[0]
-        _show(estimates, as_json)
+        found += estimates
+        if not as_json:
+            _show(estimates)
         for misfit in misfits:
             print_error(str(misfit))
+    if as_json:
+        print_json([asdict(each) for each in found])
     return 0
 
 
@@ -122,14 +147,10 @@ def _read_counts(devices: str) -> list[int]:
     return counts
 
 
-def _show(estimates: list[Estimate], as_json: bool) -> None:
-    """Print what the job costs on one data set, a column or a line of JSON for each number of processes."""
+def _show(estimates: list[Estimate]) -> None:
+    """Print what the job costs on one data set, a column for each number of processes."""
     from alignbench.cli.console import print_table
 
-    if as_json:
-        for estimate in estimates:
-            print(json.dumps(asdict(estimate)))
-        return
     first = estimates[0]
     print(
         f"{first.model} on {first.dataset}: {first.images:,} images, {first.pairs:,} pairs, {first.path}, "

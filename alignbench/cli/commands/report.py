@@ -1,71 +1,178 @@
-"""`alignbench report`: runs and transforms side by side, as a page that answers questions; or a figure of curves."""
+"""`alignbench report`: runs and transforms as a page that answers questions; or a figure, a table, what to cite."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alignbench.cli.options import names_in, print_error
-from alignbench.errors import DataError, UsageError, unknown, unwritable
+from alignbench.cli.completion import distances, published_models
+from alignbench.cli.console import print_status
+from alignbench.cli.options import check_output, names_in, print_error
+from alignbench.cli.shown import named_distances, parse_width, shown_distances
+from alignbench.cli.working import working
+from alignbench.errors import DataError, UsageError, unwritable
 
 if TYPE_CHECKING:
     from alignbench.results.layer_curve import LayerCurve
+    from alignbench.results.stored_run import StoredRun
     from alignbench.study.study import Study
 
-_FIGURES = (".png", ".svg", ".pdf")
+_PAGE: Final = ".html"
+_FIGURES: Final = (".png", ".svg", ".pdf")
+_TABLES: Final = (".csv", ".md", ".tex")
+_DOTS: Final = 300  # an inch, of a PNG whose width was asked for
 
 
 def report(
     places: Annotated[
-        list[Path], typer.Argument(help="Folders of runs, of learned or judged transforms, or folders of such.")
+        list[Path],
+        typer.Argument(metavar="RUNS", help="Folders of runs, of learned or judged transforms, or folders of such."),
     ],
-    output: Annotated[Path, typer.Option(help="File to write: .html for the report; .png, .svg or .pdf for a figure.")],
-    distance: Annotated[str, typer.Option(help="all, or names of distances.")] = "all",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write: .html for the page; .png, .svg, .pdf for a figure; .csv, .md, .tex for a table."
+        ),
+    ] = None,
+    distance: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Distances, separated by commas, or all [default: all on a page; elsewhere one for several models].",
+            autocompletion=distances,
+        ),
+    ] = "",
+    published: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Published models whose curves stand beside in grey, such as clip-vit-base-patch32,ssim.",
+            autocompletion=published_models,
+        ),
+    ] = "",
+    width: Annotated[
+        str,
+        typer.Option(
+            metavar="WIDTH", help="Width of a figure: column (3.25 inches), page (6.75), or a number of inches."
+        ),
+    ] = "",
+    bibtex: Annotated[
+        bool, typer.Option("--bibtex", help="Write what to cite into a .bib file beside too; alone: print it.")
+    ] = False,
 ) -> int:
-    """Report on runs and transforms: a page, or a figure.
+    """Report on runs: a page, a figure, a table, a bibliography.
 
-    The page has curves, best layers, differences, findings and what transforms reach.
-    Of runs alone, also a figure of the curves.
+    The page answers first; it has curves, best layers, differences, findings and what transforms reach.
+    Figures and tables are of runs alone.
     """
-    ending = output.suffix.lower()
-    if ending not in (".html", *_FIGURES):
-        raise UsageError(f"{output} has no ending of a report: use .html, or {', '.join(_FIGURES)} for a figure")
-    distances = None if distance == "all" else names_in(distance)
-    write = _write_page if ending == ".html" else _write_figure
+    if output is None and not bibtex:
+        raise UsageError("--output is missing: name a file such as report.html, curves.pdf or table.tex; or --bibtex")
+    check_output(output, (_PAGE, *_FIGURES, *_TABLES))
+    ending = output.suffix.lower() if output is not None else ""
+    asked = _Asked(
+        tuple(places),
+        distance,
+        _references(published, ending),
+        _inches(width, ending),
+    )
+    write = _write_page if ending == _PAGE else _write_table if ending in _TABLES else _write_figure
     try:
-        skipped = write(places, output, distances)
+        if bibtex and output is not None:
+            _check_bibliography(output)
+        done = write(asked, output) if output is not None else _read_only(asked)
+        if bibtex:
+            _write_bibliography(done, asked.references, output)
     except OSError as error:
-        raise unwritable(output, error) from error
-    print(output)
-    return 1 if skipped else 0
+        raise unwritable(output or Path("the bibliography"), error) from error
+    return 1 if done.skipped else 0
 
 
-def _write_page(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
-    """Write the page; returns a line for each folder that was left out, which is said."""
-    from alignbench.report.page.page import study_page, write_page
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be reported on, and how.
+
+    Attributes:
+        places: Folders that were named.
+        distance: What was said of distances.
+        references: Published models that are to stand beside.
+        width: Inches of a figure; none for that of a screen.
+    """
+
+    places: tuple[Path, ...]
+    distance: str
+    references: tuple[str, ...]
+    width: float | None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was reported on.
+
+    Attributes:
+        runs: The runs.
+        skipped: A line for each folder that was left out.
+        objectives: Objectives of transforms beside the runs.
+    """
+
+    runs: Sequence[StoredRun]
+    skipped: tuple[str, ...]
+    objectives: tuple[str, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------------- options
+
+
+def _references(published: str, ending: str) -> tuple[str, ...]:
+    from alignbench.report.references import find_published
+
+    names = names_in(published)
+    if names and ending not in (_PAGE, *_FIGURES):
+        raise UsageError(
+            f"--published goes with curves: use --output {_PAGE} or {', '.join(_FIGURES)}, or leave it out"
+        )
+    return find_published(names)
+
+
+def _inches(width: str, ending: str) -> float | None:
+    if width and ending not in _FIGURES:
+        raise UsageError(f"--width is that of a figure: use --output {', '.join(_FIGURES)}, or leave it out")
+    return parse_width(width) if width else None
+
+
+# ------------------------------------------------------------------------------------------------- the page
+
+
+def _write_page(asked: _Asked, output: Path) -> _Done:
+    from alignbench.report.citations import objectives_of
+    from alignbench.report.page.page import Beside, study_page, write_page
     from alignbench.report.page.transforms import read_transforms
     from alignbench.study.alignment_factor import compare_alignment
     from alignbench.study.factors import compare_factors
     from alignbench.study.findings import judge_findings
+    from alignbench.study.own_models import compare_own_models
 
-    transforms, refused = read_transforms(places)
-    study, skipped = _read_runs(places, needed=not transforms)
+    with working("reading the runs"):
+        transforms, refused = read_transforms(asked.places)
+        study, skipped = _read_runs(asked.places, needed=not transforms)
     skipped = (*skipped, *refused)
     if not study.runs and not transforms:
         raise DataError(skipped[0] if len(skipped) == 1 else f"none of {len(skipped)} folders is whole: {skipped[0]}")
-    _check(distances, (run.curve for run in study.runs))
+    distances = named_distances(asked.distance, [run.curve for run in study.runs])
     study = study if distances is None else _only(study, distances)
     for line in skipped:
         print_error(line)
-    alignment = compare_alignment(study)
-    factors = (*compare_factors(study), *([alignment] if alignment else []))
-    findings = judge_findings(study) if study.runs else ()
-    write_page(study_page(study, factors, findings, skipped, transforms), output)
-    return skipped
+    with working("comparing the runs"):
+        alignment = compare_alignment(study)
+        factors = (*compare_own_models(study), *compare_factors(study), *([alignment] if alignment else []))
+        findings = judge_findings(study) if study.runs else ()
+        text = study_page(study, factors, findings, Beside(skipped, transforms, asked.references))
+    write_page(text, output)
+    print(output)
+    return _Done([run.stored for run in study.runs], skipped, objectives_of(transforms))
 
 
 def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, ...]]:
@@ -102,26 +209,85 @@ def _only(study: Study, distances: Sequence[str]) -> Study:
     return replace(study, runs=tuple(runs), remarks=(narrowed, *study.remarks))
 
 
-def _write_figure(places: Sequence[Path], output: Path, distances: Sequence[str] | None) -> tuple[str, ...]:
-    """Write the figure of all curves; returns a line for each folder that was left out, which is said."""
-    from alignbench.report.figures.curves import curves_figure, save_figure
+# ------------------------------------------------------------------------------------------ figures and tables
+
+
+def _write_figure(asked: _Asked, output: Path) -> _Done:
+    from alignbench.files import write_whole
+    from alignbench.report.figures.canvas import figure_content
+    from alignbench.report.figures.curves import curves_figure
+
+    done = _read_only(asked)
+    curves = sorted((run.curve for run in done.runs), key=_order)
+    figure = curves_figure(curves, shown_distances(asked.distance, curves), asked.references, asked.width)
+    dots = () if asked.width is None else (_DOTS,)
+    write_whole(output, figure_content(figure, output.suffix, *dots), "choose another --output")
+    print(output)
+    return done
+
+
+def _order(curve: LayerCurve) -> tuple[object, ...]:
+    """Towers in the order of the cards, each before its untrained twins, then baselines."""
+    from alignbench.models.cards import cards
+    from alignbench.models.layer_names import IMAGE
+    from alignbench.results.published import checkpoint_of
+
+    known, name = list(cards()), checkpoint_of(curve).partition("@")[0]
+    rank = known.index(name) if name in known else len(known)
+    return set(curve.frame["layer"]) == {IMAGE}, rank, name, curve.label
+
+
+def _read_only(asked: _Asked) -> _Done:
     from alignbench.scoring.scored_run import readable_runs
 
-    runs, skipped = readable_runs(places)
-    curves = [run.curve for run in runs]
-    _check(distances, curves)
+    with working("reading the runs"):
+        runs, skipped = readable_runs(asked.places)
     for line in skipped:
         print_error(line)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_figure(curves_figure(curves, distances), output)
-    return skipped
+    return _Done(runs, skipped)
 
 
-def _check(distances: Sequence[str] | None, curves: Iterable[LayerCurve]) -> None:
-    """Refuse a distance that no run has."""
-    known = {name for curve in curves for name in curve.frame["distance"]}
-    if distances and not known:
-        raise UsageError("--distance narrows runs, and there are none: leave it out")
-    for name in distances or ():
-        if name not in known:
-            raise unknown("distance of these runs", name, known)
+def _write_table(asked: _Asked, output: Path) -> _Done:
+    from alignbench.report.tables.scores import score_sheet, score_table
+    from alignbench.report.tables.sheet import write_table
+    from alignbench.study.study import read_study
+
+    with working("reading the runs"):
+        study, skipped = read_study(asked.places)
+    distances = shown_distances(asked.distance, [run.curve for run in study.runs])
+    for line in skipped:
+        print_error(line)
+    for line in study.remarks:
+        print_status(line)
+    table = score_table(study.runs, distances)
+    write_table(table, score_sheet(table, study), output)
+    print(output)
+    return _Done([run.stored for run in study.runs], skipped)
+
+
+# ------------------------------------------------------------------------------------------- the bibliography
+
+
+def _check_bibliography(output: Path) -> None:
+    """Refuse to write over a bibliography that somebody keeps under the same name."""
+    from alignbench.report.citations import HEADER
+
+    path = output.with_suffix(".bib")
+    check_output(path, (".bib",))
+    if path.is_file() and not path.read_text(encoding="utf-8", errors="replace").startswith(HEADER):
+        raise UsageError(f"--bibtex would write over {path}, which holds something else: choose another --output")
+
+
+def _write_bibliography(done: _Done, references: Sequence[str], output: Path | None) -> None:
+    from alignbench.files import write_whole
+    from alignbench.report.citations import cite
+
+    found = cite(done.runs, references, done.objectives)
+    if found.unknown:
+        print_status(f"no work to cite is known of {', '.join(found.unknown)}")
+    if output is None:
+        print(found.bibtex(), end="")
+        return
+    path = output.with_suffix(".bib")
+    write_whole(path, found.bibtex().encode(), "choose another --output")
+    print(path)

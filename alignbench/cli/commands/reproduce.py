@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import print_error
-from alignbench.errors import DataError, UsageError, unwritable
+from alignbench.cli.options import AsJson, check_output, print_error
+from alignbench.errors import DataError
+from alignbench.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +19,9 @@ _PARTS = ["distance", "metric"]
 
 
 def reproduce(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of them.")],
-    output: Annotated[Path | None, typer.Option(help="File to write all rows to: .csv.")] = None,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Run folders, or folders of them.")],
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write all rows to: .csv.")] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Put our numbers beside the published ones.
 
@@ -27,40 +29,48 @@ def reproduce(
     """
     import pandas as pd
 
-    from alignbench.cli.console import print_table
+    from alignbench.cli.console import print_json, print_status, print_table
+    from alignbench.cli.working import working
     from alignbench.results.extent import measured_on
     from alignbench.results.published import SOURCE, caveats, compare_with_published, obstacle
     from alignbench.scoring.scored_run import readable_runs
 
-    if output is not None and output.suffix.lower() != ".csv":
-        raise UsageError(f"{output} has no ending of a table: use .csv")
-    tables = []
-    found, skipped = readable_runs(runs)
+    check_output(output, [".csv"])
+    tables, tell = [], print_status if as_json else print
+    with working("reading the runs"):
+        found, skipped = readable_runs(runs)
     for line in skipped:
         print_error(line)
     for stored in found:
         folder, curve, settings = stored.folder, stored.curve, stored.settings
         reason = obstacle(curve)
         if reason:
-            print(f"{curve.label} on {curve.dataset} is not compared: {reason} ({folder})")
+            tell(f"{curve.label} on {curve.dataset} is not compared: {reason} ({folder})")
             continue
         table = compare_with_published(curve, settings)
+        tables.append(table.assign(run=folder.name))
+        if as_json:
+            continue
         for (distance, metric), part in table.groupby(_PARTS, sort=False):
             print_table(_layer_table(part, f"{curve.label} on {measured_on(curve)}, {distance}, {metric}"))
             print(_verdict(part))
         for text in caveats(curve, settings):
             print(f"note: {text}")
         print(folder, end="\n\n")
-        tables.append(table.assign(run=folder.name))
     if not tables:
         raise DataError(
             "none of these runs has a published counterpart: measure a model of the paper on tid2013, nights or things "
             "with --protocol paper"
         )
-    print_table(_summary(tables, f"Ours and the published values ({SOURCE})"))
+    rows = pd.concat(tables, ignore_index=True)
+    rows.insert(0, "run", rows.pop("run"))
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(_summary(tables, f"Ours and the published values ({SOURCE})"))
     if output is not None:
-        _write(pd.concat(tables, ignore_index=True), output)
-        print(output)
+        write_whole(output, rows.to_csv(index=False).encode(), "choose another --output")
+        tell(str(output))
     return 1 if skipped else 0
 
 
@@ -135,12 +145,3 @@ def _summary(tables: list[pd.DataFrame], title: str) -> Table:
             judged = (_counted(rows, "within"), _counted(rows, "inside"))
             summary.add_row(first["model"], first["dataset"], distance, metric, *counts, *gaps, *judged)
     return summary
-
-
-def _write(table: pd.DataFrame, output: Path) -> None:
-    """Write all rows, the folder of the run first."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        table[["run", *table.columns.drop("run")]].to_csv(output, index=False)
-    except OSError as error:
-        raise unwritable(output, error) from error

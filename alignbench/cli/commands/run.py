@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignbench.cli.completion import distances, models_and_baselines, transforms
 from alignbench.cli.options import (
     Accelerator,
+    AsJson,
     BatchSize,
+    DataRoot,
+    DataSets,
     Limit,
     LoaderWorkers,
     PixelCacheFolder,
+    PixelCacheSize,
     Precision,
+    Protocol,
     RandomInit,
+    Resize,
+    Subset,
+    Tokens,
+    Wandb,
     data_sets_in,
     default_root,
     names_in,
@@ -34,68 +45,96 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: Annotated[str, typer.Option(help="A card's name, a Hugging Face id, a local directory, or a baseline.")],
-    dataset: Annotated[str, typer.Option(help="One or more data sets, separated by commas.")],
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the data set [default: $ALIGNBENCH_DATA/DATASET].")
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL[,MODEL]",
+            help="One or more models, separated by commas: cards, Hugging Face ids, local folders, baselines.",
+            autocompletion=models_and_baselines,
+        ),
+    ],
+    dataset: DataSets,
+    data_root: DataRoot = None,
+    label: Annotated[
+        str,
+        typer.Option(
+            metavar="LABEL[,LABEL]",
+            help="What the model is called in tables and figures; of several models as many, by commas.",
+        ),
+    ] = "",
+    factor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="What runs can be grouped and compared by; may be given several times."),
     ] = None,
-    subset: Annotated[str, typer.Option(help="Subsets, separated by commas [default: the paper's].")] = "",
-    distance: Annotated[str, typer.Option(help="all, or normalized_euclidean, euclidean, cosine.")] = "all",
-    tokens: Annotated[str, typer.Option(help="Token view: all, cls or mean.")] = "all",
-    protocol: Annotated[
-        str, typer.Option(help="paper: as the published scripts measure; corrected: held-out means, shared ties.")
-    ] = "paper",
-    resize: Annotated[
-        str, typer.Option(help="checkpoint: as its processor does; squash: the whole picture to the tower's square.")
-    ] = "checkpoint",
+    subset: Subset = "",
+    distance: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Distances, separated by commas: normalized_euclidean, euclidean, cosine; or all.",
+            autocompletion=distances,
+        ),
+    ] = "all",
+    tokens: Tokens = "all",
+    protocol: Protocol = "paper",
+    resize: Resize = "checkpoint",
     batch_size: BatchSize = "16",
     precision: Precision = "fp32",
     check_precision: Annotated[
-        int, typer.Option(help="With bf16 or fp16: take scores on this many pairs in fp32 too, and tell what changes.")
+        int,
+        typer.Option(
+            help="Pairs on which bf16 or fp16 is checked: scores are taken in fp32 too, and what changes is told."
+        ),
     ] = 0,
     accelerator: Accelerator = "auto",
-    devices: Annotated[int, typer.Option(help="Processes a machine that share a tower's work, each with its GPU.")] = 1,
-    num_nodes: Annotated[int, typer.Option(help="Machines that share it: start it with torchrun or srun.")] = 1,
+    devices: Annotated[int, typer.Option(help="Processes a machine that share the work, each with its GPU.")] = 1,
+    num_nodes: Annotated[int, typer.Option(help="Machines that share the work: start it with torchrun or srun.")] = 1,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the tower (torch.compile).")] = False,
     loader_workers: LoaderWorkers = None,
-    feature_memory: Annotated[str, typer.Option(help="Features kept at the same time.")] = "4GB",
+    feature_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Features that each process keeps at the same time.")
+    ] = "4GB",
     pixel_cache: PixelCacheFolder = "",
-    pixel_cache_size: Annotated[str, typer.Option(help="What it may take.")] = "20GB",
+    pixel_cache_size: PixelCacheSize = "20GB",
     random_init: RandomInit = False,
-    seed: Annotated[int, typer.Option(help="Of random weights and bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of random weights and of the bootstrap.")] = 0,
     seeds: Annotated[
-        int, typer.Option(help="With --random-init: this many untrained twins, from --seed on.", max=_MOST_TWINS)
+        int, typer.Option(help="Untrained twins to draw, with --random-init: from --seed on.", max=_MOST_TWINS)
     ] = 1,
     limit: Limit = None,
     transform: Annotated[
-        str, typer.Option(help="Measure a layer after it too: a file, or a name of `alignbench transform list`.")
+        str,
+        typer.Option(
+            metavar="TRANSFORM",
+            help="Transform after which a layer is measured too: a file, or a name of `alignbench transform list`.",
+            autocompletion=transforms,
+        ),
     ] = "",
     force_transform: Annotated[
-        bool, typer.Option("--force-transform", help="Even if it was made for another model.")
+        bool, typer.Option("--force-transform", help="Take the transform even if it was made for another model.")
     ] = False,
-    output: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the run folders.")] = Path("runs"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what is finished.")] = False,
-    wandb: Annotated[
-        str,
-        typer.Option(help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing."),
-    ] = "auto",
+    wandb: Wandb = "auto",
+    as_json: AsJson = False,
 ) -> int:
-    """Measure a model on data sets, layer by layer.
+    """Measure models on data sets, layer by layer.
 
-    The last line of stdout is the run folder.
+    The last line of stdout is the run folder, unless it is JSON.
     """
     from alignbench.distances.names import DISTANCES
     from alignbench.measurement.cell import Cell
     from alignbench.models.families import RANDOM_PREFIX
+    from alignbench.models.own_cards import pair_labels, parse_factors
 
-    names = data_sets_in(dataset, data_root)
+    names, models, factors = data_sets_in(dataset, data_root), pair_labels(model, label), parse_factors(factor or ())
     if seeds < 1:
         raise UsageError(f"--seeds {seeds} is below 1")
-    if seeds > 1 and not (random_init or model.startswith(RANDOM_PREFIX)):
+    if seeds > 1 and not (random_init or all(each.startswith(RANDOM_PREFIX) for each in models)):
         raise UsageError("--seeds draws untrained twins: it goes with --random-init (or the model random:NAME)")
     cells = [
         Cell(
-            model=model,
+            model=each,
             dataset=name,
             data_root=data_root or default_root(name),
             subsets=names_in(subset),
@@ -119,12 +158,16 @@ def run(
             limit=limit,
             transform=transform or None,
             force_transform=force_transform,
+            label=called,
+            factors=factors,
         ).checked()
+        for each, called in models.items()
         for name in names
         for twin in range(seed, seed + seeds)
     ]
     from alignbench.datasets import DATASETS
 
+    _check_apart(cells)
     for name in names:
         DATASETS.load(name)
     if devices * num_nodes > 1:
@@ -140,15 +183,34 @@ def run(
             if measured is None:
                 continue
             finished.append(measured)
-            if seeds == 1:
+            if seeds == 1 and not as_json:
                 _show([measured[1]], [measured[0]], twins=False)
-        for name in names if seeds > 1 else ():
-            twins = [(folder, curve) for folder, curve in finished if curve.dataset == name]
+        for twins in _of_each_model(finished) if seeds > 1 and not as_json else ():
             _show([curve for _, curve in twins], [folder for folder, _ in twins], twins=True)
+        if as_json:
+            _print_rows(finished)
     finally:
         if tracker is not None and tracker.offline:
             print_error(tracker.how_to_upload())
     return 0 if len(finished) == len(cells) else 1
+
+
+def _check_apart(cells: list[Cell]) -> None:
+    """Refuse models of one name, whose runs nobody could tell apart."""
+    called: dict[str, str] = {}
+    for cell in cells:
+        if called.setdefault(cell.name, cell.model) != cell.model:
+            raise UsageError(
+                f"{called[cell.name]} and {cell.model} are both called {cell.name}: tell them apart by --label"
+            )
+
+
+def _of_each_model(finished: list[tuple[Path, LayerCurve]]) -> Iterable[list[tuple[Path, LayerCurve]]]:
+    """The untrained twins of each model on each data set."""
+    found: dict[tuple[str, str], list[tuple[Path, LayerCurve]]] = {}
+    for folder, curve in finished:
+        found.setdefault((curve.model.rpartition("@")[0], curve.dataset), []).append((folder, curve))
+    return found.values()
 
 
 def _follow(cells: list[Cell]) -> int:
@@ -196,8 +258,22 @@ def _run_one(
     except AlignbenchError as error:
         if alone or isinstance(error, LostRankError):
             raise
-        print_error(f"{cell.label} on {cell.dataset}: {error}")
+        print_error(f"{cell.name} on {cell.dataset}: {error}")
         return None
+
+
+def _print_rows(finished: list[tuple[Path, LayerCurve]]) -> None:
+    """Print as JSON, for each run, subset and distance, the best layer, the projection, and the run folder."""
+    from alignbench.cli.console import print_json
+    from alignbench.report.tables.curve_rows import curve_rows
+
+    print_json(
+        [
+            {"label": curve.label, "dataset": curve.dataset, "protocol": curve.protocol, **row, "folder": folder}
+            for folder, curve in finished
+            for row in curve_rows(curve)
+        ]
+    )
 
 
 def _show(curves: list[LayerCurve], folders: list[Path], twins: bool) -> None:

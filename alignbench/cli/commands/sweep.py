@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from alignbench.cli.commands.run import run
-from alignbench.cli.options import print_error, read_options
+from alignbench.cli.completion import sweeps
+from alignbench.cli.options import AsJson, Wandb, print_error, read_options
 from alignbench.errors import AlignbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +26,22 @@ _MOST_LOADERS: Final = 16
 
 
 def sweep(
-    file: Annotated[str, typer.Argument(help="A W&B sweep file, or the bare name of one that comes along.")],
-    workers: Annotated[int, typer.Option(help="Cells at the same time; they share the cores.")] = 1,
-    output: Annotated[Path, typer.Option(help="Folder of run folders, and of the sweep's ledger.")] = Path("runs"),
-    wandb: Annotated[
-        str, typer.Option(help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing.")
-    ] = "auto",
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Sweep file of W&B, or the bare name of one that comes along.",
+            autocompletion=sweeps,
+        ),
+    ],
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="Cells that run at the same time; they share the cores.")
+    ] = 1,
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder of run folders, and of the sweep's ledger.")
+    ] = Path("runs"),
+    wandb: Wandb = "auto",
+    as_json: AsJson = False,
 ) -> int:
     """Run every cell of a W&B sweep file, without a server.
 
@@ -39,7 +50,7 @@ def sweep(
     """
     if workers < 1:
         raise UsageError(f"--workers {workers} is below 1")
-    from alignbench.cli.progress import progress
+    from alignbench.cli.sweep_progress import progress
     from alignbench.results.folders import check_writable
     from alignbench.sweeps.cells import list_cells
     from alignbench.sweeps.grid import read_sweep
@@ -57,7 +68,7 @@ def sweep(
         queue.enrol()
         with progress(f"{name}: {len(cells)} cells", len(cells), sum(before), workers) as watcher:
             Runner(queue, workers, make_start(queue, name, workers, mode), watcher).run()
-    return _report(queue, before)
+    return _report(queue, before, as_json)
 
 
 def _mode(wandb: str) -> str:
@@ -102,25 +113,49 @@ def _usable(output: Path) -> Iterator[None]:
         raise AlignbenchError(f"{what}: make room or see to its permissions, or choose another --output") from error
 
 
-def _report(queue: Queue, before: list[bool]) -> int:
+def _report(queue: Queue, before: list[bool], as_json: bool) -> int:
     """Print how it stands with every cell, and the output folder on the last line; returns the exit code."""
+    from alignbench.cli.console import print_json
+
+    standings = queue.standings()
+    failed = sum(standing.state == "failed" for standing in standings)
+    if as_json:
+        print_json([_described(queue, *each) for each in zip(standings, before, strict=True)])
+    else:
+        _print_standings(queue, standings, before)
+    if failed:
+        print_error(f"{failed} of {len(standings)} cells failed: the same command tries them again")
+    if not as_json:
+        print(queue.output)
+    return 0 if all(standing.state == "finished" for standing in standings) else 1
+
+
+def _described(queue: Queue, standing: CellStatus, was_finished: bool) -> dict[str, object]:
+    """How it stands with a cell, for programs."""
+    cell, attempt = standing.cell, standing.attempt
+    return {
+        "cell": cell.name,
+        "state": standing.state,
+        "finished_before": was_finished,
+        "seconds": attempt.seconds if attempt is not None and standing.state == "finished" else None,
+        "folders": list(attempt.folders) if attempt is not None and standing.state == "finished" else [],
+        "error": attempt.error if attempt is not None and standing.state == "failed" else None,
+        "log": queue.folder / cell.log,
+    }
+
+
+def _print_standings(queue: Queue, standings: Sequence[CellStatus], before: list[bool]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from alignbench.cli.console import print_table
 
-    standings = queue.standings()
     table = Table(title=f"{queue.folder.name.removeprefix('.sweep-')}: {len(standings)} cells", title_justify="left")
     for column in ("cell", "state", "seconds", "run folder, or what went wrong"):
         table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
     for standing, was in zip(standings, before, strict=True):
         table.add_row(*map(Text, _row(queue, standing, was)))
     print_table(table)
-    failed = sum(standing.state == "failed" for standing in standings)
-    if failed:
-        print_error(f"{failed} of {len(standings)} cells failed: the same command tries them again")
-    print(queue.output)
-    return 0 if all(standing.state == "finished" for standing in standings) else 1
 
 
 def _row(queue: Queue, standing: CellStatus, was_finished: bool) -> tuple[str, str, str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from alignbench.cli.checked import CheckedCommand
+from alignbench.cli.completion import transforms
+from alignbench.cli.options import AsJson, check_output
 from alignbench.errors import DataError, UsageError
+from alignbench.files import ARRAY_FILES
 
 transform_app = typer.Typer(
     help="Bring features closer to human similarity.",
@@ -19,15 +22,34 @@ transform_app = typer.Typer(
 )
 
 
-@transform_app.command(cls=CheckedCommand)
 def apply(
-    transform: Annotated[str, typer.Option(help="A file (.safetensors, .npz, .npy), or the name of a published one.")],
-    features: Annotated[Path, typer.Option(help="Features: .npy, .npz or .safetensors, a row for each picture.")],
-    output: Annotated[Path, typer.Option(help="Where to write the transformed ones, in any of these forms.")],
-    layer: Annotated[str | None, typer.Option(help="Which layer of the file [default: the only one].")] = None,
-    mean: Annotated[float | None, typer.Option(help="Of a .npy transform, which does not hold it.")] = None,
-    std: Annotated[float | None, typer.Option(help="Of a .npy transform, which does not hold it.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Even if it was made for another model or layer.")] = False,
+    transform: Annotated[
+        str,
+        typer.Option(
+            metavar="TRANSFORM",
+            help="Transform: a file (.safetensors, .npz, .npy), or the name of a published one.",
+            autocompletion=transforms,
+        ),
+    ],
+    features: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Features: .npy, .npz or .safetensors, a row for each picture."),
+    ],
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="File to write the transformed ones to, in any of these forms.")
+    ],
+    layer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Layer of the file of features [default: the only one].")
+    ] = None,
+    mean: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Mean of a .npy transform, which does not hold it.")
+    ] = None,
+    std: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Deviation of a .npy transform, which does not hold it.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take the transform even if it was made for another model or layer.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
 ) -> None:
     """Transform features that exist already.
@@ -41,6 +63,7 @@ def apply(
 
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")
+    check_output(output, ARRAY_FILES)
     choice = resolve(transform, mean=mean, std=std)
     plain = read_features(features)
     name = plain.layer(layer)
@@ -57,14 +80,16 @@ def apply(
     print(output)
 
 
-@transform_app.command("list", cls=CheckedCommand)
-def list_published() -> None:
+def list_published(as_json: AsJson = False) -> None:
     """List the published transforms, and for which models they are."""
     from rich.table import Table
 
-    from alignbench.cli.console import print_table
+    from alignbench.cli.console import print_json, print_table
     from alignbench.transforms.published import PUBLISHED
 
+    if as_json:
+        print_json([{"name": name, **asdict(known)} for name, known in PUBLISHED.items()])
+        return
     table = Table(title="Published transforms (gLocal)")
     for column in ("name", "module", "width", "model of `alignbench run`", "remark"):
         table.add_column(column)

@@ -43,7 +43,7 @@ def read_subject(cell: Cell) -> Subject:
     check_name(cell.model, METRICS.names())
     tower = skeleton(cell.model, protocol=cell.protocol)
     check_view(tower, cell.tokens)
-    return Subject(cell.label, tower.layers, cell.tokens, tower_cost(tower))
+    return Subject(cell.name, tower.layers, cell.tokens, tower_cost(tower))
 
 
 def read_work(cell: Cell) -> tuple[Work, ImageSource | None]:

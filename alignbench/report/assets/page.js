@@ -6,12 +6,14 @@
   const boxes = [...document.querySelectorAll("input[data-key]")];
   const hidden = new Set(boxes.filter((box) => !box.defaultChecked).map((box) => box.dataset.key));
   const touch = window.matchMedia("(pointer: coarse)").matches;
-  const FONT = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 12, color: "#1b1b1b" };
+  const FONT = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: 12 };
   const BESIDE = 1.8; // percent of depth, so that a star does not hide the point that it came of
   const starred = Object.values(data.charts).some(({ lines }) => lines.some(({ look }) => look.kind === "aligned"));
   const EDGES = [-2, starred ? 104 : 102];
   const ALONG = Array.from({ length: 27 }, (_, step) => EDGES[0] + (EDGES[1] - EDGES[0]) * step / 26);
-  const INTERVALS = "part:intervals", PUBLISHED = "part:published", ALIGNED = "part:aligned", CEILING = "part:ceiling";
+  const INTERVALS = "part:intervals", PUBLISHED = "part:published", ALIGNED = "part:aligned", CEILING = "part:ceiling", CHANCE = "part:chance";
+  const FEW = 3; // so many bands are told apart where they lie on each other; of more lines, bars
+  const ASIDE = 1.6; // percent of depth over which bars are spread, so that they do not hide each other
 
   // Plotly reads labels as a kind of HTML; names come from folders and files.
   const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -20,6 +22,7 @@
     return last.length + piece.length > 30 ? [...lines, piece] : [...lines.slice(0, -1), last + piece];
   }, [""]).map((part) => escaped(part.trim())).join("<br>");
   const number = (value) => value.toFixed(3);
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const rgba = (colour, alpha) =>
     `rgba(${[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).join(",")},${alpha})`;
 
@@ -64,7 +67,22 @@
       fill: "toself", mode: "lines", hoverinfo: "skip", line: { width: 0, color: look.colour },
       fillcolor: rgba(look.colour, twins ? 0.25 : flat ? 0.1 : 0.16),
       ...(twins && { fillpattern: { shape: "/", size: 6, solidity: 0.25, fgcolor: look.colour, bgcolor: rgba(look.colour, 0.12) } }),
-      keys: twins ? keys : [...keys, INTERVALS],
+      keys: twins ? keys : [...keys, INTERVALS], form: "band",
+    };
+  }
+
+  // The same as a thin bar at each point; a baseline's is at the left edge.
+  function bars(curve, look, keys) {
+    const path = { x: [], y: [] };
+    curve.x.forEach((depth, index) => {
+      if (curve.low[index] === null || curve.high[index] === null) return;
+      const x = look.kind === "baseline" ? EDGES[0] / 2 : depth;
+      path.x.push(x, x, null);
+      path.y.push(curve.low[index], curve.high[index], null);
+    });
+    return {
+      ...path, mode: "lines", hoverinfo: "skip", line: { color: look.colour, width: 1.2 },
+      keys: look.kind === "twins" ? keys : [...keys, INTERVALS], form: "bars",
     };
   }
 
@@ -81,63 +99,98 @@
   function line(curve, look, keys, name) {
     const flat = curve.layers[0] === "image";
     const star = look.kind === "aligned";
+    const thin = look.kind === "published" || look.kind === "reference";
     const along = flat ? ALONG : curve.x.map((depth) => depth + (star ? BESIDE : 0));
     const texts = curve.y.map((value, index) => (value === null ? "" : hover(curve, index, name, look.kind)));
     return {
       x: along, y: flat ? along.map(() => curve.y[0]) : curve.y,
       mode: star ? "markers" : look.kind === "tower" ? "lines+markers" : "lines",
-      line: { color: look.colour, dash: look.dash, width: look.kind === "twins" ? 1 : look.kind === "published" ? 1.5 : 2 },
-      marker: { symbol: look.symbol || "circle", size: star ? 14 : look.symbol === "star" ? 10 : 7, color: look.colour, line: { color: "#fff", width: 0.5 } },
+      line: { color: look.kind === "reference" ? css("grey") : look.colour, dash: look.dash, width: look.kind === "twins" ? 1 : thin ? 1.5 : 2 },
+      marker: { symbol: look.symbol || "circle", size: star ? 14 : look.symbol === "star" ? 10 : 7, color: look.colour, line: { color: css("paper"), width: 0.5 } },
       hoverinfo: "text", hovertext: flat ? along.map(() => texts[0]) : texts,
       hoverlabel: { bordercolor: look.colour },
       keys: look.kind === "published" ? [...keys, PUBLISHED] : star ? [...keys, ALIGNED] : keys,
     };
   }
 
+  // A line from edge to edge that is no measurement: chance, or the noise ceiling.
+  function level(value, text, line, key) {
+    return {
+      x: ALONG, y: ALONG.map(() => value), mode: "lines", line, hoverinfo: "text", hovertext: text,
+      hoverlabel: { bordercolor: css("grey") }, keys: [key],
+    };
+  }
+
   function ceiling(found) {
     const [low, high] = [found.values[0], found.values[found.values.length - 1]];
     const text = `<b>${escaped(found.name)}</b><br>${found.values.map(number).join(" .. ")}`;
-    const grey = { color: "#9a9a9a", width: low === high ? 2 : 0.5 };
-    const shared = { mode: "lines", line: grey, hoverinfo: "text", hovertext: text, hoverlabel: { bordercolor: "#777" }, keys: [CEILING] };
-    const lines = [low, high].map((value) => ({ ...shared, x: ALONG, y: ALONG.map(() => value) }));
-    if (low < high) Object.assign(lines[1], { fill: "tonexty", fillcolor: "rgba(120,120,120,0.22)" });
+    const lines = [low, high].map((value) => level(value, text, { color: css("grey"), width: low === high ? 2 : 0.5 }, CEILING));
+    if (low < high) Object.assign(lines[1], { fill: "tonexty", fillcolor: "rgba(128,128,128,0.22)" });
     return low < high ? lines : [lines[0]];
   }
 
   function traces(chart) {
     const found = chart.ceiling ? ceiling(chart.ceiling) : [];
+    if (chart.chance !== null) {
+      found.push(level(chart.chance, `<b>chance</b><br>${number(chart.chance)}`, { color: css("grey"), width: 1.5, dash: "1.5px,3px" }, CHANCE));
+    }
     for (const { curve: place, look, keys, name } of chart.lines) {
       const curve = data.curves[place];
       const alone = look.kind === "aligned" || (look.kind === "tower" && curve.x.length === 1);
-      if (curve.low) found.push((alone ? whisker : band)(curve, look, keys));
-      found.push(line(curve, look, keys, name));
+      if (curve.low && alone) found.push(whisker(curve, look, keys));
+      else if (curve.low) found.push(band(curve, look, keys), bars(curve, look, keys));
+      found.push({ ...line(curve, look, keys, name), measured: true });
     }
-    return found.map((trace) => ({ ...trace, type: "scatter", showlegend: false, visible: shown(trace.keys) }));
+    return found.map((trace) => ({ ...trace, type: "scatter", showlegend: false }));
+  }
+
+  // Which traces are shown: those whose boxes are all ticked, and intervals in one of their two forms.
+  function visible(all) {
+    const form = all.filter((trace) => trace.form === "band" && shown(trace.keys)).length > FEW ? "bars" : "band";
+    return all.map((trace) => shown(trace.keys) && (trace.form ?? form) === form);
   }
 
   const shown = (keys) => keys.every((key) => !hidden.has(key));
 
-  // Baselines are named on their lines, side by side, so that they are told apart without colours.
+  // Bars that are shown stand a little aside of each other.
+  function places(all, seen) {
+    const drawn = all.filter((trace, index) => trace.form === "bars" && seen[index]);
+    return all.map((trace) => {
+      const aside = drawn.length > 1 && drawn.includes(trace) ? ASIDE * (drawn.indexOf(trace) / (drawn.length - 1) - 0.5) : 0;
+      return aside ? trace.x.map((x) => (x === null ? null : x + aside)) : trace.x;
+    });
+  }
+
+  // The traces as they are to be drawn now.
+  function dressed(all) {
+    const seen = visible(all), x = places(all, seen);
+    return all.map((trace, index) => ({ ...trace, visible: seen[index], x: x[index] }));
+  }
+
+  // Baselines and chance are named on their lines, side by side, so that they are told apart without colours.
   function labels(chart) {
     const flat = chart.lines.filter(({ look, curve, keys }) =>
-      look.kind === "baseline" && shown(keys) && data.curves[curve].y[0] !== null);
-    return flat.map(({ curve, name }, index) => ({
-      x: (EDGES[1] - EDGES[0]) * (index + 0.5) / flat.length + EDGES[0], y: data.curves[curve].y[0],
-      text: escaped(name), showarrow: false, yshift: 7, captureevents: false,
-      font: { size: 10, color: "#333" }, bgcolor: "rgba(255,255,255,0.75)", borderpad: 0,
+      look.kind === "baseline" && shown(keys) && data.curves[curve].y[0] !== null)
+      .map(({ curve, name }) => ({ y: data.curves[curve].y[0], name }));
+    if (chart.chance !== null && shown([CHANCE])) flat.push({ y: chart.chance, name: "chance" });
+    return flat.map(({ y, name }, index) => ({ // neighbours are not on the same side, lest they run into each other
+      x: (EDGES[1] - EDGES[0]) * (index + 0.5) / flat.length + EDGES[0], y,
+      text: escaped(name), showarrow: false, yshift: (flat.length - index) % 2 ? 7 : -7, captureevents: false,
+      font: { size: 10, color: css("ink") }, bgcolor: rgba(css("paper"), 0.75), borderpad: 0,
     }));
   }
 
   function layout(chart) {
-    const title = { standoff: 8, font: { ...FONT, size: 11 } };
-    const axis = { gridcolor: "#e4e4e4", linecolor: "#555", ticks: "outside", tickcolor: "#999", zeroline: false, fixedrange: touch };
+    const font = { ...FONT, color: css("ink") };
+    const title = { standoff: 8, font: { ...font, size: 11 } };
+    const axis = { gridcolor: css("grid"), linecolor: css("grey"), ticks: "outside", tickcolor: css("grey"), zeroline: false, fixedrange: touch };
     return {
-      font: FONT, paper_bgcolor: "#fff", plot_bgcolor: "#fff", margin: { l: 58, r: 12, t: 10, b: chart.has_depth ? 46 : 16 },
+      font, paper_bgcolor: css("paper"), plot_bgcolor: css("paper"), margin: { l: 58, r: 12, t: 10, b: chart.has_depth ? 46 : 16 },
       hovermode: "closest", hoverdistance: 24, dragmode: touch ? false : "zoom",
-      hoverlabel: { bgcolor: "#fff", align: "left", font: { ...FONT, size: 12 }, namelength: -1 },
+      hoverlabel: { bgcolor: css("paper"), align: "left", font, namelength: -1 },
       xaxis: { ...axis, range: EDGES, showticklabels: chart.has_depth, tickvals: chart.has_depth ? [0, 20, 40, 60, 80, 100] : [],
         title: { ...title, text: chart.has_depth ? data.depth : "" } },
-      yaxis: { ...axis, title: { ...title, text: chart.score }, tickformat: ".2~f" },
+      yaxis: { ...axis, range: chart.span, title: { ...title, text: chart.score }, tickformat: ".2~f" },
       annotations: labels(chart),
     };
   }
@@ -153,11 +206,36 @@
     box, chart: data.charts[box.dataset.chart], traces: traces(data.charts[box.dataset.chart]),
   }));
 
+  // A chart without a line that is ticked is folded away, and a sentence stands in its place.
+  function fold({ box, traces: all }, seen) {
+    const bare = !all.some(({ measured }, index) => measured && seen[index]);
+    const figure = box.closest("figure");
+    const opened = figure.classList.contains("bare") && !bare;
+    figure.classList.toggle("bare", bare);
+    figure.querySelector(".nothing").hidden = !bare;
+    if (opened) Plotly.Plots.resize(box);
+  }
+
   function refresh() {
-    for (const { box, chart, traces: all } of plots) {
-      Plotly.update(box, { visible: all.map(({ keys }) => shown(keys)) }, { annotations: labels(chart) });
+    for (const plot of plots) {
+      const seen = visible(plot.traces);
+      Plotly.update(plot.box, { visible: seen, x: places(plot.traces, seen) }, { annotations: labels(plot.chart) });
+      fold(plot, seen);
     }
+    showRows();
+  }
+
+  function showRows() {
     for (const row of document.querySelectorAll("[data-keys]")) row.hidden = !shown(JSON.parse(row.dataset.keys));
+    mark();
+  }
+
+  // A table that is wider than its box says so.
+  function mark() {
+    for (const box of document.querySelectorAll(".scroll")) {
+      box.classList.remove("wider");
+      box.classList.toggle("wider", box.scrollWidth > box.clientWidth + 1);
+    }
   }
 
   function toggle(event) {
@@ -172,15 +250,36 @@
     box.checked = box.defaultChecked;
     box.addEventListener("change", toggle);
   }
-  for (const { box, chart, traces: all } of plots) Plotly.newPlot(box, all, layout(chart), config);
-  for (const row of document.querySelectorAll("[data-keys]")) row.hidden = !shown(JSON.parse(row.dataset.keys));
+  for (const plot of plots) {
+    Plotly.newPlot(plot.box, dressed(plot.traces), layout(plot.chart), config);
+    fold(plot, visible(plot.traces));
+  }
+  showRows();
+  for (const one of document.querySelectorAll("details")) one.addEventListener("toggle", mark);
+  window.addEventListener("resize", mark);
   document.documentElement.dataset.drawn = "true";
 
-  // ------------------------------------------------------------------------------------------------- paper
+  // ------------------------------------------------------------------------------------------ dark and paper
+
+  // Drawn anew in the colours that the page has now.
+  function paint() {
+    for (const plot of plots) {
+      plot.traces = traces(plot.chart);
+      const { width, height, autosize } = plot.box.layout;
+      Plotly.react(plot.box, dressed(plot.traces), { ...layout(plot.chart), width, height, autosize }, config);
+    }
+  }
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", paint);
 
   const PAPER = { width: 690, height: 230, autosize: false }; // between the margins of A4 and of Letter, in CSS pixels
   const SCREEN = { width: null, height: null, autosize: true };
   const resize = (size) => plots.forEach(({ box }) => Plotly.relayout(box, size));
-  window.addEventListener("beforeprint", () => resize(PAPER));
-  window.addEventListener("afterprint", () => resize(SCREEN));
+  const print = (printed, size) => {
+    document.documentElement.classList.toggle("printed", printed);
+    resize(size);
+    if (dark.matches) paint();
+  };
+  window.addEventListener("beforeprint", () => print(true, PAPER));
+  window.addEventListener("afterprint", () => print(false, SCREEN));
 })();

@@ -1,1 +1,1 @@
-"""Figures for files: `curves` over depth, the `readout` that a linear map reaches, `similarity` before and after."""
+"""Figures for files: `curves` over depth and `channels`, the `readout` of a linear map, `similarity` of pictures."""

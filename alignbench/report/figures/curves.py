@@ -1,39 +1,44 @@
 """The paper's figure: a panel a data set, depth in percent, a line for each model or distance with its interval.
 
-Untrained twins of a model make one band, published curves are dashed, the noise ceiling is grey, and a star is a layer
-that was aligned by a transform.
+Untrained twins of a model make one band, published curves are dashed, the noise ceiling is grey, chance is dotted, and
+a star is a layer that was aligned by a transform. Up to three series of a panel have bands; of more, bands would merge,
+and each point has a whisker, a little aside of those of the others.
 """
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
-from alignbench.models.layer_names import PROJECTION, is_block, is_plain, select_rows
+from alignbench.errors import UsageError
+from alignbench.models.layer_names import IMAGE
+from alignbench.report.figures.canvas import SCREEN, Canvas, canvas, save_figure
 from alignbench.report.figures.text import legend_label, plain_text
 from alignbench.report.panels import DEPTH, SIMULATED, Ceiling, Panel, aligned_by, is_baseline, lay_out_panels
-from alignbench.report.series import Key, Look, Names, looks
+from alignbench.report.references import Reference
+from alignbench.report.series import Key, Look, Names, looks, model_looks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from alignbench.results.layer_curve import LayerCurve
 
-_QUANTITIES = {  # name, colour, marker
-    "mean_square": ("mean squared activation", "#0072b2", "o"),
-    "mean_difference": ("mean squared difference of pairs", "#d55e00", "s"),
-}
-_PUBLISHED = (0, (4, 2))
-_STAR: dict[str, Any] = {"marker": "*", "markersize": 11, "markeredgecolor": "white", "markeredgewidth": 0.6}
+CHANCE: Final = "chance"
+_PUBLISHED: Final = (0, (4, 2))
+_STAR: Final[dict[str, Any]] = {"marker": "*", "markersize": 11, "markeredgecolor": "white", "markeredgewidth": 0.6}
+_FILLS: Final = ("full", "none", "left")  # of the markers of a model's distances
 _ASIDE, _MOST_ASIDE = 1.5, 9.0  # percent of depth: from a star to its layer and to the next star, and of the last one
-_NOTE = 0.14  # inches: the height of a line below a panel
+_BANDS: Final = 3  # so many series of a panel have bands
+_MANY: Final = 8  # of more series lines are thinner
+_PAPER: Final = 0.7  # thickness of lines on paper, beside that on a screen
+_SPREAD: Final = 5.0  # points: from the first series to the last at one depth, where they stand aside
+_MARGIN: Final = 1.6  # percent of depth that the whisker of a baseline takes, left of all layers
 _Style = dict[str, Any]
 
 
@@ -44,219 +49,247 @@ def draw_curve(curve: LayerCurve, folder: Path) -> None:
         save_figure(figure, folder / f"curve.{suffix}")
 
 
-def draw_channels(frame: pd.DataFrame, folder: Path, title: str = "") -> None:
-    """Write `channels.png` and `channels.svg`: how much of a layer's activity is in its strongest channel.
-
-    Args:
-        frame: `channels.csv`: layer, depth, quantity, top_channel, top_share, participation_ratio, channels.
-        folder: Where to write.
-        title: Name of the model and data set.
-    """
-    figure = channels_figure(frame, title)
-    for suffix in ("png", "svg"):
-        save_figure(figure, folder / f"channels.{suffix}")
-
-
 @plain_text()
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure; the ending of the path says in which format (`png`, `svg` or `pdf`)."""
-    figure.savefig(path, dpi=150)
-
-
-# --------------------------------------------------------------------------------------------------- curves
-
-
-@plain_text()
-def curves_figure(curves: Sequence[LayerCurve], distances: Sequence[str] | None = None) -> Figure:
+def curves_figure(
+    curves: Sequence[LayerCurve],
+    distances: Sequence[str] | None = None,
+    references: Sequence[str] = (),
+    width: float | None = None,
+) -> Figure:
     """Draw curves of any number of models and data sets.
 
     Args:
         curves: What to draw.
         distances: Only these distances of towers; all if none is given. Baselines, which have no layers, are always
             drawn, as horizontal lines.
+        references: Published models whose curves stand beside in grey, see `find_published`.
+        width: Width in inches, see `canvas`.
     """
-    frame, panels = lay_out_panels(curves, distances)
-    look, names = looks(frame), Names(frame)
-    figure, axes = _canvas(len(panels))
-    for axis, panel in zip(axes, panels, strict=True):
-        if panel.ceiling is not None:
-            _draw_ceiling(axis, panel.ceiling)
-        for key, part in panel.published.items():
-            _draw_published(axis, part, look[key])
-        for key, part in panel.lines.items():
-            draw = _draw_twins if part["band"].iloc[0] else _draw
-            draw(axis, part, look[key], legend_label(names.of(key, part)))
-        _dress(axis, panel)
-        _draw_aligned(axis, panel, look)
+    frame, panels = lay_out_panels(curves, distances, references)
+    names = Names(frame)
+    sheet = canvas(len(panels), width)
+    for axis, panel in zip(sheet.axes, panels, strict=True):
+        _draw_panel(sheet, axis, panel, frame)
     if names.title:
-        _set_title(figure, names.title)
-    _add_legend(figure, axes)
+        sheet.set_heading(names.title)
+    sheet.add_legend(_common_handles(sheet), _last(panels))
+    return sheet.figure
+
+
+@plain_text()
+def draw_into(
+    axis: Axes, curves: Sequence[LayerCurve], distances: Sequence[str] | None = None, references: Sequence[str] = ()
+) -> Figure:
+    """Draw curves of one data set and subset into axes of somebody's own figure, which is returned.
+
+    Args:
+        axis: The axes, which get a legend of their own.
+        curves: What to draw.
+        distances: As in `curves_figure`.
+        references: As in `curves_figure`.
+
+    Raises:
+        UsageError: If the curves need more axes than one.
+    """
+    frame, panels = lay_out_panels(curves, distances, references)
+    figure = axis.get_figure(root=True)
+    if len(panels) != 1 or figure is None:
+        titles = ", ".join(panel.title for panel in panels)
+        raise UsageError(f"one pair of axes holds one data set and subset, and there are {len(panels)} ({titles})")
+    sheet = Canvas(figure, [axis], SCREEN)
+    _draw_panel(sheet, axis, panels[0], frame)
+    lines = filter(None, [Names(frame).title, axis.get_title()])
+    axis.set_title("\n".join(lines), fontsize=sheet.letters.title)
+    handles, labels = sheet.handles(_common_handles(sheet), _last(panels))
+    axis.legend(handles, labels, fontsize=sheet.letters.legend)
     return figure
 
 
-def _draw(axis: Axes, rows: pd.DataFrame, look: Look, label: str) -> None:
-    """A line with its interval; of a baseline, from edge to edge."""
-    depth, value = rows["depth"].to_numpy(), rows["value"].to_numpy()
-    low, high = rows["ci_low"].to_numpy(), rows["ci_high"].to_numpy()
-    if is_baseline(rows):
-        axis.axhline(value[0], color=look.colour, linestyle=look.dashes, linewidth=1.2, label=label)
-        axis.axhspan(low[0], high[0], color=look.colour, alpha=0.10, linewidth=0)
-        return
-    style: _Style = {"color": look.colour, "linestyle": look.dashes, "marker": look.marker}
-    axis.plot(depth, value, **style, markersize=4, linewidth=1.5, label=label)
-    axis.fill_between(depth, low, high, color=look.colour, alpha=0.15, linewidth=0)
+def _draw_panel(sheet: Canvas, axis: Axes, panel: Panel, frame: pd.DataFrame) -> None:
+    """Draw one of the panels of some rows."""
+    names = Names(frame)
+    of_models = names.models and names.distances
+    look, fills = (model_looks(frame), _fills(frame)) if of_models else (looks(frame), {})
+    drawing = _DrawnPanel(axis, panel, look, fills, 1.0 if sheet.letters == SCREEN else _PAPER)
+    drawing.draw(names)
+    _dress(sheet, axis, panel)
+    drawing.draw_beside()
 
 
-def _draw_twins(axis: Axes, rows: pd.DataFrame, look: Look, label: str) -> None:
-    """A band from the least to the greatest of several random initialisations, with a thin line at their mean."""
-    value = rows.groupby("depth")["value"]
-    low, high, mean = value.min(), value.max(), value.mean()
-    axis.fill_between(
-        low.index,
-        low,
-        high,
-        facecolor=look.colour,
-        alpha=0.3,
-        hatch="////",
-        edgecolor="white",
-        linewidth=0,
-        label=label,
-    )
-    axis.plot(mean.index, mean, color=look.colour, linewidth=0.8)
+def _last(panels: Sequence[Panel]) -> list[str]:
+    """What comes last in a legend: published curves that were asked for, noise ceilings and chance."""
+    asked = [reference.name for panel in panels for reference in panel.references]
+    ceilings = [panel.ceiling.name for panel in panels if panel.ceiling is not None]
+    return [*asked, *ceilings, CHANCE]
 
 
-def _draw_published(axis: Axes, rows: pd.DataFrame, look: Look) -> None:
-    style: _Style = {"color": look.colour, "linestyle": _PUBLISHED, "linewidth": 1.3, "label": "_published"}
-    if is_baseline(rows):
-        axis.axhline(rows["value"].iloc[0], **style)
-    else:
-        axis.plot(rows["depth"], rows["value"], **style)
+def _fills(frame: pd.DataFrame) -> dict[str, str]:
+    """How markers of each distance are filled, where models have colours and their distances have not."""
+    return dict(zip(frame.loc[frame["layer"] != IMAGE, "distance"].unique(), _FILLS, strict=False))
 
 
-def _draw_aligned(axis: Axes, panel: Panel, look: dict[Key, Look]) -> None:
-    """A star with its interval beside each layer that was aligned, to the right, so that none hides another."""
-    step = min(_ASIDE, _MOST_ASIDE / max(1, len(panel.aligned)))
-    for place, (key, rows) in enumerate(panel.aligned.items(), start=1):
-        depth, colour = rows["depth"] + place * step, look[key].colour
-        axis.vlines(depth, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2)
-        axis.plot(depth, rows["value"], color=colour, linewidth=0, **_STAR, label=f"_{aligned_by(rows)}", zorder=3)
-        axis.set_xlim(right=max(axis.get_xlim()[1], depth.max() + _ASIDE))
+@dataclass(frozen=True)
+class _DrawnPanel:
+    """One panel being drawn.
+
+    Attributes:
+        axis: Where.
+        panel: What.
+        looks: How lines look.
+        fills: How markers are filled, by distance; full where nothing is said.
+        scale: How thick lines are, beside those on a screen.
+    """
+
+    axis: Axes
+    panel: Panel
+    looks: Mapping[Key, Look]
+    fills: Mapping[str, str]
+    scale: float
+
+    def draw(self, names: Names) -> None:
+        """Draw everything, from the back to the front."""
+        panel = self.panel
+        if panel.chance is not None:
+            self.axis.axhline(panel.chance, color="0.35", linestyle=":", linewidth=1.0, label=CHANCE, zorder=0)
+        if panel.ceiling is not None:
+            self._ceiling(panel.ceiling)
+        for key, rows in panel.published.items():
+            self._published(rows, self.looks[key])
+        for reference in panel.references:
+            self._reference(reference)
+        for place, (key, rows) in enumerate(panel.lines.items()):
+            label = legend_label(names.of(key, rows))
+            if rows["band"].iloc[0]:
+                self._twins(rows, self.looks[key], label, place)
+            elif is_baseline(rows):
+                self._baseline(key, rows, label)
+            else:
+                self._line(key, rows, label, place)
+
+    @property
+    def has_bands(self) -> bool:
+        """Whether series are few enough for bands."""
+        return len(self.panel.lines) <= _BANDS
+
+    @property
+    def _width(self) -> float:
+        """Points: the width of lines, less on paper and of many."""
+        return (1.0 if len(self.panel.lines) > _MANY else 1.5) * self.scale
+
+    def _aside(self, place: int) -> Any:
+        """Where the line of some place in the panel is drawn: data, moved by some points where lines have whiskers."""
+        count = len(self.panel.lines)
+        figure = self.axis.get_figure(root=True)
+        if self.has_bands or figure is None:
+            return self.axis.transData
+        points = _SPREAD * (place / (count - 1) - 0.5)
+        return self.axis.transData + ScaledTranslation(points / 72, 0.0, figure.dpi_scale_trans)
+
+    def _whiskers(self, rows: pd.DataFrame, colour: str, where: Any, *, dotted: bool = False) -> None:
+        style: _Style = {"color": colour, "linewidth": 0.7, "alpha": 0.8, "transform": where, "label": "_interval"}
+        self.axis.vlines(rows["depth"], rows["ci_low"], rows["ci_high"], linestyles=":" if dotted else "-", **style)
+
+    def _line(self, key: Key, rows: pd.DataFrame, label: str, place: int) -> None:
+        """The line of a tower with its intervals."""
+        look, where = self.looks[key], self._aside(place)
+        style: _Style = {"color": look.colour, "linestyle": look.dashes, "marker": look.marker, "transform": where}
+        style |= {"fillstyle": self.fills.get(key.distance, "full"), "linewidth": self._width}
+        self.axis.plot(rows["depth"], rows["value"], **style, markersize=1.5 + 1.7 * self._width, label=label)
+        if self.has_bands:
+            band: _Style = {"color": look.colour, "alpha": 0.15, "linewidth": 0}
+            self.axis.fill_between(rows["depth"], rows["ci_low"], rows["ci_high"], **band)
+        else:
+            self._whiskers(rows, look.colour, where)
+
+    def _baseline(self, key: Key, rows: pd.DataFrame, label: str) -> None:
+        """A horizontal line from edge to edge with its interval; its whisker stands left of all layers."""
+        look = self.looks[key]
+        value, low, high = rows[["value", "ci_low", "ci_high"]].iloc[0]
+        self.axis.axhline(value, color=look.colour, linestyle=look.dashes, linewidth=1.2, label=label)
+        if self.has_bands:
+            self.axis.axhspan(low, high, color=look.colour, alpha=0.10, linewidth=0)
+        else:
+            depth = -_MARGIN * (1 + self._baselines.index(key))
+            self._whiskers(rows.assign(depth=depth), look.colour, self.axis.transData)
+
+    @property
+    def _baselines(self) -> list[Key]:
+        return [key for key, rows in self.panel.lines.items() if is_baseline(rows)]
+
+    def _twins(self, rows: pd.DataFrame, look: Look, label: str, place: int) -> None:
+        """From the least to the greatest of several random initialisations, with a thin line at their mean."""
+        value = rows.groupby("depth")["value"]
+        low, high, mean = value.min(), value.max(), value.mean()
+        alone = sum(bool(some["band"].iloc[0]) for some in self.panel.lines.values()) == 1
+        if not (self.has_bands or alone):
+            ends = pd.DataFrame({"depth": low.index, "ci_low": low, "ci_high": high})
+            where = self._aside(place)
+            self._whiskers(ends, look.colour, where, dotted=True)
+            style: _Style = {"color": look.colour, "linewidth": 0.8, "linestyle": ":", "transform": where}
+            self.axis.plot(mean.index, mean, **style, label=label)
+            return
+        band: _Style = {"facecolor": look.colour, "alpha": 0.3, "hatch": "////", "edgecolor": "white", "linewidth": 0}
+        self.axis.fill_between(low.index, low, high, **band, label=label)
+        self.axis.plot(mean.index, mean, color=look.colour, linewidth=0.8)
+
+    def _published(self, rows: pd.DataFrame, look: Look) -> None:
+        style: _Style = {"color": look.colour, "linestyle": _PUBLISHED, "linewidth": 1.3, "label": "_published"}
+        if is_baseline(rows):
+            self.axis.axhline(rows["value"].iloc[0], **style)
+        else:
+            self.axis.plot(rows["depth"], rows["value"], **style)
+
+    def _reference(self, reference: Reference) -> None:
+        look, rows = reference.look, reference.rows
+        style: _Style = {"color": look.colour, "linestyle": look.dashes, "linewidth": 1.1, "label": reference.name}
+        if is_baseline(rows):
+            self.axis.axhline(rows["value"].iloc[0], **style, zorder=1.5)
+        else:
+            self.axis.plot(rows["depth"], rows["value"], **style, zorder=1.5)
+
+    def _ceiling(self, ceiling: Ceiling) -> None:
+        low, high = ceiling.values[0], ceiling.values[-1]
+        if len(ceiling.values) > 1:
+            self.axis.axhspan(low, high, color="0.85", linewidth=0, label=ceiling.name, zorder=0)
+        else:
+            self.axis.axhline(low, color="0.75", linewidth=1.5, label=ceiling.name, zorder=0)
+
+    def draw_beside(self) -> None:
+        """Draw what stands right of its layer, and make room for that and for the whiskers of baselines.
+
+        A star with its interval stands beside each layer that was aligned, so that none hides another.
+        """
+        if not self.has_bands:
+            self.axis.set_xlim(left=min(-2.0, -_MARGIN * (1 + len(self._baselines))))
+        step = min(_ASIDE, _MOST_ASIDE / max(1, len(self.panel.aligned)))
+        for place, (key, rows) in enumerate(self.panel.aligned.items(), start=1):
+            depth, colour = rows["depth"] + place * step, self.looks[key].colour
+            self.axis.vlines(depth, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2)
+            style: _Style = {"color": colour, "linewidth": 0, "label": f"_{aligned_by(rows)}", "zorder": 3}
+            self.axis.plot(depth, rows["value"], **_STAR, **style)
+            self.axis.set_xlim(right=max(self.axis.get_xlim()[1], depth.max() + _ASIDE))
 
 
-def _draw_ceiling(axis: Axes, ceiling: Ceiling) -> None:
-    if len(ceiling.values) > 1:
-        axis.axhspan(ceiling.values[0], ceiling.values[-1], color="0.85", linewidth=0, label=ceiling.name, zorder=0)
-    else:
-        axis.axhline(ceiling.values[0], color="0.75", linewidth=1.5, label=ceiling.name, zorder=0)
-
-
-def _dress(axis: Axes, panel: Panel) -> None:
+def _dress(sheet: Canvas, axis: Axes, panel: Panel) -> None:
     heading = [panel.title, panel.part, SIMULATED if panel.simulated else ""]
-    axis.set_title("\n".join(filter(None, heading)), fontsize=10)
-    axis.set_xlabel(DEPTH, fontsize=9)
-    axis.set_ylabel(panel.score, fontsize=9)
-    _trim(axis)
+    lines = [sheet.wrapped(line, sheet.letters.title) for line in heading if line]
+    axis.set_title("\n".join(lines), fontsize=sheet.letters.title)
+    sheet.trim(axis, DEPTH, panel.score)
+    axis.set_ylim(*panel.span)
     if not panel.has_depth:
         axis.set_xlabel("")
         axis.set_xticks([])
     if panel.notes:
-        wrapped = [textwrap.fill(text, 66, break_on_hyphens=False) for text in panel.notes]
-        axis.set_xlabel("\n".join(filter(None, [axis.get_xlabel(), *wrapped])), fontsize=8)
+        wrapped = [sheet.wrapped(text, sheet.letters.note) for text in panel.notes]
+        axis.set_xlabel("\n".join(filter(None, [axis.get_xlabel(), *wrapped])))
 
 
-# ------------------------------------------------------------------------------------------------- channels
-
-
-@plain_text()
-def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
-    """Draw the share of the strongest channel, and the participation ratio as a fraction of the channels, over depth.
-
-    A filled marker says that the strongest channel of a layer is the one that is strongest of all, of any layer before
-    the projection, whose channels are others. Aligned layers are left out.
-
-    Args:
-        frame: See `draw_channels`.
-        title: Name of the model and data set.
-    """
-    figure, axes = _canvas(2)
-    for quantity, rows in (
-        select_rows(frame, is_plain).sort_values("depth", kind="stable").groupby("quantity", sort=False)
-    ):
-        name, colour, marker = _QUANTITIES[quantity]
-        blocks = select_rows(rows, is_block)
-        strongest = blocks.loc[blocks["top_share"].idxmax(), "top_channel"]
-        hollow = (rows["top_channel"] != strongest) | (rows["layer"] == PROJECTION)
-        shown = {
-            f"{name} (filled: channel {strongest})": rows["top_share"],
-            "_fraction": rows["participation_ratio"] / rows["channels"],
-        }
-        for axis, (label, values) in zip(axes, shown.items(), strict=True):
-            axis.plot(rows["depth"], values, color=colour, linewidth=1.5, marker=marker, markersize=5, label=label)
-            style: _Style = {
-                "color": colour,
-                "marker": marker,
-                "markersize": 3,
-                "markerfacecolor": "white",
-                "linewidth": 0,
-            }
-            axis.plot(rows["depth"][hollow], values[hollow], **style, label="_hollow")
-    for axis, text in zip(axes, ("share of the strongest channel", "participation ratio / channels"), strict=True):
-        axis.set_ylabel(text, fontsize=9)
-        axis.set_xlabel(DEPTH, fontsize=9)
-        axis.set_ylim(bottom=0.0)
-        _trim(axis)
-    if title:
-        _set_title(figure, title)
-    _add_legend(figure, axes)
-    return figure
-
-
-# ---------------------------------------------------------------------------------------------- the canvas
-
-
-def _canvas(panels: int) -> tuple[Figure, list[Axes]]:
-    """A figure of up to three panels a row."""
-    columns = panels if panels <= 3 else 2 if panels == 4 else 3
-    rows = -(-panels // columns)
-    figure = Figure(figsize=(max(6.0, 1.0 + 4.2 * columns), 4.0 * rows))
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for axis in axes[panels:]:
-        axis.remove()
-    return figure, axes[:panels]
-
-
-def _trim(axis: Axes) -> None:
-    axis.set_xlim(-2.0, 102.0)
-    axis.tick_params(labelsize=8)
-    axis.grid(alpha=0.25, linewidth=0.6)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-
-
-def _set_title(figure: Figure, text: str) -> None:
-    figure.suptitle(textwrap.fill(text, int(10 * figure.get_figwidth())), fontsize=11)
-
-
-def _add_legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend below all panels, in as many columns as fit; panels keep their height beside it and their notes."""
-    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    drawn = dict.fromkeys(str(line.get_label()) for axis in axes for line in axis.get_lines())
-    for label in drawn:  # in the colours of many lines: grey stands for all of them
+def _common_handles(sheet: Canvas) -> dict[str, Line2D]:
+    """What is drawn in the colours of many lines, for the legend: grey stands for all of them."""
+    found: dict[str, Line2D] = {}
+    for label in dict.fromkeys(str(line.get_label()) for axis in sheet.axes for line in axis.get_lines()):
         if label == "_published":
-            handles["published"] = Line2D([], [], color="0.3", linestyle=_PUBLISHED, linewidth=1.3)
+            found["published"] = Line2D([], [], color="0.3", linestyle=_PUBLISHED, linewidth=1.3)
         elif label.startswith("_aligned by "):
-            handles[label[1:]] = Line2D([], [], color="0.3", linewidth=0, **_STAR)
-    for rows in range(1, len(handles) + 1):
-        columns = -(-len(handles) // rows)
-        where: _Style = {"loc": "outside lower center", "ncols": columns}
-        labels = [textwrap.fill(label, int(13 * figure.get_figwidth())) for label in handles]
-        legend = figure.legend(list(handles.values()), labels, **where, fontsize=8, frameon=False)
-        extent = legend.get_window_extent()
-        if extent.width <= 0.98 * figure.bbox.width or columns == 1:
-            break
-        legend.remove()
-    grid = axes[0].get_gridspec()
-    notes = max(axis.get_xlabel().count("\n") for axis in axes) * (grid.nrows if grid else 1)
-    figure.set_figheight(figure.get_figheight() + extent.height / figure.dpi + _NOTE * notes)
+            found[label[1:]] = Line2D([], [], color="0.3", linewidth=0, **_STAR)
+    return found

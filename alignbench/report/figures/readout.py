@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from alignbench.report.figures.curves import save_figure
+from alignbench.report.figures.canvas import save_figure
 from alignbench.report.figures.text import plain_text
 from alignbench.results.layer_curve import is_simulated
 

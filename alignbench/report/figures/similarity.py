@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
+from scipy.stats import rankdata
 
 from alignbench.arrays import Floats
-from alignbench.report.figures.curves import save_figure
+from alignbench.report.figures.canvas import save_figure
 from alignbench.report.figures.text import plain_text
 
 if TYPE_CHECKING:
@@ -37,26 +38,42 @@ def similarity_figure(title: str, matrices: Mapping[str, Floats]) -> Figure:
     """Draw similarity matrices side by side: `before`, `after` and perhaps `people`, (n, n) each.
 
     Pictures are in the order of a tree (average linkage) of what people said, or else of the similarities after the
-    transform. Each colour scale runs over the middle 98 % of its own matrix: their spreads differ.
+    transform. Their spreads and units differ, so what is coloured is the rank of a pair among all pairs of its matrix:
+    one scale is that of all of them.
     """
     shown = [name for name in _TITLES if name in matrices]
     by = "people" if "people" in matrices else "after"
     order = tree_order(matrices[by])
-    figure = Figure(figsize=(3.6 * len(shown), 3.7), layout="constrained")
+    figure = Figure(figsize=(3.6 * len(shown), 3.9), layout="constrained")
     FigureCanvasAgg(figure)
-    for axis, name in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
-        matrix = matrices[name][np.ix_(order, order)]
-        off = matrix[~np.eye(len(matrix), dtype=bool)]
-        low, high = np.quantile(off, [0.01, 0.99])
-        image = axis.imshow(matrix, cmap="viridis", vmin=low, vmax=high, interpolation="nearest", rasterized=True)
-        bar = figure.colorbar(image, ax=axis, location="bottom", shrink=0.8, pad=0.03)
-        bar.set_label("cosine similarity" if name != "people" else "similarity (minus dissimilarity)", fontsize=8)
-        bar.ax.tick_params(labelsize=8)
+    axes = np.atleast_1d(figure.subplots(1, len(shown)))
+    images = []
+    for axis, name in zip(axes, shown, strict=True):
+        ranks = pair_ranks(matrices[name])[np.ix_(order, order)]
+        style: dict[str, Any] = {"cmap": "viridis", "interpolation": "nearest", "rasterized": True}
+        images.append(axis.imshow(ranks, vmin=0.0, vmax=1.0, **style))
         axis.set_title(_TITLES[name], fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
+    bar = figure.colorbar(images[0], ax=list(axes), location="bottom", shrink=0.5, aspect=40, pad=0.03)
+    bar.set_label("share of all pairs that are less alike", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
     figure.suptitle(f"{title}: {len(order)} pictures, in the order of a tree of {_TREES[by]}", fontsize=9)
     return figure
+
+
+def pair_ranks(matrix: Floats) -> Floats:
+    """The share of all other pairs that are less alike than a pair, (n, n): 0 the least alike, 1 the most.
+
+    Equal pairs share the mean of their ranks. What is missing stays missing, and a picture with itself is the most.
+    """
+    rows, columns = np.triu_indices(len(matrix), k=1)
+    there = np.isfinite(matrix[rows, columns])
+    rows, columns = rows[there], columns[there]
+    ranks = np.where(np.eye(len(matrix), dtype=bool), 1.0, np.nan)
+    ranks[rows, columns] = (rankdata(matrix[rows, columns]) - 1.0) / max(1, len(rows) - 1)
+    ranks[columns, rows] = ranks[rows, columns]
+    return ranks
 
 
 def tree_order(matrix: Floats) -> NDArray[np.int64]:

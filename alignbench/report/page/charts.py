@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,60 +13,15 @@ import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.layer_names import IMAGE
+from alignbench.report.page.chart_labels import chart_label
+from alignbench.report.page.swatches import GREY, Toggle, draw_swatch
 from alignbench.report.panels import DEPTH, Panel, aligned_by, is_baseline, lay_out_panels
+from alignbench.report.references import Reference
 from alignbench.report.series import COLOURS, TWINS, Key, Look, Names, model_looks
 from alignbench.results.layer_curve import LayerCurve
 
-_SYMBOLS = {  # matplotlib's name, Plotly's
-    "o": "circle",
-    "s": "square",
-    "^": "triangle-up",
-    "D": "diamond",
-    "v": "triangle-down",
-    "P": "cross",
-    "X": "x",
-    "*": "star",
-}
-_DASHES = {"-": "solid", "-.": "8px,3px,2px,3px", ":": "2px,3px"}
-_OTHER_DASHES = "8px,2px,2px,2px,2px,2px"
-_PUBLISHED = "5px,3px"
-_GREY = "#555555"
 _DIGITS = 5
 MAIN_DISTANCE = "normalized_euclidean"
-
-
-@dataclass(frozen=True)
-class Swatch:
-    """How a line looks, for the legend and the script.
-
-    Attributes:
-        colour: In hexadecimal.
-        symbol: Plotly's name of the marker; empty for lines without.
-        dash: Lengths of dashes and gaps, or `solid`.
-        kind: `tower`, `baseline`, `twins`, `published` or `aligned`.
-    """
-
-    colour: str
-    symbol: str
-    dash: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class Toggle:
-    """A box that hides lines.
-
-    Attributes:
-        key: What it hides: everything that has this key.
-        name: What it is called.
-        on: Whether it is ticked at first.
-        swatch: How its lines look.
-    """
-
-    key: str
-    name: str
-    on: bool
-    swatch: Swatch
 
 
 @dataclass(frozen=True)
@@ -74,10 +31,12 @@ class Chart:
     Attributes:
         slug: Where the script finds its data.
         panel: What it shows.
+        label: The same in words.
     """
 
     slug: str
     panel: Panel
+    label: str
 
 
 @dataclass(frozen=True)
@@ -86,9 +45,10 @@ class Section:
 
     Attributes:
         charts: From the low level to the high one.
-        models: A box for each line of `Models`, twins included, and of `Baselines`.
+        models: A box for each line of `Models`, twins included, of `Baselines`, and of `Published` curves asked for.
         distances: A box for each distance; none where there is only one.
-        kinds: What there is to see: of `tower`, `baseline`, `twins`, `published`, `aligned` and `ceiling`.
+        kinds: What there is to see: of `tower`, `baseline`, `twins`, `published`, `aligned`, `reference`, `ceiling`
+            and `chance`.
         apart: Whether the boxes of models and distances are for this section alone.
     """
 
@@ -104,14 +64,14 @@ class Charts:
 
     Args:
         curves: Those of the runs, in the order in which they are to be listed.
+        published: Published models whose curves are to stand beside, see `lay_out_panels`.
     """
 
-    def __init__(self, curves: Sequence[LayerCurve]) -> None:
-        frame, self.panels = lay_out_panels(curves, None)
+    def __init__(self, curves: Sequence[LayerCurve], published: Sequence[str] = ()) -> None:
+        frame, self.panels = lay_out_panels(curves, None, published)
         towers = frame[frame["layer"] != IMAGE]
         self.distances = tuple(dict.fromkeys(towers["distance"]))
-        has_main = towers["distance"].eq(MAIN_DISTANCE).groupby(towers["line"]).any().all()
-        self.at_first = (MAIN_DISTANCE,) if len(towers) and has_main else self.distances
+        self.at_first = _fewest(towers)
         self._looks = model_looks(frame)
         self._kinds = {key: _kind(rows) for panel in self.panels for key, rows in panel.lines.items()}
         names = Names(frame.assign(distance=""))  # of models: distances have boxes of their own
@@ -121,7 +81,7 @@ class Charts:
             for key, rows in panel.lines.items()
         }
         self._curves: list[dict[str, Any]] = []
-        self._places: dict[tuple[str, Key, str], int] = {}
+        self._places: dict[tuple[str, Key | str, str], int] = {}
         self._charts: dict[str, dict[str, Any]] = {}
 
     def data(self) -> dict[str, Any]:
@@ -158,7 +118,11 @@ class Charts:
         panels = [panel for panel in panels if wanted is None or any(map(self.is_tower, panel.lines))]
         look = self._by_distance() if by_distance else self._looks
         group = f"{slug} " if by_distance else ""
-        charts = tuple(Chart(f"{slug}-{index}", panel) for index, panel in enumerate(panels))
+        first = self.distances if by_distance else self.at_first
+        charts = tuple(
+            Chart(f"{slug}-{index}", panel, chart_label(panel, partial(self._full_name, panel), first))
+            for index, panel in enumerate(panels)
+        )
         self._charts |= {chart.slug: self._chart(chart.panel, look, group) for chart in charts}
         return Section(
             charts,
@@ -170,7 +134,7 @@ class Charts:
 
     def _by_distance(self) -> dict[Key, Look]:
         """Looks by which distances are known by colour and dashes, and models by their markers."""
-        colours = dict(zip(self.distances, COLOURS, strict=False))
+        colours = dict(zip(self.distances, cycle(COLOURS), strict=False))
         own = {key: look for key, look in self._looks.items() if self.is_tower(key)}
         return self._looks | {key: look._replace(colour=colours[key.distance]) for key, look in own.items()}
 
@@ -185,19 +149,29 @@ class Charts:
                 if key in rows:
                     name = f"{common['name']}, {aligned_by(rows[key])}" if kind == "aligned" else common["name"]
                     swatch = draw_swatch(look[key], kind)
-                    place = self._place(panel, key, kind, rows[key])
+                    place = self._place(panel, (key, kind), rows[key])
                     lines.append(common | {"name": name, "curve": place, "look": asdict(swatch)})
-        ceiling = asdict(panel.ceiling) if panel.ceiling else None
-        return {"score": panel.score, "has_depth": panel.has_depth, "ceiling": ceiling, "lines": lines}
+        for reference in panel.references:
+            place = self._place(panel, (reference.name, "reference"), reference.rows)
+            shown = {"keys": _reference_keys(reference, group), "name": reference.name, "curve": place}
+            lines.append(shown | {"look": asdict(draw_swatch(reference.look, "reference"))})
+        return {
+            "score": panel.score,
+            "has_depth": panel.has_depth,
+            "ceiling": asdict(panel.ceiling) if panel.ceiling else None,
+            "chance": panel.chance,
+            "span": _numbers(panel.span),
+            "lines": lines,
+        }
 
     def _full_name(self, panel: Panel, key: Key) -> str:
         name = self.name(panel, key)
         several = self.is_tower(key) and len(self.distances) > 1
         return f"{name}, {distance_name(key.distance)}" if several else name
 
-    def _place(self, panel: Panel, key: Key, kind: str, rows: pd.DataFrame) -> int:
-        """Where in the list of curves a line is, which is put there if it was not."""
-        where = (f"{panel.dataset}/{panel.subset}", key, kind)
+    def _place(self, panel: Panel, line: tuple[Key | str, str], rows: pd.DataFrame) -> int:
+        """Where in the list of curves a line, known by its key and kind, is; it is put there if it was not."""
+        where = (f"{panel.dataset}/{panel.subset}", *line)
         if where not in self._places:
             self._places[where] = len(self._curves)
             self._curves.append(points(rows))
@@ -206,8 +180,8 @@ class Charts:
     # -------------------------------------------------------------------------------------------- for the legend
 
     def _model_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look], group: str) -> dict[str, list[Toggle]]:
-        """Boxes of models, then of baselines; where distances are compared, only the first model's is ticked."""
-        groups: dict[str, dict[str, Toggle]] = {"Models": {}, "Baselines": {}}
+        """Boxes of models, baselines and published curves; where distances are compared, of the first model alone."""
+        groups: dict[str, dict[str, Toggle]] = {"Models": {}, "Baselines": {}, "Published": {}}
         for panel in panels:
             for key in panel.lines:
                 found = groups["Models" if self.is_tower(key) else "Baselines"]
@@ -217,9 +191,12 @@ class Charts:
                     self.keys(panel, key, group)[0],
                     self.name(panel, key),
                     not (apart and found),
-                    replace(swatch, colour=_GREY) if apart else swatch,
+                    replace(swatch, colour=GREY) if apart else swatch,
                 )
                 found.setdefault(toggle.name, toggle)
+            for reference in panel.references:
+                own, swatch = _reference_keys(reference, group)[0], draw_swatch(reference.look, "reference")
+                groups["Published"].setdefault(own, Toggle(own, reference.name, True, swatch))
         return {title: list(found.values()) for title, found in groups.items() if found}
 
     def _distance_toggles(self, panels: Sequence[Panel], look: Mapping[Key, Look], group: str) -> tuple[Toggle, ...]:
@@ -235,22 +212,37 @@ class Charts:
                     self.keys(panel, key, group)[1],
                     distance_name(key.distance),
                     on,
-                    swatch if group else replace(swatch, colour=_GREY),
+                    swatch if group else replace(swatch, colour=GREY),
                 )
         return tuple(toggles.values()) if len(toggles) > 1 else ()
 
     def _kinds_in(self, panels: Sequence[Panel]) -> Iterator[str]:
         for panel in panels:
             yield from (self._kinds[key] for key in panel.lines)
-            there = {"published": panel.published, "aligned": panel.aligned, "ceiling": panel.ceiling}
-            yield from (kind for kind, what in there.items() if what)
+            there = {
+                "published": bool(panel.published),
+                "aligned": bool(panel.aligned),
+                "reference": bool(panel.references),
+                "ceiling": panel.ceiling is not None,
+                "chance": panel.chance is not None,
+            }
+            yield from (kind for kind, is_there in there.items() if is_there)
 
 
-def draw_swatch(look: Look, kind: str) -> Swatch:
-    """A line's look in the terms of the page; plain dashes are those of published curves."""
-    dash = _PUBLISHED if kind == "published" else _DASHES.get(str(look.dashes), _OTHER_DASHES)
-    symbol = {"tower": _SYMBOLS[look.marker], "aligned": "star"}.get(kind, "")
-    return Swatch(look.colour, symbol, dash, kind)
+def _fewest(towers: pd.DataFrame) -> tuple[str, ...]:
+    """As few distances as leave no line empty: the main one, or else that of most lines, then what others need."""
+    lines = {name: set(rows["line"]) for name, rows in towers.groupby("distance", sort=False)}
+    missing, found = set(towers["line"]), [MAIN_DISTANCE] if MAIN_DISTANCE in lines else []
+    while missing.difference(*(lines[name] for name in found)):
+        missing = missing.difference(*(lines[name] for name in found))
+        found.append(max(lines, key=lambda name: len(lines[name] & missing)))
+    return tuple(found)
+
+
+def _reference_keys(reference: Reference, group: str) -> list[str]:
+    """What hides a published curve that was asked for: its box, and where it has one its distance's."""
+    own = [f"reference:{reference.name}"]
+    return own + ([f"{group}distance:{reference.distance}"] if reference.distance else [])
 
 
 def _untwinned(label: str) -> str:

@@ -1,6 +1,7 @@
 """The report of a study: one page that answers its questions, with everything it needs inside, and no network.
 
-Charts of all runs come first, then what linear readouts reach; tables, findings and factors follow.
+The answer comes first, then the user's own models, the curves of all runs, the best layers, the other factors, the
+findings of the paper, what transforms reach and cost, and where all of it is from.
 """
 
 from __future__ import annotations
@@ -17,32 +18,43 @@ from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.plain_tables import Plain, plain
 from alignbench.report.page.provenance import provenance
 from alignbench.report.page.readouts import collect_readouts
-from alignbench.report.page.tables import BestLayer, Differences, Peaks, best_rows, difference_tables
+from alignbench.report.page.swatches import MARKERS
+from alignbench.report.page.tables import BestLayer, Differences, best_rows, difference_tables
 from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, collect_costs
-from alignbench.report.panels import DEPTH, SIMULATED
+from alignbench.report.panels import DEPTH, SIMULATED, Panel
 from alignbench.report.series import TWINS
 from alignbench.results.published import SOURCE
-from alignbench.study.peaks import peak_depths
+from alignbench.study.evidence import BORNE_OUT, BY_VALUE, CONTRADICTED, UNDECIDED, UNTESTABLE
+from alignbench.study.peaks import Peaks, peak_depths
 
 if TYPE_CHECKING:
     from alignbench.study.factors import Factor
     from alignbench.study.findings import Finding
 from alignbench.study.study import Study
+from alignbench.study.summary import summarise
 
 _VERDICTS = {
-    **{"borne out": "yes", "by value only": "unsure", "contradicted": "no"},
-    **{"undecided": "undecided", "untestable": "open"},
+    **{BORNE_OUT: "yes", BY_VALUE: "unsure", CONTRADICTED: "no"},
+    **{UNDECIDED: "undecided", UNTESTABLE: "open"},
 }
-_MARKERS = {  # outlines in the legend, around (19, 7)
-    "circle": "M19 3a4 4 0 1 1 0 8a4 4 0 1 1 0-8z",
-    "square": "M15.5 3.5h7v7h-7z",
-    "triangle-up": "M19 2.5 23.5 10.5h-9z",
-    "diamond": "M19 2 24 7 19 12 14 7z",
-    "triangle-down": "M19 11.5 23.5 3.5h-9z",
-    "cross": "M17.3 2.5h3.4v2.8h2.8v3.4h-2.8v2.8h-3.4V8.7h-2.8V5.3h2.8z",
-    "x": "M19 5 21.5 2.5 23.5 4.5 21 7 23.5 9.5 21.5 11.5 19 9 16.5 11.5 14.5 9.5 17 7 14.5 4.5 16.5 2.5z",
-    "star": "M19 2 20.2 5.4H23.8L20.9 7.6 22 11 19 8.9 16 11 17.1 7.6 14.2 5.4H17.8z",
-}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a page shows beside runs.
+
+    Attributes:
+        skipped: A line for each folder that was left out.
+        transforms: Learned and judged transforms.
+        published: Published models whose curves are to stand beside those of the runs, see `find_published`.
+    """
+
+    skipped: Sequence[str] = ()
+    transforms: Transforms = NO_TRANSFORMS
+    published: Sequence[str] = ()
+
+
+_NOTHING = Beside()
 
 
 @dataclass(frozen=True)
@@ -53,14 +65,17 @@ class _BestTable:
     simulated: bool
     aligned: bool
     published: bool
+    judgments: str
     rows: list[BestLayer]
 
 
 @dataclass(frozen=True)
 class _FactorPart:
     title: str
+    own: bool
     question: str
     section: Section
+    known: bool
     notes: tuple[str, ...]
     differs: Plain | None
     tables: list[Differences]
@@ -79,27 +94,25 @@ class _FindingPart:
     evidence: Plain | None
 
 
-def study_page(
-    study: Study,
-    factors: Sequence[Factor],
-    findings: Sequence[Finding],
-    skipped: Sequence[str] = (),
-    transforms: Transforms = NO_TRANSFORMS,
-) -> str:
+def study_page(study: Study, factors: Sequence[Factor], findings: Sequence[Finding], beside: Beside = _NOTHING) -> str:
     """The page as text; the same study makes the same text.
 
     Args:
         study: What it is about; without runs, the page is about transforms alone.
         factors: Its factors.
         findings: The findings of the paper in it.
-        skipped: A line for each folder that was left out.
-        transforms: Learned and judged transforms to show.
+        beside: What else it shows.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    charts = Charts([run.curve for run in study.runs]) if study.runs else None
-    of_runs = _of_runs(charts, study, factors, findings) if charts else {"runs": 0, "factors": ()}
+    transforms = beside.transforms
+    charts = Charts([run.curve for run in study.runs], beside.published) if study.runs else None
+    of_runs = (
+        _of_runs(charts, study, factors, findings)
+        if charts
+        else {"runs": 0, "factors": (), "owned": 0, "of_simulated": False}
+    )
     drawn: dict[str, Any] = charts.data() if charts else {"depth": DEPTH, "curves": [], "charts": {}}
     readouts = collect_readouts(transforms.learned, len(drawn["curves"]))
     drawn |= {"curves": [*drawn["curves"], *readouts.curves], "charts": drawn["charts"] | readouts.charts}
@@ -114,11 +127,11 @@ def study_page(
         simulated_sets=list(dict.fromkeys([*simulated, *transforms.simulated])),
         source=SOURCE,
         remarks=study.remarks,
-        skipped=skipped,
+        skipped=beside.skipped,
         transforms=_told(transforms),
         readouts=readouts,
         costs=collect_costs(transforms.judged),
-        markers=_MARKERS,
+        markers=MARKERS,
         data=drawn,
         css=_asset("page.css"),
         js=_asset("page.js"),
@@ -129,15 +142,22 @@ def study_page(
 
 def _of_runs(charts: Charts, study: Study, factors: Sequence[Factor], findings: Sequence[Finding]) -> dict[str, Any]:
     """What the page says of runs; sections are made here, which puts their charts among the data of the script."""
-    parts = [_factor_part(charts, factor) for factor in factors]
     everything = charts.section("everything")
+    parts = [_factor_part(charts, factor, everything) for factor in factors]
     common, sources = provenance(study.runs)
+    peaks = peak_depths(study)
+    shown = sorted((part for part in parts if part.section.charts), key=lambda part: not part.own)
+    told = [_finding_part(finding) for finding in findings]
     return {
         "runs": len(study.runs),
         "outline": _outline(study, charts),
-        "best": _best_tables(charts, peak_depths(study)),
-        "findings": [_finding_part(finding) for finding in findings],
-        "factors": [part for part in parts if part.section.charts],
+        "sentences": summarise(study, factors, peaks).sentences,
+        "best": [_best_table(charts, panel, peaks) for panel in charts.panels],
+        "of_simulated": all(run.observers != "people" for run in study.runs),
+        "findings": [finding for finding in told if finding.verdict != UNTESTABLE],
+        "untestable": [finding for finding in told if finding.verdict == UNTESTABLE],
+        "factors": shown,
+        "owned": sum(part.own for part in shown),
         "everything": everything,
         "common": common,
         "sources": sources,
@@ -183,30 +203,34 @@ def _counted(count: int, name: str) -> str:
     return f"{count} {name}{'' if count == 1 else 's'}"
 
 
-def _best_tables(charts: Charts, peaks: Peaks) -> list[_BestTable]:
-    return [
-        _BestTable(
-            panel.title,
-            panel.part,
-            panel.score,
-            panel.simulated,
-            bool(panel.aligned),
-            bool(panel.published),
-            best_rows(charts, panel, peaks),
-        )
-        for panel in charts.panels
-    ]
+def _best_table(charts: Charts, panel: Panel, peaks: Peaks) -> _BestTable:
+    """The table of a panel; how many judgments there are is said once where it is the same in all rows."""
+    rows = best_rows(charts, panel, peaks)
+    counts = {row.judgments for row in rows}
+    return _BestTable(
+        panel.title,
+        panel.part,
+        panel.score,
+        panel.simulated,
+        bool(panel.aligned),
+        bool(panel.published),
+        counts.pop() if len(counts) == 1 else "",
+        rows,
+    )
 
 
-def _factor_part(charts: Charts, factor: Factor) -> _FactorPart:
+def _factor_part(charts: Charts, factor: Factor, everything: Section) -> _FactorPart:
     of_distances = factor.name == "distance"
     slug = f"factor-{factor.name}"
     labels = None if of_distances else [option.label for option in factor.options]
     section = charts.section(slug, labels, by_distance=of_distances)
+    boxes, known = ({toggle.key for toggle in one.models["Models"]} for one in (section, everything))
     return _FactorPart(
-        factor.name.capitalize(),
+        factor.title,
+        factor.is_own,
         factor.question,
         section,
+        boxes == known,
         factor.notes,
         plain(factor.differs) if len(factor.differs) else None,
         difference_tables(factor, section, slug),

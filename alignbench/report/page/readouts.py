@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from alignbench.models.layer_names import IMAGE, PROJECTION
-from alignbench.report.page.charts import Section, Swatch, Toggle, points
+from alignbench.models.layer_names import PROJECTION
+from alignbench.report.page.charts import Section, points
 from alignbench.report.page.plain_tables import NONE, number
+from alignbench.report.page.swatches import Swatch, Toggle
 from alignbench.report.page.tables import Score, read_score
 from alignbench.report.page.transforms import LearnedFolder
+from alignbench.report.panels import axis_ends
 from alignbench.results.layer_curve import is_simulated
 
 _CHANCE: Final = 1.0 / 3.0
@@ -22,7 +24,6 @@ _LINES: Final = {  # columns of `ceiling.csv`
     "before": Toggle("readout:before", "zero-shot", True, Swatch("#0072b2", "circle", "solid", "tower")),
     "after": Toggle("readout:after", "aligned", True, Swatch("#d55e00", "star", "solid", "tower")),
 }
-_CHANCE_LOOK: Final = Swatch("#777777", "", "2px,3px", "baseline")
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ def collect_readouts(folders: Sequence[LearnedFolder], first: int = 0) -> Readou
         panel = _panel(f"readout-{index}", named, folder)
         panels.append(panel)
         charts[panel.slug] = _chart(folder.frame, panel.score, curves, first)
-    ceilings = {"ceiling"} if any(chart["ceiling"] for chart in charts.values()) else set()
-    boxes = Section((), {"Choices of held-out objects": list(_LINES.values())}, (), frozenset(ceilings), False)
+    kinds = {"chance", *(["ceiling"] if any(chart["ceiling"] for chart in charts.values()) else [])}
+    boxes = Section((), {"Choices of held-out objects": list(_LINES.values())}, (), frozenset(kinds), False)
     return Readouts(tuple(panels), tuple(map(_row, folders)), boxes, curves, charts)
 
 
@@ -135,8 +136,7 @@ def _panel(slug: str, title: str, folder: LearnedFolder) -> ReadoutPanel:
 def _chart(frame: pd.DataFrame, score: str, curves: list[dict[str, Any]], first: int) -> dict[str, Any]:
     """What the script draws; its curves are put at the end of the list."""
     frame = frame.sort_values("depth", kind="stable")
-    lines = [{"keys": [], "name": "chance", "curve": first + len(curves), "look": asdict(_CHANCE_LOOK)}]
-    curves.append({"layers": [IMAGE], "x": [0.0], "y": [_CHANCE]})
+    lines = []
     for column, toggle in _LINES.items():
         lines.append(
             {"keys": [toggle.key], "name": toggle.name, "curve": first + len(curves), "look": asdict(toggle.swatch)}
@@ -146,7 +146,16 @@ def _chart(frame: pd.DataFrame, score: str, curves: list[dict[str, Any]], first:
         curves.append(points(frame[columns].rename(columns=ends).assign(band=False)))
     ceiling = frame["noise_ceiling"].max()
     known = {"name": "noise ceiling", "values": [round(float(ceiling), 4)]} if math.isfinite(ceiling) else None
-    return {"score": score, "has_depth": True, "ceiling": known, "lines": lines}
+    drawn = frame[[f"{column}{end}" for column in _LINES for end in ("", "_low", "_high")]].to_numpy().ravel()
+    span = axis_ends([_CHANCE, ceiling, *drawn])
+    return {
+        "score": score,
+        "has_depth": True,
+        "ceiling": known,
+        "chance": _CHANCE,
+        "span": [round(float(end), 4) for end in span],
+        "lines": lines,
+    }
 
 
 def _row(folder: LearnedFolder) -> ReadoutRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,13 @@ from alignbench.report.page.plain_tables import NONE, number, spoken_p
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
 from alignbench.results.extent import named_subset
-from alignbench.study.peaks import Curve
+from alignbench.study.peaks import Curve, Peaks
 
 if TYPE_CHECKING:
     from alignbench.report.page.charts import Charts, Section
     from alignbench.study.factors import Factor
 
 _FOREST = 150.0  # width of a row's chart, in the units of its drawing
-
-Peaks = Mapping[Curve, tuple[float, float]]  # first and last depth, in percent
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from alignbench.datasets.judgments import LEVELS
 from alignbench.study.contrasts import Compared, Where, mean_depth_rises, onset, peak
-from alignbench.study.evidence import Comparison, Outcome, Term, judge
+from alignbench.study.evidence import Expectation, Outcome, Term, judge
 from alignbench.study.levels import NORMALISED, LevelPanel, LevelPanels
 from alignbench.study.rules.needs import NEEDS_A_MODEL, everywhere, missing
 
@@ -55,7 +55,7 @@ def _deeper(panels: LevelPanels, models: list[str], found: dict[str, list[tuple[
         row = {"step": f"{lower} to {upper}", "what": f"mean depth of the {what}", "models": len(models)}
         row |= {"datasets": f"{panels[lower].dataset}, {panels[upper].dataset}"}
         row |= {"before": depth[lower].mean(), "after": depth[upper].mean()}
-        comparisons.append(Comparison(row, *mean_depth_rises(found[lower], found[upper])))
+        comparisons.append(Expectation(row, *mean_depth_rises(found[lower], found[upper])))
     outcome = judge(comparisons, ("step",))
     why = f"Mean depth of the {what} over {len(models)} model{'s' * (len(models) > 1)}: " + ", ".join(
         f"{depth[level].mean():.1f} % at {level}" for level in LEVELS
@@ -78,7 +78,7 @@ def alignment_falls(panels: LevelPanels) -> Outcome:
         for lower, upper in pairwise(LEVELS):
             row = {"model": model, "step": f"{lower} to {upper}"}
             row |= _scores("before", panels[lower], model) | _scores("after", panels[upper], model)
-            comparisons.append(Comparison(row, *_fall(panels[lower], panels[upper], model)))
+            comparisons.append(Expectation(row, *_fall(panels[lower], panels[upper], model)))
     outcome = judge(comparisons, ("step", "model"))
     table = outcome.evidence
     above = table["above_chance_before"] > table["above_chance_after"]

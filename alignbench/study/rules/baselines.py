@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.study.contrasts import best_difference, difference, nearest
-from alignbench.study.evidence import UNTESTABLE, Comparison, Outcome, judge
+from alignbench.study.evidence import UNTESTABLE, Expectation, Outcome, judge
 from alignbench.study.levels import BIOMED, NORMALISED, SIGLIP, LevelPanel, LevelPanels
 from alignbench.study.rules.abstraction import PIXELS
 from alignbench.study.rules.needs import MARGIN, missing
@@ -41,11 +41,11 @@ def perceptnet_beats_models(panels: LevelPanels) -> Outcome:
     )
 
 
-def _beside_baseline(level: str, panel: LevelPanel, model: str, baseline: str, below: bool = False) -> Comparison:
+def _beside_baseline(level: str, panel: LevelPanel, model: str, baseline: str, below: bool = False) -> Expectation:
     curve, score = panel.curves[model, NORMALISED], panel.baselines[baseline]
     row: dict[str, Any] = {"level": level, "dataset": panel.dataset, "model": model, "baseline": baseline}
     row |= {"best": curve.best, "score_of_baseline": score[0]}
-    return Comparison(row, *best_difference(panel, curve.blocks, score[None]), below)
+    return Expectation(row, *best_difference(panel, curve.blocks, score[None]), below)
 
 
 def siglip_begins_below_pixels(panels: LevelPanels) -> Outcome:
@@ -57,7 +57,7 @@ def siglip_begins_below_pixels(panels: LevelPanels) -> Outcome:
     first, pixels = panel.curves[SIGLIP, NORMALISED].blocks[0], panel.baselines[PIXELS]
     row = {"level": "middle", "dataset": panel.dataset, "model": SIGLIP, "layer": "layer_0"}
     row |= {"score": first[0], "score_of_pixels": pixels[0]}
-    return judge([Comparison(row, *difference(panel, first, pixels), below=True)], ("level", "model"))
+    return judge([Expectation(row, *difference(panel, first, pixels), below=True)], ("level", "model"))
 
 
 def biomed_is_close_to_lpips(panels: LevelPanels) -> Outcome:
@@ -74,5 +74,5 @@ def biomed_is_close_to_lpips(panels: LevelPanels) -> Outcome:
         near = variants[int(np.abs(apart[:, 0]).argmin())]
         row = {"level": level, "dataset": panel.dataset, "what": "distance of BiomedCLIP from LPIPS"}
         row |= {"baseline": near, "last_block": last[0], "score_of_baseline": panel.baselines[near][0]}
-        comparisons.append(Comparison(row, *nearest(panel, apart), below=True, bound=MARGIN))
+        comparisons.append(Expectation(row, *nearest(panel, apart), below=True, bound=MARGIN))
     return judge(comparisons, ("what", "level"))

@@ -12,7 +12,7 @@ import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.study.contrasts import MIDDLE, dip, highest
-from alignbench.study.evidence import UNTESTABLE, Comparison, Outcome, judge
+from alignbench.study.evidence import UNTESTABLE, Expectation, Outcome, judge
 from alignbench.study.levels import (
     BASE_16,
     BASE_32,
@@ -57,7 +57,7 @@ def euclidean_dips(panels: LevelPanels) -> Outcome:
 _DIP = "dip of Euclidean"
 
 
-def _dips(level: str, panel: LevelPanel, model: str) -> list[Comparison]:
+def _dips(level: str, panel: LevelPanel, model: str) -> list[Expectation]:
     plain, normalised = panel.curves[model, EUCLIDEAN], panel.curves[model, NORMALISED]
     scores = {_DIP: plain.blocks, "dip of Euclidean minus normalised": plain.blocks - normalised.blocks}
     found = []
@@ -65,7 +65,7 @@ def _dips(level: str, panel: LevelPanel, model: str) -> list[Comparison]:
         compared = dip(panel, plain.block_depths, each)
         if compared is not None:
             row = {"level": level, "dataset": panel.dataset, "model": model, "what": what}
-            found.append(Comparison(row, *compared))
+            found.append(Expectation(row, *compared))
     return found
 
 
@@ -80,7 +80,7 @@ def cosine_is_near_euclidean(panels: LevelPanels) -> Outcome:
             near, far = np.nanmean(np.abs(cosine - plain), axis=0), np.nanmean(np.abs(normalised - plain), axis=0)
             row = {"level": level, "dataset": panel.dataset, "model": model}
             row |= {"cosine_from_euclidean": near[0], "normalised_from_euclidean": far[0]}
-            comparisons.append(Comparison(row, *highest(panel, (NEAR * far - near)[None])))
+            comparisons.append(Expectation(row, *highest(panel, (NEAR * far - near)[None])))
     if not comparisons:
         return Outcome(UNTESTABLE, f"Needs one of OpenAI's four sizes with {COSINE}, {EUCLIDEAN} and {NORMALISED}.")
     return judge(comparisons, ("level", "model"))
@@ -107,7 +107,7 @@ def one_channel_explains_the_dip(panels: LevelPanels) -> Outcome:
     return judge(judged, ("what", "level", "model"), beside)
 
 
-def _of_channel(level: str, panel: LevelPanel, model: str) -> list[Comparison]:
+def _of_channel(level: str, panel: LevelPanel, model: str) -> list[Expectation]:
     plain, normalised = panel.curves[model, EUCLIDEAN], panel.curves[model, NORMALISED]
     depths, share = plain.block_depths, panel.shares[model][: len(plain.block_depths)]
     before, after = (float(share[some].mean()) for some in (depths < MIDDLE[0], depths >= MIDDLE[0]))
@@ -116,8 +116,8 @@ def _of_channel(level: str, panel: LevelPanel, model: str) -> list[Comparison]:
     rises = np.full((1, plain.scores.shape[1]), after - before)  # of all pictures, so that nothing of it varies
     goes = correlation(share, normalised.blocks - plain.blocks)
     return [
-        Comparison(row | {"what": "rise of the share"}, *highest(panel, rises)),
-        Comparison(row | {"what": "correlation of share and loss"}, *highest(panel, goes[None])),
+        Expectation(row | {"what": "rise of the share"}, *highest(panel, rises)),
+        Expectation(row | {"what": "correlation of share and loss"}, *highest(panel, goes[None])),
     ]
 
 

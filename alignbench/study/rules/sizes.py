@@ -7,7 +7,7 @@ from typing import Any
 from alignbench.arrays import Floats
 from alignbench.datasets.judgments import LEVELS
 from alignbench.study.contrasts import best_difference, depth_of, difference, highest, peak
-from alignbench.study.evidence import Comparison, Outcome, judge
+from alignbench.study.evidence import Expectation, Outcome, judge
 from alignbench.study.levels import BASE_16, BASE_32, LARGE_14, LARGE_336, NORMALISED, LevelPanel, LevelPanels
 from alignbench.study.rules.needs import MARGIN, missing
 
@@ -42,7 +42,7 @@ def large_336_is_not_worst_at_the_projection(panels: LevelPanels) -> Outcome:
         own, *others = (_scores(panel, name)[-1] for name in (LARGE_336, BASE_16, BASE_32, LARGE_14))
         row = {"level": level, "dataset": panel.dataset, "model": LARGE_336, "projection": own[0]}
         row["lowest_of_others"] = min(each[0] for each in others)
-        comparisons.append(Comparison(row, *highest(panel, own - others)))
+        comparisons.append(Expectation(row, *highest(panel, own - others)))
     return judge(comparisons, ("level", "model"))
 
 
@@ -56,7 +56,9 @@ def base_32_peaks_at_70(panels: LevelPanels) -> Outcome:
         panel = panels[level]
         found = depth_of(peak(panel, panel.curves[BASE_32, NORMALISED]))
         row = {"level": level, "dataset": panel.dataset, "what": "depth of the peak"}
-        comparisons += [Comparison(row, *found, below, bound) for below, bound in zip((False, True), PEAK, strict=True)]
+        comparisons += [
+            Expectation(row, *found, below, bound) for below, bound in zip((False, True), PEAK, strict=True)
+        ]
     return judge(comparisons, ("what", "level"))
 
 
@@ -69,8 +71,8 @@ def base_32_falls_and_rises(panels: LevelPanels) -> Outcome:
     for level in ("middle", "high"):
         panel, row, blocks, projection = _ends_of_base_32(panels, level)
         comparisons += [
-            Comparison(row | {"what": "peak minus last block"}, *highest(panel, blocks[:-1] - blocks[-1])),
-            Comparison(row | {"what": "projection minus last block"}, *difference(panel, projection, blocks[-1])),
+            Expectation(row | {"what": "peak minus last block"}, *highest(panel, blocks[:-1] - blocks[-1])),
+            Expectation(row | {"what": "projection minus last block"}, *difference(panel, projection, blocks[-1])),
         ]
     return judge(comparisons, ("what", "level"))
 
@@ -83,8 +85,8 @@ def base_32_is_flat_and_falls_at_low(panels: LevelPanels) -> Outcome:
     panel, row, blocks, projection = _ends_of_base_32(panels, "low")
     fall = highest(panel, blocks[:-1] - blocks[-1])
     comparisons = [
-        Comparison(row | {"what": "peak minus last block"}, *fall, below=True, bound=MARGIN),
-        Comparison(
+        Expectation(row | {"what": "peak minus last block"}, *fall, below=True, bound=MARGIN),
+        Expectation(
             row | {"what": "projection minus last block"}, *difference(panel, projection, blocks[-1]), below=True
         ),
     ]
@@ -104,9 +106,9 @@ def _scores(panel: LevelPanel, model: str) -> Floats:
     return panel.curves[model, NORMALISED].scores
 
 
-def better(panel: LevelPanel, level: str, model: str, other: str, below: bool = False) -> Comparison:
+def better(panel: LevelPanel, level: str, model: str, other: str, below: bool = False) -> Expectation:
     """The best layer of a model before the projection minus that of another, expected above 0."""
     one, two = (panel.curves[name, NORMALISED] for name in (model, other))
     row: dict[str, Any] = {"level": level, "dataset": panel.dataset, "model": model, "other": other}
     row |= {"best": one.best, "best_of_other": two.best}
-    return Comparison(row, *best_difference(panel, one.blocks, two.blocks), below)
+    return Expectation(row, *best_difference(panel, one.blocks, two.blocks), below)

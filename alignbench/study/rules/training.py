@@ -7,7 +7,7 @@ from typing import Any
 
 from alignbench.datasets.judgments import LEVELS
 from alignbench.study.contrasts import best_difference, difference, nearest
-from alignbench.study.evidence import Comparison, Outcome, judge
+from alignbench.study.evidence import Expectation, Outcome, judge
 from alignbench.study.levels import BASE_16, BIOMED, CHINESE, NORMALISED, SIGLIP, LevelPanel, LevelPanels
 from alignbench.study.rules.needs import MARGIN, missing
 from alignbench.study.rules.sizes import better
@@ -38,7 +38,7 @@ def sigmoid_helps_everywhere(panels: LevelPanels) -> Outcome:
         row = {"level": level, "dataset": panel.dataset, "model": SIGLIP, "other": BASE_16}
         row |= {"what": "gain in the final layers minus gain before"}
         final, before = gain[-FINAL:].mean(axis=0), gain[:-FINAL].mean(axis=0)
-        comparisons.append(Comparison(row, *difference(panel, final, before)))
+        comparisons.append(Expectation(row, *difference(panel, final, before)))
     return judge(comparisons, ("what", "level"))
 
 
@@ -64,7 +64,7 @@ def siglip_and_clip_project_alike(panels: LevelPanels) -> Outcome:
     row = {"level": "low", "dataset": panel.dataset, "what": "distance of the projections"}
     row |= {"projection_of_siglip": one[0], "projection_of_clip": other[0]}
     compared = nearest(panel, (one - other)[None])
-    return judge([Comparison(row, *compared, below=True, bound=MARGIN)], ("what", "level"))
+    return judge([Expectation(row, *compared, below=True, bound=MARGIN)], ("what", "level"))
 
 
 def gains_are_at_low_only(panels: LevelPanels) -> Outcome:
@@ -82,7 +82,7 @@ def gains_are_at_low_only(panels: LevelPanels) -> Outcome:
             row |= {"difference_before_projection": first.best - second.best}
             above, bound = level == "low", 0.0 if level == "low" else POINT
             compared = best_difference(panel, first.scores, second.scores)
-            comparisons.append(Comparison(row, *compared, not above, bound))
+            comparisons.append(Expectation(row, *compared, not above, bound))
     return judge(comparisons, ("level", "model"))
 
 
@@ -94,12 +94,12 @@ def biomed_is_above_clip_in_final_layers(panels: LevelPanels) -> Outcome:
     )
 
 
-def _in_final_layers(panel: LevelPanel, level: str, model: str, below: bool = False) -> list[Comparison]:
+def _in_final_layers(panel: LevelPanel, level: str, model: str, below: bool = False) -> list[Expectation]:
     """A model minus CLIP of the same size at each of the final layers before the projection."""
     one, other = (panel.curves[name, NORMALISED].blocks for name in (model, BASE_16))
     last = len(one) - 1
     return [
-        Comparison(
+        Expectation(
             {"level": level, "dataset": panel.dataset, "model": model, "other": BASE_16, "what": f"layer_{layer}"}
             | {"score": one[layer, 0], "score_of_other": other[layer, 0]},
             *difference(panel, one[layer], other[layer]),
@@ -109,8 +109,8 @@ def _in_final_layers(panel: LevelPanel, level: str, model: str, below: bool = Fa
     ]
 
 
-def _at_projection(panel: LevelPanel, level: str, below: bool) -> Comparison:
+def _at_projection(panel: LevelPanel, level: str, below: bool) -> Expectation:
     one, other = (panel.curves[name, NORMALISED].scores[-1] for name in (SIGLIP, BASE_16))
     row = {"level": level, "dataset": panel.dataset, "model": SIGLIP, "other": BASE_16, "what": "projection"}
     row |= {"score": one[0], "score_of_other": other[0]}
-    return Comparison(row, *difference(panel, one, other), below)
+    return Expectation(row, *difference(panel, one, other), below)

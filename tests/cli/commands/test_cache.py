@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -43,6 +44,17 @@ def test_the_papers_models_are_served_and_then_found(caching: Caching) -> None:
     assert (made, found) == ((count, 0, count), (count, count, 0))  # square pictures: both libraries make the same
     assert Counter(caching.sizes()) == {PAPER: 2 * count, entry_bytes((3, 336, 336)): count}
     assert [line[1:4] for line in caching.filled()] == [(count, count, 0)] * 4
+
+
+def test_what_was_prepared_is_told_to_programs(caching: Caching) -> None:
+    code, out, said = caching.run("--model", "pixels,openai/clip-vit-base-patch32", "--json")
+    assert code == 0
+    rows = json.loads("\n".join(out))
+    assert sorted(model for row in rows for model in row["models"]) == ["openai/clip-vit-base-patch32", "pixels"]
+    sizes = caching.sizes()
+    assert sum(row["written"] for row in rows) == len(sizes)
+    assert {(row["there"], row["absent"], row["folder"]) for row in rows} == {(0, 0, str(caching.place))}
+    assert len(said) == len(rows), "the lines that are shown otherwise"
 
 
 def test_subsets_and_the_protocol_say_which_pictures(caching: Caching, things_root: Path) -> None:

@@ -1,4 +1,4 @@
-"""`alignbench compare`: what the table shows, how the two runs are called, and folders that are none of a run."""
+"""`alignbench compare`: labels and folders, what is printed and written, and every wrong input in one line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from alignbench.cli.commands.compare import beyond_table, difference_table, remarks
+from alignbench.cli.commands.compare import answer_table, beyond_table
 from alignbench.cli.main import main
+from alignbench.study.answers import compare
+from labelled_runs import copy_labels, folder, write_labelled, write_labels
 from run_folders import refused, run_command
 from studies import Made, as_published, write_made
 
@@ -21,94 +23,103 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two baselines, whose comparison is a single row, in one folder."""
-    root = tmp_path_factory.mktemp("place") / "runs"
-    return sorted(write_made(Made(model, "tid2013", 60, as_published), root) for model in ("pixels", "ssim"))
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs with labels of their own, see `write_labels`."""
+    return write_labels(tmp_path_factory.mktemp("place") / "runs")
 
 
-# --- The table ------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def runs(labels: Path) -> list[Path]:
+    """Two baselines, whose comparison is a single row."""
+    return [folder(labels, label, "tid2013") for label in ("pixels", "ssim")]
 
 
-def row(place: str, first_layer: str, second_layer: str, **changes: Any) -> dict[str, Any]:
-    usual = {"subset": "all", "distance": "cosine", "metric": "spearman", "place": place, "depth": float("nan")}
-    usual |= {"first": 0.75, "second": 0.5, "first_layer": first_layer, "second_layer": second_layer}
-    usual |= {
-        "difference": 0.25,
-        "ci_low": -0.125,
-        "ci_high": 0.625,
-        "p_holm": 0.0625,
-        "n": 12_345,
-        "share_used": float("nan"),
-        "smallest": 0.5,
-        "floored": False,
-    }
-    return usual | changes
+def asked(capsys: Capture, labels: Path, *arguments: str | Path) -> list[str]:
+    """The lines that a comparison prints on stdout."""
+    capsys.readouterr()
+    assert main(["compare", *map(str, arguments), "--runs", str(labels)]) == 0, capsys.readouterr().err
+    return capsys.readouterr().out.splitlines()
 
 
-def shown(*rows: dict[str, Any]) -> dict[str, list[str]]:
-    """The columns of the printed table, by their headers."""
-    table = difference_table(pd.DataFrame(rows), ["a", "b"])
-    assert table.title == "a minus b"
-    return {str(column.header): [str(cell) for cell in column.cells] for column in table.columns}
+# --- The answer -------------------------------------------------------------------------------------------------------
 
 
-def test_places_are_named_by_what_is_compared_there() -> None:
-    found = shown(
-        row("projection", "projection", "projection"),
-        row("best layer", "layer_2", "layer_9"),
-        row("layer", "layer_3", "layer_3"),
-        row("depth", "", "", depth=7.46),
-        row("aligned", "layer_3_aligned", "layer_3_aligned"),
-        row("image", "image", "image"),
-    )
-    assert found["place"] == [
-        "projection",
-        "best layer (selected: layer_2, layer_9)",
-        "layer_3 (pointwise)",
-        "depth 7.5 % (pointwise)",
-        "layer_3_aligned",
-        "image",
-    ]
+def test_labels_are_looked_for_among_the_runs_and_the_last_lines_answer(labels: Path, capsys: Capture) -> None:
+    lines = asked(capsys, labels, "one", "two")
+    found = compare("one", "two", runs=labels)
+    assert lines[0].strip() == "one minus two: projection, normalised Euclidean"
+    assert tuple(lines[-2:]) == found.sentences
+    assert lines[-3] == ""
+    assert set(found.remarks) <= set(lines)
 
 
-def test_beside_a_baseline_places_are_the_layers_of_the_tower_whichever_comes_first() -> None:
-    layers = ("layer_0", "layer_1")
-    after = shown(*(row("layer", layer, "image") for layer in layers))["place"]
-    before = shown(*(row("layer", "image", layer) for layer in layers))["place"]
-    assert before == after == ["layer_0 (pointwise)", "layer_1 (pointwise)"]
+def test_runs_are_looked_for_in_the_folder_runs_if_none_is_named(
+    labels: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(labels.parent)
+    assert main(["compare", "pixels", "ssim"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("whole images, Euclidean / ssim, TID2013")
 
 
-def test_what_could_be_seen_stands_beside_what_is_not_separable_only() -> None:
-    apart = {"p_holm": 0.01, "ci_low": 0.125}
-    found = shown(
-        row("projection", "p", "p"),
-        row("projection", "p", "p", **apart),
-        row("projection", "p", "p", smallest=float("nan")),
-        row("projection", "p", "p", p_holm=0.01, ci_low=-0.01),
-    )
-    assert found["could be seen"] == ["0.500", "", "", "0.500"]
+def test_options_say_what_is_asked(labels: Path, capsys: Capture) -> None:
+    curve = asked(capsys, labels, "one", "two", "--at", "curve", "--dataset", "nights", "--distance", "cosine")
+    assert curve[-1].startswith("whole curve, cosine, NIGHTS (120 of 20,019 triplets): one ")
+    assert any("layer_12" in line for line in curve)
+    every = asked(capsys, labels, "one", "two", "--at", "all", "--dataset", "tid2013,nights", "--distance", "all")
+    assert len(compare("one", "two", runs=labels, at="all", distance="all").sentences) == 12
+    assert all(":" in line for line in every[-12:])
+    assert every[-13] == ""
+    seeds = [asked(capsys, labels, "one", "two", "--dataset", "nights", "--seed", seed)[-1] for seed in ("0", "1", "0")]
+    assert seeds[0] == seeds[2] != seeds[1]
 
 
-def test_remarks_are_of_what_the_table_holds() -> None:
-    plain = remarks(pd.DataFrame([row("projection", "p", "p", smallest=float("nan"))]))
-    assert plain == []
-    rows = [
-        row("best layer", "a", "b", floored=True),
-        row("best layer, cross-fitted", "", "", share_used=0.25),
-        row("layer", "a", "a"),
-    ]
-    pointwise, selected, cross_fitted, seen, floored = remarks(pd.DataFrame(rows))
-    assert "pointwise" in pointwise
-    assert selected.startswith("best layer: selected on these judgments")
-    assert "25 % of the judgments at a time; an estimate, not a test" in cross_fitted
-    assert "80 % of studies" in seen
-    assert floored.startswith("1 intervals may be too narrow")
+def test_what_all_rows_have_in_common_is_the_title_of_the_table(labels: Path) -> None:
+    title, rows = compare("one", "two", runs=labels, dataset="tid2013").titled_cells()
+    table = answer_table(rows)
+    headers = [str(column.header) for column in table.columns]
+    assert headers == ["first", "second", "difference", "95 % interval", "p"]
+    assert title == "one minus two: projection, normalised Euclidean, TID2013"
+    assert table.row_count == 1
+
+
+def test_names_are_no_markup(labels: Path, tmp_path: Path, capsys: Capture) -> None:
+    run = Path(shutil.copytree(folder(labels, "one", "nights"), tmp_path / "run"))
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"label": "[bold]one"}))
+    lines = asked(capsys, labels, run, "two")
+    assert lines[0].strip() == "[bold]one minus two: projection, normalised Euclidean, NIGHTS"
+    assert ": [bold]one " in lines[-1]
+
+
+def test_rows_and_sentences_are_json(labels: Path, tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "table.csv"
+    printed = asked(capsys, labels, "one", "two", "--at", "all", "--json", "--output", output, "--given", "pixels")
+    found = json.loads("\n".join(printed))
+    expected = compare("one", "two", runs=labels, at="all", given="pixels")
+    assert (found["first"], found["second"]) == ("one", "two")
+    assert tuple(found["sentences"]) == expected.sentences
+    assert tuple(found["remarks"]) == expected.remarks
+    assert [row["difference"] for row in found["rows"]] == expected.table["difference"].tolist()
+    assert found["rows"][2]["p"] is None, "of an estimate without a test"
+    assert found["rows"][0]["separable"] is True
+    assert len(found["beyond"]) == len(expected.beyond)
+    assert list(found["rows"][0]) == list(pd.read_csv(output).columns)
+
+
+def test_the_table_is_written_with_all_its_columns(labels: Path, tmp_path: Path, capsys: Capture) -> None:
+    output = tmp_path / "made" / "table.csv"
+    asked(capsys, labels, "one", "two", "--at", "curve", "--output", output)
+    written, expected = pd.read_csv(output), compare("one", "two", runs=labels, at="curve").table
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False, rtol=1e-12)
+    assert {"dataset", "first_run", "second_run", "band_low", "first_band_high", "p_corrected"} <= set(written)
+
+
+# --- A third run ------------------------------------------------------------------------------------------------------
 
 
 def test_beyond_a_run_the_projection_and_the_highest_layer_are_shown() -> None:
-    usual = {"given": "pixels", "model": "a", "subset": "all", "distance": "cosine", "metric": "accuracy_beyond"}
-    usual |= {"ci_low": -0.5, "ci_high": 0.5, "n": 1_234}
+    usual: dict[str, Any] = {"given": "pixels", "dataset": "set", "model": "a", "subset": "all", "distance": "cosine"}
+    usual |= {"metric": "accuracy_beyond", "ci_low": -0.5, "ci_high": 0.5, "n": 1_234}
     rows = [("layer_0", 0.1), ("layer_1", 0.25), ("projection", float("nan"))]
     table = beyond_table(pd.DataFrame([usual | {"layer": layer, "value": value} for layer, value in rows]))
     assert table.title == "Beyond pixels"
@@ -118,28 +129,31 @@ def test_beyond_a_run_the_projection_and_the_highest_layer_are_shown() -> None:
     assert cells["95 % interval"] == ["-0.500 .. +0.500"] * 2
 
 
-def test_given_a_run_what_both_say_beyond_it_is_shown_and_written(tmp_path: Path, capsys: Capture) -> None:
-    folders = [write_made(Made(model, "nights", 60, as_published), tmp_path) for model in ("ssim", "ms-ssim", "pixels")]
+def test_given_a_label_what_both_say_beyond_it_is_shown_and_written(
+    labels: Path, tmp_path: Path, capsys: Capture
+) -> None:
     table = tmp_path / "table.csv"
-    assert main(["compare", *map(str, folders[:2]), "--given", str(folders[2]), "--output", str(table)]) == 0
-    out = capsys.readouterr().out
-    assert "Beyond pixels" in out
-    assert "log_likelihood_beyond (nats a judgment)" in out
-    assert out.splitlines()[-2:] == [str(table), str(tmp_path / "table-given.csv")]
-    written = pd.read_csv(tmp_path / "table-given.csv")
-    assert written["model"].tolist() == ["ssim"] * 2 + ["ms-ssim"] * 2
+    capsys.readouterr()
+    assert main(["compare", "one", "two", "--runs", str(labels), "--given", "pixels", "--output", str(table)]) == 0
+    shown = capsys.readouterr()
+    assert "Beyond pixels" in shown.out
+    assert "log_likelihood_beyond (nats a judgment)" in shown.out
+    assert "spearman_beyond: the partial rank correlation" in shown.out
+    beside = tmp_path / "table-given.csv"
+    assert shown.err.splitlines()[-2:] == [f"wrote {table}", f"wrote {beside}"]
+    written = pd.read_csv(beside)
+    assert set(written["model"]) == {"one", "two"}
+    assert set(written["dataset"]) == {"tid2013", "nights"}
+
+
+def test_a_folder_may_be_given_too(labels: Path, tmp_path: Path, capsys: Capture) -> None:
+    pixels = folder(labels, "pixels", "nights")
+    lines = asked(capsys, labels, "one", "two", "--dataset", "nights", "--given", pixels)
+    assert any("Beyond pixels" in line for line in lines)
     fewer = write_made(Made("pixels", "nights", 30, as_published), tmp_path / "fewer")
-    line = refused(capsys, "compare", *folders[:2], "--given", fewer)
+    pair = (folder(labels, label, "nights") for label in ("one", "two"))
+    line = refused(capsys, "compare", *pair, "--given", fewer)
     assert "different data" in line or "measure it on the same ones" in line
-
-
-def test_small_p_values_are_not_written_as_none() -> None:
-    found = shown(*(row("projection", "p", "p", p_holm=p) for p in (0.0, 0.0009, 0.001, 0.5)))
-    assert found["p (Holm)"] == ["<0.001", "<0.001", "0.001", "0.500"]
-
-
-def test_an_output_that_is_no_table_is_wrong_use(runs: list[Path], capsys: Capture) -> None:
-    assert "table.txt has no ending of a table: use .csv" in refused(capsys, "compare", *runs, "--output", "table.txt")
 
 
 def test_intervals_over_objects_are_asked_for(tmp_path: Path, capsys: Capture) -> None:
@@ -161,33 +175,6 @@ def test_intervals_over_objects_are_asked_for(tmp_path: Path, capsys: Capture) -
     assert "unknown kind of interval 'pictures'" in refused(capsys, "compare", *folders, "--over", "pictures")
     rated = [write_made(Made(model, "nights", 60, as_published), tmp_path / "rated") for model in ("pixels", "ssim")]
     assert "does not name the objects of its judgments" in refused(capsys, "compare", *rated, "--over", "objects")
-
-
-def test_numbers_have_three_decimals_and_what_is_missing_is_a_dash() -> None:
-    nothing = float("nan")
-    missing = row("projection", "p", "p", second=nothing, difference=nothing, ci_low=nothing, ci_high=nothing)
-    found = shown(row("projection", "p", "p"), missing | {"p_holm": nothing, "n": 3})
-    assert [found[name] for name in ("first", "second", "difference", "95 % interval", "p (Holm)", "judgments")] == [
-        ["0.750", "0.750"],
-        ["0.500", "-"],
-        ["+0.250", "-"],
-        ["-0.125 .. +0.625", "-"],
-        ["0.062", "-"],
-        ["12,345", "3"],
-    ]
-
-
-# --- The command ----------------------------------------------------------------------------------------------------
-
-
-def test_runs_of_one_name_are_called_by_their_folders(runs: list[Path], tmp_path: Path, capsys: Capture) -> None:
-    copy = shutil.copytree(runs[0], tmp_path / "again")
-    assert main(["compare", *map(str, runs)]) == 0
-    assert capsys.readouterr().out.startswith("pixels minus ssim ")
-    assert main(["compare", str(runs[0]), str(copy)]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith(f"{runs[0].name} minus again ")
-    assert "p (Holm) is corrected for all 1 rows" in out
 
 
 def as_normalised(folder: Path, copy: Path, calibration: str | None) -> Path:
@@ -215,10 +202,72 @@ def test_channel_means_that_were_fitted_apart_are_told(runs: list[Path], tmp_pat
     assert told in capsys.readouterr().out
 
 
-def test_a_table_that_cannot_be_written_is_refused(runs: list[Path], tmp_path: Path, capsys: Capture) -> None:
+# --- Wrong input ------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_label_is_refused_with_the_nearest(labels: Path, capsys: Capture) -> None:
+    line = refused(capsys, "compare", "one", "tow", "--runs", labels)
+    assert line.endswith(f"'tow' is no run folder, and no run in {labels} has that label: did you mean two?")
+
+
+def test_a_label_of_different_weights_is_refused(labels: Path, tmp_path: Path, capsys: Capture) -> None:
+    place = copy_labels(labels, tmp_path / "runs")
+    other = write_labelled(place, "one", "tid2013", settings={"model_fingerprint": "f" * 64})
+    line = refused(capsys, "compare", "one", "two", "--runs", place)
+    assert "one is the label of different weights, which are never mixed" in line
+    assert str(other) in line
+    assert str(place / folder(labels, "one", "tid2013").name) in line
+
+
+def test_runs_of_one_label_that_cannot_be_told_apart_are_refused(labels: Path, tmp_path: Path, capsys: Capture) -> None:
+    place = copy_labels(labels, tmp_path / "runs")
+    for label in ("one", "two"):
+        write_labelled(place, label, "nights", settings={"tokens": "cls"})
+    line = refused(capsys, "compare", "one", "two", "--runs", place)
+    assert "it is not clear which to compare: name the folder" in line
+
+
+def test_a_layer_or_a_distance_that_one_lacks_is_refused(labels: Path, capsys: Capture) -> None:
+    line = refused(capsys, "compare", "one", "deep", "--runs", labels, "--at", "layer_20")
+    assert "one has no layer layer_20 on tid2013: use projection, best, curve, all or one of its layers, " in line
+    line = refused(capsys, "compare", "one", "deep", "--runs", labels, "--distance", "normalized_euclidean")
+    assert "deep has no distance normalized_euclidean on tid2013, only cosine" in line
+
+
+def test_a_folder_of_labels_that_is_not_there_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    line = refused(capsys, "compare", "one", "two", "--runs", tmp_path / "nowhere")
+    assert f"{tmp_path / 'nowhere'} is no folder, so that no label can be looked for in it" in line
+
+
+def test_labels_without_a_data_set_in_common_are_refused(labels: Path, tmp_path: Path, capsys: Capture) -> None:
+    place = copy_labels(labels, tmp_path / "runs")
+    write_labelled(place, "three", "things")
+    line = refused(capsys, "compare", "three", "two", "--runs", place)
+    assert "the runs share no judgments: three is on things and two is on " in line
+    assert "three has no run on nights" in refused(
+        capsys, "compare", "three", "two", "--runs", place, "--dataset", "nights"
+    )
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "file").touch()
-    output = tmp_path / "file" / "table.csv"
-    assert f"{output} cannot be written" in refused(capsys, "compare", *runs, "--output", output)
+    for output, said in (
+        ("table.txt", "table.txt has no ending that tells what to write: use .csv"),
+        (tmp_path / "file" / "table.csv", f"{tmp_path / 'file' / 'table.csv'}"),
+    ):
+        assert said in refused(capsys, "compare", "nothing", "nowhere", "--output", output)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("option", ["--distance", "--dataset"])
+def test_an_empty_list_of_names_is_refused(labels: Path, capsys: Capture, option: str) -> None:
+    assert f"{option} is empty" in refused(capsys, "compare", "one", "two", "--runs", labels, option, ",")
+
+
+def test_runs_of_one_label_are_called_by_their_folders(runs: list[Path], tmp_path: Path, capsys: Capture) -> None:
+    copy = shutil.copytree(runs[0], tmp_path / "again")
+    assert main(["compare", str(runs[0]), str(copy)]) == 0
+    assert capsys.readouterr().out.startswith(f"{runs[0].name} minus again: whole images, Euclidean, TID2013\n")
 
 
 # --- Folders that are none of a run ---------------------------------------------------------------------------------
@@ -228,7 +277,8 @@ def test_a_folder_of_run_folders_is_none_and_those_in_it_are_named(runs: list[Pa
     place = runs[0].parent
     for folders in ((place, "nowhere"), (runs[0], place)):
         line = refused(capsys, "compare", *folders)
-        assert f"{place} is no run folder: name one of those in it, such as {runs[0]} or {runs[1]}" in line
+        inside = " or ".join(map(str, sorted(place.iterdir())[:3]))
+        assert f"{place} is no run folder: name one of those in it, such as {inside}" in line
         assert "run.json" not in line
 
 
@@ -256,10 +306,3 @@ def test_a_run_that_lost_its_record_is_to_be_measured_again(runs: list[Path], tm
     damaged = Path(shutil.copytree(runs[0], tmp_path / "damaged"))
     (damaged / "run.json").unlink()
     assert re.search(r"damaged/run\.json .*: measure it again", refused(capsys, "compare", damaged, runs[1]))
-
-
-def test_a_run_on_a_part_of_the_data_is_named(runs: list[Path], capsys: Capture) -> None:
-    assert main(["compare", *map(str, runs)]) == 0
-    out = capsys.readouterr().out
-    n = int(pd.read_csv(runs[0] / "curve.csv")["n"].iloc[0])
-    assert f"pixels was measured on tid2013 ({n} of 3,000 ratings)." in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,12 @@ def test_what_is_finished_is_taken_from_its_folder(
     assert "shapes-clip: turn (300 of 6,000 trainset triplets; simulated observers, not human data)" in found.out
     assert "held-out objects" in found.out
     assert f"alignbench: this is finished: taken from {judged.folder}" in found.err.splitlines()
+    assert evaluate(judged.transform, judged.output, *judged.options, "--json") == 0
+    found = capsys.readouterr()
+    rows = json.loads(found.out)
+    assert [row["after"] for row in rows] == judged.frame["after"].tolist()
+    assert [row["task"] for row in rows] == judged.frame["task"].tolist()
+    assert {row["folder"] for row in rows} == {str(judged.folder)}
     assert {path.name: path.stat().st_mtime_ns for path in judged.folder.iterdir()} == before
 
 

@@ -97,12 +97,15 @@ def test_bad_input_is_said_in_a_line(tiny_tower: Folders, pictures: Path, tmp_pa
         (command(model, pictures, tmp_path / "f.npz", "--layers", "layer_9"), "unknown layer 'layer_9': did you mean"),
         (command(model, pictures, tmp_path / "f.npz", "--layers", ","), "no layer is named: there are layer_0"),
         (command(model, pictures, tmp_path / "f.npy", "--layers", "all"), "f.npy: a .npy holds one layer, and there"),
-        (command(model, pictures, tmp_path / "f.csv"), "f.csv: features are written as .safetensors, .npz, .npy"),
+        (
+            command(model, pictures, tmp_path / "f.csv"),
+            "f.csv has no ending that tells what to write: use .safetensors, .npz or .npy",
+        ),
         (command(model, tmp_path / "none", tmp_path / "f.npz"), "none is not a folder"),
         (command(model, tmp_path / "empty", tmp_path / "f.npz"), "empty holds no pictures"),
         (command(model, pictures, tmp_path / "f.npz", "--batch-size", "x"), "--batch-size x"),
         (command(model, pictures, tmp_path / "f.npz", "--tokens", "class"), "did you mean cls?"),
-        (command(model, pictures, there / "f.npz"), "f.npz cannot be written (Not a directory)"),
+        (command(model, pictures, there / "f.npz"), "there.npy is no folder): choose another --output"),
         (command(tiny_tower("siglip"), pictures, tmp_path / "f.npz"), "needs a class token"),
         (command(Path("pixels"), pictures, tmp_path / "f.npz"), "pixels compares pictures and has no features"),
     ]

@@ -118,6 +118,13 @@ def test_what_is_finished_is_taken(learned: Path, capsys: pytest.CaptureFixture[
     assert "are finished" in printed.err
     assert printed.out.splitlines()[-1] == str(learned)
     assert "(4,000 of 35,000 test triplets; simulated observers, not human data)" in " ".join(printed.out.split())
+    assert main([*LEARN, *SMALL, *LAYERS, "--output", str(learned.parent), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["layer"], row["n"]) for row in rows] == list(
+        zip(*read_ceiling(learned)[["layer", "n"]].T.to_numpy(), strict=True)
+    )
+    assert [row["difference"] for row in rows] == read_ceiling(learned)["difference"].tolist()
+    assert {row["folder"] for row in rows} == {str(learned)}
     assert (learned / "learned.json").stat().st_mtime_ns == before
 
 

@@ -19,7 +19,7 @@ def test_columns_and_json_say_the_same(capsys: pytest.CaptureFixture[str], monke
     assert "published shape, no files looked at" in shown
     assert "assumed, not measured: h100" in shown
     assert main([*command, "--json"]) == 0
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    rows = json.loads(capsys.readouterr().out)
     assert [(row["dataset"], row["devices"]) for row in rows] == [
         ("tid2013", 1),
         ("tid2013", 8),
@@ -37,7 +37,7 @@ def test_a_number_of_devices_that_does_not_fit_is_said(capsys: pytest.CaptureFix
     command += ["--feature-memory", "200MB", "--devices"]
     assert main([*command, "1,8"]) == 0
     captured = capsys.readouterr()
-    assert [json.loads(line)["devices"] for line in captured.out.splitlines()] == [8]
+    assert [row["devices"] for row in json.loads(captured.out)] == [8]
     assert captured.err.count("things on 1 x 1: 1854 images of one layer take") == 1
     assert main([*command, "1"]) == 2
 

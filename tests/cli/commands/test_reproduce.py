@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -63,6 +64,35 @@ def test_reproduce_takes_folders_of_runs_and_says_what_it_leaves_out(
     assert summary.count("ssim tid2013 one minus ssim spearman 3,000 1 0.0000 +0.0000 image 1 of 1 1 of 1") == 1
 
 
+def test_reproduce_tells_programs_all_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_folder(tmp_path / "runs", "a", curve_like(BASE_16, "tid2013", 0.01))
+    run_folder(tmp_path / "runs", "b", curve_like(BASE_32, "tid2013", label=f"{BASE_32}@random-0"))
+    output = tmp_path / "table.csv"
+    assert main(["reproduce", str(tmp_path / "runs"), "--json", "--output", str(output)]) == 0
+    told = capsys.readouterr()
+    rows, written = json.loads(told.out), pd.read_csv(output)
+    assert [list(row) for row in rows] == [list(written.columns)] * len(written)
+    by_paper = [row["difference"] for row in rows if row["distance"] == "normalized_euclidean"]
+    np.testing.assert_allclose(by_paper, 0.01, atol=1e-12)
+    for name in ("difference", "ours", "published", "depth"):
+        assert [row[name] for row in rows] == written[name].tolist()
+    assert {row["run"] for row in rows} == {"a"}
+    assert f"{BASE_32}@random-0 on tid2013 is not compared" in told.err
+    assert str(output) in told.err
+
+
+def test_an_output_that_cannot_be_is_said_before_runs_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "table.csv").mkdir()
+    (tmp_path / "file").touch()
+    for place in ("table.csv", "file/table.csv"):
+        assert main(["reproduce", str(tmp_path / "nowhere"), "--output", str(tmp_path / place)]) == 1
+        assert "table.csv cannot be written (" in capsys.readouterr().err
+    assert main(["reproduce", str(tmp_path / "nowhere"), "--output", "table.txt"]) == 2
+    assert "table.txt has no ending that tells what to write: use .csv" in capsys.readouterr().err
+
+
 def test_reproduce_writes_all_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_folder(tmp_path / "runs", "a", curve_like(BASE_16, "tid2013", 0.01))
     run_folder(tmp_path / "runs", "b", curve_like("lpips", "tid2013", label="lpips-alex"))
@@ -121,15 +151,17 @@ def test_a_record_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest
     assert "run.json" in line
 
 
-@pytest.mark.parametrize("name", ["nowhere", "file", "deeper"])
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere", "is not there"), ("file", "is a file"), ("deeper", "holds no run folder")]
+)
 def test_a_place_without_runs_is_named_and_none_is_said_to_be_broken(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
 ) -> None:
     (tmp_path / "file").touch()
     run_folder(tmp_path / "deeper" / "runs", "a", curve_like("ssim", "nights"))
     assert main(["reproduce", str(tmp_path / name)]) == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert f"{tmp_path / name} holds no run folder: give a folder that `alignbench run` made" in line
+    assert f"{tmp_path / name} {said}: give a folder that `alignbench run` made" in line
 
 
 def test_a_part_never_passes_as_reproduced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

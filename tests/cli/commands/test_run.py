@@ -1,6 +1,9 @@
 """`alignbench run` draws what it found, and runs that fail, repeat or end early leave no half of one."""
 
+import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +14,7 @@ import pytest
 from PIL import Image
 
 from alignbench.cli.main import main
-from command_bench import RUNNING, TREE, Bench, Outcome, picture
+from command_bench import RUNNING, TREE, USAGE, Bench, Outcome, picture
 from patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
@@ -102,3 +105,63 @@ def test_run_draws_and_prints_the_folder_last(tmp_path: Path, capsys: pytest.Cap
     with Image.open(Path(last) / "curve.png") as figure:
         assert min(figure.size) > 500
     assert "<path" in (Path(last) / "curve.svg").read_text()
+
+
+def test_labels_and_factors_are_in_the_record_and_in_the_folders_name(bench: Bench) -> None:
+    root = bench.data("tid2013")
+    options = ("--label", "step 7", "--factor", "step=7", "--factor", "data=own,frozen=true")
+    folder = bench.run("tid2013", *options, root=root).succeeded()
+    record = json.loads((folder / "run.json").read_text())
+    assert folder.name.startswith("step 7__tid2013__")
+    assert (record["label"], record["checkpoint"]) == ("step 7", "clip")
+    assert record["factors"] == {"step": 7, "data": "own", "frozen": True}
+    again = bench.run("tid2013", "--label", "step 7", "--factor", "step=8", root=root)
+    assert again.succeeded() == folder
+    assert "its factors are now step=8" in again.err
+    assert json.loads((folder / "run.json").read_text()) == record | {"factors": {"step": 8}}
+    bench.run("tid2013", "--label", "step 7", root=root).succeeded()
+    assert json.loads((folder / "run.json").read_text())["factors"] == {"step": 8}, "nothing was given"
+
+
+def test_two_checkpoints_of_one_name_are_not_mixed(bench: Bench) -> None:
+    root = bench.data("tid2013")
+    for place, family in (("a", "clip"), ("b", "siglip")):
+        shutil.copytree(bench.tower(family), bench.scratch / place / "checkpoint")
+    models = ",".join(str(bench.scratch / place / "checkpoint") for place in "ab")
+    bench.run("tid2013", model=models, root=root).refused(USAGE, "are both called checkpoint", "--label")
+    first = bench.run("tid2013", model=bench.scratch / "a" / "checkpoint", root=root).succeeded()
+    second = bench.run("tid2013", model=bench.scratch / "b" / "checkpoint", root=root)
+    assert second.succeeded() != first
+    assert f"{first} has the label checkpoint too, and other weights" in second.err
+    both = bench.run("tid2013", "--label", "first,second", model=models, root=root)
+    both.succeeded()
+    assert [name.split("__")[0] for name in both.left] == ["checkpoint", "checkpoint", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--label", "a,b"), "names 2 of 1 models"),
+        (("--label", "ssim"), "is the name of another model"),
+        (("--factor", "step"), "'step' is no key=value"),
+        (("--factor", "step=1", "--factor", "step=2"), "step has two values"),
+        (("--factor", "seed=1"), "seed is called like a setting"),
+    ],
+)
+def test_what_is_no_label_or_factor_is_refused_before_the_work(
+    bench: Bench, options: tuple[str, ...], words: str
+) -> None:
+    bench.run("tid2013", *options, root=bench.data("tid2013")).refused(USAGE, words)
+
+
+def test_json_is_all_that_stdout_holds(bench: Bench) -> None:
+    outcome = bench.run("tid2013", "--json", "--label", "mine", root=bench.data("tid2013"))
+    rows = json.loads(outcome.out)
+    with (Path(rows[0]["folder"]) / "curve.csv").open(newline="") as file:
+        written = [row for row in csv.DictReader(file) if (row["subset"], row["metric"]) == ("all", "spearman")]
+    assert [row["distance"] for row in rows] == ["normalized_euclidean", "euclidean", "cosine"]
+    for row in rows:
+        assert (row["label"], row["dataset"], row["chance"]) == ("mine", "tid2013", 0)
+        scores = {each["layer"]: float(each["value"]) for each in written if each["distance"] == row["distance"]}
+        assert row["projection"] == scores.pop("projection")
+        assert row["best"] == scores[row["best_layer"]] == max(scores.values())

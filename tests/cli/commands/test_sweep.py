@@ -197,6 +197,22 @@ def test_finished_sweep_is_recognised_without_anything_heavy(place: Path) -> Non
     assert (place / "runs" / ".sweep-data" / "journal.log").read_bytes() == journal
 
 
+def test_a_sweep_is_told_to_programs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sweep(["pixels"], ["shapes-low", "tid2013"])
+    capsys.readouterr()
+    assert main(["sweep", "mine.yaml", "--json", "--wandb", "off"]) == 1
+    told = capsys.readouterr()
+    fine, failed = json.loads(told.out)
+    assert (fine["state"], fine["error"], fine["finished_before"]) == ("finished", None, False)
+    [folder] = fine["folders"]
+    assert (place / folder / "run.json").is_file() or (place / "runs" / folder / "run.json").is_file()
+    assert isinstance(fine["seconds"], float)
+    assert (failed["state"], failed["seconds"], failed["folders"]) == ("failed", None, [])
+    assert "tid2013 needs --data-root" in failed["error"]
+    assert Path(failed["log"]).is_file()
+    assert "1 of 2 cells failed" in told.err
+
+
 # ------------------------------------------------------------------------------------------------------- the cells
 
 

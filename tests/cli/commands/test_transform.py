@@ -114,7 +114,8 @@ def test_transforms_that_are_none_are_said_in_a_line(here: Path, capsys: Capture
         (("weights.safetensors",), "weights.safetensors has no mean and no std"),
         (("nan.npz",), "nan.npz: weights holds numbers that are not finite"),
         (("flat.npz",), "flat.npz: std 0.0 is not positive"),
-        (("none.npz",), "none.npz cannot be read"),
+        (("none.npz",), "none.npz is not there: name a file"),
+        (("./none",), "the transform ./none is not there: name a file"),
         (("old.npy",), "old.npy holds no mean and std"),
         (("old.npy", "--mean", "0"), "old.npy holds no mean and std"),
         (("old.npy", "--mean", "0", "--std", "-1"), "old.npy: std -1.0 is not positive"),
@@ -173,7 +174,9 @@ def test_features_that_do_not_fit_are_said_in_a_line(here: Path, capsys: Capture
     assert "out.npy: a .npy holds one layer, and there are 2" in refused(capsys, both)
     there = apply("plain.npy", "plain.npz", output="named.safetensors")
     assert "named.safetensors is there: name another --output, or add --overwrite" in refused(capsys, there)
-    assert "out.csv: features are written as" in refused(capsys, apply("plain.npy", "plain.npz", output="out.csv"))
+    assert "out.csv has no ending that tells what to write: use .safetensors" in refused(
+        capsys, apply("plain.npy", "plain.npz", output="out.csv")
+    )
     assert "plain.npy/out.npz cannot be written" in refused(
         capsys, apply("plain.npy", "plain.npz", output="plain.npy/out.npz")
     )

@@ -1,28 +1,38 @@
 """What the figure shows is what the curves say: panels, lines, bands, baselines, published curves, names."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import FillBetweenPolyCollection, PolyCollection
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from PIL import Image
 
 from alignbench import LayerCurve
-from alignbench.report.figures.curves import channels_figure, curves_figure, draw_channels, draw_curve, save_figure
+from alignbench.errors import UsageError
+from alignbench.report.figures.canvas import save_figure
+from alignbench.report.figures.curves import CHANCE, curves_figure, draw_curve, draw_into
 from alignbench.results.layer_curve import COLUMNS
-from alignbench.results.published import published_curves
+from alignbench.results.published import PAPER_SUBSETS, published_curves
 from drawn_curves import DEPTHS, LEVELS, baseline_curve, row, tower_curve
 
 
 def lines(axis: Axes) -> dict[str, Line2D]:
     """The lines of a panel that are in the legend, by label."""
     named = {str(line.get_label()): line for line in axis.get_lines()}
-    return {label: line for label, line in named.items() if not label.startswith("_")}
+    return {label: line for label, line in named.items() if not label.startswith("_") and label != CHANCE}
+
+
+def own_lines(axis: Axes) -> list[Line2D]:
+    """All lines of a panel but that of chance."""
+    return [line for line in axis.get_lines() if line.get_label() != CHANCE]
 
 
 def published_lines(axis: Axes) -> list[Line2D]:
@@ -36,6 +46,12 @@ def bands(axis: Axes) -> dict[str, FillBetweenPolyCollection]:
     return {label: band for label, band in found.items() if not label.startswith("_")}
 
 
+def whiskers(axis: Axes) -> list[np.ndarray]:
+    """The lower and upper ends of each series of whiskers, (layers, 2)."""
+    found = [artist for artist in axis.collections if isinstance(artist, LineCollection)]
+    return [np.array([segment[:, 1] for segment in series.get_segments()]) for series in found]
+
+
 def extent(band: PolyCollection, depth: float) -> tuple[float, float]:
     """The lower and upper edge of a shaded region at a depth."""
     corners = band.get_paths()[0].vertices
@@ -44,8 +60,11 @@ def extent(band: PolyCollection, depth: float) -> tuple[float, float]:
 
 
 def legend(figure: Figure) -> list[str]:
+    """What the legend says but chance, which comes last and once."""
     [found] = figure.legends
-    return [text.get_text() for text in found.get_texts()]
+    texts = [text.get_text() for text in found.get_texts()]
+    assert texts.count(CHANCE) == any(line.get_label() == CHANCE for axis in figure.axes for line in axis.get_lines())
+    return texts[:-1] if texts[-1] == CHANCE else texts
 
 
 def scores(curve: LayerCurve, distance: str = "normalized_euclidean") -> pd.DataFrame:
@@ -55,7 +74,7 @@ def scores(curve: LayerCurve, distance: str = "normalized_euclidean") -> pd.Data
 def test_a_line_goes_through_the_scores_of_its_layers() -> None:
     curve = tower_curve("m")
     [axis] = curves_figure([curve]).axes
-    [line] = axis.get_lines()
+    [line] = own_lines(axis)
     np.testing.assert_array_equal(line.get_xdata(), DEPTHS)
     np.testing.assert_array_equal(line.get_ydata(), scores(curve)["value"])
 
@@ -63,7 +82,7 @@ def test_a_line_goes_through_the_scores_of_its_layers() -> None:
 def test_a_line_follows_depth_whatever_the_order_of_rows() -> None:
     curve = tower_curve("m")
     [axis] = curves_figure([LayerCurve(curve.frame.iloc[[2, 0, 3, 1]].reset_index(drop=True))]).axes
-    np.testing.assert_array_equal(axis.get_lines()[0].get_ydata(), scores(curve)["value"])
+    np.testing.assert_array_equal(own_lines(axis)[0].get_ydata(), scores(curve)["value"])
 
 
 def test_the_interval_is_drawn_around_the_line() -> None:
@@ -102,7 +121,7 @@ def test_panels_go_from_low_to_high_and_each_holds_its_own_curves() -> None:
         "things (high level)",
     ]
     for axis, dataset in zip(axes, LEVELS, strict=True):
-        [line] = axis.get_lines()
+        [line] = own_lines(axis)
         np.testing.assert_array_equal(line.get_ydata(), scores(curves[dataset])["value"])
     assert "Spearman" in axes[0].get_ylabel()
     assert "choices" in axes[1].get_ylabel()
@@ -116,14 +135,14 @@ def test_subsets_have_panels_of_their_own() -> None:
     titles = [axis.get_title().partition("\n")[0] for axis in axes]
     assert titles == ["nights, test (middle level)", "nights, train (middle level)"]
     for axis, part in zip(axes, both, strict=True):
-        np.testing.assert_array_equal(axis.get_lines()[0].get_ydata(), scores(part)["value"])
+        np.testing.assert_array_equal(own_lines(axis)[0].get_ydata(), scores(part)["value"])
 
 
 def test_only_the_metric_that_counts_is_drawn() -> None:
     curve = tower_curve("m")
     others = [curve.frame.assign(metric=metric, value=-0.9) for metric in ("pearson", "kendall")]
     [axis] = curves_figure([LayerCurve(pd.concat([*others, curve.frame], ignore_index=True))]).axes
-    [line] = axis.get_lines()
+    [line] = own_lines(axis)
     np.testing.assert_array_equal(line.get_ydata(), scores(curve)["value"])
 
 
@@ -168,7 +187,7 @@ def test_only_the_distances_that_are_asked_for_but_every_baseline() -> None:
 
 def test_twenty_lines_look_different() -> None:
     [axis] = curves_figure([tower_curve(f"model {number}") for number in range(20)]).axes
-    looks = {(line.get_color(), line.get_marker(), str(line.get_linestyle())) for line in axis.get_lines()}
+    looks = {(line.get_color(), line.get_marker(), str(line.get_linestyle())) for line in own_lines(axis)}
     assert len(looks) == 20
     assert not published_lines(axis), "plain dashes are those of the published curves"
 
@@ -183,7 +202,7 @@ def test_scores_that_are_missing_leave_a_gap() -> None:
     curve = tower_curve("m")
     curve.frame.loc[1, ["value", "ci_low", "ci_high"]] = np.nan
     [axis] = curves_figure([curve]).axes
-    assert np.isnan(axis.get_lines()[0].get_ydata()).tolist() == [False, True, False, False]
+    assert np.isnan(own_lines(axis)[0].get_ydata()).tolist() == [False, True, False, False]
 
 
 def test_drawing_leaves_the_curve_alone() -> None:
@@ -310,7 +329,7 @@ def test_untrained_twins_are_one_band_from_least_to_greatest() -> None:
     band = bands(axis)["m, 3 untrained twins"]
     for place, depth in enumerate(DEPTHS):
         assert extent(band, depth) == pytest.approx((values[:, place].min(), values[:, place].max()), abs=1e-12)
-    [mean] = [line for line in axis.get_lines() if line.get_label() != "m"]
+    [mean] = [line for line in own_lines(axis) if line.get_label() != "m"]
     np.testing.assert_allclose(mean.get_ydata(), values.mean(axis=0))
     assert mean.get_color() == lines(axis)["m"].get_color()
     assert legend(figure) == ["m", "m, 3 untrained twins"]
@@ -324,19 +343,31 @@ def test_a_single_twin_is_a_line() -> None:
     assert not bands(axis)
 
 
-def test_twins_make_bands_by_model_distance_and_panel() -> None:
+def test_twins_make_bands_by_distance_and_panel() -> None:
     both = ("cosine", "euclidean")
-    twins = [tower_curve(f"{name}@random-{seed}", distances=both) for name in ("a", "b") for seed in (0, 1)]
+    twins = [tower_curve(f"a@random-{seed}", distances=both) for seed in (0, 1)]
     lonely = tower_curve("a@random-0", "nights", distances=("cosine",))
     low, middle = curves_figure([*twins, lonely]).axes
-    spoken = [f"{name}, {distance}" for name in ("a", "b") for distance in ("cosine", "Euclidean")]
-    assert list(bands(low)) == [f"{label}, 2 untrained twins" for label in spoken]
+    assert list(bands(low)) == [f"a, {distance}, 2 untrained twins" for distance in ("cosine", "Euclidean")]
     assert not bands(middle)
     assert list(lines(middle)) == ["a@random-0, cosine"]
-    for name in ("a", "b"):
-        values = [scores(tower_curve(f"{name}@random-{seed}", distances=both), "euclidean")["value"] for seed in (0, 1)]
-        expected = (np.min(values, axis=0)[2], np.max(values, axis=0)[2])
-        assert extent(bands(low)[f"{name}, Euclidean, 2 untrained twins"], DEPTHS[2]) == pytest.approx(expected)
+    values = [scores(tower_curve(f"a@random-{seed}", distances=both), "euclidean")["value"] for seed in (0, 1)]
+    expected = (np.min(values, axis=0)[2], np.max(values, axis=0)[2])
+    assert extent(bands(low)["a, Euclidean, 2 untrained twins"], DEPTHS[2]) == pytest.approx(expected)
+
+
+def test_many_bands_of_twins_do_not_merge_but_stand_aside_as_whiskers() -> None:
+    twins = {name: [tower_curve(f"{name}@random-{seed}") for seed in range(3)] for name in "ab"}
+    figure = curves_figure([tower_curve("a"), tower_curve("b"), *twins["a"], *twins["b"]])
+    [axis] = figure.axes
+    assert not bands(axis)
+    dotted = lines(axis)["b, 3 untrained twins"]
+    assert dotted.get_color() == lines(axis)["b"].get_color()
+    assert dotted.get_linestyle() == ":"
+    values = np.array([scores(twin)["value"] for twin in twins["b"]])
+    np.testing.assert_allclose(dotted.get_ydata(), values.mean(axis=0))
+    ends = np.stack([values.min(axis=0), values.max(axis=0)], axis=1)
+    assert any(np.allclose(found, ends) for found in whiskers(axis))
 
 
 def test_bands_without_a_trained_model_have_colours_of_their_own() -> None:
@@ -453,59 +484,147 @@ def test_the_ceiling_is_that_of_most_judgments() -> None:
     assert list(lines(axis)["noise ceiling"].get_ydata()) == [0.68, 0.68]
 
 
-# --- Channels -------------------------------------------------------------------------------------------------------
+# --- Chance, many series, and references ----------------------------------------------------------------------------
 
 
-def channels_table() -> pd.DataFrame:
-    """Channel 7 is on top at two blocks of three; the projection, too, has a channel 7, which is another."""
-    rows = [
-        ("layer_0", 2.5, "mean_square", 3, 0.1, 40.0, 80),
-        ("layer_1", 7.5, "mean_square", 7, 0.6, 8.0, 80),
-        ("layer_2", 97.5, "mean_square", 7, 0.5, 16.0, 80),
-        ("projection", 100.0, "mean_square", 7, 0.7, 30.0, 60),
-        ("layer_0", 2.5, "mean_difference", 5, 0.2, 20.0, 80),
-        ("layer_1", 7.5, "mean_difference", 4, 0.1, 60.0, 80),
-        ("layer_2", 97.5, "mean_difference", 5, 0.1, 50.0, 80),
-        ("projection", 100.0, "mean_difference", 5, 0.1, 45.0, 60),
-    ]
-    columns = ["layer", "depth", "quantity", "top_channel", "top_share", "participation_ratio", "channels"]
-    return pd.DataFrame(rows, columns=columns).sample(frac=1.0, random_state=0)
+@pytest.mark.parametrize(("dataset", "kind", "value"), [("tid2013", "rating", 0.0), ("things", "choice", 1 / 3)])
+def test_chance_is_a_dotted_line_that_the_axis_shows(dataset: str, kind: str, value: float) -> None:
+    curve = LayerCurve(tower_curve("m", dataset).frame.assign(value=0.9, ci_low=0.85, ci_high=0.95), kind=kind)
+    figure = curves_figure([curve, tower_curve("m", "nights")])
+    axis = next(axis for axis in figure.axes if axis.get_title().startswith(dataset))
+    [line] = [line for line in axis.get_lines() if line.get_label() == CHANCE]
+    assert list(line.get_ydata()) == pytest.approx([value, value])
+    assert line.get_linestyle() == ":"
+    low, high = axis.get_ylim()
+    assert low < value < 0.95 < high
+    [nights] = [axis for axis in figure.axes if axis.get_title().startswith("nights")]
+    assert CHANCE not in [line.get_label() for line in nights.get_lines()], "nobody knows what its judgments are"
+    assert [text.get_text() for text in figure.legends[0].get_texts()].count(CHANCE) == 1
 
 
-def test_channels_are_shown_as_share_and_fraction_over_depth() -> None:
-    figure = channels_figure(channels_table(), "m on nights")
-    share, fraction = figure.axes
-    expected = {
-        "mean squared activation (filled: channel 7)": ([0.1, 0.6, 0.5, 0.7], [0.5, 0.1, 0.2, 0.5]),
-        "mean squared difference of pairs (filled: channel 5)": ([0.2, 0.1, 0.1, 0.1], [0.25, 0.75, 0.625, 0.75]),
-    }
-    assert set(legend(figure)) == set(expected)
-    assert figure.get_suptitle() == "m on nights"
-    for label, (shares, fractions) in expected.items():
-        line = lines(share)[label]
+def test_three_series_have_bands_and_of_four_each_point_has_a_whisker_aside() -> None:
+    curves = [tower_curve(name) for name in "abcd"]
+    [few] = curves_figure(curves[:3]).axes
+    assert len([artist for artist in few.collections if isinstance(artist, PolyCollection)]) == 3
+    assert not whiskers(few)
+    figure = curves_figure(curves)
+    [many] = figure.axes
+    assert not [artist for artist in many.collections if isinstance(artist, PolyCollection)]
+    for curve, found in zip(curves, whiskers(many), strict=True):
+        np.testing.assert_array_equal(found, scores(curve)[["ci_low", "ci_high"]])
+    figure.draw_without_rendering()
+    series = [artist for artist in many.collections if isinstance(artist, LineCollection)]
+    places = [artist.get_transform().transform((50.0, 0.5))[0] for artist in series]
+    assert all(0 < places[each + 1] - places[each] < 6 for each in range(3)), "in dots: beside each other, and near"
+    for line, place in zip(own_lines(many), places, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), DEPTHS)
-        np.testing.assert_allclose(line.get_ydata(), shares)
-        [other] = [x for x in fraction.get_lines() if x.get_color() == line.get_color() and x.get_linewidth() > 0]
-        np.testing.assert_allclose(other.get_ydata(), fractions)
-    assert share.get_ylim()[0] == fraction.get_ylim()[0] == 0.0
+        assert line.get_transform().transform((50.0, 0.5))[0] == place, "the marker goes with its whisker"
 
 
-def test_a_filled_marker_says_that_the_same_channel_is_on_top() -> None:
-    for axis in channels_figure(channels_table()).axes:
-        hollow = {
-            line.get_color(): list(line.get_xdata())
-            for line in axis.get_lines()
-            if line.get_markerfacecolor() == "white"
-        }
-        assert hollow == {"#0072b2": [2.5, 100.0], "#d55e00": [7.5, 100.0]}
+def test_of_many_series_a_baseline_has_its_whisker_left_of_all_layers() -> None:
+    flat = [baseline_curve(name, value=value) for name, value in (("pixels", 0.4), ("ssim", 0.42))]
+    [axis] = curves_figure([*(tower_curve(name) for name in "abc"), *flat]).axes
+    found = [artist for artist in axis.collections if isinstance(artist, LineCollection)][3:]
+    segments = [artist.get_segments()[0] for artist in found]
+    assert [segment[:, 1].tolist() for segment in segments] == [pytest.approx([0.3, 0.45]), pytest.approx([0.32, 0.47])]
+    left = [segment[0, 0] for segment in segments]
+    assert axis.get_xlim()[0] < min(left) < max(left) < 0.0
+    assert left[0] != left[1]
+    assert not [artist for artist in axis.patches if isinstance(artist, Rectangle)]
 
 
-def test_channels_are_written_as_png_and_svg(tmp_path: Path) -> None:
-    draw_channels(channels_table(), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"channels.png", "channels.svg"}
+def test_a_models_distances_share_its_colour_and_differ_in_dashes_and_markers() -> None:
+    distances = ("normalized_euclidean", "euclidean", "cosine")
+    [axis] = curves_figure([tower_curve(name, distances=distances) for name in "ab"]).axes
+    found = lines(axis)
+    assert len({line.get_color() for line in found.values()}) == 2
+    for name in "ab":
+        own = [line for label, line in found.items() if label.startswith(f"{name}, ")]
+        assert len({line.get_color() for line in own}) == 1
+        assert len({str(line.get_linestyle()) for line in own}) == 3
+        assert len({line.get_fillstyle() for line in own}) == 3
+    [alone] = curves_figure([tower_curve("a", distances=distances)]).axes
+    assert len({line.get_color() for line in own_lines(alone)}) == 3, "of one model, distances have the colours"
+
+
+def test_twenty_series_have_twenty_colours() -> None:
+    curves = [tower_curve(f"model {number}") for number in range(17)]
+    curves += [baseline_curve(name) for name in ("pixels", "ssim", "lpips-alex")]
+    [axis] = curves_figure(curves).axes
+    assert len({line.get_color() for line in lines(axis).values()}) == 20
+
+
+def test_published_curves_that_are_asked_for_are_grey_and_named() -> None:
+    figure = curves_figure([tower_curve("mine", "nights"), tower_curve("mine")], None, [BASE_32, "ssim"])
+    assert legend(figure) == ["mine", "published clip-vit-base-patch32", "published ssim"]
+    for axis, dataset in zip(figure.axes, ("tid2013", "nights"), strict=True):
+        tower, flat = (lines(axis)[f"published {name}"] for name in ("clip-vit-base-patch32", "ssim"))
+        np.testing.assert_array_equal(tower.get_ydata(), theirs(BASE_32, dataset)["value"])
+        assert list(flat.get_ydata()) == [0.554, 0.554]
+        for line in (tower, flat):
+            red, green, blue = to_rgb(line.get_color())
+            assert red == green == blue
+        low, high = axis.get_ylim()
+        assert low < min(tower.get_ydata())
+        assert max(tower.get_ydata()) < high
+
+
+def test_one_panel_can_be_drawn_into_axes_of_another_figure() -> None:
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    curve = tower_curve("m")
+    assert draw_into(right, [curve, tower_curve("k")]) is figure
+    np.testing.assert_array_equal(lines(right)["m"].get_ydata(), scores(curve)["value"])
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["m", "k", CHANCE]
+    assert not left.get_lines()
+    with pytest.raises(UsageError, match=r"there are 2 \(tid2013 \(low level\), nights"):
+        draw_into(left, [curve, tower_curve("m", "nights")])
 
 
 # --- Room -----------------------------------------------------------------------------------------------------------
+
+
+def texts(figure: Figure) -> list[Text]:
+    """All text that is seen."""
+    found = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    ticks = {
+        id(label)
+        for axis in figure.axes
+        for which in (axis.xaxis, axis.yaxis)
+        for tick in which.get_major_ticks()
+        for label in (tick.label1, tick.label2)
+        if not which.get_view_interval()[0] <= tick.get_loc() <= which.get_view_interval()[1]
+    }
+    return [text for text in found if id(text) not in ticks]
+
+
+@pytest.mark.parametrize(("series", "panels", "width"), [(1, 1, 3.25), (9, 3, 6.75), (20, 3, 3.25), (3, 3, None)])
+def test_no_text_lies_on_another_or_outside_or_is_too_small_to_read(
+    series: int, panels: int, width: float | None
+) -> None:
+    models = [BIOMED, *(f"somebody/a-model-with-quite-a-long-name-{number:02}" for number in range(series - 1))]
+    curves = [curve_like(model, data) for model in models[:1] for data in list(WHOLE)[-panels:]]
+    curves += [
+        tower_curve(model, data, subset=PAPER_SUBSETS[data]) for model in models[1:] for data in list(WHOLE)[-panels:]
+    ]
+    curves = [*curves, *([baseline_curve("ssim", "nights")] if series > 1 else [])]
+    figure = curves_figure(curves, None, ["ssim"], width)
+    figure.draw_without_rendering()
+    assert width is None or figure.get_figwidth() == width
+    found = texts(figure)
+    assert min(text.get_fontsize() for text in found) >= 7.0
+    boxes = {text.get_text(): text.get_window_extent() for text in found}
+    whole = figure.bbox.padded(0.5)
+    for one, box in boxes.items():
+        assert whole.x0 <= box.x0 < box.x1 <= whole.x1, one
+        assert whole.y0 <= box.y0 < box.y1 <= whole.y1, one
+    places = [(text.get_text(), text.get_window_extent().padded(-0.5)) for text in found]
+    clashes = [(one, other) for (one, box), (other, second) in combinations(places, 2) if box.overlaps(second)]
+    assert not clashes
+    for axis in figure.axes:
+        room = axis.get_window_extent()
+        assert room.width > 0.55 * (figure.bbox.width / (1 if width == 3.25 else panels))
+        assert room.height > 120
 
 
 @pytest.mark.parametrize("panels", [1, 3])

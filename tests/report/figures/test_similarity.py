@@ -1,4 +1,4 @@
-"""Similarity matrices are drawn in one order, in which like pictures stand together, each with a scale of its own."""
+"""Similarity matrices are drawn in one order, in which like pictures stand together, and on one scale."""
 
 from __future__ import annotations
 
@@ -31,19 +31,37 @@ def test_like_pictures_stand_together(diagonal: float) -> None:
     assert tree_order(matrix[:2, :2]).tolist() == [0, 1]
 
 
-def test_matrices_are_drawn_in_one_order_with_scales_of_their_own() -> None:
+def shares(matrix: Floats) -> Floats:
+    """The share of other pairs that are less alike, pair by pair, counted one by one; equal pairs count half."""
+    size = len(matrix)
+    pairs = [(row, column) for row in range(size) for column in range(row) if np.isfinite(matrix[row, column])]
+    found = np.full((size, size), math.nan)
+    np.fill_diagonal(found, 1.0)
+    for row, column in pairs:
+        others = [matrix[place] for place in pairs if place != (row, column)]
+        own = matrix[row, column]
+        less = sum((other < own) + 0.5 * (other == own) for other in others) / len(others)
+        found[row, column] = found[column, row] = less
+    return found
+
+
+def test_matrices_are_drawn_in_one_order_and_on_one_scale() -> None:
     matrix, _ = blocks()
-    before = np.random.default_rng(5).uniform(-1, 1, (15, 15))
-    people = np.where(np.eye(15, dtype=bool), math.nan, -before)
+    noise = np.random.default_rng(5).uniform(-1, 1, (15, 15)).round(1)
+    before = noise + noise.T
+    before[2, 7] = before[7, 2] = math.nan
+    people = np.where(np.eye(15, dtype=bool), math.nan, -100 * matrix)
     for matrices in ({"before": before, "after": matrix}, {"before": before, "after": matrix, "people": people}):
         figure = similarity_figure("cats & dogs", matrices)
         order = tree_order(matrices.get("people", matrix))
         images = [axis.images[0] for axis in figure.axes if axis.images]
         assert len(images) == len(matrices)
         for drawn, (name, whole) in zip(images, matrices.items(), strict=True):
-            np.testing.assert_array_equal(drawn.get_array().filled(math.nan), whole[np.ix_(order, order)])
-            ends = np.quantile(whole[~np.eye(15, dtype=bool)], [0.01, 0.99])
-            np.testing.assert_allclose(drawn.get_clim(), ends, err_msg=name)
+            shown = drawn.get_array().filled(math.nan)
+            np.testing.assert_allclose(shown, shares(whole)[np.ix_(order, order)], err_msg=name, atol=1e-12)
+            assert drawn.get_clim() == (0.0, 1.0)
+        [bar] = [axis for axis in figure.axes if not axis.images]
+        assert bar.get_xlabel() == "share of all pairs that are less alike", "one scale, one bar"
         said = figure.get_suptitle()
         assert said.startswith("cats & dogs: 15 pictures")
         assert said.endswith("what people said" if "people" in matrices else "the similarities after")

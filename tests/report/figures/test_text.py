@@ -11,7 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from alignbench.report.figures.curves import channels_figure, curves_figure, save_figure
+from alignbench.report.figures.canvas import save_figure
+from alignbench.report.figures.channels import channels_figure
+from alignbench.report.figures.curves import curves_figure
 from alignbench.report.figures.readout import ceiling_figure
 from alignbench.report.figures.similarity import similarity_figure
 from alignbench.report.figures.text import legend_label, plain_text
@@ -61,5 +63,5 @@ def test_a_setting_of_the_user_that_reads_tex_is_put_aside_and_kept() -> None:
 def test_a_name_that_begins_with_an_underscore_is_in_the_legend() -> None:
     figure = curves_figure([tower_curve("_hidden"), tower_curve("m")])
     [legend] = figure.legends
-    assert [text.get_text().strip() for text in legend.get_texts()] == ["_hidden", "m"]
+    assert [text.get_text().strip() for text in legend.get_texts()] == ["_hidden", "m", "chance"]
     assert legend_label("m") == "m"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alignbench.report.page.page import study_page
+from alignbench.report.page.page import Beside, study_page
 from alignbench.study.study import Study, read_study
 from pages import Parsed, chromium
 from studies import DATASETS, Made, as_published, write_made
@@ -37,7 +37,7 @@ def study(folders: list[Path]) -> Study:
 
 @pytest.fixture(scope="session")
 def text(study: Study) -> str:
-    return study_page(study, [architecture()], findings(), ["/somewhere/empty holds no finished run"])
+    return study_page(study, [architecture()], findings(), Beside(["/somewhere/empty holds no finished run"]))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alignbench.report.page.page import study_page
+from alignbench.report.page.charts import Charts
+from alignbench.report.page.page import Beside, study_page
 from alignbench.study.factors import Factor, FactorOption
 from alignbench.study.study import Study
+from drawn_curves import baseline_curve, tower_curve
 from pages import Parsed
 from studies import BASE_16, BASE_32, DATASETS
 from study_pages import COSINE, MAIN, SIZES, TWINS, architecture, difference, select_rows, values_of
@@ -68,6 +71,54 @@ def test_published_values_stand_beside_ours(parsed: Parsed) -> None:
     assert len(theirs) == 14
     np.testing.assert_allclose(curve["y"], theirs, rtol=5e-5)
     assert "low" not in curve, "nothing is known of their intervals"
+
+
+def test_published_curves_that_were_asked_for_have_a_name_a_box_and_greys(study: Study) -> None:
+    from studies import SIGLIP, published
+
+    text = study_page(study, [architecture()], [], Beside(published=(SIGLIP, "ssim")))
+    found = Parsed(text)
+    data = json.loads(found.data)
+    name = f"published {SIGLIP.rpartition('/')[2]}, normalised Euclidean"
+    for index, dataset in enumerate(DATASETS):
+        for section in ("everything", "factor-architecture"):
+            lines = data["charts"][f"{section}-{index}"]["lines"]
+            [line] = [line for line in lines if line["name"] == name]
+            assert line["keys"] == [f"reference:{name}", f"distance:{MAIN}"]
+            assert line["look"]["kind"] == "reference"
+            assert re.fullmatch(r"#(\w\w)\1\1", line["look"]["colour"])
+            curve = data["curves"][line["curve"]]
+            theirs = [published()[SIGLIP, dataset, MAIN, layer] for layer in curve["layers"]]
+            np.testing.assert_allclose(curve["y"], theirs, rtol=5e-5)
+        [flat] = [line for line in lines if line["name"] == "published ssim"]
+        assert data["curves"][flat["curve"]]["layers"] == ["image"]
+    boxes = [attrs.get("data-key") for tag, attrs in found.elements if tag == "input"]
+    assert boxes.count(f"reference:{name}") == boxes.count("reference:published ssim") == 1
+    assert "published curves" in found.sections["everything"]
+
+
+def test_charts_have_chance_and_an_axis_that_shows_it(parsed: Parsed) -> None:
+    charts = json.loads(parsed.data)["charts"]
+    assert [charts[f"everything-{index}"]["chance"] for index in range(3)] == [0.0, 0.5, pytest.approx(1 / 3)]
+    for chart in charts.values():
+        assert chart["span"][0] < chart["chance"] < chart["span"][1]
+
+
+@pytest.mark.parametrize(
+    ("has", "expected"),
+    [
+        ({"a": [MAIN, COSINE], "b": [MAIN, COSINE]}, (MAIN,)),
+        ({"a": [MAIN, COSINE], "b": [COSINE]}, (MAIN, COSINE)),
+        ({"a": ["euclidean", COSINE], "b": [COSINE]}, (COSINE,)),
+        ({"a": ["euclidean"], "b": [COSINE]}, ("euclidean", COSINE)),
+    ],
+)
+def test_as_few_distances_are_ticked_as_leave_no_model_out(
+    has: dict[str, list[str]], expected: tuple[str, ...]
+) -> None:
+    curves = [tower_curve(label, distances=tuple(names)) for label, names in has.items()]
+    assert Charts(curves).at_first == expected
+    assert Charts([baseline_curve("pixels")]).at_first == ()
 
 
 def test_a_factor_shows_its_options_their_twins_and_all_baselines(study: Study) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from alignbench.cli.main import main
 from alignbench.errors import AlignbenchError
-from alignbench.report.page.page import study_page, write_page
+from alignbench.report.page.page import Beside, study_page, write_page
 from alignbench.scoring.scored_run import ScoredRun
 from alignbench.study.findings import Finding
 from alignbench.study.statements import STATEMENTS
@@ -51,7 +51,7 @@ def test_findings_come_with_verdict_rule_and_numbers(parsed: Parsed) -> None:
 
 
 def test_remarks_and_what_was_left_out_are_said(parsed: Parsed) -> None:
-    section = words(parsed.sections["shown"])
+    section = words(parsed.sections["answer"])
     assert "tid2013: 3 < 4 & so on" in section
     assert "/somewhere/empty holds no finished run" in section
     said = "18 runs (2 models, 2 untrained twins, 2 baselines) on tid2013 (low level): 50 of 3,000 ratings, nights"
@@ -61,7 +61,7 @@ def test_remarks_and_what_was_left_out_are_said(parsed: Parsed) -> None:
 def test_simulated_observers_are_said_wherever_they_show(tmp_path: Path) -> None:
     write_made(Made("pixels", "shapes-low", 60, lambda *_: 0.3), tmp_path)
     found = Parsed(study_page(read_study([tmp_path])[0], [], []))
-    for section in ("shown", "best", "everything"):
+    for section in ("answer", "best", "everything"):
         assert "simulated observers, not human data" in found.sections[section]
 
 
@@ -85,7 +85,7 @@ def test_the_page_is_whole_accessible_and_small(parsed: Parsed, text: str) -> No
 
 
 def test_the_same_runs_make_the_same_page(study: Study, text: str) -> None:
-    assert study_page(study, [architecture()], findings(), ["/somewhere/empty holds no finished run"]) == text
+    assert study_page(study, [architecture()], findings(), Beside(["/somewhere/empty holds no finished run"])) == text
 
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_folders_that_are_no_runs_are_named_and_left_out(
     assert main(["report", str(folders[0]), str(tmp_path), "--output", str(page)]) == 1
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    shown = words(Parsed(page.read_text(encoding="utf-8")).sections["shown"])
+    shown = words(Parsed(page.read_text(encoding="utf-8")).sections["answer"])
     for name in ("broken", "empty"):
         assert sum(str(tmp_path / name) in line for line in said) == 1
         assert str(tmp_path / name) in shown
@@ -148,7 +148,7 @@ def test_runs_of_two_protocols_are_said_and_not_averaged(
     page = tmp_path / "report.html"
     assert main(["report", str(ours), str(other), "--output", str(page)]) == 0
     found = Parsed(page.read_text(encoding="utf-8"))
-    assert "corrected" in found.sections["shown"]
+    assert "corrected" in found.sections["answer"]
     lines = json.loads(found.data)["charts"]["everything-0"]["lines"]
     shown = {line["name"] for line in lines if line["look"]["kind"] == "tower"}
     assert {f"{BASE_16}, normalised Euclidean", f"{BASE_16}, corrected, normalised Euclidean"} <= shown
@@ -192,11 +192,11 @@ def test_curves_are_drawn_and_a_box_hides_a_model_everywhere(browser: Any, page_
     opened = Opened(browser, page_file, viewport={"width": 1280, "height": 900})
     before = opened.drawn()
     assert len(before) == 6, "three levels for the factor, three for everything"
-    # two towers with band and published curve, twins with theirs, two baselines with both
-    assert all(count == 3 + 3 + 2 + 3 + 3 for count in before)
+    # chance, two towers with intervals and published curve, twins with theirs, two baselines with both
+    assert all(count == 1 + 3 + 3 + 2 + 3 + 3 for count in before)
     rows = opened.tab.locator("section#best tbody tr:visible")
     count = rows.count()
-    opened.tab.locator(f"#factor-1 input[data-key='model:{BASE_16}']").focus()
+    opened.tab.locator(f"#everything input[data-key='model:{BASE_16}']").focus()
     opened.tab.keyboard.press("Space")
     assert [now - then for now, then in zip(opened.drawn(), before, strict=True)] == [-3] * 6
     assert rows.count() == count - 3
@@ -243,11 +243,12 @@ def test_names_from_runs_are_never_taken_for_markup_nor_gaps_for_values(
     renamed = replace(run, stored=ScoredRun(tmp_path / "renamed"), curve=type(run.curve)(frame))
     page = tmp_path / "report.html"
     finding = Finding(NASTY, NASTY, "untestable", pd.DataFrame({NASTY: [NASTY]}), *[NASTY] * 4)
-    write_page(study_page(Study((renamed,), (NASTY,)), [], [finding], [NASTY]), page)
+    write_page(study_page(Study((renamed,), (NASTY,)), [], [finding], Beside([NASTY])), page)
     assert [value is None for value in json.loads(Parsed(page.read_text()).data)["curves"][0]["y"]].index(True) == 6
     opened = Opened(browser, page, viewport={"width": 1280, "height": 900})
     assert opened.tab.locator("img").count() == 0
     assert opened.tab.locator("section#everything fieldset label").first.inner_text().strip() == NASTY
+    opened.tab.locator("section#findings summary").first.click()
     assert NASTY in opened.tab.locator("section#findings h3").inner_text()
     chart = opened.tab.locator("[data-chart='everything-0']")
     chart.scroll_into_view_if_needed()
@@ -257,7 +258,7 @@ def test_names_from_runs_are_never_taken_for_markup_nor_gaps_for_values(
     shown = re.sub(r"\s+", "", label.text_content() or "")
     assert shown.startswith(re.sub(r"\s+", "", NASTY))
     opened.tab.locator("section#everything fieldset input").first.uncheck()
-    assert opened.drawn() == [0]
+    assert opened.drawn() == [1], "chance is left"
     opened.check()
 
 

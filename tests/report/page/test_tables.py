@@ -15,13 +15,13 @@ from pages import Parsed
 from studies import BASE_32, DATASETS
 from study_pages import COSINE, MAIN, TWINS, architecture, select_rows, values_of
 
-PEAK = "depth of peak (%, 95 % interval)"
+PEAK = "depth of peak, %"
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_best_layers_are_those_of_the_curves(parsed: Parsed, folders: list[Path], dataset: str) -> None:
     table = [found for found in parsed.tables if PEAK in found[0]][list(DATASETS).index(dataset)]
-    found = {(row[0], row[-2]): row for row in table[1:]}
+    found = {(row[0], row[-1]): row for row in table[1:]}
     for distance, spoken in ((MAIN, "normalised Euclidean"), (COSINE, "cosine")):
         *blocks, projection = select_rows(folders, BASE_32, dataset, distance)
         best = max(blocks, key=lambda row: float(row["value"]))

@@ -78,10 +78,10 @@ def test_a_page_of_transforms_alone_begins_with_them(tmp_path: Path, capsys: Cap
         assert capsys.readouterr() == (f"{tmp_path / 'report.html'}\n", "")
         found = parsed(tmp_path / "report.html")
         order = [attrs["id"] for tag, attrs in found.elements if tag == "section"]
-        assert order == ["shown", "readouts", "costs"]
+        assert order == ["answer", "readouts", "costs"]
         targets = {f"#{attrs['id']}" for _, attrs in found.elements if attrs.get("id")}
         links = [attrs["href"] for tag, attrs in found.elements if tag == "a"]
-        assert links == ["#shown", "#readouts", "#costs"]
+        assert links == ["#readouts", "#costs"]
         assert targets.issuperset(links)
         assert list(json.loads(found.data)["charts"]) == ["readout-0"], "each once"
         assert SIMULATED not in found.sections["readouts"]
@@ -92,7 +92,7 @@ def test_pages_of_runs_alone_are_as_they_were(tmp_path: Path) -> None:
     assert report(tmp_path, output=tmp_path / "report.html") == 0
     found = parsed(tmp_path / "report.html")
     assert not {"readouts", "costs"} & {attrs.get("id") for _, attrs in found.elements}
-    assert "transforms" not in found.sections["shown"]
+    assert "transforms" not in found.sections["answer"]
 
 
 def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path, capsys: Capture) -> None:
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path, capsys: Captu
     (tmp_path / "empty").mkdir()
     assert report(tmp_path, output=tmp_path / "report.html") == 1
     lines = capsys.readouterr().err.splitlines()
-    shown = words(parsed(tmp_path / "report.html").sections["shown"])
+    shown = words(parsed(tmp_path / "report.html").sections["answer"])
     assert len(lines) == 4
     for name in (damaged.name, untold.name, judged.name, "empty"):
         assert sum(name in line for line in lines) == 1

@@ -1,0 +1,77 @@
+"""Figures of curves from Python: which of their distances and subsets are drawn, and into what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from alignbench.api.words import speaks_python
+from alignbench.errors import UsageError, unknown
+from alignbench.report.figures.curves import curves_figure, draw_into
+from alignbench.report.references import find_published
+from alignbench.report.series import main_distances
+from alignbench.results.layer_curve import LayerCurve
+
+C = TypeVar("C", bound=LayerCurve)
+Names = str | Sequence[str]
+
+
+@speaks_python
+def draw(
+    curves: Sequence[LayerCurve],
+    *,
+    distance: Names | None = None,
+    subset: str | None = None,
+    published: Names = (),
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw curves; see `MeasuredCurve.plot`.
+
+    Args:
+        curves: Which.
+        distance: Names of distances, `all`, or none: of one model all are drawn, of several one that all have.
+        subset: One subset alone; all if none is given.
+        published: Names of published models that are to stand beside.
+        ax: Axes to draw into.
+
+    Raises:
+        UsageError: If there is nothing to draw, or no such distance, subset or published model.
+    """
+    if not curves:
+        raise UsageError("there is no run to draw")
+    wanted = curves if subset is None else _of_subset(curves, subset)
+    distances, references = _distances(wanted, distance), find_published(_listed(published))
+    if ax is None:
+        return curves_figure(wanted, distances, references)
+    return draw_into(ax, wanted, distances, references)
+
+
+def _listed(names: Names) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _of_subset(curves: Iterable[C], subset: str) -> list[C]:
+    """The curves with the rows of one subset, without those that lack it."""
+    curves = list(curves)
+    kept = [replace(curve, frame=curve.frame[curve.frame["subset"] == subset]) for curve in curves]
+    found = [curve for curve in kept if len(curve.frame)]
+    if not found:
+        raise unknown("subset", subset, {name for curve in curves for name in curve.frame["subset"]})
+    return found
+
+
+def _distances(curves: Sequence[LayerCurve], asked: Names | None) -> tuple[str, ...] | None:
+    """Names of the distances of towers to draw; none for all of them."""
+    if asked is None:
+        return main_distances(curves)
+    names, known = _listed(asked), {name for curve in curves for name in curve.frame["distance"]}
+    if names == ("all",):
+        return None
+    for name in names:
+        if name not in known:
+            raise unknown("distance of these curves", name, known)
+    return names

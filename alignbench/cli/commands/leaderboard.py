@@ -1,0 +1,97 @@
+"""`alignbench leaderboard`: all models of some runs in one table, a row a model and a column a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from alignbench.cli.completion import data_sets, distances, one_of
+from alignbench.cli.console import print_json, print_status, print_table
+from alignbench.cli.options import check_output, print_error
+from alignbench.cli.shown import shown_distances
+from alignbench.cli.working import working
+from alignbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from alignbench.report.tables.sheet import Sheet
+
+_TABLES: Final = (".csv", ".md", ".tex")
+
+
+def leaderboard(
+    places: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Run folders, or folders of them.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write the table to: .csv, .md or .tex.")
+    ] = None,
+    distance: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Distances, separated by commas, or all [default: one, if there are several models].",
+            autocompletion=distances,
+        ),
+    ] = "",
+    at: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACE",
+            help="Place of the scores: projection, or best for the best layer before it.",
+            autocompletion=one_of("projection", "best"),
+        ),
+    ] = "projection",
+    sort: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Data set whose scores the rows are sorted by [default: the first].",
+            autocompletion=data_sets,
+        ),
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON, in full precision.")] = False,
+) -> int:
+    """Show all models in one table, a column a data set.
+
+    Runs that were measured in other ways have columns of their own. Each interval is of one score alone: whether one
+    of two models is above the other is what `alignbench compare` answers.
+    """
+    from alignbench.report.tables.leaderboard import board_sheet, board_table, lead
+    from alignbench.report.tables.sheet import write_table
+    from alignbench.study.study import read_study
+
+    check_output(output, _TABLES)
+    if json and output is not None:
+        raise UsageError("--json prints what --output writes: leave one of them out")
+    with working("reading the runs"):
+        study, skipped = read_study(places)
+    distances = shown_distances(distance, [run.curve for run in study.runs])
+    board = lead(study, distances, at, sort)
+    for line in skipped:
+        print_error(line)
+    table, sheet = board_table(board), board_sheet(board, study)
+    if json:
+        print_json(table)
+    elif output is not None:
+        write_table(table, sheet, output)
+        print(output)
+    else:
+        print_table(_shown(sheet))
+        for line in sheet.caption:
+            print_status(line)
+    return 1 if skipped else 0
+
+
+def _shown(sheet: Sheet) -> Table:
+    """The table as a terminal shows it: names stand letter by letter."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(sheet.title), title_justify="left", title_style="bold")
+    for name in sheet.header:
+        table.add_column(Text(name), justify="right" if name in sheet.numbers else "left", overflow="fold")
+    for place, row in enumerate(sheet.rows, start=1):
+        table.add_row(*map(Text, row), end_section=place == len(sheet.rows) - sheet.last)
+    return table

@@ -1,0 +1,69 @@
+"""Options of what tables, figures and pages show: which distances, and how wide a figure is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from alignbench.cli.options import names_in
+from alignbench.errors import UsageError, shortened, unknown
+
+if TYPE_CHECKING:
+    from alignbench.results.layer_curve import LayerCurve
+
+WIDTHS: Final = {"column": 3.25, "page": 6.75}
+"""Inches, of a conference paper."""
+_NARROWEST, _WIDEST = 2.0, 30.0
+_ALL: Final = "all"
+
+
+def named_distances(text: str, curves: Iterable[LayerCurve]) -> tuple[str, ...] | None:
+    """The distances that an option names; none for all of them.
+
+    Args:
+        text: Names with commas, `all`, or nothing.
+        curves: Those of the runs that are to be shown.
+
+    Raises:
+        UsageError: If no run has one of them, or there is no run.
+    """
+    if text in ("", _ALL):
+        return None
+    names, known = names_in(text), {name for curve in curves for name in curve.frame["distance"]}
+    if not known:
+        raise UsageError("--distance narrows runs, and there are none: leave it out")
+    for name in names:
+        if name not in known:
+            raise unknown("distance of these runs", name, known)
+    return names
+
+
+def shown_distances(text: str, curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:
+    """The distances that a figure or table shows: of several models one, unless more are asked for; none for all.
+
+    Args:
+        text: As in `named_distances`; nothing for the usual ones.
+        curves: Those of the runs that are to be shown.
+
+    Raises:
+        UsageError: As in `named_distances`.
+    """
+    from alignbench.report.series import main_distances
+
+    return named_distances(text, curves) if text else main_distances(curves)
+
+
+def parse_width(text: str) -> float:
+    """Read the width of a figure in inches: a number, or one of `WIDTHS`.
+
+    Raises:
+        UsageError: If it is neither, or a figure cannot be so wide or so narrow.
+    """
+    try:
+        inches = WIDTHS.get(text) or float(text)
+    except ValueError:
+        inches = float("nan")
+    if not _NARROWEST <= inches <= _WIDEST:
+        valid = f"{', '.join(WIDTHS)}, or {_NARROWEST:.0f} to {_WIDEST:.0f} inches"
+        raise UsageError(f"--width {shortened(text)} is no width of a figure: use {valid}")
+    return inches

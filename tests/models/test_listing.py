@@ -1,0 +1,44 @@
+"""Every card, baseline and family is listed; a plug-in that cannot be used is left out and said."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from alignbench.errors import AlignbenchWarning
+from alignbench.models.listing import known_models
+from distributions import write_distribution
+from documented import ROOT
+
+CARDS = tomllib.loads((ROOT / "alignbench/models/cards.toml").read_text(encoding="utf-8"))
+FACTORS = ("architecture", "patch_size", "image_size", "loss", "language", "training_data")
+
+
+def test_models_come_with_their_factors_and_the_rest_by_name() -> None:
+    rows = known_models()
+    assert [row["name"] for row in rows if row["kind"] == "model"] == list(CARDS)
+    for row in rows[: len(CARDS)]:
+        card = CARDS[str(row["name"])]
+        assert {name: row[name] for name in ("family", *FACTORS)} == {name: card[name] for name in ("family", *FACTORS)}
+    baselines = {row["name"] for row in rows if row["kind"] == "baseline"}
+    assert baselines == {"lpips-alex", "lpips-vgg", "ms-ssim", "perceptnet", "pixels", "ssim"}
+    assert all(row["package"] is None for row in rows if row["kind"] != "model")
+
+
+def test_a_plug_in_is_named_with_its_package_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "some_metrics.py").write_text(
+        "class _M:\n    name = distance = 'x'\n    min_side = 1\n"
+        "    def __call__(self, a, b): return a\nGOOD = _M()\nBAD = 1\n"
+    )
+    write_distribution(
+        tmp_path, "some-metrics", "2.0", "[alignbench.metrics]\ngood = some_metrics:GOOD\nbad = some_metrics:BAD\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "some_metrics", raising=False)
+    with pytest.warns(AlignbenchWarning, match="'bad' of some-metrics 2.0 .* is no metric"):
+        rows = {str(row["name"]): row for row in known_models()}
+    assert rows["good"] == {"name": "good", "kind": "baseline", "package": "some-metrics 2.0"}
+    assert "bad" not in rows
