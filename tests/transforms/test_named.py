@@ -53,7 +53,7 @@ def test_a_file_gives_its_name(tmp_path: Path, name: str, expected: str) -> None
     if "__" in name:
         (path.parent / "learned.json").write_text("{}")
     assert resolve(path).name == resolve(str(path)).name == expected
-    assert alignbench.Cell("shapes-clip", "shapes-low", transform=str(path)).label == f"shapes-clip@{expected}"
+    assert alignbench.Cell("shapes-clip", "shapes-low", transform=str(path)).name == f"shapes-clip@{expected}"
 
 
 def test_the_digest_is_of_the_numbers_and_not_of_the_file(tmp_path: Path) -> None:
