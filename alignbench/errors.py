@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import ClassVar
 
+_AS_NEAR = 0.35  # names that are so much less like a wrong one than the nearest are not asked about
 _wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
 
 
@@ -116,5 +117,7 @@ def did_you_mean(name: str, choices: Iterable[str], likeness: float = 0.5) -> st
         likeness: How alike two names must be at least, from 0 to 1 (the ratio of `difflib`).
     """
     folded = {choice.lower(): choice for choice in sorted(choices)}
-    near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=likeness)]
+    matches = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=likeness)
+    likest = [difflib.SequenceMatcher(None, match, name.lower()).ratio() for match in matches]
+    near = [folded[match] for match, like in zip(matches, likest, strict=True) if like >= likest[0] - _AS_NEAR]
     return f"did you mean {' or '.join(near)}?" if near else ""

@@ -47,6 +47,11 @@ def test_suggestions_do_not_depend_on_the_order_of_the_choices() -> None:
     assert did_you_mean("VIT", choices).startswith("did you mean vit or")
 
 
+def test_what_is_far_less_like_it_than_the_nearest_is_not_asked_about() -> None:
+    assert did_you_mean("mil", ["mild", "pixels"], 0.4) == "did you mean mild?"
+    assert did_you_mean("mil", ["mild", "mile", "pixels"], 0.4) == "did you mean mile or mild?"
+
+
 def test_a_name_is_near_at_the_likeness_itself_and_not_below() -> None:
     # two of four letters are shared: 2 * 2 / (4 + 4)
     assert did_you_mean("abcd", ["abxy"], likeness=0.5) == "did you mean abxy?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -10,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alignbench.api.words import speaks_python
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import AlignbenchWarning, UsageError, shortened, unknown
 from alignbench.report.figures.curves import curves_figure, draw_into
 from alignbench.report.references import find_published
-from alignbench.report.series import main_distances
+from alignbench.report.series import main_distances, without_distances
 from alignbench.results.layer_curve import LayerCurve
 
 C = TypeVar("C", bound=LayerCurve)
@@ -43,15 +44,20 @@ def draw(
     """
     if not curves:
         raise UsageError("there is no run to draw")
+    if ax is not None and not isinstance(ax, Axes):
+        raise UsageError(f"{shortened(ax)} is no axes: give `ax` what Matplotlib's `subplots` makes, one of them")
     wanted = curves if subset is None else _of_subset(curves, subset)
-    distances, references = _distances(wanted, distance), find_published(_listed(published))
+    distances, references = _distances(wanted, distance), find_published(_listed(published, "published"))
     if ax is None:
         return curves_figure(wanted, distances, references)
     return draw_into(ax, wanted, distances, references)
 
 
-def _listed(names: Names) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _listed(names: Names, argument: str) -> tuple[str, ...]:
+    found = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else ()
+    if not all(isinstance(name, str) for name in found) or (not found and not isinstance(names, Iterable)):
+        raise UsageError(f"{shortened(names)} is no name: give `{argument}` a text, or a list of texts")
+    return found
 
 
 def _of_subset(curves: Iterable[C], subset: str) -> list[C]:
@@ -67,8 +73,12 @@ def _of_subset(curves: Iterable[C], subset: str) -> list[C]:
 def _distances(curves: Sequence[LayerCurve], asked: Names | None) -> tuple[str, ...] | None:
     """Names of the distances of towers to draw; none for all of them."""
     if asked is None:
-        return main_distances(curves)
-    names, known = _listed(asked), {name for curve in curves for name in curve.frame["distance"]}
+        found = main_distances(curves)
+        lacking = without_distances(curves, found)
+        if lacking:
+            warnings.warn(AlignbenchWarning(lacking), stacklevel=4)
+        return found
+    names, known = _listed(asked, "distance"), {name for curve in curves for name in curve.frame["distance"]}
     if names == ("all",):
         return None
     for name in names:

@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from alignbench.api.arguments import as_path
 from alignbench.api.runs import FinishedRun, Runs
-from alignbench.errors import AlignbenchWarning, UsageError
+from alignbench.errors import AlignbenchWarning, UsageError, shortened
 from alignbench.results.finished import check_finished
 from alignbench.scoring.scored_run import readable_runs
 
@@ -39,7 +40,9 @@ def load(places: str | Path | Iterable[str | Path] = "runs") -> FinishedRun | Ru
             check_finished(place)
             return FinishedRun.of(readable_runs([place])[0][0])
         return _all([place])
-    named = [Path(place).expanduser() for place in places]
+    if not isinstance(places, Iterable):
+        raise UsageError(f"{shortened(places)} is no folder: give the folder of a run, or one that holds such")
+    named = [as_path(place, "places") for place in places]
     if not named:
         raise UsageError("no folder is named: give the folder of a run, or one that holds such")
     return _all(named)

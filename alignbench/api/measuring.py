@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alignbench.api.arguments import as_path
 from alignbench.api.curves import MeasuredCurve
 from alignbench.api.progress import listening
 from alignbench.api.runs import FinishedRun
 from alignbench.datasets import DATASETS
+from alignbench.errors import UsageError, shortened, unknown
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
+from alignbench.measurement.field_types import check_fields
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.measurement.run import run_cell
 from alignbench.measurement.sources import source_kind
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def measure(
-    model: str,
+    model: str | Path,
     dataset: str,
     *,
     data_root: str | Path | None = None,
@@ -52,8 +55,7 @@ def measure(
         >>> int(curve.best("normalized_euclidean", projection=True)["n"])
         30
     """
-    root = Path(data_root) if data_root is not None else None
-    cell = _prepared(Cell(model=model, dataset=dataset, data_root=root, **options))
+    cell = _prepared(_cell(options | {"model": model, "dataset": dataset, "data_root": data_root}))
     with listening(progress) as listener:
         found = measure_cell(cell, listener, on_all_ranks=True)
     assert found is not None  # nothing was offered as finished
@@ -61,21 +63,22 @@ def measure(
 
 
 def run(
-    cell: Cell,
-    output: str | Path = "runs",
-    *,
+    model: Cell | str | Path,
+    *places: str | Path,
     overwrite: bool = False,
     progress: bool | ProgressListener = True,
     tracker: Tracker | None = None,
+    **options: Any,
 ) -> FinishedRun:
-    """Measure a cell and write its run folder, or take the finished one, as `alignbench run` does.
+    """Measure a model and write its run folder, or take the finished one, as `alignbench run` does.
 
     Args:
-        cell: What to measure and how.
-        output: Folder of run folders.
+        model: As for `measure`; or a `Cell`, which says everything that is measured.
+        *places: The `dataset`, unless a `Cell` says it; then `output`, the folder of run folders, if it is not `runs`.
         overwrite: Whether to measure again what is finished.
         progress: Whether a bar is shown in a notebook and on a terminal; or a `ProgressListener` of your own.
         tracker: Logs the run to Weights & Biases; none for no log.
+        **options: The places by name, and further fields of `Cell`, e.g. `data_root="tid"` or `label="mine"`.
 
     Returns:
         The run, as it is read back from its folder. Where several processes share the work, all have it.
@@ -85,17 +88,28 @@ def run(
 
     Example:
         >>> import alignbench, tempfile
-        >>> cell = alignbench.Cell("pixels", "shapes-low", limit=30)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     run = alignbench.run(cell, folder)
+        ...     run = alignbench.run("pixels", "shapes-low", folder, limit=30)
         ...     print(run.curve.dataset, run.layers)
         shapes-low ('image',)
     """
-    cell, output = _prepared(cell).checked(), Path(output).expanduser()
+    names = ("output",) if isinstance(model, Cell) else ("dataset", "output")
+    given = dict(zip(names, places, strict=False))
+    twice = [name for name in given if name in options]
+    if len(places) > len(names) or twice:
+        raise UsageError(
+            f"{', '.join(twice) or shortened(places[-1])} is one too many: give {' and '.join(names)} once"
+        )
+    named = options | given
+    folder = as_path(named.pop("output", "runs"), "output")
+    if isinstance(model, Cell) and named:
+        raise UsageError(f"a Cell says everything that is measured: leave out {', '.join(named)}, or the Cell")
+    cell = model if isinstance(model, Cell) else _cell(named | {"model": model})
+    cell = _prepared(cell).checked()
 
     def written() -> Path:
         with listening(progress) as listener:
-            return run_cell(cell, output, overwrite=overwrite, listener=listener, tracker=tracker).folder
+            return run_cell(cell, folder, overwrite=overwrite, listener=listener, tracker=tracker).folder
 
     return FinishedRun(written() if source_kind(cell).processes(cell) == (1, 1) else _shared(cell, written))
 
@@ -121,9 +135,24 @@ def _shared(cell: Cell, written: Callable[[], Path]) -> Path:
 
 def _prepared(cell: Cell) -> Cell:
     """The cell with names and folders as Python has them made tuples and paths, and the usual folder of its data."""
-    root = Path(cell.data_root).expanduser() if cell.data_root is not None else DATASETS.load(cell.dataset).usual_root()
-    return replace(cell, data_root=root, subsets=_names(cell.subsets), distances=_names(cell.distances))
+    model = str(cell.model.expanduser()) if isinstance(cell.model, Path) else cell.model
+    root = cell.data_root if cell.data_root is None else as_path(cell.data_root, "data_root")
+    cell = replace(cell, model=model, data_root=root, subsets=_names(cell.subsets), distances=_names(cell.distances))
+    check_fields(cell)
+    return cell if root is not None else replace(cell, data_root=DATASETS.load(cell.dataset).usual_root())
 
 
-def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _cell(named: Mapping[str, Any]) -> Cell:
+    """The cell of arguments as they were given, right or wrong."""
+    known = [each.name for each in fields(Cell)]
+    for name in named:
+        if name not in known:
+            raise unknown("argument", name, known)
+    if "dataset" not in named:
+        raise UsageError("a data set is missing: name one of `alignbench.list_datasets()`")
+    return Cell(**named)
+
+
+def _names(given: Any) -> Any:
+    """Names as a tuple, one too; what is neither is left as it is, for the check."""
+    return (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else given

@@ -14,6 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from alignbench.errors import DataError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -26,10 +28,13 @@ def print_status(text: str) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout: at full width when it goes to a file, without lines on a terminal that is too narrow."""
-    console = Console()
+    """Print a table on stdout: at full width when it goes to a file, without lines on a terminal that is too narrow.
+
+    Names stand letter by letter: brackets are no markup, and colons no emoji.
+    """
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(width=200)
+        console = Console(width=200, markup=False, emoji=False)
     elif console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
         table = copy(table)
         table.box, table.padding, table.pad_edge = SIMPLE_HEAD, (0, 1, 0, 0), False
@@ -165,7 +170,7 @@ def _row(curve: LayerCurve, subset: str, distance: str, has_aligned: bool) -> li
     try:
         best = curve.best(distance, subset=subset)
         cells = [str(best["layer"]), f"{best['value']:.3f}", _format_interval(best["ci_low"], best["ci_high"])]
-    except KeyError:
+    except DataError:  # no layer has a score
         cells = ["-", "-", "-"]
     cells += _format_score(rows[rows["layer"] == PROJECTION])
     cells += _format_score(select_rows(rows, is_aligned)) if has_aligned else []

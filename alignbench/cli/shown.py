@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from alignbench.cli.console import print_status
 from alignbench.cli.options import names_in
 from alignbench.errors import UsageError, shortened, unknown
 
@@ -41,6 +42,8 @@ def named_distances(text: str, curves: Iterable[LayerCurve]) -> tuple[str, ...] 
 def shown_distances(text: str, curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:
     """The distances that a figure or table shows: of several models one, unless more are asked for; none for all.
 
+    It is said on stderr whose runs are therefore left out.
+
     Args:
         text: As in `named_distances`; nothing for the usual ones.
         curves: Those of the runs that are to be shown.
@@ -48,9 +51,15 @@ def shown_distances(text: str, curves: Sequence[LayerCurve]) -> tuple[str, ...] 
     Raises:
         UsageError: As in `named_distances`.
     """
-    from alignbench.report.series import main_distances
+    from alignbench.report.series import main_distances, without_distances
 
-    return named_distances(text, curves) if text else main_distances(curves)
+    if text:
+        return named_distances(text, curves)
+    found = main_distances(curves)
+    lacking = without_distances(curves, found)
+    if lacking:
+        print_status(lacking)
+    return found
 
 
 def parse_width(text: str) -> float:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
 DISTANCES: Final = ("normalized_euclidean", "euclidean", "cosine")
 _DISPLAYED: Final = {"normalized_euclidean": "normalised Euclidean", "euclidean": "Euclidean"}
+
+
+def common_distance(measured: Mapping[str, Collection[str]]) -> str:
+    """The distance by which several models are shown side by side: the first of `DISTANCES` that all have.
+
+    Args:
+        measured: The distances of each model.
+
+    Returns:
+        Its name; empty if no distance is common to all, or there is no model.
+    """
+    return next((name for name in DISTANCES if measured and all(name in names for names in measured.values())), "")
 
 
 def distance_name(distance: str) -> str:

@@ -27,6 +27,7 @@ Factors = Mapping[str, str | int | float | bool]
 
 FILE: Final = "alignbench.toml"
 _MARK: Final = "@"  # what labels of untrained twins and of transforms are split at
+_PATHS: Final = (".", "/", "~")  # what a run folder's path begins with, in whose place a label may be given
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=e))(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
@@ -83,7 +84,9 @@ def read_own_card(name: str) -> OwnCard:
     try:
         with open_plain(path) as file:
             text = file.read(_LONGEST_FILE + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            raise ModelError(f"{path} leads to no file: mend the link, or remove it") from error
         return OwnCard()
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): see to it, or remove it") from error
@@ -122,17 +125,25 @@ def pair_labels(models: str, labels: str) -> dict[str, str]:
     Raises:
         UsageError: If there is no model, or there are more or fewer labels than models, or one label for two of them.
     """
-    names = (models,) if _is_there(models) else _split(models)
+    names = (models,) if _is_there(models) else tuple(dict.fromkeys(_split(models)))
     called = _split(labels)
     if not names:
         raise UsageError("--model is empty: see `alignbench models`")
     if called and len(called) != len(names):
         raise UsageError(f"--label names {len(called)} of {len(names)} models: give each a label of its own, by commas")
+    if len(set(called)) < len(called):
+        raise UsageError(f"--label gives {max(called, key=called.count)} twice: give each model a label of its own")
     return dict(zip(names, called or [""] * len(names), strict=True))
 
 
 def _split(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """What labels are sorted by: whole numbers in them by size, so that step 2 comes before step 10."""
+    parts = re.split(r"(\d+)", text, flags=re.ASCII)
+    return tuple((1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts if part)
 
 
 def check_label(label: str) -> None:
@@ -145,6 +156,8 @@ def check_label(label: str) -> None:
         raise UsageError(f"the label '{shortened(label)}' is empty, begins or ends with a blank, or cannot be shown")
     if len(label) > _LONGEST_LABEL:
         raise UsageError(f"the label '{shortened(label, 40)}' has more than {_LONGEST_LABEL} characters")
+    if label.startswith(_PATHS):
+        raise UsageError(f"the label '{label}' begins like a path: take away its {label[0]} at the beginning")
     if _MARK in label or "," in label:
         raise UsageError(
             f"the label '{label}' has {_MARK} or a comma: {_MARK} marks untrained twins and transforms, and a comma "
@@ -203,7 +216,7 @@ def parse_factors(texts: Iterable[str]) -> dict[str, str | int | float | bool]:
         if not sign or not key or not value:
             raise UsageError(f"the factor '{shortened(text)}' is no key=value: write for instance step=1000")
         read = _value(value)
-        if found.get(key, read) != read:
+        if not _are_same(found.get(key, read), read):
             raise UsageError(f"the factor {key} has two values ({found[key]}, {read}): give one")
         found[key] = read
     check_factors(found)
@@ -216,6 +229,11 @@ def _value(text: str) -> str | int | float | bool:
     if _WHOLE.fullmatch(text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _are_same(one: object, other: object) -> bool:
+    """Whether two values are one; true is not 1, though Python says so."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def join_factors(model: str, given: Factors, own: Factors) -> dict[str, str | int | float | bool]:
@@ -232,7 +250,7 @@ def join_factors(model: str, given: Factors, own: Factors) -> dict[str, str | in
     card = cards()[model].factors if model in cards() else {}
     for name, value in given.items():
         for known, whose in ((card, "its card"), (own, f"its {FILE}")):
-            if known.get(name, value) != value:
+            if not _are_same(known.get(name, value), value):
                 raise UsageError(
                     f"{shortened(model)}: the factor {name} is {known[name]} by {whose}, and {value} is given: take "
                     "another name for it, or leave it out"

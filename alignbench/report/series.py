@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from alignbench.distances.names import DISTANCES, distance_name
+from alignbench.distances.names import DISTANCES, common_distance, distance_name
 from alignbench.models.layer_names import IMAGE
 from alignbench.results.extent import extents
 from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
@@ -81,13 +81,41 @@ def rows_to_draw(curves: Sequence[LayerCurve], distances: Sequence[str] | None) 
 def main_distances(curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:
     """The distances that a figure or a table has by default; none for all of them.
 
-    Of one model all are shown. Of several, one is: the first of `DISTANCES` that all have, or else all of them.
+    Of one model all are shown. Of several, on each data set one is: the first of `DISTANCES` that all models have
+    there, in whichever of their runs. If there is none on a data set, all of them are.
     """
-    towers = [curve.frame for curve in curves if (curve.frame["layer"] != IMAGE).any()]
-    if len({frame["model"].iloc[0] for frame in towers}) < 2:
+    measured: dict[str, dict[str, set[str]]] = {}  # distances by data set and model
+    for curve in _towers(curves):
+        measured.setdefault(curve.dataset, {}).setdefault(curve.label, set()).update(curve.frame["distance"])
+    if len({label for models in measured.values() for label in models}) < 2:
         return None
-    common = set.intersection(*(set(frame["distance"]) for frame in towers))
-    return next(((name,) for name in DISTANCES if name in common), None)
+    common = {common_distance(models) for models in measured.values()}
+    return None if "" in common else tuple(name for name in DISTANCES if name in common)
+
+
+def without_distances(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> str:
+    """Say which towers' curves have none of the distances that are shown; empty if all have one.
+
+    Args:
+        curves: All curves.
+        distances: The distances that are shown; none for all.
+    """
+    if distances is None:
+        return ""
+    lacking = [curve for curve in _towers(curves) if not set(distances) & set(curve.frame["distance"])]
+    if not lacking:
+        return ""
+    views = [_view(curve) for curve in lacking]
+    whose = (
+        f"{curve.label} on {curve.dataset}{'' if view in ('', 'all') else f' ({view} tokens)'}"
+        for curve, view in zip(lacking, views, strict=True)
+    )
+    names = " or ".join(map(distance_name, distances))
+    return f"left out, since they lack {names}: {', '.join(dict.fromkeys(whose))}; --distance all shows them"
+
+
+def _towers(curves: Sequence[LayerCurve]) -> list[LayerCurve]:
+    return [curve for curve in curves if (curve.frame["layer"] != IMAGE).any()]
 
 
 def _own_rows(curve: LayerCurve) -> pd.DataFrame:

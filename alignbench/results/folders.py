@@ -24,8 +24,9 @@ def is_complete(folder: Path) -> bool:
 
 
 def slugify(label: str) -> str:
-    """A label as a part of a folder's name."""
-    return label.replace("/", "--").replace(":", "--")
+    """A label as a part of a folder's name, which does not begin with a dot: such folders are hidden."""
+    slug = label.replace("/", "--").replace(":", "--")
+    return f"_{slug}" if slug.startswith(".") else slug
 
 
 def folder_of(label: str, *parts: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from alignbench.errors import DataError, unknown
 from alignbench.models.layer_names import is_aligned, is_block, is_plain, select_rows, split_label
 
 COLUMNS = (
@@ -120,14 +121,23 @@ class LayerCurve:
             subset: Name of the subset; that of the first row if none is given.
 
         Raises:
-            KeyError: If there is no row of that distance and subset with a score.
+            UsageError: If there is no row of that distance and subset.
+            DataError: If none of them has a score.
         """
         rows = self.frame[self.frame["metric"].isin(PRIMARY_METRICS)]
-        rows = rows[(rows["distance"] == distance) & (rows["subset"] == (subset or rows["subset"].iloc[0]))]
+        rows = rows[rows["subset"] == _known("subset", subset or rows["subset"].iloc[0], rows["subset"])]
+        rows = rows[rows["distance"] == _known("distance of this curve", distance, rows["distance"])]
         own = select_rows(rows, is_plain if projection else is_block)
         own = select_rows(rows, is_plain) if own.empty else own
         rows = pd.concat([own, select_rows(rows, is_aligned)]) if aligned else own
         rows = rows.dropna(subset="value")
         if rows.empty:
-            raise KeyError(f"no score of distance {distance}")
+            raise DataError(f"{self.label} on {self.dataset} has no score by {distance} (all distances equal?)")
         return rows.loc[rows["value"].idxmax()]
+
+
+def _known(kind: str, name: str, names: pd.Series[Any]) -> str:
+    """A name, if it is among those of a column."""
+    if name not in set(names):
+        raise unknown(kind, name, set(names))
+    return name

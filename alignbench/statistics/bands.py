@@ -6,8 +6,8 @@ largest studentised deviation over its depths (max-T), and its edges follow the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -38,6 +38,17 @@ class Band:
     low: Floats
     high: Floats
     p: Floats = field(default_factory=lambda: np.empty(0))
+
+    def around(self, low: Sequence[float], high: Sequence[float]) -> Band:
+        """The band with intervals of single depths inside it, which skewness may shift it away from; p stays.
+
+        Args:
+            low: Lower ends of the intervals, (depths,); not a number where there is none.
+            high: Upper ends.
+        """
+        known = np.isfinite(self.low)
+        ends = np.fmin(self.low, low), np.fmax(self.high, high)
+        return replace(self, low=np.where(known, ends[0], np.nan), high=np.where(known, ends[1], np.nan))
 
     def stretches(self) -> Iterator[tuple[float, float, int]]:
         """First and last depth of each run of depths at which the band excludes 0, and the sign there."""

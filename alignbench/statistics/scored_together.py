@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -21,6 +22,11 @@ from alignbench.statistics.joint import Estimates, estimates, of_influences, wei
 from alignbench.statistics.scores import OBJECTS, rating_replicates
 from alignbench.statistics.shared_objects import ObjectSums, SharedObjects
 from alignbench.statistics.smallest_difference import smallest_difference, smallest_of_replicates
+
+CORRELATIONS: Final = (-1.0, 1.0)
+"""The least and the most that a rank correlation can be."""
+SHARES: Final = (0.0, 1.0)
+"""The least and the most that a share of choices can be."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +76,23 @@ class ScoredTogether(ABC):
         value: (curves,).
         kind: How their error is known.
         clusters: How many clusters, or objects.
+        limits: The least and the most that a score can be.
     """
 
     value: Floats
     kind: IntervalKind
     clusters: int
+    limits: tuple[float, float]
 
     @abstractmethod
     def contrast(self, weights: Floats) -> Contrast:
         """A weighted sum of the scores; `weights` are (curves,)."""
+
+    def possible(self, weights: Floats) -> tuple[float, float]:
+        """The least and the most that a weighted sum of the scores can be; `weights` are (curves,)."""
+        low, high = self.limits
+        above, below = float(weights[weights > 0.0].sum()), float(weights[weights < 0.0].sum())
+        return above * low + below * high, above * high + below * low
 
     def error(self, weights: Floats) -> float:
         """Standard error of a weighted sum of the scores; not a number where it is not known."""
@@ -103,21 +117,29 @@ class ResampledScores(ScoredTogether):
         kind: What the replicates are.
         clusters: How many clusters.
         influences: What each cluster adds to the deviation of each score, (curves, clusters), where that is exact.
+        limits: The least and the most that a score can be.
     """
 
-    def __init__(self, replicates: Floats, kind: IntervalKind, clusters: int, influences: Floats | None = None) -> None:
-        self._replicates, self._influences = replicates, influences
+    def __init__(
+        self,
+        replicates: Floats,
+        kind: IntervalKind,
+        clusters: int,
+        influences: Floats | None = None,
+        limits: tuple[float, float] = CORRELATIONS,
+    ) -> None:
+        self._replicates, self._influences, self.limits = replicates, influences, limits
         self.value, self.kind, self.clusters = replicates[:, 0], kind, clusters
 
     def contrast(self, weights: Floats) -> Contrast:
         """A weighted sum of the scores, by the rule of its replicates."""
         used = np.flatnonzero(weights)
         found = weighted(weights[used], self._replicates[used])
-        low, high = interval(found[:1], found[None, 1:], self.kind)
+        (low,), (high,) = np.clip(interval(found[:1], found[None, 1:], self.kind), *self.possible(weights))
         p = p_value(float(found[0]), found[1:], self.kind)
         smallest = smallest_of_replicates(found, self.kind, self.clusters)
         degrees = np.nan if self.kind == "none" else self.clusters - 1.0
-        return Contrast(float(found[0]), float(low[0]), float(high[0]), p, smallest, degrees)
+        return Contrast(float(found[0]), float(low), float(high), p, smallest, degrees)
 
     def estimates(self, curves: Indices) -> Estimates:
         """Some of the scores: from influences where these are exact, else from the replicates."""
@@ -142,7 +164,7 @@ class ObjectScores(ScoredTogether):
 
     def __init__(self, sums: ObjectSums, value: Floats, count: int, seed: int) -> None:
         self._sums, self._seed = sums, seed
-        self.value, self.clusters = value, count
+        self.value, self.clusters, self.limits = value, count, SHARES
         self.kind = OBJECTS if sums.apart[0] > 0.0 else "none"
 
     def contrast(self, weights: Floats) -> Contrast:
@@ -150,7 +172,8 @@ class ObjectScores(ScoredTogether):
         used = np.flatnonzero(weights)
         value = weighted(weights[None, used], self.value[used])
         variance = self._sums.combined(weights[None]).variance()
-        (low,), (high,), (p,) = *variance.interval(value), variance.p_value(value)
+        (low,), (high,) = np.clip(variance.interval(value), *self.possible(weights))
+        (p,) = variance.p_value(value)
         degrees, floored = float(variance.degrees[0]), bool(variance.floored[0])
         smallest = smallest_difference(float(variance.error[0]), degrees)
         return Contrast(float(value[0]), float(low), float(high), float(p), smallest, degrees, floored)
@@ -183,13 +206,17 @@ def score_together(
         values: list[float] = []
         return ObjectScores(shared.sums(_influences(runs, human, values)), np.array(values), shared.count, seed)
     resampled = Resampled(clusters, seed)
-    found = [_by_cluster(run, human, clusters, seed, resampled) for run in runs]
+    found, kinds = [], set()
+    for run in runs:
+        found.append(_by_cluster(run, human, clusters, seed, resampled))
+        kinds.add(run.kind)
     influences = [each for _, each in found if each is not None]
     return ResampledScores(
         np.concatenate([replicates for replicates, _ in found]),
         resampled.kind,
         resampled.count,
         np.concatenate(influences) if len(influences) == len(found) else None,
+        CORRELATIONS if "rating" in kinds else SHARES,
     )
 
 

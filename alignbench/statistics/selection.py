@@ -6,6 +6,7 @@ treated as chosen: all that might be the best are bounded together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +46,18 @@ class BestDifference:
         """Whether the interval excludes 0."""
         return self.low > 0.0 or self.high < 0.0
 
+    def reversed(self) -> BestDifference:
+        """The same with the second model as the first."""
+        return BestDifference(self.second, self.first, 0.0 - self.difference, 0.0 - self.high, 0.0 - self.low, self.p)
+
 
 def best_layers(curves: TwoCurves, level: float = CONFIDENCE) -> BestDifference:
-    """Compare the best layers of two models, whichever they are.
+    """Compare the best layers of two models, see `best_layers_at`."""
+    return best_layers_at(curves, (level,))[0]
+
+
+def best_layers_at(curves: TwoCurves, levels: Sequence[float]) -> list[BestDifference]:
+    """Compare the best layers of two models, whichever they are, with an interval at each of several levels.
 
     Whether the best true A exceeds the best true B, A_l - B_m is bounded for all l at once, for one m (max-T, the
     covariance of all scores kept), and this must hold for every m, as any may be the best of B (Berger, 1982):
@@ -56,7 +66,7 @@ def best_layers(curves: TwoCurves, level: float = CONFIDENCE) -> BestDifference:
 
     Args:
         curves: Both models. Layers without a score are left out.
-        level: Level of the interval.
+        levels: Levels of the intervals, which are of the same draws.
 
     Raises:
         DataError: If no layer of a model has a score.
@@ -70,20 +80,23 @@ def best_layers(curves: TwoCurves, level: float = CONFIDENCE) -> BestDifference:
     first, second = both.value[:count], both.value[count:]
     best = int(np.argmax(first)), int(np.argmax(second))
     found = float(first[best[0]] - second[best[1]])
-    low = high = p = np.nan
+    ends, p = [(np.nan, np.nan)] * len(levels), np.nan
     if both.is_known:
         upward, downward = _extremes(both, count)
         apart = differences(first, second)
         errors = standard_errors(both.covariance)[:count, count:]
-        tail, sides = (1.0 - level) / 2.0, ((upward, count), (downward, len(second)))
-        up, down = (critical_values(drawn, tail, both.degrees, many) for drawn, many in sides)
-        low = float((apart - up * errors).max(axis=0).min())
-        high = float((apart + down[:, None] * errors).min(axis=1).max())
+        sides = ((upward, count), (downward, len(second)))
+        for index, level in enumerate(levels):
+            tail = (1.0 - level) / 2.0
+            up, down = (critical_values(drawn, tail, both.degrees, many) for drawn, many in sides)
+            low = float((apart - up * errors).max(axis=0).min())
+            ends[index] = low, float((apart + down[:, None] * errors).min(axis=1).max())
         t = _studentised(apart, errors)
         above = p_values(t.max(axis=0), upward, both.degrees, count).max()
         below = p_values((-t).max(axis=1), downward, both.degrees, len(second)).max()
         p = min(1.0, 2.0 * float(min(above, below)))
-    return BestDifference(int(kept[0][best[0]]), int(kept[1][best[1]]), found, low, high, p)
+    chosen = int(kept[0][best[0]]), int(kept[1][best[1]])
+    return [BestDifference(*chosen, found, low, high, p) for low, high in ends]
 
 
 def _extremes(both: Estimates, count: int) -> tuple[Floats, Floats]:

@@ -5,17 +5,18 @@ Both are in one run, on the same judgments and pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
 
 from alignbench.models.layer_names import is_aligned, plain_name
-from alignbench.statistics.paired import Place, paired_difference
+from alignbench.statistics.paired import PairedDifference, Place, paired_difference
 from alignbench.statistics.scored_together import Judged, score_together
-from alignbench.study.compared_models import corrected_table
+from alignbench.study.compared_models import Uncorrected, corrected_table, correction_note
 from alignbench.study.factors import Factor, FactorOption, nothing_differs
-from alignbench.study.groups import SEED, SIGNIFICANCE
+from alignbench.study.groups import SEED, Group, read_condition
+from alignbench.study.standings import unusual
 from alignbench.study.study import Study
 from alignbench.study.study_run import StudyRun
 
@@ -37,7 +38,7 @@ def compare_alignment(study: Study) -> Factor | None:
     return Factor("alignment", _QUESTION, options, nothing_differs(options), table, tuple(_notes(runs, table)))
 
 
-def _rows(run: StudyRun, subset: str) -> Iterator[dict[str, object]]:
+def _rows(run: StudyRun, subset: str) -> Iterator[Uncorrected]:
     """The aligned layer minus the plain one, by distance."""
     aligned = next(layer for layer in run.curve.frame["layer"] if is_aligned(layer))
     plain = plain_name(aligned)
@@ -49,25 +50,29 @@ def _rows(run: StudyRun, subset: str) -> Iterator[dict[str, object]]:
         run.protocol == "corrected",
     )
     scored = score_together([judged], judgments.human, judgments.clusters, SEED)
+    group = Group(subset, read_condition(run, subset), (run,))
     ones = np.eye(len(scored.value))
     depth = float(run.depths[run.layers.index(plain)])
     for index, distance in enumerate(run.distances):
         before, after = ones[2 * index : 2 * index + 2]
         found = paired_difference(plain, depth, Place(after, aligned), Place(before, plain), scored)
-        yield found.to_row() | {
+        about = {
             **{"dataset": run.dataset, "level": run.level, "protocol": run.protocol, "subset": subset},
             **{"distance": distance, "first": run.label, "second": run.model},
-            **{"value_first": found.first, "value_second": found.second},
             **{"n": len(judgments.human), "n_clusters": scored.clusters, "interval": scored.kind},
-            "part": run.parts[subset],
+            **{"part": run.parts[subset], "way": unusual(group)},
         }
+        yield Uncorrected(about, scored.possible(after - before), _known(found))
+
+
+def _known(found: PairedDifference) -> Callable[[float], list[PairedDifference]]:
+    return lambda _: [found]
 
 
 def _notes(runs: list[StudyRun], table: pd.DataFrame) -> Iterator[str]:
     yield (
-        "Intervals are over stimuli: judgments are resampled, for the layer before and after at once. Separable: p "
-        f"below {SIGNIFICANCE} after Holm's correction for the {len(table)} rows of this table, and an interval "
-        "without 0."
+        "Intervals are over stimuli: judgments are resampled, for the layer before and after at once. "
+        f"{correction_note(len(table))}"
     )
     yield _IN_SAMPLE
     simulated = dict.fromkeys(run.dataset for run in runs if run.observers != "people")

@@ -15,6 +15,9 @@ from alignbench.study.compared_curves import BEST, CURVE, PROJECTION
 
 PLACED: Final = ("place", "distance", "data")
 """Columns of the cells that say what a row is about."""
+ALIKE: Final = "no judgment tells them apart"
+"""What is said where scores are the same in every resample, so that nothing is known of what could be seen."""
+_NOTHING_LEFT: Final = 0.0005
 _SMALL: Final = 0.001  # p-values below are not written out
 _OF_QUESTION: Final = ("data", "part", "distance", "question")
 
@@ -54,13 +57,23 @@ def cells(table: pd.DataFrame) -> Iterator[dict[str, str]]:
             "difference": number(row["difference"], "+"),
             "95 % interval": f"{number(low)} to {number(high)}" if low == low else "-",
             "p": p_text(row["p"]),
-            **({"corrected": p_text(row["p_corrected"])} if together else {}),
+            **({"corrected p": p_text(row["p_corrected"])} if together else {}),
         }
 
 
 def number(value: float, sign: str = "") -> str:
     """Write a number with three decimals, or a dash where there is none (NaN)."""
     return f"{value:{sign}.3f}" if value == value else "-"
+
+
+def size(value: float) -> str:
+    """Write how large a difference is; of one so small that three decimals would leave nothing, that it is."""
+    return "less than 0.001" if 0.0 < value < _NOTHING_LEFT else number(value)
+
+
+def is_level(value: float, separable: bool) -> bool:
+    """Whether a difference is told as none: three decimals leave nothing of it, and it is not separable from 0."""
+    return abs(value) < _NOTHING_LEFT and not separable
 
 
 def p_text(p: float) -> str:
@@ -93,11 +106,12 @@ def _answer(row: pd.Series[Any], names: tuple[str, str]) -> str:
     if value < 0.0:
         low, high = -high, -low
     side = "above" if value > 0.0 else "below"
-    size = f"{first} {side} {second} by {number(abs(value))}" if value else f"{first} level with {second}"
+    level = is_level(value, bool(row["separable"]))
+    lies = f"{first} level with {second}" if level else f"{first} {side} {second} by {size(abs(value))}"
     if low != low:
-        return f"{size}: no interval, so that it is not known whether they are separable"
+        return f"{lies}: no interval, so that it is not known whether they are separable"
     p = f"p {p_text(row['p']).replace('<', '< ')}" + (" uncorrected" if row["questions"] > 1 else "")
-    told = f"{size} ({number(low)} to {number(high)})"
+    told = f"{lies} ({number(low)} to {number(high)})"
     if row["separable"]:
         return f"{told}: separable ({p})"
     return f"{told}: not separable ({p}){_seen(row['corrected_smallest'], row['corrected_smallest'])}"
@@ -112,19 +126,23 @@ def _curve_answer(rows: pd.DataFrame, names: tuple[str, str]) -> str:
         stretches = [f"{'above' if sign > 0 else 'below'} {names[1]} {_depths(*ends)}" for *ends, sign in apart]
         return f"{names[0]} {_enumerated(stretches)}: separable there, and nowhere else"
     smallest = rows["corrected_smallest"].dropna()
-    seen = _seen(smallest.min(), smallest.max()) if len(smallest) else ""
+    varying = smallest[smallest > 0.0]
+    seen = _seen(*((varying if len(varying) else smallest).agg(["min", "max"]))) if len(smallest) else ""
     return f"{names[0]} and {names[1]} lie apart at no depth: not separable{seen}"
 
 
 def _depths(start: float, end: float) -> str:
-    return f"at {start:.0f} % depth" if f"{start:.0f}" == f"{end:.0f}" else f"between {start:.0f} and {end:.0f} % depth"
+    ends = [f"{depth:.1f}".removesuffix(".0") for depth in (start, end)]
+    return f"at {ends[0]} % depth" if ends[0] == ends[1] else f"between {ends[0]} and {ends[1]} % depth"
 
 
 def _seen(least: float, most: float) -> str:
     if least != least:
         return ""
-    size = number(least) if number(least) == number(most) else f"{number(least)} to {number(most)}"
-    return f"; a difference of {size} could be seen"
+    if most == 0.0:
+        return f"; {ALIKE}"
+    sizes = dict.fromkeys((size(least), size(most)))
+    return f"; a difference of {' to '.join(sizes)} could be seen"
 
 
 def _enumerated(parts: list[str]) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
-from alignbench.errors import AlignbenchError, UsageError, printable, unknown
+from alignbench.errors import AlignbenchError, AlignbenchWarning, UsageError, printable, shortened, unknown
 from alignbench.results.extent import data_set_title, extents, named_subset
 from alignbench.results.layer_curve import is_simulated
 from alignbench.results.stored_run import StoredRun
 from alignbench.study.answer_texts import PLACED, cells, sentences
 from alignbench.study.beyond import beyond
 from alignbench.study.compared_curves import PROJECTION
-from alignbench.study.comparison import CLUSTERS, OVER, ComparedDistance, Question, compared_distances
+from alignbench.study.comparison import CLUSTERS, OVER, ComparedDistance, NoObjectsError, Question, compared_distances
 from alignbench.study.corrected_rows import corrected_rows
 from alignbench.study.named_runs import LabelledRuns, NamedRuns
 from alignbench.study.run_pairs import RunPair, check_layer, nearest_run, run_pairs, unlike
@@ -38,6 +39,7 @@ class Comparison:
         sentences: A sentence for each question, as they stand in the table.
         remarks: What has to be known to read it.
         beyond: What both say beyond a third run, see `alignbench.study.beyond`; empty if none is given.
+        skipped: A line for each folder among the runs that was left out, where labels were looked for.
     """
 
     first: str
@@ -46,6 +48,7 @@ class Comparison:
     sentences: tuple[str, ...]
     remarks: tuple[str, ...] = ()
     beyond: pd.DataFrame = field(default_factory=pd.DataFrame)
+    skipped: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """The sentences, a line each."""
@@ -101,33 +104,41 @@ def compare(
         given: A third run or label, such as `pixels`: what do both say beyond it?
 
     Returns:
-        The rows and a sentence for each question, with intervals that hold for all of them together (95 %).
+        The rows and a sentence for each question, with intervals that hold for all of them together (95 %). Folders
+        that may be runs of a label and cannot be read are left out with a warning each, and named in `skipped`; data
+        sets without objects too, in the remarks, if intervals are to be over these and no data set is named.
 
     Raises:
         DataError: If a name is no run and no label, or the runs share no judgments or saw different data.
         UsageError: If it is not clear which runs are meant, if they differ in both model and protocol, if one lacks
             the layer or the distance, or if objects are asked for that judgments do not name.
     """
+    _check_kinds(at=(at, str), over=(over, str), runs=(runs, (str, Path)), seed=(seed, int))
     if over not in OVER:
         raise unknown("kind of interval", over, OVER)
     place = LabelledRuns(Path(runs).expanduser())
     one, other = (_named(run, place) for run in (first, second))
     third = None if given is None else _named(given, place)
+    for line in place.skipped:
+        warnings.warn(line, AlignbenchWarning, stacklevel=2)
     pairs = run_pairs(one, other, _names(dataset, "--dataset"), _names(distance, "--distance"))
     for pair in pairs:
         check_layer(at, pair)
     thirds = [None if third is None else nearest_run(third, pair.first) for pair in pairs]
-    found: list[ComparedDistance] = []
-    for pair in pairs:
-        found += _compared(pair, Question(pair.distances, at, over, seed), several=len(pairs) > 1)
-    table, names = corrected_rows(found), _called(pairs[0])
-    further = [_beyond(pair, known, seed) for pair, known in zip(pairs, thirds, strict=True) if known is not None]
+    each, without = _each(pairs, (at, over, seed), needed=dataset is not None)
+    table, names = corrected_rows([found for some in each.values() for found in some]), _called(pairs[0])
+    further = [
+        _beyond(pair, known, seed)
+        for pair, known in zip(pairs, thirds, strict=True)
+        if known is not None and pair in each
+    ]
     return Comparison(
         *names,
         table,
         tuple(sentences(table, names)),
-        tuple(_remarks(pairs, table, names)),
+        (*_without_objects(without), *_remarks(list(each), table, names)),
         pd.concat(further, ignore_index=True) if further else pd.DataFrame(),
+        place.skipped,
     )
 
 
@@ -139,6 +150,13 @@ def _named(run: str | Path | StoredRun, place: LabelledRuns) -> NamedRuns:
     return NamedRuns(str(run.folder), (run,), by_label=False)
 
 
+def _check_kinds(**given: tuple[object, type | tuple[type, ...]]) -> None:
+    """Refuse arguments that are of another type, as only a script can give them."""
+    for name, (value, kind) in given.items():
+        if not isinstance(value, kind):
+            raise UsageError(f"`{name}` cannot be {shortened(value)}: see `help(alignbench.compare)`")
+
+
 def _names(text: Names, option: str) -> tuple[str, ...]:
     """Names, of a text those between its commas; none for none.
 
@@ -147,6 +165,8 @@ def _names(text: Names, option: str) -> tuple[str, ...]:
     """
     if text is None:
         return ()
+    if not isinstance(text, Iterable) or not all(isinstance(each, str) for each in text):
+        raise UsageError(f"{shortened(text)} is no name: give {option} a text, or a list of texts")
     names = [name for each in ([text] if isinstance(text, str) else text) for name in each.split(",")]
     found = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
     if not found:
@@ -163,6 +183,39 @@ def _called(pair: RunPair) -> tuple[str, str]:
 
 
 # --------------------------------------------------------------------------------------------------- pairs
+
+
+def _each(
+    pairs: Sequence[RunPair], asked: tuple[str, str, int], needed: bool
+) -> tuple[dict[RunPair, list[ComparedDistance]], list[str]]:
+    """What is found of each pair, and the data sets that are left out since they name no objects.
+
+    Args:
+        pairs: The pairs.
+        asked: Where they are compared, over what, and the seed.
+        needed: Whether none may be left out.
+
+    Raises:
+        NoObjectsError: If objects are asked for, and one that is needed, or all, name none.
+    """
+    found: dict[RunPair, list[ComparedDistance]] = {}
+    refused: dict[str, NoObjectsError] = {}
+    for pair in pairs:
+        try:
+            found[pair] = list(_compared(pair, Question(pair.distances, *asked), several=len(pairs) > 1))
+        except NoObjectsError as error:
+            if needed:
+                raise
+            refused[pair.dataset] = error
+    if not found:
+        raise next(iter(refused.values()))
+    return found, list(refused)
+
+
+def _without_objects(datasets: Sequence[str]) -> Iterator[str]:
+    if datasets:
+        titles = " and ".join(map(data_set_title, datasets))
+        yield f"left out: {titles}, whose judgments name no objects, which intervals are to be over."
 
 
 def _compared(pair: RunPair, question: Question, several: bool) -> Iterator[ComparedDistance]:

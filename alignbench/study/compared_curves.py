@@ -79,19 +79,23 @@ def _along(first: ScoredCurve, second: ScoredCurve) -> list[dict[str, Any]]:
     """The rows of all layers or depths."""
     scored, (depths, place) = first.scored, _depths(first, second)
     ones, others = [first.at(depth) for depth in depths], [second.at(depth) for depth in depths]
+    found = [
+        paired_difference(place, depth, one, other, scored)
+        for depth, one, other in zip(depths, ones, others, strict=True)
+    ]
     bands = (
-        band_between(first, second),
-        _band(scored, ones, depths, (-1.0, 1.0), CONFIDENCE),
-        _band(scored, others, depths, (-1.0, 1.0), CONFIDENCE),
+        band_between(first, second).around([row.ci_low for row in found], [row.ci_high for row in found]),
+        _band(scored, ones, depths, CONFIDENCE),
+        _band(scored, others, depths, CONFIDENCE),
     )
     rows = []
-    for index, (depth, one, other) in enumerate(zip(depths, ones, others, strict=True)):
+    for index, row in enumerate(found):
         ends = {
             f"{name}_{end}": float(getattr(each, end)[index])
             for name, each in zip(_BANDS, bands, strict=True)
             for end in ("low", "high")
         }
-        rows.append(_complete(CURVE, paired_difference(place, depth, one, other, scored), **ends))
+        rows.append(_complete(CURVE, row, **ends))
     return rows
 
 
@@ -105,7 +109,7 @@ def band_between(first: ScoredCurve, second: ScoredCurve, level: float = CONFIDE
     """
     depths, _ = _depths(first, second)
     places = [replace(first.at(depth), weights=first.at(depth).weights - second.at(depth).weights) for depth in depths]
-    return _band(first.scored, places, depths, (-2.0, 2.0), level)
+    return _band(first.scored, places, depths, level)
 
 
 def _at_layer(first: ScoredCurve, second: ScoredCurve, layer: str) -> PairedDifference:
@@ -127,21 +131,15 @@ def _depths(first: ScoredCurve, second: ScoredCurve) -> tuple[list[float], str]:
         return _blocks(max(first, second, key=lambda curve: len(curve.layers))), "layer"
     if [*filter(is_plain, first.layers)] == [*filter(is_plain, second.layers)]:
         return _blocks(first), "layer"
-    return min(_blocks(first), _blocks(second), key=len), "depth"
+    return min(_blocks(first), _blocks(second), key=lambda depths: (len(depths), depths)), "depth"
 
 
-def _band(
-    scored: ScoredTogether,
-    places: Sequence[Place],
-    depths: Sequence[float],
-    limits: tuple[float, float],
-    level: float,
-) -> Band:
+def _band(scored: ScoredTogether, places: Sequence[Place], depths: Sequence[float], level: float) -> Band:
     """The band of weighted sums of the scores at some depths."""
     weights = np.stack([place.weights for place in places])
     used = np.flatnonzero(weights.any(axis=0))
     known: Estimates = scored.estimates(used).combined(weights[:, used])
-    return band(known, np.array(depths), limits, level)
+    return band(known, np.array(depths), scored.possible(weights[0]), level)
 
 
 def _cross_fitted(pair: ComparedCurves) -> list[dict[str, Any]]:
@@ -156,7 +154,8 @@ def _cross_fitted(pair: ComparedCurves) -> list[dict[str, Any]]:
             values = cross_fitted(both.first).value, cross_fitted(both.second).value
     except DataError:  # too few clusters, or objects
         return []
-    row = PairedDifference(CROSS_FITTED, np.nan, *values, "", "", found.value, found.low, found.high, np.nan)
+    low, high = np.clip((found.low, found.high), *pair.first.scored.possible(np.array([1.0, -1.0])))
+    row = PairedDifference(CROSS_FITTED, np.nan, *values, "", "", found.value, float(low), float(high), np.nan)
     return [_complete("", row, share_used=found.share)]
 
 

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from alignbench.results.extent import place_name
-from alignbench.statistics.bootstrap import holm
-from alignbench.study.groups import PLACES, SIGNIFICANCE, Group, read_condition
+from alignbench.statistics.bootstrap import CONFIDENCE
+from alignbench.statistics.corrected import family_level
+from alignbench.statistics.paired import PairedDifference
+from alignbench.study.corrected_rows import CORRECTED, possible, together
+from alignbench.study.groups import PLACES, Group, read_condition
+from alignbench.study.places import BEST, best_differences
+from alignbench.study.standings import unusual
 from alignbench.study.study import Study
 from alignbench.study.study_run import StudyRun
 
 COLUMNS = (
     *("dataset", "level", "protocol", "subset", "distance", "place", "first", "second", "first_layer", "second_layer"),
-    *("value_first", "value_second", "difference", "ci_low", "ci_high", "p", "p_holm", "separable", "n", "n_clusters"),
-    *("interval", "part", "smallest", "floored"),
+    *("value_first", "value_second", "difference", "ci_low", "ci_high", "p", *CORRECTED, "separable"),
+    *("n", "n_clusters", "interval", "part", "way", "smallest", "floored"),
 )
 _MAIN_DISTANCE = "normalized_euclidean"
 
 
 # ------------------------------------------------------------------------------------------------- differences
+
+
+class Uncorrected(NamedTuple):
+    """A row of a table, before correction.
+
+    Attributes:
+        about: What it is about, by column.
+        limits: The least and the most that its difference can be.
+        found: The difference; of best layers also with the interval at a level, which is taken from the same draws.
+    """
+
+    about: Mapping[str, object]
+    limits: tuple[float, float]
+    found: Callable[[float], Sequence[PairedDifference]]
 
 
 def compared_models(
@@ -49,7 +69,7 @@ def _common(group: Group, labels: Iterable[str]) -> list[str]:
 
 def difference_row(
     group: Group, first: tuple[str, str], second: tuple[str, str], place: str, names: Sequence[str]
-) -> dict[str, object]:
+) -> Uncorrected:
     """A row of the table, before correction.
 
     Args:
@@ -59,24 +79,44 @@ def difference_row(
         place: One of `PLACES`.
         names: What the two are called.
     """
-    found = group.difference(first, second, place)
+    one, other = (group.curve(*key) for key in (first, second))
     same = first[1] == second[1]
-    return found.to_row() | {
-        **{"dataset": group.dataset, "level": group.level, "protocol": group.condition.protocol, "part": group.part},
+    about = {
+        **{"dataset": group.dataset, "level": group.level, "protocol": group.condition.protocol},
+        **{"part": group.part, "way": unusual(group)},
         **{"subset": group.subset, "distance": first[1] if same else f"{first[1]} / {second[1]}"},
-        **{"first": names[0], "second": names[1], "value_first": found.first, "value_second": found.second},
+        **{"first": names[0], "second": names[1]},
         **{"n": len(group.judgments.human), "n_clusters": group.clusters, "interval": group.interval},
     }
+    limits = one.scored.possible(np.array([1.0, -1.0]))
+    if place == BEST:
+        return Uncorrected(about, limits, lambda level: best_differences(one, other, (CONFIDENCE, level)))
+    return Uncorrected(about, limits, lambda level: [group.difference(first, second, place)])
 
 
-def corrected_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
-    """The table of differences, with Holm's correction over it."""
-    if not rows:
+def corrected_table(asked: Sequence[Uncorrected]) -> pd.DataFrame:
+    """The table of differences, whose rows are corrected for their number as the questions of `compare` are."""
+    if not asked:
         return pd.DataFrame(columns=list(COLUMNS))
-    table = pd.DataFrame(rows)
-    p_holm = holm(table["p"].to_numpy(dtype=np.float64))
-    off_zero = (table["ci_low"] > 0.0) | (table["ci_high"] < 0.0)
-    return table.assign(p_holm=p_holm, separable=(p_holm < SIGNIFICANCE) & off_zero)[list(COLUMNS)]
+    table = pd.DataFrame([_corrected(each, len(asked)) for each in asked])
+    separable = (table["corrected_low"] > 0.0) | (table["corrected_high"] < 0.0)
+    return table.assign(separable=separable)[list(COLUMNS)]
+
+
+def _corrected(asked: Uncorrected, questions: int) -> dict[str, object]:
+    plain, *best = asked.found(family_level(questions))
+    row = plain.to_row()
+    numbers = possible(together(row, questions, best[0] if best else None), asked.limits)
+    values = {"value_first": plain.first, "value_second": plain.second}
+    return {**row, **asked.about, **values, **numbers}
+
+
+def correction_note(rows: int) -> str:
+    """How a table of so many rows is corrected, and what separable means."""
+    return (
+        f"Intervals and p are corrected for the {rows} rows of this table, so that all intervals hold together in 95 % "
+        "of samples. Separable: the interval excludes 0."
+    )
 
 
 # ------------------------------------------------------------------------------------------------- notes
@@ -99,8 +139,8 @@ def difference_notes(study: Study, table: pd.DataFrame, notes: Sequence[str]) ->
         "Intervals are over stimuli, not over trained models: judgments are resampled, for both options at once"
         + (f" ({over})." if over else "."),
         "The best layer is selected on these judgments, and its scores are too high; its interval and p hold for the "
-        f"best layers whichever they are. Separable: p below {SIGNIFICANCE} after Holm's correction for the "
-        f"{len(table)} rows of this table, and an interval without 0.",
+        "best layers whichever they are.",
+        correction_note(len(table)),
     ]
     simulated = list(dict.fromkeys(run.dataset for run in study.runs if run.observers != "people"))
     if simulated:

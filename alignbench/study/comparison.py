@@ -17,13 +17,17 @@ from alignbench.errors import DataError, UsageError
 from alignbench.models.layer_names import IMAGE
 from alignbench.results.judgment_table import matrix, objects_of
 from alignbench.statistics.bootstrap import holm
-from alignbench.statistics.scored_together import score_together
+from alignbench.statistics.scored_together import Judged, score_together
 from alignbench.statistics.shared_objects import SharedObjects
 from alignbench.study.compared_curves import ALL, ComparedCurves, compared_rows
 from alignbench.study.places import ScoredCurve
 from alignbench.study.shared_judgments import Side, check_comparable, read_side, shared_judgments
 
 CLUSTERS, OBJECTS = OVER = ("clusters", "objects")
+
+
+class NoObjectsError(UsageError):
+    """Intervals are to be over objects, and the judgments do not name any."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +153,14 @@ def _clusters(shared: pd.DataFrame, over: str) -> Indices:
     """What intervals are over, (n, m).
 
     Raises:
-        UsageError: If it is to be objects, and the judgments do not name any.
+        NoObjectsError: If it is to be objects, and the judgments do not name any.
     """
     clusters = matrix(shared["cluster"])
     if over == CLUSTERS or clusters.shape[1] > 1:
         return clusters
     objects = objects_of(shared["objects"]) if "objects" in shared else None
     if objects is None:
-        raise UsageError(
+        raise NoObjectsError(
             "the first run does not name the objects of its judgments (only odd-one-out choices have them, measured "
             "with this version): leave out --over objects, or measure it again with --overwrite"
         )
@@ -173,10 +177,18 @@ def _scored(
         for run, name, pairs in zip(runs, names, options, strict=True)
     )
     human = shared["value"].to_numpy(dtype=np.float64)
-    scored = score_together((one, other), human, among, seed)
-    ends = np.cumsum([0, *(len(run.layers) for run in runs)])
+    # in one order, whichever is subtracted: what is drawn is then the same, and a difference turned round its opposite
+    turned = _content(other) < _content(one)
+    scored = score_together((other, one) if turned else (one, other), human, among, seed)
+    counts = [len(run.layers) for run in runs]
+    starts = (counts[1], 0) if turned else (0, counts[0])
     first, second = (
-        ScoredCurve(scored, np.arange(start, end), run.layers, run.depths)
-        for run, start, end in zip(runs, ends[:-1], ends[1:], strict=True)
+        ScoredCurve(scored, np.arange(start, start + len(run.layers)), run.layers, run.depths)
+        for run, start in zip(runs, starts, strict=True)
     )
     return ComparedCurves(first, second, (one, other), human, among)
+
+
+def _content(run: Judged) -> list[float]:
+    """What tells the distances of a run from those of another, wherever it stands: their means, (layers,)."""
+    return [float(np.nan_to_num(np.mean(layer, dtype=np.float64))) for layer in run.distances]

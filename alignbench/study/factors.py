@@ -52,9 +52,10 @@ class Factor:
         differs: What else differs between the options, read from the cards: the column `factor`, and one named after
             each option (`shown`).
         differences: Paired differences, with the columns dataset, level, protocol, subset, distance, place, first,
-            second, first_layer, second_layer, value_first, value_second, difference, ci_low, ci_high, p, p_holm,
-            separable, n, n_clusters, interval, part. `p_holm` is corrected over the table, `part` is that of the
-            `Group`. With the distances of several models, first and second name both.
+            second, first_layer, second_layer, value_first, value_second, difference, ci_low, ci_high, p, corrected_low,
+            corrected_high, p_corrected, corrected_smallest, separable, n, n_clusters, interval, part, way (see
+            `unusual`), smallest, floored. What is corrected is so over the table, see `corrected_rows`; `part`
+            is that of the `Group`. With the distances of several models, first and second name both.
         notes: What the intervals are over, and which options are not compared and why.
     """
 

@@ -10,7 +10,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from alignbench.errors import DataError, UsageError, did_you_mean, printable, shortened
+from alignbench.errors import DataError, UsageError, did_you_mean, one_line, printable, shortened
+from alignbench.results.finished import AGAIN, check_finished
 from alignbench.results.folders import FILES, find_folders, is_complete, run_folders
 from alignbench.results.namesakes import tell_apart
 from alignbench.results.stored_run import StoredRun
@@ -48,10 +49,15 @@ class LabelledRuns:
 
     Args:
         place: The folder.
+
+    Attributes:
+        skipped: A line for each folder there that was left out, once a label has been looked for: it may be a run of
+            that label.
     """
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self.skipped: tuple[str, ...] = ()
 
     def named(self, name: str | Path) -> NamedRuns:
         """The runs that a name stands for: a run folder comes before a label of the same text.
@@ -86,31 +92,33 @@ class LabelledRuns:
                 f"{self.place} is no folder, so that no label can be looked for in it: give the folder of your runs "
                 "by --runs"
             )
-        return self._found[0]
+        return self._found
 
     @cached_property
-    def _found(self) -> tuple[dict[str, list[StoredRun]], int]:
-        """Runs by label; and how many folders hold no finished run that can be read."""
+    def _found(self) -> dict[str, list[StoredRun]]:
+        """Runs by label; a folder that holds no finished run that can be read is `skipped`."""
         whole: list[StoredRun] = []
-        left_out = 0
+        refused: list[str] = []
         for folder in run_folders(self.place):
             run = StoredRun(folder)
             try:
+                check_finished(folder)
                 if not is_complete(folder):
-                    raise DataError(f"{folder} is not whole")
+                    raise DataError(f"{folder} lacks a file of its run: {AGAIN}, or leave it out")
                 _ = run.record
                 whole.append(run)
-            except (DataError, OSError):
-                left_out += 1
+            except (DataError, OSError) as error:
+                refused.append(one_line(error))
+        self.skipped = tuple(refused)
         found: dict[str, list[StoredRun]] = {}
         for run in tell_apart(whole)[0]:
             for name in dict.fromkeys((run.record.label, run.label)):
                 found.setdefault(name, []).append(run)
-        return found, left_out
+        return found
 
     def _unknown(self, name: str) -> DataError:
-        labels, left_out = self._found
-        hint = did_you_mean(shortened(name), labels, 0.4) or (
+        labels, left_out = self._found, len(self.skipped)
+        hint = did_you_mean(shortened(name), labels) or (
             f"labels there: {_some(sorted(labels))}" if labels else "there is no finished run"
         )
         unread = f" ({left_out} folders there hold no whole run)" if left_out else ""

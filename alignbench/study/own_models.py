@@ -65,11 +65,8 @@ def _by_factors(study: Study, known: dict[str, StudyRun]) -> Iterator[Factor]:
             for run, value in zip(runs, values, strict=True)
         ]
         options = tuple(FactorOption(run.label, name) for run, name in zip(runs, shown, strict=True))
-        notes = [_CHECKPOINTS]
-        if len(pairs) > _MOST_PAIRS:
-            wanted = {(two.label, one.label) for one, two in pairwise(runs)}
-            pairs = [pair for pair in pairs if pair in wanted]
-            notes.append("There are too many values for all pairs in one table: each is compared with the next one.")
+        pairs, note = _fewer(pairs, known, key)
+        notes = [_CHECKPOINTS, *note]
         apart = differing(runs, shown, key)
         question = f"Does alignment change with {key}?"
         yield Factor(f"by-{key}", question, options, apart, *compared_models(study, pairs, notes))
@@ -78,6 +75,31 @@ def _by_factors(study: Study, known: dict[str, StudyRun]) -> Iterator[Factor]:
 def _unlike(runs: Sequence[StudyRun], key: str) -> list[tuple[str, str]]:
     """Pairs of labels with different values of a factor, the later value first: what is told is the change to it."""
     return [(two.label, one.label) for one, two in combinations(runs, 2) if one.factors[key] != two.factors[key]]
+
+
+def _fewer(
+    pairs: list[tuple[str, str]], known: dict[str, StudyRun], key: str
+) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """So many pairs as one table can hold, and what is said of them."""
+    if len(pairs) <= _MOST_PAIRS:
+        return pairs, ()
+    alike = [pair for pair in pairs if _others(known[pair[0]], key) == _others(known[pair[1]], key)]
+    if 0 < len(alike) <= _MOST_PAIRS:
+        return alike, (f"Of {len(pairs):,} pairs, those are compared that agree in every other factor.",)
+    firsts: dict[object, str] = {}
+    for label in sorted({label for pair in pairs for label in pair}, key=list(known).index):
+        firsts.setdefault(known[label].factors[key], label)
+    ordered = [firsts[value] for value in sorted(firsts, key=_order)]
+    chosen = [(two, one) for one, two in pairwise(ordered)]
+    return chosen, (
+        f"There are {len(pairs):,} pairs, too many for one table: of each value its first model is compared with the "
+        "first of the next.",
+    )
+
+
+def _others(run: StudyRun, key: str) -> dict[str, object]:
+    """Factors of a run but one."""
+    return {name: value for name, value in run.factors.items() if name != key}
 
 
 def _order(value: object) -> tuple[int, float, str]:

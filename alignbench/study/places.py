@@ -14,7 +14,7 @@ from alignbench.statistics.bootstrap import CONFIDENCE
 from alignbench.statistics.joint import TwoCurves
 from alignbench.statistics.paired import PairedDifference, Place, paired_difference
 from alignbench.statistics.scored_together import ScoredTogether
-from alignbench.statistics.selection import best_layers
+from alignbench.statistics.selection import BestDifference, best_layers_at
 from alignbench.statistics.smallest_difference import POWER
 
 BEST = "best layer"
@@ -86,21 +86,35 @@ def two_curves(first: ScoredCurve, second: ScoredCurve) -> TwoCurves:
 
 
 def best_difference(first: ScoredCurve, second: ScoredCurve, level: float = CONFIDENCE) -> PairedDifference:
-    """How far the best layer of one curve lies above that of another, whichever they are, see `best_layers`.
+    """How far the best layer of one curve lies above that of another, see `best_differences`."""
+    return best_differences(first, second, (level,))[0]
 
-    The smallest difference that would probably be seen is the reach of its interval and what a power of 80 % adds.
+
+def best_differences(first: ScoredCurve, second: ScoredCurve, levels: Sequence[float]) -> list[PairedDifference]:
+    """How far the best layer of one curve lies above that of another, whichever they are, see `best_layers_at`.
+
+    Both are drawn in one order, whichever is subtracted: the difference the other way round is the same with the
+    opposite sign. The smallest difference that would probably be seen is the reach of its interval and what a power of
+    80 % adds.
 
     Args:
         first: The curve from whose best layer the other's is subtracted.
         second: The other, scored together with it.
-        level: Level of the interval.
+        levels: Levels of the intervals, one for each difference that is returned.
     """
     if not all(np.isfinite(curve.value[curve.blocks]).any() for curve in (first, second)):
         nothing = np.nan
-        return PairedDifference(BEST, nothing, nothing, nothing, "", "", nothing, nothing, nothing, nothing)
-    found = best_layers(two_curves(first, second), level)
+        unknown = PairedDifference(BEST, nothing, nothing, nothing, "", "", nothing, nothing, nothing, nothing)
+        return [unknown] * len(levels)
+    ordered = sorted((first, second), key=_content)
+    each = best_layers_at(two_curves(*ordered), levels)
+    return [_of_best(first, second, found if ordered[0] is first else found.reversed()) for found in each]
+
+
+def _of_best(first: ScoredCurve, second: ScoredCurve, found: BestDifference) -> PairedDifference:
     one, other = first.layer(int(first.blocks[found.first])), second.layer(int(second.blocks[found.second]))
     chosen = paired_difference(BEST, np.nan, one, other, first.scored)
+    low, high = np.clip((found.low, found.high), *first.scored.possible(one.weights - other.weights))
     reach = max(found.difference - found.low, found.high - found.difference)
     error = first.scored.error(one.weights - other.weights)
     return PairedDifference(
@@ -111,9 +125,15 @@ def best_difference(first: ScoredCurve, second: ScoredCurve, level: float = CONF
         chosen.first_layer,
         chosen.second_layer,
         found.difference,
-        found.low,
-        found.high,
+        float(low),
+        float(high),
         found.p,
         float(reach + stats.norm.ppf(POWER) * error),
         floored=chosen.floored,
     )
+
+
+def _content(curve: ScoredCurve) -> tuple[list[float], list[float]]:
+    """What tells a curve from another one wherever both stand: scores of its layers, and their variances."""
+    known = curve.scored.estimates(curve.rows[curve.blocks])
+    return np.nan_to_num(known.value).tolist(), np.nan_to_num(np.diag(known.covariance)).tolist()

@@ -119,7 +119,7 @@ def check_layer(at: str, pair: RunPair) -> None:
             deeper = "; --at curve compares models of different depth" if other.layers != run.layers else ""
             raise UsageError(
                 f"{run.label} has no layer {at} on {pair.dataset}: use {', '.join(WHERE)} or one of its layers, "
-                f"{', '.join(run.layers)}{deeper}"
+                f"{', '.join(layer for layer in run.layers if layer not in WHERE)}{deeper}"
             )
     if not towers:
         raise UsageError(f"--at {at}: {pair.first.label} and {pair.second.label} have one score each, and no layers")

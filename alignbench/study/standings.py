@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from alignbench.arrays import Floats
+from alignbench.distances.names import common_distance
 from alignbench.models.layer_names import is_block, select_rows
 from alignbench.results.published import PAPER_SUBSETS
 from alignbench.statistics.simultaneous import simultaneous_bounds
@@ -178,7 +179,7 @@ class _Contest:
         trained = {label for (label, _), run in group.series.items() if run.trained}
         baselines = [key for key, run in group.series.items() if run.is_baseline and self._scores(key)]
         own = [key for key in group.series if key[0] in trained and self._scores(key)]
-        self.distance = _most_common(own)
+        self.distance = _usual(own)
         self.series = baselines if of_baselines else [key for key in own if key[1] == self.distance]
         self.baselines = [] if of_baselines else baselines
         known = {label for label, _ in self.series}
@@ -279,7 +280,12 @@ class _Contest:
         return Peak(str(best["layer"]), float(best["depth"]), self._score(key, str(best["layer"])), peaks.get(place))
 
 
-def _most_common(series: Sequence[_Series]) -> str:
-    """The normalised distance if any model has it, else the one that most models have; empty without models."""
+def _usual(series: Sequence[_Series]) -> str:
+    """The distance that figures and tables show of these models, see `common_distance`.
+
+    Where none is common: the normalised one if any has it, else the one that most have. Empty without models.
+    """
     names = [distance for _, distance in series]
-    return NORMALISED if NORMALISED in names else max(names, key=names.count, default="")
+    measured = {label: [distance for known, distance in series if known == label] for label, _ in series}
+    most = NORMALISED if NORMALISED in names else max(names, key=names.count, default="")
+    return common_distance(measured) or most

@@ -11,6 +11,7 @@ from pathlib import Path
 from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
 from alignbench.models.cards import cards
+from alignbench.models.own_cards import natural_key
 from alignbench.results.finished import check_finished
 from alignbench.results.folders import run_folders
 from alignbench.results.judgment_table import SubsetJudgments
@@ -24,6 +25,7 @@ __all__ = ["Study", "StudyRun", "read_study"]
 
 _IDENTIFYING = {"model", "dataset", "protocol", "data_fingerprint"}
 _Judged = tuple[bytes, tuple[str, ...]]  # digest of a file of judgments, and which subsets of it are wanted
+TOKENS_APART = "runs differ in tokens and are not put together"  # in a remark
 _NAMED = 3  # at most so many runs are named where all others are alike
 
 
@@ -108,7 +110,8 @@ def _order(run: StudyRun) -> tuple[object, ...]:
     name = run.checkpoint.partition("@")[0]
     known = list(cards())
     rank = next((known.index(card) for card in (name, run.published) if card in known), len(known))
-    return level, run.dataset not in PAPER_SUBSETS, run.dataset, run.is_baseline, rank, name, run.label, run.folder.name
+    place = level, run.dataset not in PAPER_SUBSETS, run.dataset, run.is_baseline, rank
+    return *place, natural_key(run.label.partition("@")[0]), natural_key(run.label), run.folder.name
 
 
 def _each_once(runs: Sequence[StudyRun]) -> list[StudyRun]:

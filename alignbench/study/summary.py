@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from alignbench.distances.names import distance_name
 from alignbench.results.extent import data_set_title, place_name
+from alignbench.study.answer_texts import ALIKE, is_level, size
 from alignbench.study.peaks import Peaks
 from alignbench.study.standings import Gap, OwnScore, Peak, Standing, stand, unusual
 from alignbench.study.study import Study
@@ -165,8 +166,12 @@ def _rest(one: Standing) -> str:
         said = ", the only one measured"
     else:
         second, alike = one.others[0], one.alike
-        above = f"{second.second}, by {second.value:.3f}{_within(second)}"
-        if second.separable:
+        above = f"{second.second}, by {size(second.value)}{_within(second)}"
+        level = [gap for gap in one.others if is_level(gap.value, gap.separable)]
+        if level:
+            nearly = tuple(name for name in alike if name not in {gap.second for gap in level})
+            said = f", {_level(level)}: cannot be told apart{f', nor from {_named(nearly)}' if nearly else ''}"
+        elif second.separable:
             said = f", above the second, {above}: separable"
             rest = len(one.others) - 1
             others = "the other" if rest == 1 else f"all {rest} others"
@@ -178,11 +183,21 @@ def _rest(one: Standing) -> str:
     return said + (f" (not by this distance: {_named(one.lacking)})" if one.lacking else "")
 
 
+def _level(gaps: Sequence[Gap]) -> str:
+    """With whom the highest is level; of one the interval of the difference."""
+    names = f"level with {_named([gap.second for gap in gaps])}"
+    if any(gap.low or gap.high for gap in gaps):
+        return f"{names}{_within(gaps[0])}" if len(gaps) == 1 else names
+    return f"{names} ({ALIKE})"
+
+
 def _beside(gap: Gap) -> str:
     """How the highest model lies beside the highest baseline; the difference is told as it lies, without a sign."""
     side, shown = ("above", gap) if gap.value >= 0.0 else ("below", gap.turned())
     verdict = "separable" if gap.separable else "cannot be told apart"
-    return f"{side} {gap.second} by {shown.value:.3f}{_within(shown)}: {verdict}"
+    if is_level(gap.value, gap.separable):
+        return f"{_level([gap])}: {verdict}"
+    return f"{side} {gap.second} by {size(shown.value)}{_within(shown)}: {verdict}"
 
 
 def _peak(one: Standing, peak: Peak, several: bool) -> str:
@@ -220,7 +235,7 @@ def _training(gaps: Sequence[Gap], several: bool) -> str:
 
 def _separable(verdicts: Sequence[Verdicts]) -> Sentence:
     total, separable = (sum(getattr(one, name) for one in verdicts) for name in ("total", "separable"))
-    lead = f"Of {total:,} paired differences over the factors, {separable:,} are separable:"
+    lead = f"Of {total:,} paired differences over the factors, {separable:,} are separable among all of a table:"
     return Sentence(lead, tuple(f"{one.factor} {one.separable:,} of {one.total:,}" for one in verdicts))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
 from alignbench.api.drawing import draw
-from alignbench.errors import UsageError
+from alignbench.errors import AlignbenchWarning, UsageError
 from alignbench.report.figures.canvas import ShownFigure
 from alignbench.results.layer_curve import LayerCurve
 from drawn_curves import baseline_curve, tower_curve
@@ -70,3 +72,28 @@ def test_a_notebook_shows_the_figure_and_pyplot_keeps_none() -> None:
     assert isinstance(figure, ShownFigure)
     assert figure._repr_png_().startswith(b"\x89PNG")
     assert matplotlib._pylab_helpers.Gcf.get_all_fig_managers() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ax": 3}, "3 is no axes: give `ax`"),
+        ({"distance": 3}, "3 is no name: give `distance` a text, or a list of texts"),
+        ({"distance": [3]}, "is no name: give `distance`"),
+        ({"published": 3}, "3 is no name: give `published`"),
+    ],
+)
+def test_what_is_no_name_and_no_axes_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        draw([several("a")], **options)
+    assert said in str(refused.value)
+
+
+def test_whoever_lacks_the_one_distance_is_named() -> None:
+    curves = [several("a"), several("b"), several("b", ("cosine",))]
+    with pytest.warns(
+        AlignbenchWarning, match=r"^left out, since they lack normalised Euclidean: b on tid2013; "
+    ) as told:
+        figure = draw(curves)
+    assert str(told[0].message).endswith('; `distance="all"` shows them')
+    assert len(labels(figure)) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -66,3 +67,9 @@ def test_what_is_no_run_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "half" / "curve.csv").touch()
     with pytest.raises(DataError, match="half holds no finished run: measure it again"):
         alignbench.load(tmp_path)
+
+
+@pytest.mark.parametrize("places", [3, None, [3]])
+def test_what_cannot_be_a_folder_is_refused(places: Any) -> None:
+    with pytest.raises(UsageError, match="is no folder: give"):
+        alignbench.load(places)

@@ -79,3 +79,43 @@ def test_all_processes_have_the_run_and_one_writes_it(tmp_path: Path) -> None:
     assert {folder for folder, _ in first} == set(folders)
     for (_, ours), (_, theirs) in zip(first, second, strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_a_run_takes_what_measuring_takes(tmp_path: Path) -> None:
+    """A model and a data set, and where to write, by place or by name; or a cell."""
+    by_place = alignbench.run("pixels", "shapes-low", tmp_path, limit=30)
+    by_name = alignbench.run("pixels", dataset="shapes-low", output=str(tmp_path), limit=30)
+    assert by_place.folder == by_name.folder == alignbench.run(CELL, output=tmp_path).folder
+    assert by_place.folder.parent == tmp_path
+
+
+def test_a_path_is_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(alignbench.AlignbenchError) as by_path:
+        alignbench.measure(tmp_path / "ck", "shapes-low")
+    with pytest.raises(alignbench.AlignbenchError) as by_text:
+        alignbench.measure(str(tmp_path / "ck"), "shapes-low")
+    assert str(by_path.value) == str(by_text.value)
+    assert str(tmp_path / "ck") in str(by_path.value)
+
+
+@pytest.mark.parametrize(
+    ("places", "options", "said"),
+    [
+        (("pixels",), {}, "a data set is missing: name one of `alignbench.list_datasets()`"),
+        (("pixels", "shapes-low", "a", "b"), {}, "b is one too many"),
+        (("pixels", "shapes-low"), {"dataset": "nights"}, "dataset is one too many"),
+        ((CELL, "a", "b"), {}, "b is one too many"),
+        ((CELL,), {"limit": 3}, "a Cell says everything that is measured: leave out limit"),
+        ((3, "shapes-low"), {}, "`model` cannot be 3: give a text"),
+        (("pixels", 3), {}, "`dataset` cannot be 3: give a text"),
+        (("pixels", "shapes-low", 3), {}, "3 is no folder: give `output` a text"),
+        (("pixels", "shapes-low"), {"limits": 3}, "unknown argument 'limits': did you mean limit?"),
+        (("pixels", "shapes-low"), {"factors": ["a=1"]}, "`factors` cannot be ['a=1']: give a dictionary"),
+        (("pixels", "shapes-low"), {"distances": 3}, "`distances` cannot be 3: give a text or a list of texts"),
+        (("pixels", "shapes-low"), {"data_root": 3}, "3 is no folder: give `data_root` a text"),
+    ],
+)
+def test_wrong_arguments_are_said_in_a_line(places: tuple[Any, ...], options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        alignbench.run(*places, **options)
+    assert said in str(refused.value)

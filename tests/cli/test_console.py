@@ -176,3 +176,17 @@ def test_a_table_of_pandas_is_an_array_of_its_rows(capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert read_json(out.splitlines()[0]) == []
     assert read_json(out.partition("\n")[2]) == {"rows": [{"n": 3}], "sentences": ["A above B"]}
+
+
+def test_names_stand_letter_by_letter_in_every_part_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Brackets are no markup, and colons no emoji."""
+    names = ["[/x]", "[bold]x[/bold]", ":smile:", r"\[red]"]
+    table = Table(title=names[0])
+    table.add_column(names[1])
+    for name in names[2:]:
+        table.add_row(name)
+    print_table(table)
+    told = capsys.readouterr().out
+    assert all(name in told for name in names)
+    print_table(score_table([curve_of("[/x]", *tower("[/x]", 0.6, 0.7, 0.8))], "[/x] on [bold]nights[/bold]"))
+    assert "[/x] on [bold]nights[/bold]" in capsys.readouterr().out

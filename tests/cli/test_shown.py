@@ -1,5 +1,7 @@
 """What an option says of distances and of the width of a figure."""
 
+from dataclasses import replace
+
 import pytest
 
 from alignbench.cli.shown import named_distances, parse_width, shown_distances
@@ -37,3 +39,15 @@ def test_a_width_is_a_name_or_a_number_of_inches(text: str, inches: float) -> No
 def test_other_widths_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"--width .*: use column, page, or 2 to 30 inches"):
         parse_width(text)
+
+
+def test_runs_that_lack_the_usual_distance_are_named_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    further = tower_curve("b", distances=("cosine",))
+    further = replace(further, frame=further.frame.replace({"tokens": {"all": "cls"}}))
+    curves = [*(tower_curve(name, distances=BOTH) for name in "ab"), further]
+    assert shown_distances("", curves) == ("normalized_euclidean",)
+    told = capsys.readouterr()
+    expected = "left out, since they lack normalised Euclidean: b on tid2013 (cls tokens); --distance all shows them\n"
+    assert (told.out, told.err) == ("", expected)
+    shown_distances("cosine", curves)
+    assert capsys.readouterr().err == ""

@@ -50,7 +50,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     text = yaml.safe_dump({"method": "grid", "command": command, "parameters": parameters})
     (tmp_path / "small.yaml").write_text(text)
     places = {"/data/tid2013": "data/tid2013", "sweeps/demo.yaml": "small.yaml"}
-    return places | dict.fromkeys((MODEL, "/models/my-clip"), "clip")
+    return places | dict.fromkeys((MODEL, "/models/my-clip", "/models/run-7/step-1000"), "clip")
 
 
 @pytest.mark.slow
@@ -69,6 +69,10 @@ def test_commands_run_in_order(
             assert train_perceptnet([*arguments[2:], "--epochs", "1"]) == 0
             continue
         assert program == "alignbench"
+        if "demo" in arguments and not Path("demo").exists():  # the runs of `alignbench demo`, on less
+            twin = ("run", "--model", "shapes-clip", "--dataset", "shapes-low,shapes-middle", "--output", "demo")
+            for further in ([], ["--random-init"]):
+                assert main([*twin, "--limit", "60", "--wandb", "off", *further]) == 0, capsys.readouterr().err
         if "RUN" in arguments:  # any on one data set
             measured = map(str, sorted(Path("runs").glob("*__tid2013__*"))[:3])
             world |= zip(("RUN", "OTHER", "PIXELS"), measured, strict=True)

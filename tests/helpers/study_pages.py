@@ -23,9 +23,11 @@ def difference(dataset: str, place: str, value: float, low: float, high: float, 
     return {
         **{"dataset": dataset, "level": DATASETS[dataset], "protocol": "paper", "subset": "all", "distance": MAIN},
         **{"place": place, "first": BASE_16, "second": BASE_32, "first_layer": first, "second_layer": second},
-        **{"value_first": 0.5 + value, "value_second": 0.5, "difference": value, "ci_low": low, "ci_high": high},
-        **{"p": 0.01, "p_holm": 0.04, "separable": low > 0 or high < 0, "n": 1_234, "n_clusters": 25},
-        **{"interval": "cluster jackknife t", "part": "", "smallest": 0.25, "floored": False},
+        **{"value_first": 0.5 + value, "value_second": 0.5, "difference": value},
+        **{"ci_low": (low + value) / 2, "ci_high": (high + value) / 2, "corrected_low": low, "corrected_high": high},
+        **{"p": 0.01, "p_corrected": 0.04, "separable": low > 0 or high < 0, "n": 1_234, "n_clusters": 25},
+        **{"interval": "cluster jackknife t", "part": "", "way": "", "floored": False},
+        **{"smallest": 0.2, "corrected_smallest": 0.25},
         **changed,
     }
 
@@ -48,7 +50,7 @@ def architecture() -> Factor:
 
 def findings() -> list[Finding]:
     evidence = pd.DataFrame(
-        {"model": ["m"], "peak_depth": [12.3456], "judgments": [3_000], "early": [True], "p_holm": [0.0004]}
+        {"model": ["m"], "peak_depth": [12.3456], "judgments": [3_000], "early": [True], "p_corrected": [0.0004]}
     )
     return [
         Finding(

@@ -11,6 +11,7 @@ from alignbench.models.own_cards import (
     check_label_free,
     join_factors,
     local_checkpoint,
+    natural_key,
     pair_labels,
     parse_factors,
     read_own_card,
@@ -73,7 +74,9 @@ def test_a_folder_in_place_of_a_card_is_refused(tmp_path: Path) -> None:
         read_own_card(str(tmp_path))
 
 
-@pytest.mark.parametrize("label", ["", " ", " a", "a ", "a@b", "a,b", "a\nb", "a\0", "x" * 121, "\u202ea"])
+@pytest.mark.parametrize(
+    "label", ["", " ", " a", "a ", "a@b", "a,b", "a\nb", "a\0", "x" * 121, "\u202ea", ".a", "../a", "/a", "~a"]
+)
 def test_a_label_that_cannot_be_shown_or_told_apart_is_refused(label: str) -> None:
     with pytest.raises(UsageError, match="the label"):
         check_label(label)
@@ -109,10 +112,25 @@ def test_factors_are_read_as_numbers_truths_or_texts(texts: tuple[str, ...], fou
     assert [type(value) for value in read.values()] == [type(value) for value in found.values()]
 
 
-@pytest.mark.parametrize("text", ["step", "=1", "step=", "a=1,,b=2", "a b=1", "1a=2", "a.b=1", "a=1,a=2", ""])
+@pytest.mark.parametrize(
+    "text", ["step", "=1", "step=", "a=1,,b=2", "a b=1", "1a=2", "a.b=1", "a=1,a=2", "a=1,a=true", ""]
+)
 def test_what_is_no_factor_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="the factor"):
         parse_factors([text])
+
+
+def test_a_card_that_is_a_broken_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "alignbench.toml").symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(ModelError, match=r"alignbench\.toml leads to no file"):
+        read_own_card(str(tmp_path))
+
+
+def test_numbers_in_labels_are_sorted_by_size() -> None:
+    labels = ["step 10", "step 2", "b", "step 2b", "a", "step 2@random-10", "step 2@random-9", "7"]
+    assert sorted(labels, key=natural_key) == [
+        *("a", "b", "step 2", "step 2@random-9", "step 2@random-10", "step 2b", "step 10", "7")
+    ]
 
 
 def test_factors_may_be_repeated_and_not_contradicted() -> None:
@@ -135,7 +153,7 @@ def test_each_model_has_its_label(tmp_path: Path) -> None:
         ("", "", "--model is empty"),
         (",", "", "--model is empty"),
         ("a,b", "x", "1 of 2"),
-        ("a,b", "x,x", "1 of 2"),
+        ("a,b", "x,x", "x twice"),
     ):
         with pytest.raises(UsageError, match=words):
             pair_labels(models, labels)

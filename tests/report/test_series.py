@@ -17,6 +17,7 @@ from alignbench.report.series import (
     model_looks,
     published_rows,
     rows_to_draw,
+    without_distances,
 )
 from drawn_curves import baseline_curve, tower_curve
 
@@ -175,3 +176,18 @@ def test_of_several_models_one_distance_is_shown_that_all_have(
     curves = [tower_curve(f"m{number}", distances=names) for number, names in enumerate(held)]
     assert main_distances([*curves, baseline_curve("ssim")]) == expected
     assert main_distances([baseline_curve("ssim"), baseline_curve("pixels")]) is None
+
+
+def test_a_further_run_by_another_distance_changes_nothing() -> None:
+    """What all models have in one of their runs is shown; and on each data set what its models have."""
+    both = [tower_curve(name) for name in "ab"]
+    assert main_distances([*both, tower_curve("b", distances=("cosine",))]) == ("normalized_euclidean",)
+    elsewhere = [tower_curve(name, dataset="nights", distances=("cosine",)) for name in "ab"]
+    assert main_distances([*both, *elsewhere]) == ("normalized_euclidean", "cosine")
+
+
+def test_curves_without_the_shown_distances_are_named() -> None:
+    curves = [tower_curve("a"), tower_curve("b", distances=("cosine",)), baseline_curve("ssim")]
+    assert without_distances(curves, None) == ""
+    assert without_distances(curves[::2], ("normalized_euclidean",)) == ""
+    assert "lack normalised Euclidean: b on tid2013;" in without_distances(curves, ("normalized_euclidean",))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from alignbench.datasets import DATASETS
+from alignbench.errors import DataError, UsageError
 from alignbench.models.layer_names import is_plain
 from alignbench.results.layer_curve import LayerCurve, is_part, is_simulated
 from made_curves import curve_of
@@ -36,11 +37,11 @@ def test_best_of_a_subset_is_of_the_first_unless_one_is_named() -> None:
 
 
 def test_best_without_any_score_is_an_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(DataError, match="has no score by cosine"):
         curve_of(value=[np.nan]).best("cosine")
-    with pytest.raises(KeyError):
+    with pytest.raises(UsageError, match="unknown distance of this curve 'euclidean'"):
         curve_of().best("euclidean")
-    with pytest.raises(KeyError):
+    with pytest.raises(UsageError, match="unknown subset 'train'"):
         curve_of().best("cosine", subset="train")
 
 

@@ -75,6 +75,7 @@ def test_the_folder_is_named_by_label_data_set_and_hash() -> None:
     label = "open_clip:ViT-B-32/openai@random-3"
     expected = f"open_clip--ViT-B-32--openai@random-3__nights__{run_hash(settings.to_json())}"
     assert folder_name(label, settings) == expected
+    assert folder_name(".mine", settings).startswith("_.mine__"), "hidden folders are passed over"
 
 
 # --- The folder -----------------------------------------------------------------------------------------------------

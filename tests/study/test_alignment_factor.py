@@ -55,7 +55,8 @@ def test_the_layer_after_the_transform_stands_against_the_layer_before(tmp_path:
             *("projection_aligned", "projection", "projection"),
         )
         assert (row["n"], row["n_clusters"], bool(row["separable"])) == (120, 120, True)
-    assert (table["p_holm"] >= table["p"]).all()
+    np.testing.assert_allclose(table["p_corrected"], 2 * table["p"])
+    assert (table["corrected_low"] < table["ci_low"]).all()
     assert "for the 2 rows of this table" in factor.notes[0]
     assert not any("simulated" in note for note in factor.notes)
 

@@ -133,6 +133,12 @@ def test_a_curve_says_at_which_depths_it_lies_apart() -> None:
     assert unknown.endswith("no interval at any depth, so that it is not known whether the curves are separable")
 
 
+def test_depths_keep_the_decimal_that_tells_them_apart() -> None:
+    rows = [row | {"depth": depth} for row, depth in zip(curve(1, 1, 0), (2.5, 7.5, 100.0), strict=True)]
+    [sentence] = said(*rows)
+    assert "above B between 2.5 and 7.5 % depth" in sentence
+
+
 # --- Cells ------------------------------------------------------------------------------------------------------------
 
 
@@ -151,17 +157,17 @@ def test_a_row_is_shown_with_the_interval_that_holds_for_all() -> None:
         "difference": "+0.105",
         "95 % interval": "0.030 to 0.180",
         "p": "0.004",
-        "corrected": "0.036",
+        "corrected p": "0.036",
     }
     [alone] = shown(row(questions=1))
-    assert "corrected" not in alone
+    assert "corrected p" not in alone
 
 
 def test_an_estimate_without_a_test_keeps_its_own_interval() -> None:
     nothing = dict.fromkeys(("corrected_low", "corrected_high", "p", "p_corrected", "corrected_smallest"), NAN)
     [found] = shown(row(question="", place="best layer, cross-fitted", separable=False) | nothing)
     assert (found["place"], found["95 % interval"], found["p"]) == ("best layer, cross-fitted", "0.050 to 0.160", "-")
-    assert found["corrected"] == "-"
+    assert found["corrected p"] == "-"
 
 
 def test_layers_of_a_tower_beside_a_baseline_are_named_whichever_comes_first() -> None:
@@ -170,7 +176,7 @@ def test_layers_of_a_tower_beside_a_baseline_are_named_whichever_comes_first() -
     assert [each["place"] for each in after] == [each["place"] for each in before] == ["layer_0", "layer_1"]
     [depth] = shown(*curve(1, place="depth", depth=7.46))
     assert depth["place"] == "depth 7.5 %"
-    assert "corrected" in depth
+    assert "corrected p" in depth
 
 
 def test_numbers_have_three_decimals_and_what_is_missing_is_a_dash() -> None:
@@ -179,3 +185,24 @@ def test_numbers_have_three_decimals_and_what_is_missing_is_a_dash() -> None:
     missing = dict.fromkeys(("second", "difference", "corrected_low", "corrected_high", "p", "p_corrected"), NAN)
     [found] = shown(row(separable=False) | missing)
     assert [found[name] for name in ("second", "difference", "95 % interval", "p")] == ["-"] * 4
+
+
+def test_scores_that_no_judgment_tells_apart_are_not_said_to_be_well_known() -> None:
+    same = {"difference": 0.0, "corrected_low": 0.0, "corrected_high": 0.0, "separable": False, "p": 1.0}
+    [sentence] = said(row(**same, corrected_smallest=0.0))
+    assert sentence.endswith(
+        "A level with B (0.000 to 0.000): not separable (p 1.000 uncorrected); no judgment tells them apart"
+    )
+    [tiny] = said(row(**same | {"difference": 1e-17, "corrected_high": 1e-4}, corrected_smallest=2e-4))
+    assert "A level with B (" in tiny
+    assert tiny.endswith("; a difference of less than 0.001 could be seen")
+    [apart] = said(row(difference=2e-4, corrected_low=1e-4, corrected_high=3e-4))
+    assert "A above B by less than 0.001 (" in apart
+
+
+def test_layers_that_are_the_same_say_nothing_of_what_could_be_seen_in_a_curve() -> None:
+    rows = [each | {"separable": False} for each in curve(0, 0)]
+    for smallest, told in (((0.0, 0.0), "no judgment tells them apart"), ((0.0, 0.05), "a difference of 0.050")):
+        [sentence] = said(*(each | {"corrected_smallest": size} for each, size in zip(rows, smallest, strict=True)))
+        assert told in sentence
+        assert "0.000 to" not in sentence

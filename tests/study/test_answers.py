@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 from scipy import stats
 
-from alignbench.errors import DataError, UsageError
+from alignbench.errors import AlignbenchWarning, DataError, UsageError
 from alignbench.scoring.scored_run import ScoredRun
 from alignbench.study.answers import Comparison, compare
 from alignbench.study.beyond import beyond
@@ -235,7 +235,22 @@ def test_what_all_rows_have_in_common_stands_in_the_title(labels: Path, both: Co
     title, rows = both.titled_cells()
     assert title == "one minus two: projection, normalised Euclidean"
     assert [row["data"] for row in rows] == ["TID2013", "NIGHTS"]
-    assert list(rows[0]) == ["data", "first", "second", "difference", "95 % interval", "p", "corrected"]
+    assert list(rows[0]) == ["data", "first", "second", "difference", "95 % interval", "p", "corrected p"]
     title, rows = compare("one", "two", runs=labels, at="all", distance="all").titled_cells()
     assert title == "one minus two"
     assert list(rows[0])[:3] == ["data", "distance", "place"]
+
+
+# --- What is left out, and said ---------------------------------------------------------------------------------------
+
+
+def test_a_damaged_run_among_labels_is_named(labels: Path, tmp_path: Path) -> None:
+    place = copy_labels(labels, tmp_path / "runs")
+    damaged = folder(place, "two", "nights")
+    (damaged / "run.json").write_text("{")
+    with pytest.warns(AlignbenchWarning, match=f"{damaged.name}.*cannot be used"):
+        found = compare("one", "two", runs=place)
+    assert set(found.table["dataset"]) == {"tid2013"}
+    assert len(found.skipped) == 1
+    whole = [folder(place, label, "tid2013") for label in ("one", "two")]
+    assert compare(*whole, runs=place).skipped == (), "folders that are named are all that is read"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,53 @@ def test_without_an_interval_nothing_is_separable(labels: Path) -> None:
     [row] = corrected_rows([replace(found, rows=[found.rows[0] | nothing])]).to_dict("records")
     assert np.isnan([row["corrected_low"], row["corrected_high"], row["p"], row["p_corrected"]]).all()
     assert not row["separable"]
+
+
+@pytest.mark.parametrize("dataset", ["tid2013", "nights"])
+def test_two_models_turned_round_have_opposite_differences(labels: Path, dataset: str) -> None:
+    one, two = (folder(labels, label, dataset) for label in ("one", "two"))
+    found, turned = (corrected_rows(compared_distances(*pair, Question())) for pair in ((one, two), (two, one)))
+    for low, high in (("ci_low", "ci_high"), ("corrected_low", "corrected_high"), ("band_low", "band_high")):
+        np.testing.assert_allclose(found[low], -turned[high], rtol=0, atol=1e-15)
+        np.testing.assert_allclose(found[high], -turned[low], rtol=0, atol=1e-15)
+    for name in ("p", "p_corrected", "corrected_smallest", "depth"):
+        np.testing.assert_allclose(found[name], turned[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dataset", ["tid2013", "nights"])
+@pytest.mark.parametrize("copies", [1, 12])
+def test_a_corrected_interval_holds_the_plain_one_and_nothing_impossible(
+    labels: Path, dataset: str, copies: int
+) -> None:
+    table = corrected_rows(asked(labels, dataset, "all") * copies)
+    table = table[table["question"] != ""]
+    assert (table["corrected_low"] <= table["ci_low"]).all()
+    assert (table["corrected_high"] >= table["ci_high"]).all()
+
+
+def test_of_a_skewed_band_the_end_is_widened_to_the_plain_interval_and_p_with_it(labels: Path) -> None:
+    [found] = asked(labels, "nights", "curve")
+    inside = corrected_rows([found])
+    wide = [row | {"ci_low": -0.9, "ci_high": 0.9} for row in found.rows]
+    table = corrected_rows([replace(found, rows=wide)])
+    assert (inside["corrected_high"] < 0.9).all()
+    assert (table["corrected_low"] <= -0.9).all()
+    assert (table["corrected_high"] >= 0.9).all()
+    assert not table["separable"].any()
+    assert (table["p_corrected"] >= 0.05).all()
+
+
+def test_a_few_choices_differ_by_no_more_than_all_of_them(labels: Path, tmp_path: Path) -> None:
+    """Of three clusters t intervals of differences of shares would reach beyond -1 and 1."""
+    runs = []
+    for label in ("one", "two"):
+        run = Path(shutil.copytree(folder(labels, label, "nights"), tmp_path / label))
+        judgments = pd.read_parquet(run / "judgments.parquet")
+        kept = judgments.head(3)
+        kept.to_parquet(run / "judgments.parquet")
+        runs.append(run)
+    [found] = compared_distances(*runs, Question(("normalized_euclidean",)))
+    table = corrected_rows([found] * 20)
+    ends = table[[column for column in table if column.endswith(("_low", "_high"))]].to_numpy()
+    assert np.nanmin(ends) == -1.0
+    assert np.nanmax(ends) == 1.0

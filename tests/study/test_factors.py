@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 import alignbench
-from alignbench.study.comparison import compare
+from alignbench.study.comparison import Question, compared_distances
+from alignbench.study.corrected_rows import corrected_rows
 from alignbench.study.factors import compare_factors
 from alignbench.study.study import Study
 from factor_grid import LAION, MAIN, by_name, made, study_of
@@ -78,17 +79,6 @@ def test_the_same_architecture_twice_is_told_apart(tmp_path: Path) -> None:
 # --- Differences ----------------------------------------------------------------------------------------------------
 
 
-def holm_by_hand(p_values: np.ndarray) -> list[float]:
-    """Each p-value times the number of those not smaller, made monotone."""
-    count = len(p_values)
-    ordered = sorted(range(count), key=lambda index: p_values[index])
-    adjusted, highest = [0.0] * count, 0.0
-    for rank, index in enumerate(ordered):
-        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
 def test_every_two_options_are_compared_at_both_places(grid: Study) -> None:
     factor = by_name(grid)["architecture"]
     labels = [option.label for option in factor.options]
@@ -99,23 +89,24 @@ def test_every_two_options_are_compared_at_both_places(grid: Study) -> None:
     assert (set(table["dataset"]), set(table["level"]), set(table["protocol"])) == ({"tid2013"}, {"low"}, {"paper"})
 
 
-def test_rows_are_those_of_compare_with_holms_correction_over_the_table(grid: Study) -> None:
+def test_rows_are_those_of_compare_corrected_for_the_table(grid: Study) -> None:
     table = by_name(grid)["data"].differences
     folders = {(run.dataset, run.label): run.folder for run in grid.runs}
     assert len(table) == 8, "three pairs at low and one at middle, at two places each"
+    asked = []
     for row in table.itertuples():
-        alone = compare(folders[row.dataset, row.first], folders[row.dataset, row.second])
-        of_both = alone[(alone["distance"] == MAIN[0]) & (alone["place"] == row.place)]
-        [expected] = of_both.itertuples()
-        for ours, theirs in (("value_first", "first"), ("value_second", "second"), *[(n, n) for n in _NUMBERS]):
-            assert getattr(row, ours) == pytest.approx(getattr(expected, theirs), rel=1e-9, abs=1e-12), ours
-    np.testing.assert_allclose(table["p_holm"], holm_by_hand(table["p"].to_numpy()), rtol=1e-12)
-    off = (table["ci_low"] > 0) | (table["ci_high"] < 0)
-    assert table["separable"].tolist() == ((table["p_holm"] < 0.05) & off).tolist()
+        question = Question((MAIN[0],), "projection" if row.place == "projection" else "best")
+        asked += compared_distances(folders[row.dataset, row.first], folders[row.dataset, row.second], question)
+    expected = corrected_rows(asked)
+    for ours, theirs in (("value_first", "first"), ("value_second", "second"), *[(name, name) for name in _NUMBERS]):
+        np.testing.assert_allclose(table[ours], expected[theirs], rtol=1e-9, atol=1e-12, err_msg=ours)
+    np.testing.assert_allclose(table["p_corrected"], np.minimum(1.0, 8 * table["p"]), rtol=1e-12)
+    off = (table["corrected_low"] > 0) | (table["corrected_high"] < 0)
+    assert table["separable"].tolist() == off.tolist() == (table["p_corrected"] < 0.05).tolist()
     assert 0 < table["separable"].sum() < len(table), "the data were to have both"
 
 
-_NUMBERS = ("difference", "ci_low", "ci_high", "p", "n", "n_clusters")
+_NUMBERS = ("difference", "ci_low", "ci_high", "p", "corrected_low", "corrected_high", "corrected_smallest", "n")
 
 
 def test_values_are_those_of_the_curves(grid: Study) -> None:

@@ -66,7 +66,11 @@ def test_what_is_not_whole_is_no_run_of_a_label(labels: Path, tmp_path: Path) ->
     place = copy_labels(labels, tmp_path / "runs")
     (folder(place, "two", "nights") / "curve.csv").unlink()
     (folder(place, "one", "things") / "run.json").write_text("{")
-    assert LabelledRuns(place).named("two").datasets == ("tid2013",)
+    runs = LabelledRuns(place)
+    assert runs.skipped == (), "nothing is read before a label is looked for"
+    assert runs.named("two").datasets == ("tid2013",)
+    assert len(runs.skipped) == 2
+    assert all(any(name in line for line in runs.skipped) for name in ("two__nights", "one__things"))
     with pytest.raises(DataError, match=r"no run in .*runs has that label \(2 folders there hold no whole run\)"):
         LabelledRuns(place).named("three")
 

@@ -34,7 +34,7 @@ def test_own_models_are_compared_with_each_other_and_with_the_rest(tmp_path: Pat
         frozenset(pair) for pair in combinations([*both, BASE_16, BASE_32], 2) if both & set(pair)
     }
     assert set(factor.differences["distance"]) == {"normalized_euclidean"}
-    assert factor.differences["p_holm"].ge(factor.differences["p"]).all()
+    assert factor.differences["p_corrected"].ge(factor.differences["p"]).all()
 
 
 def test_models_of_cards_and_one_model_alone_have_no_such_section(tmp_path: Path) -> None:
@@ -68,11 +68,20 @@ def test_what_else_differs_is_said(tmp_path: Path) -> None:
 
 
 def test_too_many_models_are_compared_in_part_and_that_is_said(tmp_path: Path) -> None:
-    runs = [own(f"s{step:02}", step=step) for step in range(13)]
+    runs = [own(f"step {step}", step=step) for step in range(13)]
     found = factors_of(tmp_path, *runs)
     for name in ("own-models", "by-step"):
         assert len(pairs(found[name])) == 12
-        assert any("the next one" in note for note in found[name].notes)
+        assert any("next" in note for note in found[name].notes)
+    assert pairs(found["own-models"]) == [(f"step {step}", f"step {step + 1}") for step in range(12)]
+    assert pairs(found["by-step"]) == [(f"step {step + 1}", f"step {step}") for step in range(12)]
     few = factors_of(tmp_path / "few", *runs[:11], made(BASE_16), made(BASE_32))["own-models"]
     assert len(pairs(few)) == 55
     assert any("with each other alone" in note for note in few.notes)
+
+
+def test_of_many_models_those_are_compared_that_agree_in_the_other_factors(tmp_path: Path) -> None:
+    runs = [own(f"{arm} {step}", arm=arm, step=step) for arm in "ab" for step in range(9)]
+    found = factors_of(tmp_path, *runs)["by-arm"]
+    assert pairs(found) == [(f"b {step}", f"a {step}") for step in range(9)]
+    assert any("81 pairs, those are compared that agree in every other factor" in note for note in found.notes)

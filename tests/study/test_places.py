@@ -170,7 +170,9 @@ def test_best_layers_over_objects_have_the_error_of_their_objects() -> None:
     of_difference = known.covariance[0, 0] + known.covariance[1, 1] - 2 * known.covariance[0, 1]
     assert found.ci_low < gap.mean() < found.ci_high
     t = stats.t.ppf(0.975, math.floor(known.degrees))  # drawn covariances have whole degrees of freedom
-    assert found.ci_high - found.ci_low == pytest.approx(2 * t * math.sqrt(of_difference), rel=0.06)
+    reach = t * math.sqrt(of_difference)
+    ends = gap.mean() - reach, min(1.0, gap.mean() + reach)  # one share cannot lie above another by more than 1
+    assert (found.ci_low, found.ci_high) == pytest.approx(ends, abs=0.12 * reach)
     assert math.sqrt(of_difference) == pytest.approx(math.sqrt(expected.variance), rel=0.1)
 
 
@@ -201,3 +203,19 @@ def test_estimates_of_a_pair_are_those_of_its_replicates() -> None:
     expected = estimates(replicates[[2, 3, 0, 1]], "percentile cluster bootstrap", 150)
     np.testing.assert_allclose(found.covariance, np.cov(replicates[[2, 3, 0, 1], 1:]), rtol=1e-9)
     assert found.degrees == expected.degrees == 149
+
+
+# --- The other way round ----------------------------------------------------------------------------------------------
+
+
+def test_the_difference_of_best_layers_turned_round_is_its_opposite_to_the_last_digit() -> None:
+    values = 0.5 + 0.1 * np.random.default_rng(4).normal(size=(7, 30))
+    scored = ResampledScores(left_out(values), "cluster jackknife t", 30)
+    one = ScoredCurve(scored, np.arange(4), [f"layer_{index}" for index in range(4)], np.linspace(2.5, 97.5, 4))
+    other = ScoredCurve(scored, np.arange(4, 7), [f"layer_{index}" for index in range(3)], np.linspace(2.5, 97.5, 3))
+    for level in (0.95, 0.999):
+        found, turned = best_difference(one, other, level), best_difference(other, one, level)
+        assert (turned.difference, turned.ci_low, turned.ci_high) == (-found.difference, -found.ci_high, -found.ci_low)
+        assert (turned.p, turned.smallest) == (found.p, found.smallest)
+        assert (turned.first_layer, turned.second_layer) == (found.second_layer, found.first_layer)
+        assert (turned.first, turned.second) == (found.second, found.first)

@@ -138,3 +138,10 @@ def test_what_has_no_interval_separates_nothing(tmp_path: Path) -> None:
 
 def test_a_gap_that_is_turned_has_its_ends_turned() -> None:
     assert Gap("a", "b", 0.1, -0.2, 0.3, 2).turned() == Gap("b", "a", -0.1, -0.3, 0.2, 2)
+
+
+def test_the_distance_is_one_that_all_models_have(tmp_path: Path) -> None:
+    for label, names in ((BASE_16, (MAIN, "cosine")), (BASE_32, ("cosine",)), ("mine", (MAIN, "cosine"))):
+        write_made(Made(BASE_16, "nights", 60, as_published, names, label=label), tmp_path)
+    [one] = stand(read_study([tmp_path])[0], {}, {})
+    assert (one.distance, len(one.others), one.lacking) == ("cosine", 2, ())

@@ -11,8 +11,9 @@ import pytest
 
 from alignbench.study.factors import Factor, FactorOption, compare_factors
 from alignbench.study.peaks import peak_depths
+from alignbench.study.standings import Gap
 from alignbench.study.study import Study, read_study
-from alignbench.study.summary import Sentence, Summary, summarise
+from alignbench.study.summary import Sentence, Summary, _level, summarise
 from standings_by_hand import (
     MAIN,
     METRICS,
@@ -264,3 +265,23 @@ def test_a_model_that_lacks_the_distance_is_named(tmp_path: Path) -> None:
     write_made(Made(BASE_16, "nights", 60, as_published, (MAIN,)), tmp_path)
     write_made(Made(BASE_32, "nights", 60, as_published, ("cosine",)), tmp_path)
     assert summary_of(tmp_path).sentences[0].parts[0].endswith(f"(not by this distance: {BASE_32})")
+
+
+@pytest.mark.parametrize(("count", "told"), [(2, r"step-1 \(.+\)"), (6, "step-1, step-2, step-3 and 2 more")])
+def test_a_tie_is_told_as_one(tmp_path: Path, count: int, told: str) -> None:
+    for step in range(count):
+        write_made(Made(BASE_16, "nights", 60, lambda *_: 0.6, (MAIN,), label=f"step-{step}"), tmp_path)
+    write_made(Made("pixels", "nights", 60, lambda *_: 0.6), tmp_path)
+    first, beside, *_ = summary_of(tmp_path).sentences
+    said = first.parts[0]
+    assert re.fullmatch(rf"NIGHTS \(.+\): step-0, 0\.600 \(.+\), level with {told}: cannot be told apart", said)
+    assert "above" not in said
+    assert "level with pixels" in beside.parts[0]
+    assert "above" not in beside.parts[0]
+
+
+def test_a_tie_has_the_interval_of_its_difference_unless_no_judgment_differs() -> None:
+    tie = Gap("a", "b", 0.0, -0.02, 0.03)
+    assert _level([Gap("a", "b", 0.0, 0.0, 0.0)]) == "level with b (no judgment tells them apart)"
+    assert _level([tie]) == "level with b (-0.020 to 0.030)"
+    assert _level([tie, Gap("a", "c", 0.0, 0.0, 0.0)]) == "level with b, c"

@@ -70,10 +70,11 @@ def compare(
         Path | None, typer.Option(help="File to write the table to: .csv, with --given another beside it.")
     ] = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Compare two models: a sentence says what is separable.
 
-    Labels are compared on every data set that both were measured on.
+    Labels are compared on every data set that both were measured on. A folder among the runs that cannot be read is
+    named, and the exit status is then 1.
     """
     from alignbench.cli.console import print_json, print_status, print_table
     from alignbench.cli.options import check_output
@@ -100,7 +101,7 @@ def compare(
             print_status(f"wrote {beside}")
     if as_json:
         print_json(_as_json(found))
-        return
+        return 1 if found.skipped else 0
     title, rows = found.titled_cells()
     print(title)  # which a table would break where its columns end
     print_table(answer_table(rows))
@@ -113,11 +114,12 @@ def compare(
     print()
     for sentence in found.sentences:
         print(sentence)
+    return 1 if found.skipped else 0
 
 
 def _as_json(found: Comparison) -> dict[str, object]:
     parts: dict[str, object] = {"first": found.first, "second": found.second, "rows": found.table}
-    parts |= {"sentences": found.sentences, "remarks": found.remarks}
+    parts |= {"sentences": found.sentences, "remarks": found.remarks, "skipped": found.skipped}
     return parts | ({} if found.beyond.empty else {"beyond": found.beyond})
 
 
@@ -136,7 +138,6 @@ def answer_table(rows: list[dict[str, str]]) -> Table:
         rows: The cells of each row by column, see `Comparison.titled_cells`.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
     from alignbench.study.answer_texts import PLACED
@@ -146,7 +147,7 @@ def answer_table(rows: list[dict[str, str]]) -> Table:
         is_text = name in PLACED
         shown.add_column(name, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)
     for row in rows:
-        shown.add_row(*map(escape, row.values()))
+        shown.add_row(*row.values())
     return shown
 
 
@@ -156,12 +157,11 @@ def beyond_table(table: pd.DataFrame) -> Table:
     Args:
         table: The rows of `alignbench.study.beyond.beyond`, with a column `dataset`.
     """
-    from rich.markup import escape
     from rich.table import Table
 
     from alignbench.study.answer_texts import number
 
-    shown = Table(title=escape(f"Beyond {table['given'].iloc[0]}"), title_justify="left", title_style="bold")
+    shown = Table(title=f"Beyond {table['given'].iloc[0]}", title_justify="left", title_style="bold")
     names = ["model", "dataset", "subset", "distance", "metric"]
     for name in ("model", "data set", *names[2:], "place"):
         shown.add_column(name, overflow="fold")
@@ -175,5 +175,5 @@ def beyond_table(table: pd.DataFrame) -> Table:
             chosen.append((most, f"highest (selected: {most['layer']})"))
         for row, place in chosen:
             ends = f"{row['ci_low']:+.3f} .. {row['ci_high']:+.3f}" if row["ci_low"] == row["ci_low"] else "-"
-            shown.add_row(*(escape(str(key)) for key in keys), place, number(row["value"], "+"), ends, f"{row['n']:,}")
+            shown.add_row(*map(str, keys), place, number(row["value"], "+"), ends, f"{row['n']:,}")
     return shown

@@ -85,13 +85,12 @@ def leaderboard(
 
 
 def _shown(sheet: Sheet) -> Table:
-    """The table as a terminal shows it: names stand letter by letter."""
+    """The table as a terminal shows it."""
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(title=Text(sheet.title), title_justify="left", title_style="bold")
+    table = Table(title=sheet.title, title_justify="left", title_style="bold")
     for name in sheet.header:
-        table.add_column(Text(name), justify="right" if name in sheet.numbers else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in sheet.numbers else "left", overflow="fold")
     for place, row in enumerate(sheet.rows, start=1):
-        table.add_row(*map(Text, row), end_section=place == len(sheet.rows) - sheet.last)
+        table.add_row(*row, end_section=place == len(sheet.rows) - sheet.last)
     return table

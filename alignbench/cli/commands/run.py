@@ -56,12 +56,12 @@ def run(
     dataset: DataSets,
     data_root: DataRoot = None,
     label: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="LABEL[,LABEL]",
             help="What the model is called in tables and figures; of several models as many, by commas.",
         ),
-    ] = "",
+    ] = None,
     factor: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="What runs can be grouped and compared by; may be given several times."),
@@ -127,7 +127,8 @@ def run(
     from alignbench.models.families import RANDOM_PREFIX
     from alignbench.models.own_cards import pair_labels, parse_factors
 
-    names, models, factors = data_sets_in(dataset, data_root), pair_labels(model, label), parse_factors(factor or ())
+    names, models = data_sets_in(dataset, data_root), pair_labels(model, label or "")
+    factors = parse_factors(factor or ())
     if seeds < 1:
         raise UsageError(f"--seeds {seeds} is below 1")
     if seeds > 1 and not (random_init or all(each.startswith(RANDOM_PREFIX) for each in models)):

@@ -146,7 +146,6 @@ def _described(queue: Queue, standing: CellStatus, was_finished: bool) -> dict[s
 
 def _print_standings(queue: Queue, standings: Sequence[CellStatus], before: list[bool]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from alignbench.cli.console import print_table
 
@@ -154,7 +153,7 @@ def _print_standings(queue: Queue, standings: Sequence[CellStatus], before: list
     for column in ("cell", "state", "seconds", "run folder, or what went wrong"):
         table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
     for standing, was in zip(standings, before, strict=True):
-        table.add_row(*map(Text, _row(queue, standing, was)))
+        table.add_row(*_row(queue, standing, was))
     print_table(table)
 
 

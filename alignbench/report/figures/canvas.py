@@ -20,6 +20,7 @@ from alignbench.report.figures.text import plain_text
 
 _NARROWEST: Final = 2.1  # inches that a panel takes at least
 _FLATTEST, _TALLEST = 2.2, 4.0  # inches: a panel's height with its axis labels
+_NO_BREAK: Final = "\u00a0"
 _PER_LETTER: Final = 0.0081  # inches: the width of a letter of one point, in text of many small ones
 _AXIS: Final = 0.65  # inches of a panel that its vertical axis takes, whose numbers and label stand left of it
 _SPACES: Final = {"handlelength": 2.6, "handletextpad": 0.8, "columnspacing": 1.5}  # in heights of a letter
@@ -71,7 +72,9 @@ class Canvas:
         """Break a text into lines that are no wider than the horizontal axis of a panel, or than so many inches."""
         grid = self.axes[0].get_gridspec()
         width = inches or self.figure.get_figwidth() / (grid.ncols if grid else 1) - _AXIS
-        return textwrap.fill(text, max(12, int(width / (_PER_LETTER * size))), break_on_hyphens=False)
+        kept = text.replace(" level)", f"{_NO_BREAK}level)")
+        filled = textwrap.fill(kept, max(12, int(width / (_PER_LETTER * size))), break_on_hyphens=False)
+        return filled.replace(_NO_BREAK, " ")
 
     def trim(self, axis: Axes, xlabel: str, ylabel: str) -> None:
         """Give a panel its labels, its range of depths, a grid, and no frame."""

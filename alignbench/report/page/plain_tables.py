@@ -37,7 +37,7 @@ def plain(frame: pd.DataFrame) -> Plain:
         pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name]) for name in frame
     )
     columns = tuple(str(name).replace("_", " ") for name in frame)
-    said = [frame[name].map(spoken_p if name in ("p", "p_holm") else _word, na_action=None) for name in frame]
+    said = [frame[name].map(spoken_p if name in ("p", "p_corrected") else _word, na_action=None) for name in frame]
     return Plain(columns, numeric, tuple(zip(*said, strict=True)))
 
 

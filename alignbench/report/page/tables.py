@@ -16,6 +16,7 @@ from alignbench.report.page.plain_tables import NONE, number, spoken_p
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
 from alignbench.results.extent import named_subset
+from alignbench.study.answer_texts import ALIKE, size
 from alignbench.study.peaks import Curve, Peaks
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class BestLayer:
 class Difference:
     """A row of a table of paired differences; `low`, `at` and `high` are places in its little chart.
 
-    `seen` is the smallest difference that would probably be seen, beside one that is not separable.
+    `seen` tells of the smallest difference that would probably be seen, beside one that is not separable.
     """
 
     keys: list[str]
@@ -96,10 +97,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """The paired differences of a factor in one data set and subset.
+    """The paired differences of a factor on the same judgments, from runs that were measured alike.
 
     Attributes:
-        title: The data set.
+        title: The data set, and what is not usual in how it was measured.
         of: What all options of a row have in common: `distance`; where distances are compared, `model`, or nothing.
         interval: How judgments were resampled.
         judgments: How many there are.
@@ -191,7 +192,7 @@ def _interval(low: float, high: float) -> str:
 
 
 def difference_tables(factor: Factor, section: Section, slug: str) -> list[Differences]:
-    """Paired differences of the options of a factor, a table a data set and subset.
+    """Paired differences of the options of a factor: a table for each data set, subset, part and way of measuring.
 
     Args:
         factor: Which.
@@ -199,12 +200,10 @@ def difference_tables(factor: Factor, section: Section, slug: str) -> list[Diffe
         slug: The name of the section.
     """
     tables, boxes = [], {toggle.key for toggles in section.models.values() for toggle in toggles}
-    for (dataset, subset, protocol), rows in factor.differences.groupby(["dataset", "subset", "protocol"], sort=False):
-        title = ", ".join(
-            filter(None, [dataset, named_subset(subset, protocol), protocol if protocol != "paper" else ""])
-        )
-        counts = rows[["n", "part", "n_clusters"]].drop_duplicates().itertuples(index=False)
-        judgments = "; ".join(f"{part or f'{n:,} judgments'} in {clusters:,} clusters" for n, part, clusters in counts)
+    apart = ["dataset", "subset", "protocol", "way", "part", "n", "n_clusters"]
+    for (dataset, subset, protocol, way, part, n, clusters), rows in factor.differences.groupby(apart, sort=False):
+        title = ", ".join(filter(None, [dataset, named_subset(subset, protocol), way]))
+        judgments = f"{part or f'{n:,} judgments'} in {clusters:,} clusters"
         found = tuple(_differences(rows, factor, slug, boxes))
         of = "distance" if factor.name != "distance" else "model" if any(row.of for row in found) else ""
         kinds = ", ".join(dict.fromkeys(rows["interval"]))
@@ -214,7 +213,7 @@ def difference_tables(factor: Factor, section: Section, slug: str) -> list[Diffe
 
 
 def _differences(rows: pd.DataFrame, factor: Factor, slug: str, boxes: Collection[str]) -> Iterable[Difference]:
-    ends = rows[["difference", "ci_low", "ci_high"]].to_numpy(dtype=np.float64)
+    ends = rows[["difference", "corrected_low", "corrected_high"]].to_numpy(dtype=np.float64)
     reach = float(np.nanmax(np.abs(ends), initial=0.0)) or 1.0
     shown = {option.label: option.shown for option in factor.options}
 
@@ -236,14 +235,20 @@ def _differences(rows: pd.DataFrame, factor: Factor, slug: str, boxes: Collectio
             of,
             (number(row.value_first), number(row.value_second)),
             number(row.difference, "+"),
-            _ends(row.ci_low, row.ci_high) + (" (floored)" if row.floored else ""),
-            spoken_p(row.p_holm),
+            _ends(row.corrected_low, row.corrected_high) + (" (floored)" if row.floored else ""),
+            spoken_p(row.p_corrected),
             bool(row.separable),
-            number(row.smallest) if math.isfinite(row.smallest) and not row.separable else "",
-            at(row.ci_low),
+            "" if row.separable else _seen(row.corrected_smallest),
+            at(row.corrected_low),
             at(row.difference),
-            at(row.ci_high),
+            at(row.corrected_high),
         )
+
+
+def _seen(smallest: float) -> str:
+    if not math.isfinite(smallest):
+        return ""
+    return f"could be seen: {size(smallest)}" if smallest else ALIKE
 
 
 def _ends(low: float, high: float) -> str:

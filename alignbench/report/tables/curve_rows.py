@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from alignbench.errors import DataError
 from alignbench.models.layer_names import IMAGE, PROJECTION, is_aligned, select_rows
 from alignbench.report.panels import find_ceiling
 from alignbench.results.extent import extents
@@ -59,7 +60,7 @@ def curve_rows(curve: LayerCurve, distances: Sequence[str] | None = None) -> Ite
 def _best(curve: LayerCurve, distance: str, subset: str) -> pd.Series[Any]:
     try:
         return curve.best(distance, subset=subset)
-    except KeyError:  # no layer has a score
+    except DataError:  # no layer has a score
         return _NOTHING
 
 

@@ -20,7 +20,7 @@ from alignbench.report.tables.captions import CONDITIONS, SELECTED, told_of_data
 from alignbench.report.tables.scores import score_table
 from alignbench.report.tables.sheet import NOTHING, Sheet, number, with_interval
 from alignbench.results.extent import data_set_title
-from alignbench.study.study import Study
+from alignbench.study.study import TOKENS_APART, Study
 from alignbench.study.study_run import StudyRun
 
 PLACES: Final = ("projection", "best")
@@ -103,11 +103,12 @@ def lead(study: Study, distances: Sequence[str] | None, at: str = "projection", 
     """
     if at not in PLACES:
         raise unknown("place", at, PLACES)
-    columns = board_columns(study.runs, at)
-    place = _sorting(columns, sort)
     scores = score_table(study.runs, distances)
+    runs = [run for run in study.runs if run.folder.name in set(scores["run"])]  # not those without such a distance
+    columns = board_columns(runs, at)
+    place = _sorting(columns, sort)
     rows: dict[tuple[str, str, str], BoardRow] = {}
-    for run in study.runs:
+    for run in runs:
         own = scores[scores["run"] == run.folder.name]
         for subset in run.judgments:
             condition = board_condition(run, subset, at)
@@ -251,7 +252,9 @@ def _caption(board: Leaderboard, study: Study) -> Iterator[str]:
     towers = board.scores[board.scores["kind"] != "baseline"]
     told = board.scores.assign(ceiling=None)
     yield from told_of_data(told, [name for name in CONDITIONS if towers[name].nunique() > 1])
-    yield from (f"{remark}." for remark in study.remarks)
+    for remark in study.remarks:
+        if board.at == "best" or TOKENS_APART not in remark:  # at the projection all token views are one
+            yield f"{remark}."
 
 
 def _called(row: BoardRow) -> str:

@@ -173,8 +173,15 @@ def test_intervals_over_objects_are_asked_for(tmp_path: Path, capsys: Capture) -
     assert by_triplet["n_clusters"] == len({int(row[0]) for row in judgments["cluster"]})
     capsys.readouterr()
     assert "unknown kind of interval 'pictures'" in refused(capsys, "compare", *folders, "--over", "pictures")
-    rated = [write_made(Made(model, "nights", 60, as_published), tmp_path / "rated") for model in ("pixels", "ssim")]
+    rated = [write_made(Made(model, "nights", 60, as_published), tmp_path) for model in ("pixels", "ssim")]
     assert "does not name the objects of its judgments" in refused(capsys, "compare", *rated, "--over", "objects")
+    said = asked(capsys, tmp_path, "pixels", "ssim", "--over", "objects")
+    assert "left out: NIGHTS, whose judgments name no objects, which intervals are to be over." in said
+    assert "shapes-high" in said[-1], "the data set that has objects is answered"
+    named = ("--dataset", "nights,shapes-high", "--runs", tmp_path)
+    assert "nights: the first run does not name" in refused(
+        capsys, "compare", "pixels", "ssim", "--over", "objects", *named
+    )
 
 
 def as_normalised(folder: Path, copy: Path, calibration: str | None) -> Path:
@@ -306,3 +313,25 @@ def test_a_run_that_lost_its_record_is_to_be_measured_again(runs: list[Path], tm
     damaged = Path(shutil.copytree(runs[0], tmp_path / "damaged"))
     (damaged / "run.json").unlink()
     assert re.search(r"damaged/run\.json .*: measure it again", refused(capsys, "compare", damaged, runs[1]))
+
+
+def test_a_damaged_run_among_labels_is_named_and_the_exit_status_is_1(
+    labels: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    place = copy_labels(labels, tmp_path / "runs")
+    damaged = folder(place, "two", "nights")
+    (damaged / "run.json").write_text("{")
+    for options in ((), ("--json",)):
+        capsys.readouterr()
+        assert main(["compare", "one", "two", "--runs", str(place), *options]) == 1
+        out, err = capsys.readouterr()
+        assert damaged.name in err
+        assert "TID2013" in out
+        assert "NIGHTS" not in out
+
+
+def test_a_wrong_layer_and_a_wrong_label_name_each_choice_once(labels: Path, capsys: Capture) -> None:
+    line = refused(capsys, "compare", "one", "two", "--at", "layer_99", "--runs", labels)
+    assert line.count("projection") == 1
+    line = refused(capsys, "compare", "tow", "one", "--runs", labels)
+    assert "did you mean two?" in line

@@ -152,7 +152,7 @@ def test_distances_that_are_compared_have_boxes_of_their_own(study: Study) -> No
     assert len(colours) == 2, "a colour for each distance, whatever the model"
     keys = [attrs["data-keys"] for tag, attrs in found.elements if tag == "tr" and attrs.get("data-keys")]
     assert f'["factor-distance model:{BASE_32}"]' in keys
-    [table] = [table for table in found.tables if "separable (p, Holm)" in table[0]]
-    assert [[*row[:2], row[-1]] for row in table[1:]] == [
-        [f"{MAIN} \N{MINUS SIGN} {COSINE}", "projection", label] for label in (BASE_16, BASE_32)
+    [table] = [table for table in found.tables if "separable (corrected p)" in table[0]]
+    assert [[row[0], row[-1]] for row in table[1:]] == [
+        [f"{MAIN} \N{MINUS SIGN} {COSINE} projection", label] for label in (BASE_16, BASE_32)
     ]

@@ -46,7 +46,7 @@ def test_findings_come_with_verdict_rule_and_numbers(parsed: Parsed) -> None:
             assert said in section
     badges = [attrs["class"] for _, attrs in parsed.elements if (attrs.get("class") or "").startswith("verdict")]
     assert badges == [f"verdict {look}" for look in ("yes", "unsure", "no", "undecided", "open")]
-    columns = ["model", "peak depth", "judgments", "early", "p holm"]
+    columns = ["model", "peak depth", "judgments", "early", "p corrected"]
     assert [columns, ["m", "12.346", "3,000", "yes", "<0.001"]] in parsed.tables
 
 
@@ -173,7 +173,7 @@ def test_only_the_distances_that_are_asked_for(folders: list[Path], tmp_path: Pa
     lines = json.loads(found.data)["charts"]["everything-0"]["lines"]
     assert {key for line in lines for key in line["keys"] if "distance" in key} == {f"distance:{COSINE}"}
     assert {line["name"] for line in lines} >= {BASE_16, BASE_32, "pixels", "ssim"}
-    tables = [table for table in found.tables if "separable (p, Holm)" in table[0]]
+    tables = [table for table in found.tables if "separable (corrected p)" in table[0]]
     assert tables
     assert {row[-1] for table in tables for row in table[1:]} == {"cosine"}
 

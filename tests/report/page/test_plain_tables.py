@@ -9,10 +9,10 @@ from alignbench.report.page.plain_tables import number, plain, spoken_p
 
 def test_a_table_is_told_column_by_column() -> None:
     frame = pd.DataFrame(
-        {"model_name": ["a", None], "n": [1_234, 5], "value": [0.12345, np.nan], "p_holm": [0.0001, 0.04]}
+        {"model_name": ["a", None], "n": [1_234, 5], "value": [0.12345, np.nan], "p_corrected": [0.0001, 0.04]}
     ).assign(separable=[True, False])
     found = plain(frame)
-    assert found.columns == ("model name", "n", "value", "p holm", "separable")
+    assert found.columns == ("model name", "n", "value", "p corrected", "separable")
     assert found.numeric == (False, True, True, True, False)
     assert found.rows == (("a", "1,234", "0.123", "<0.001", "yes"), ("-", "5", "-", "0.040", "no"))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from alignbench.report.page.charts import Section
@@ -42,28 +43,20 @@ def test_best_layers_are_those_of_the_curves(parsed: Parsed, folders: list[Path]
 
 
 def test_paired_differences_are_told_and_drawn(parsed: Parsed, text: str) -> None:
-    first, second = (table for table in parsed.tables if "separable (p, Holm)" in table[0])
+    first, second = (table for table in parsed.tables if "separable (corrected p)" in table[0])
     rows = [[*row[:4], *row[5:]] for row in first[1:]]  # without the little chart
     pair, at_best = "base-16 \N{MINUS SIGN} base-32", "best layer (layer_2, layer_9)"
+    seen = "no (0.040) could be seen: 0.250"
     assert rows == [
-        [pair, "projection", "+0.100", "+0.050 .. +0.150", "yes (0.040)", "0.600", "0.500", "normalised Euclidean"],
-        [
-            pair,
-            at_best,
-            "-0.020",
-            "-0.060 .. +0.020",
-            "no (0.040) could be seen: 0.250",
-            "0.480",
-            "0.500",
-            "normalised Euclidean",
-        ],
+        [f"{pair} projection", "yes (0.040)", "+0.100", "+0.050 .. +0.150", "0.600", "0.500", "normalised Euclidean"],
+        [f"{pair} {at_best}", seen, "-0.020", "-0.060 .. +0.020", "0.480", "0.500", "normalised Euclidean"],
     ]
     assert second[1][-1] == "cosine"
     forest = re.findall(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="8".*?<rect x="([\d.]+)".*?fill="(#\w+)"', text)
     zero, scale = 75.0, 0.95 * 75.0 / 0.15  # the widest end of the first table lies at 95 % of half the width
     for (low, high, left, fill), row in zip(forest, architecture().differences.itertuples(), strict=False):
         if row.dataset == "tid2013":
-            places = [zero + scale * value for value in (row.ci_low, row.ci_high, row.difference)]
+            places = [zero + scale * value for value in (row.corrected_low, row.corrected_high, row.difference)]
             np.testing.assert_allclose([float(low), float(high), float(left) + 4], places, atol=0.06)
             assert fill == ("#1b1b1b" if row.separable else "#fff")
 
@@ -73,7 +66,37 @@ def test_tables_name_the_part_and_the_corrected_protocols_subset() -> None:
     section = Section((), {}, (), frozenset(), False)
     [whole] = difference_tables(replace(factor, differences=factor.differences.iloc[2:]), section, "f")
     assert (whole.title, whole.judgments) == ("nights (middle level)", "1,234 judgments in 25 clusters")
-    changed = {"protocol": "corrected", "subset": "test", "part": "12 of 1,824 test triplets"}
+    changed = {
+        "protocol": "corrected",
+        "way": "corrected protocol",
+        "subset": "test",
+        "part": "12 of 1,824 test triplets",
+    }
     [part] = difference_tables(replace(factor, differences=factor.differences.iloc[2:].assign(**changed)), section, "f")
-    assert part.title == "nights, test, corrected (middle level)"
+    assert part.title == "nights, test, corrected protocol (middle level)"
     assert part.judgments == "12 of 1,824 test triplets in 25 clusters"
+
+
+def test_each_part_and_each_way_of_measuring_has_a_table_of_its_own() -> None:
+    factor = architecture()
+    rows = factor.differences.iloc[2:]
+    parts = [{"part": "200 of 20,019 triplets", "n": 200}, {"part": "100 of 20,019 triplets", "n": 100}]
+    ways = [*parts, parts[0] | {"way": "cls tokens"}]
+    frame = pd.concat([rows.assign(**changed) for changed in ways], ignore_index=True)
+    tables = difference_tables(replace(factor, differences=frame), Section((), {}, (), frozenset(), False), "f")
+    assert [(table.title, table.judgments, len(table.rows)) for table in tables] == [
+        ("nights (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
+        ("nights (middle level)", "100 of 20,019 triplets in 25 clusters", len(rows)),
+        ("nights, cls tokens (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("smallest", "seen"),
+    [(0.25, "could be seen: 0.250"), (1e-4, "could be seen: less than 0.001"), (0.0, "no judgment tells them apart")],
+)
+def test_what_could_be_seen_is_never_said_to_be_nothing(smallest: float, seen: str) -> None:
+    factor = architecture()
+    frame = factor.differences.assign(separable=False, corrected_smallest=smallest)
+    [table, *_] = difference_tables(replace(factor, differences=frame), Section((), {}, (), frozenset(), False), "f")
+    assert {row.seen for row in table.rows} == {seen}

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from alignbench.errors import UsageError
+from alignbench.report.series import main_distances
 from alignbench.report.tables.leaderboard import Leaderboard, board_sheet, board_table, lead
 from alignbench.study.study import Study, read_study
-from studies import BASE_16, BASE_32, SIGLIP, Made, write_made
+from studies import BASE_16, BASE_32, SIGLIP, Made, as_published, write_made
 
 MAIN = "normalized_euclidean"
 TID, NIGHTS = "TID2013 (100 of 3,000 ratings)", "NIGHTS (60 of 20,019 triplets, fp32)"
@@ -162,3 +163,18 @@ def scores_of(folder: Path) -> float:
         rows = [row for row in csv.DictReader(file) if (row["distance"], row["layer"]) == (MAIN, "projection")]
     [value] = [float(row["value"]) for row in rows if row["metric"] == "accuracy"]
     return value
+
+
+def test_a_further_run_by_another_distance_leaves_the_table_as_it_is(tmp_path: Path) -> None:
+    """Its token view is no column of the projection, where all views are one, and no remark there."""
+    for label in (BASE_16, BASE_32):
+        write_made(Made(label, "nights", 60, as_published, (MAIN, "cosine")), tmp_path)
+    before = board_table(lead(read_study([tmp_path])[0], [MAIN]))
+    write_made(Made(BASE_16, "nights", 60, as_published, ("cosine",), settings={"tokens": "cls"}), tmp_path)
+    study = read_study([tmp_path])[0]
+    assert main_distances([run.curve for run in study.runs]) == (MAIN,)
+    for at in ("projection", "best"):
+        board = lead(study, [MAIN], at)
+        assert len(board.columns) == 1
+        assert ("differ in tokens" in board_sheet(board, study).told) == (at == "best")
+    pd.testing.assert_frame_equal(board_table(lead(study, [MAIN])), before)
