@@ -77,7 +77,9 @@ def test_commands_run_in_order(
             measured = map(str, sorted(Path("runs").glob("*__tid2013__*"))[:3])
             world |= zip(("RUN", "OTHER", "PIXELS"), measured, strict=True)
         assert main([world.get(word, word) for word in arguments]) == 0, f"{arguments}: {capsys.readouterr().err}"
-    assert Path("curves.png").is_file()
+    assert Path("curves.pdf").is_file()
+    assert Path("table.tex").is_file()
+    assert Path("table.bib").is_file()
     assert Path("report.html").is_file()
     assert Path("reproduce.csv").is_file()
     assert len(list(Path("runs").glob("pixels__shapes-low__*/run.json"))) == 1
