@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -74,19 +73,9 @@ class Lpips:
 
     def _trunk_file(self) -> Path:
         """Find the file of the trunk's weights in torch's cache, or download it."""
-        import torch
+        from alignbench.models import torch_weights
 
-        path = Path(torch.hub.get_dir()) / "checkpoints" / self.url.rpartition("/")[2]
-        if not path.is_file():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(self.url, str(path), hash_prefix=path.stem.rpartition("-")[2])
-            except (OSError, RuntimeError, HTTPException) as error:
-                raise ModelError(
-                    f"{self.name} needs {path.name}, and downloading it failed ({' '.join(str(error).split())[:160]}): "
-                    f"get it from {self.url} and put it at {path}"
-                ) from error
-        return path
+        return torch_weights(self.name, self.url)
 
     def _load(self, trunk: Path, linear: Path) -> nn.Module:
         """Build the package's network around the weights in the two files."""

@@ -31,7 +31,7 @@ from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pipeline import measure_cell
 from alignbench.models.cost import tower_cost
-from alignbench.models.families import load_tower
+from alignbench.models.families import load_tower, skeleton
 from alignbench.results.run_folder import Run
 from workload import fill_cache, machine, write_nights, write_things
 
@@ -53,7 +53,7 @@ def synchronise(accelerator: str) -> None:
 def bare_rate(model: str, given: argparse.Namespace) -> tuple[float, float]:
     """Images a second of the tower alone, and TFLOP of one image."""
     tower = load_tower(model, random_init=True).to(given.accelerator)
-    cost = tower_cost(tower)
+    cost = tower_cost(skeleton(model))
     pixels = torch.randint(0, 256, (given.batch_size, 3, cost.side, cost.side), dtype=torch.uint8)
     pixels = pixels.to(given.accelerator)
     forward = tower if given.eager else torch.compile(tower, dynamic=False)

@@ -27,7 +27,7 @@ from alignbench.statistics.choice_scores import score_choices
 from alignbench.statistics.correlations import pearson, spearman
 from alignbench.statistics.influences import mean_influences, pearson_influences, spearman_influences
 from alignbench.statistics.scored_together import ObjectScores
-from alignbench.statistics.scores import Scores, correlations_over_objects
+from alignbench.statistics.scores import Scores, correlations_with_intervals
 from alignbench.statistics.shared_objects import SharedObjects
 
 Rng = np.random.Generator
@@ -225,7 +225,8 @@ class Pictures:
         values, shared = self._correlations(models, people), SharedObjects(pairs)
         if self.gain:
             return _difference(shared, values, influences)
-        return _of(correlations_over_objects(self.metric, values[:1], influences[:1], shared))
+        sums = shared.sums(influences[:1])
+        return _of(correlations_with_intervals(self.metric, values[:1], sums.variance(), (shared.count, sums.kind)))
 
     def truth(self) -> float:
         """What `draw` estimates, from 2,000,000 pairs of pictures of their own."""

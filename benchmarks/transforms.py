@@ -17,8 +17,9 @@ import numpy as np
 from scipy import stats
 
 from alignbench.datasets import DATASETS
-from alignbench.extraction.features import FeatureExtractor, Reading, chosen_layers, extract_features
+from alignbench.extraction.features import FeatureExtractor, Reading, extract_features
 from alignbench.models.families import load_tower
+from alignbench.models.layer_choice import choose_layers
 from alignbench.transforms.evaluation.measures import applied
 from alignbench.transforms.evaluation.odd_one_out import judge_choices, to_triplets, triplet_distances
 from alignbench.transforms.evaluation.similarity import linear_cka, neighbour_overlap
@@ -39,7 +40,7 @@ class World:
 
     def __init__(self, layer: str) -> None:
         tower = load_tower("shapes-clip", protocol="corrected")
-        self.layer = chosen_layers(tower, [layer])[0]
+        self.layer = choose_layers(tower, [layer])[0]
         judged, new = (DATASETS.load("shapes-high").read(None, (subset,)) for subset in ("test", "trainset"))
         pictures = [DATASETS.load("shapes-middle").read(None, (subset,)).images for subset in ("trainset", "test")]
         extractor = FeatureExtractor(tower, [self.layer], Reading(batch_size=64))

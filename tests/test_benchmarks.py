@@ -23,7 +23,10 @@ import paper_way
 import ranks
 import selection
 import selection_worlds
+import similarity_matrices
+import stored
 import things
+import uncertainty
 import workload
 from alignbench.cli.main import main as alignbench
 from alignbench.datasets import DATASETS
@@ -156,6 +159,20 @@ def test_things(here: None, capsys: pytest.CaptureFixture[str], everything: list
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["safetensors", "npz"])
+def test_features_that_exist_score_as_in_plain_numpy(
+    here: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    sizes = "--pictures 60 --layers 2 --channels 8 --objects 20 --triplets 100 --distinct 20"
+    monkeypatch.setattr(sys, "argv", ["stored.py", *sizes.split(), "--form", form])
+    stored.main()
+    printed = capsys.readouterr().out
+    assert "60 x 2 x 8" in printed
+    assert len(re.findall(r"^(plain NumPy|alignbench run) +\d+\.\d s, peak \d+\.\d\d GB$", printed, re.MULTILINE)) == 2
+    assert printed.splitlines()[-1] == "largest difference of an accuracy: 0.0e+00"
+
+
+@pytest.mark.slow
 def test_the_way_of_the_paper_gives_our_distances(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     paper_way.main([*TINY, "--pairs", "10", "--threads", "1"])
     shown = capsys.readouterr().out
@@ -214,6 +231,48 @@ def test_truths_of_worlds_of_objects_are_what_draws_are_about() -> None:
         estimates = [world.draw(np.random.default_rng((3, number)))[0] for number in range(60)]
         error = np.std(estimates) / np.sqrt(60)
         assert abs(np.mean(estimates) - world.truth()) < 3.5 * error
+
+
+def test_intervals_of_similarity_matrices_keep_to_their_limits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = similarity_matrices.World(14, 3, (0.5, 0.3, 0.5))
+    monkeypatch.setattr(similarity_matrices, "WORLDS", (small, replace(small, gain=True)))
+    monkeypatch.setattr(similarity_matrices, "_TRUTHS", 10)
+    assert similarity_matrices.main(["--draws", "40"]) == 0
+    first, second = (
+        [float(number) for number in re.findall(r"\d\.\d+", line.partition(")")[2])]
+        for line in capsys.readouterr().out.splitlines()[2:]
+    )
+    for crossed, _, pictures, _, pairs, _ in (first, second):
+        assert crossed >= pictures > pairs
+    monkeypatch.setattr(similarity_matrices.World, "truth", lambda self: 0.99)
+    assert similarity_matrices.main(["--draws", "5"]) == 1
+    with pytest.raises(SystemExit):
+        similarity_matrices.main(["--only", "none"])
+
+
+def test_intervals_of_uncertainty_scores_keep_to_their_limits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apart = (0.6, 0.2, 0.3)
+    worlds = (
+        uncertainty.World(100, 10, apart, "entropy_spearman"),
+        uncertainty.World(300, 10, apart, "log_rt_spearman", blocks=True),
+    )
+    monkeypatch.setattr(uncertainty, "WORLDS", worlds)
+    monkeypatch.setattr(uncertainty, "_TRUTHS", 5)
+    monkeypatch.setattr(uncertainty, "_MANY", 5_000)
+    monkeypatch.setattr(uncertainty, "_CEILINGS", 5)
+    assert uncertainty.main(["--draws", "40"]) == 0
+    for line in capsys.readouterr().out.splitlines()[2:]:
+        crossed, wide, triplets, narrow, *_ = map(float, re.findall(r"\d\.\d+", line.partition(")")[2]))
+        assert crossed >= triplets
+        assert wide > narrow
+    monkeypatch.setattr(uncertainty.World, "truth", lambda self: 0.99)
+    assert uncertainty.main(["--draws", "5"]) == 1
+    with pytest.raises(SystemExit):
+        uncertainty.main(["--only", "none"])
 
 
 def test_conclusions_about_chosen_layers_keep_to_their_limits(capsys: pytest.CaptureFixture[str]) -> None:

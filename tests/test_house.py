@@ -42,6 +42,7 @@ PUBLIC = (
 )  # what plug-ins are made of, and so the baselines
 TESTED_ELSEWHERE = {  # modules without a test file of their own, and why
     "arrays": "two names of types",
+    "measurement/source_kinds": "a protocol and a record, whose members are tested in measurement/test_sources",
     "models/transformers_layouts": "data alone, held against transformers itself in models/test_huggingface",
 }
 

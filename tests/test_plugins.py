@@ -239,7 +239,7 @@ def test_every_slip_in_a_data_sets_name_is_understood(typo: str, meant: str) -> 
 def test_every_data_set_loads_under_its_own_name(name: str) -> None:
     data_set = DATASETS.load(name)
     assert data_set.name == name
-    kinds = {"low": ("rating", "preference"), "middle": ("choice",), "high": ("choice",)}
+    kinds = {"low": ("rating", "preference"), "middle": ("choice",), "high": ("choice", "rating")}
     assert data_set.kind in kinds[data_set.level]
     assert data_set.summary
     assert data_set.home

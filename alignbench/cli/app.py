@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-_datasets, _transform = catalogue.datasets_app, transform.transform_app
+_models, _datasets, _transform = catalogue.models_app, catalogue.datasets_app, transform.transform_app
 _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], ...]] = (  # each with an example
     (app, "run", run.run, "run --model shapes-clip --dataset shapes-low"),
     (app, "demo", demo.demo, "demo"),
@@ -43,7 +43,7 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
     (app, "reproduce", reproduce.reproduce, "reproduce runs"),
     (app, "report", report.report, "report runs --output report.html"),
     (app, "leaderboard", leaderboard.leaderboard, "leaderboard runs"),
-    (app, "models", catalogue.models, "models"),
+    (_models, "show", catalogue.show, "models show torchvision:resnet50"),
     (app, "extract", extract.extract, "extract --model shapes-clip --images pictures --output features.npz"),
     (_datasets, "check", catalogue.check, "datasets check tid2013 --data-root ~/data/tid2013"),
     (_datasets, "cache", cache.cache, "datasets cache things"),
@@ -54,6 +54,7 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
 )
 for _app, _name, _command, _example in _COMMANDS:
     _app.command(_name, cls=CheckedCommand, epilog=epilog(_example))(_command)
+app.add_typer(_models, name="models")
 app.add_typer(_datasets, name="datasets")
 app.add_typer(_transform, name="transform")
 

@@ -56,7 +56,14 @@ Resize = Annotated[
         autocompletion=one_of("checkpoint", "squash"),
     ),
 ]
-Layers = Annotated[str, typer.Option(metavar=_NAMES, help="Layers, separated by commas, or all.")]
+Layers = Annotated[
+    str,
+    typer.Option(
+        metavar=_NAMES,
+        help="Layers, separated by commas: all (the usual ones), blocks (every block), names, or paths of modules.",
+        autocompletion=one_of("all", "blocks", "projection"),
+    ),
+]
 Similarity = Annotated[
     str,
     typer.Option(

@@ -49,6 +49,7 @@ class DataSet:
         corrected: How the corrected protocol measures it; none if it cannot.
         published_ceiling: The noise ceiling that its authors give, for subsets without repeated judgments.
         counts: Numbers of judgments of other subsets as published, as far as they are known.
+        concept: Gives the concept that a picture stands for, by the picture's name, where each has one picture.
         ceiling_note: Why there is no noise ceiling where none is found, and what would give one.
     """
 
@@ -68,6 +69,7 @@ class DataSet:
     published_ceiling: float | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     ceiling_note: str = ""
+    concept: Callable[[str], str] | None = None
 
     def published_counts(self, protocol: str) -> dict[str, int]:
         """Return how many judgments of a subset a protocol scores as published, by the subsets of which it is known."""

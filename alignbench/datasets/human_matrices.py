@@ -8,6 +8,7 @@ the matrix, `order.txt`, with one picture name a line, gives another.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -20,13 +21,13 @@ from alignbench.datasets.images import FileImages
 from alignbench.datasets.matrix_files import (
     PICKLED,
     averaged,
-    judged,
     member,
+    of_subjects,
     ordered_pictures,
-    upper_triangle,
+    upper_triangles,
     variables,
 )
-from alignbench.errors import DataError, unknown
+from alignbench.errors import AlignbenchWarning, DataError, unknown
 
 MatrixKind = Literal["dissimilarity", "similarity"]
 
@@ -56,6 +57,8 @@ class HumanMatrix:
         values: Mean over people, (n (n - 1) / 2,): the upper triangle by rows, as `np.triu_indices(n, 1)`.
         kind: Whether a higher value means less or more alike.
         citation: The publication to cite.
+        subjects: What each subject said, (subjects, n (n - 1) / 2), where that is known and each pair was judged by
+            two at least; not a number where one did not judge a pair.
     """
 
     name: str
@@ -63,11 +66,18 @@ class HumanMatrix:
     values: Floats
     kind: MatrixKind
     citation: str
+    subjects: Floats | None = None
 
     @property
     def dissimilarities(self) -> Floats:
         """The values of dissimilarities, or minus those of similarities: higher means less alike."""
         return self.values if self.kind == "dissimilarity" else -self.values
+
+    @property
+    def subject_dissimilarities(self) -> Floats:
+        """The same of each subject, (subjects, n (n - 1) / 2); no subjects where it is not known what each said."""
+        subjects = np.empty((0, len(self.values))) if self.subjects is None else self.subjects
+        return subjects if self.kind == "dissimilarity" else -subjects
 
 
 def read_matrix(name: str, root: Path) -> HumanMatrix:
@@ -105,14 +115,16 @@ def read_cichy(root: Path) -> HumanMatrix:
     images = ordered_pictures(root, "images", _JPEG, root / _JUDGMENTS / "order.txt")
     path = root / _JUDGMENTS / "judgments_general.mat"
     n = len(images.names)
-    mean = averaged(path, "judgments", member(path, variables(path), "judgments"), (n, n), images)
+    matrices = of_subjects(path, "judgments", member(path, variables(path), "judgments"), (n, n), images)
+    subjects = upper_triangles(path, matrices, images, zero_diagonal=True)
     return HumanMatrix(
         name="cichy2019",
         images=images,
-        values=upper_triangle(path, mean, images, zero_diagonal=True),
+        values=averaged(path, subjects, images),
         kind="dissimilarity",
         citation="Cichy, Kriegeskorte, Jozwik, van den Bosch and Charest, The spatiotemporal neural dynamics "
         "underlying perceived similarity for real-world objects, NeuroImage 194 (2019)",
+        subjects=_told_apart(path, subjects),
     )
 
 
@@ -139,14 +151,15 @@ def read_king(root: Path, set_name: str) -> HumanMatrix:
     for key in ("BEHAVIOR", set_name, "pairwisedistances"):
         distances = member(path, distances, key)
     n = len(images.names)
-    mean = averaged(path, "pairwisedistances", distances, (n * (n - 1) // 2,), images)
+    subjects = of_subjects(path, "pairwisedistances", distances, (n * (n - 1) // 2,), images)
     return HumanMatrix(
         name=f"king2019-{set_name}",
         images=images,
-        values=judged(path, mean, images),
+        values=averaged(path, subjects, images),
         kind="dissimilarity",
         citation="King, Groen, Steel, Kravitz and Baker, Similarity judgments and cortical visual responses reflect "
         "different properties of object and scene categories in naturalistic images, NeuroImage 197 (2019)",
+        subjects=_told_apart(path, subjects),
     )
 
 
@@ -169,15 +182,30 @@ def read_peterson(root: Path, category: str) -> HumanMatrix:
     if len(keys) > 1:
         raise DataError(f"{path} holds {' and '.join(keys)}: leave the one variable to read")
     n = len(images.names)
-    mean = averaged(path, keys[0], np.asarray(member(path, matrices, keys[0]))[None], (n, n), images)
+    ratings = of_subjects(path, keys[0], np.asarray(member(path, matrices, keys[0]))[None], (n, n), images)
     return HumanMatrix(
         name=f"peterson-{category}",
         images=images,
-        values=upper_triangle(path, mean, images, zero_diagonal=False),
+        values=averaged(path, upper_triangles(path, ratings, images, zero_diagonal=False), images),
         kind="similarity",
         citation="Peterson, Abbott and Griffiths, Evaluating (and improving) the correspondence between deep neural "
         "networks and human representations, Cognitive Science 42 (2018)",
     )
+
+
+def _told_apart(path: Path, subjects: Floats) -> Floats | None:
+    """The subjects, if each can be left out and all pairs are judged still; warns where one alone judged some."""
+    judges = np.isfinite(subjects).sum(axis=0)
+    if len(subjects) > 1 and judges.min(initial=2) > 1:
+        return subjects
+    if len(subjects) > 1:
+        warnings.warn(
+            f"{path}: {np.count_nonzero(judges == 1):,} of {len(judges):,} pairs were judged by one subject only: "
+            "intervals are over pictures and not over subjects, and there is no noise ceiling",
+            AlignbenchWarning,
+            stacklevel=3,
+        )
+    return None
 
 
 def _find_ratings(folder: Path) -> Path:

@@ -17,6 +17,7 @@ from alignbench.datasets.fingerprints import hash_parts, stimulus_digests
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgment_ids import selected_ids
 from alignbench.datasets.numbering import renumbered
+from alignbench.datasets.responses import Responses
 from alignbench.errors import DataError
 
 LEVELS = ("low", "middle", "high")  # of abstraction
@@ -32,7 +33,8 @@ class Subset:
         name: e.g. `all`, `testset1`.
         rows: Indices of its judgments, (n,).
         clusters: What is resampled for an interval, (n, m): m = 1 where a judgment belongs to one cluster (its
-            reference image, its triplet), m = 3 where it belongs to the clusters of its three objects.
+            reference image, its triplet), m = 3 where it belongs to the clusters of its three objects, and m = 2 where
+            it is a rating of two pictures that other pairs hold too.
         objects: The objects of each judgment, (n, m), where the intervals over clusters are not over these and others
             over them can be had.
     """
@@ -74,6 +76,9 @@ class Judgments:
         calibration: Indices of judgments whose pairs m[c] is fitted on, and which no subset holds; none under the
             paper's protocol, which fits it on the evaluated pairs.
         rating_errors: Standard errors of mean ratings, (N,), where they are known.
+        subject_ratings: What each subject said, (N, subjects), where `human` is their mean and that is known; not a
+            number where one did not judge.
+        responses: Who made each judgment, and how long it took, where that is known.
     """
 
     dataset: str
@@ -90,6 +95,8 @@ class Judgments:
     votes: Indices | None = None
     calibration: Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     rating_errors: Floats | None = None
+    subject_ratings: Floats | None = None
+    responses: Responses | None = None
 
     def evaluated(self) -> Indices:
         """Return the indices of the judgments that some subset holds, ascending."""
@@ -154,6 +161,8 @@ class Judgments:
             votes=None if self.votes is None else self.votes[rows],
             calibration=place[self.calibration],
             rating_errors=None if self.rating_errors is None else self.rating_errors[rows],
+            subject_ratings=None if self.subject_ratings is None else self.subject_ratings[rows],
+            responses=None if self.responses is None else self.responses.taken(rows),
         )
 
     def fingerprint(self, identities: Sequence[str]) -> str:
@@ -163,9 +172,12 @@ class Judgments:
             identities: Identities of the images.
         """
         subsets = tuple(subset.name for subset in self.subsets)
+        of_each = () if self.subject_ratings is None else (self.subject_ratings,)
+        by_whom = () if self.responses is None else (self.responses.participants, self.responses.seconds)
+        said = self.human, *of_each, *by_whom
         return hash_parts(
             ((self.dataset, self.kind), self.ids, self.images.names, identities, subsets),
-            (self.pairs, self.judged, self.human, self.calibration, *(subset.rows for subset in self.subsets)),
+            (self.pairs, self.judged, *said, self.calibration, *(subset.rows for subset in self.subsets)),
         )
 
     def stimuli(self, identities: Sequence[str], rows: Indices | None = None) -> NDArray[np.bytes_]:
@@ -179,6 +191,12 @@ class Judgments:
             Digests, (rows,), see `fingerprints.stimulus_digests`.
         """
         return stimulus_digests(self.pairs, self.judged if rows is None else self.judged[rows], identities)
+
+
+def subjects_of(ratings: Floats) -> Floats | None:
+    """What each subject said of some judgments, (n, subjects), without those who said nothing; none if all are."""
+    some = np.isfinite(ratings).any(axis=0)
+    return ratings[:, some] if some.any() else None
 
 
 def unique_pairs(ends: Indices, folds: Indices | None = None) -> tuple[Indices, Indices]:

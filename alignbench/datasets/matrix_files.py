@@ -137,8 +137,8 @@ def _named(names: Iterable[str]) -> str:
 # ---------------------------------------------------------------------------------------------- matrices
 
 
-def averaged(path: Path, name: str, given: Any, shape: tuple[int, ...], images: FileImages) -> Floats:
-    """Average over the subjects who have a value; NaN where none has.
+def of_subjects(path: Path, name: str, given: Any, shape: tuple[int, ...], images: FileImages) -> Floats:
+    """Return what each subject said, (subjects, *shape), once it is seen to be numbers of that shape.
 
     Args:
         path: Path of the file.
@@ -148,9 +148,13 @@ def averaged(path: Path, name: str, given: Any, shape: tuple[int, ...], images: 
         images: The n pictures.
 
     Raises:
-        DataError: If it is of another shape, holds no numbers, or an infinite one.
+        DataError: If it is of another shape, holds no numbers, or an infinite one, or subjects differ in size.
     """
     values = np.asarray(given)
+    sizes = {np.shape(each) for each in values.reshape(-1)} if values.dtype.kind == "O" else set()
+    if len(sizes) > 1:
+        first, second = (_times(size) for size in sorted(sizes)[:2])
+        raise DataError(f"{path}: {name} holds subjects of different sizes, {first} and {second}: leave one size")
     if values.dtype.kind not in "fiu":
         raise DataError(f"{path}: {name} does not hold numbers: take the published file")
     if values.shape[1:] != shape:
@@ -161,52 +165,57 @@ def averaged(path: Path, name: str, given: Any, shape: tuple[int, ...], images: 
     values = values.astype(np.float64)
     if np.isinf(values).any():
         raise DataError(f"{path}: {name} holds infinite numbers: take the published file")
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0))
+    return values
 
 
-def upper_triangle(path: Path, matrix: Floats, images: FileImages, *, zero_diagonal: bool) -> Floats:
-    """Return the upper triangle by rows of a matrix, (n (n - 1) / 2,), once it is seen to be symmetric.
+def upper_triangles(path: Path, matrices: Floats, images: FileImages, *, zero_diagonal: bool) -> Floats:
+    """Return the upper triangles by rows, (subjects, n (n - 1) / 2), once the matrices are seen to be symmetric.
 
     Args:
         path: Path of the file.
-        matrix: The matrix, (n, n).
+        matrices: The matrix of each subject, (subjects, n, n).
         images: The n pictures.
         zero_diagonal: Whether the diagonal must be zero, or missing; else it may be anything.
 
     Raises:
-        DataError: If it is not symmetric, its diagonal is not zero where it must be, or an entry is missing.
+        DataError: If one is not symmetric, or its diagonal is not zero where it must be.
     """
-    rows, columns = np.triu_indices(len(matrix), 1)
-    upper, lower = matrix[rows, columns], matrix[columns, rows]
-    tolerance = _TOLERANCE * np.abs(matrix[~np.isnan(matrix)]).max(initial=0.0)
+    rows, columns = np.triu_indices(len(images.names), 1)
+    upper, lower = matrices[:, rows, columns], matrices[:, columns, rows]
+    tolerance = _TOLERANCE * np.abs(matrices[~np.isnan(matrices)]).max(initial=0.0)
     one_sided = np.isnan(upper) != np.isnan(lower)
-    for pair in np.flatnonzero(one_sided | (np.abs(upper - lower) > tolerance))[:1]:
-        entries = f"{upper[pair]:.9g} for {_pair(images, pair)} and {lower[pair]:.9g} the other way round"
-        raise DataError(f"{path}: the matrix is not symmetric, it has {entries}: take the published file")
-    for place in np.flatnonzero(np.abs(np.diagonal(matrix)) > tolerance)[: int(zero_diagonal)]:
-        entry = f"it has {matrix[place, place]:g} for {_name(images, place)} and itself, which must be 0"
+    for subject, pair in np.argwhere(one_sided | (np.abs(upper - lower) > tolerance))[:1]:
+        of = f"the matrix of subject {subject + 1}" if len(matrices) > 1 else "the matrix"
+        one, other = upper[subject, pair], lower[subject, pair]
+        entries = f"{one:.9g} for {_pair(images, pair)} and {other:.9g} the other way round"
+        raise DataError(f"{path}: {of} is not symmetric, it has {entries}: take the published file")
+    diagonals = np.diagonal(matrices, axis1=1, axis2=2)
+    for subject, place in np.argwhere(np.abs(diagonals) > tolerance)[: int(zero_diagonal)]:
+        entry = f"it has {diagonals[subject, place]:g} for {_name(images, place)} and itself, which must be 0"
         raise DataError(f"{path} holds no dissimilarities, {entry}: take the published file")
-    return judged(path, upper, images)
+    return np.asarray(upper)
 
 
-def judged(path: Path, values: Floats, images: FileImages) -> Floats:
-    """Return the values, (n (n - 1) / 2,), once it is seen that none is missing.
+def averaged(path: Path, values: Floats, images: FileImages) -> Floats:
+    """Average over the subjects who judged a pair, (n (n - 1) / 2,).
 
     Args:
         path: Path of the file.
-        values: The upper triangle by rows.
+        values: The upper triangle by rows of each subject, (subjects, n (n - 1) / 2).
         images: The n pictures.
 
     Raises:
-        DataError: If one is missing; names its pictures.
+        DataError: If nobody judged a pair (names its pictures), or all pairs have the same value.
     """
-    missing = np.flatnonzero(np.isnan(values))
+    known = ~np.isnan(values)
+    missing = np.flatnonzero(~known.any(axis=0))
     if len(missing):
         others = f" (nor {len(missing) - 1:,} other pairs)" if len(missing) > 1 else ""
         raise DataError(f"{path}: nobody judged {_pair(images, missing[0])}{others}: leave out such pictures")
-    return values
+    mean = np.asarray(np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0))
+    if len(mean) > 1 and np.ptp(mean) == 0.0:
+        raise DataError(f"{path}: all {len(mean):,} pairs have the value {mean[0]:g}: take the published file")
+    return mean
 
 
 def _pair(images: FileImages, pair: int) -> str:

@@ -18,7 +18,7 @@ from alignbench.datasets.images import FileImages
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.datasets.split_copies import refuse_copied_splits, warn_of_calibrating_rows
-from alignbench.datasets.things_objects import TRIPLET_FOLDERS, object_images
+from alignbench.datasets.things_objects import TRIPLET_FOLDERS, concept_of, object_images
 from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import DataError, UsageError, unknown
 
@@ -190,4 +190,5 @@ THINGS = DataSet(
     corrected=Corrected(("testset1", "validationset"), "calibration"),
     published_ceiling=0.6767,
     counts={"validationset": 453_642},
+    concept=concept_of,
 )

@@ -59,6 +59,12 @@ def object_images(root: Path) -> list[str]:
     return [f"{folder.name}/{path}" for path in chosen]
 
 
+def concept_of(picture: str) -> str:
+    """Return the concept of a picture by its path below the root: its folder, or its name where it lies flat."""
+    _, *folders, file = picture.split("/")
+    return folders[0] if folders else file.rpartition(".")[0]
+
+
 def _warn(text: str) -> None:
     warnings.warn(text, AlignbenchWarning, stacklevel=4)
 

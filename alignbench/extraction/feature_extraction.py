@@ -30,7 +30,7 @@ from alignbench.extraction.features import (
 from alignbench.extraction.progress import EmbeddingListener
 from alignbench.files import UNREADABLE, claim_room, open_plain, write_whole
 from alignbench.files.json_text import checked_object, read_json
-from alignbench.models.towers import Layer
+from alignbench.models.towers import Layer, Tower
 
 _SECONDS: Final = 10.0  # of work that a stop may lose
 
@@ -66,8 +66,10 @@ def features_into(
         "tokens": reading.view,
         "precision": reading.precision,
         "normalized": any(layer.unit_norm for layer in layers),
+        "class_token": ready.tower.has_class_token,
+        "layers": {layer.name: _told(layer, ready.tower) for layer in layers},
     }
-    settings = {**origin, "images": images.identities(), "layers": [layer.name for layer in layers]}
+    settings = {**origin, "images": images.identities()}
     partial = _PartialFile(partial_folder(path), settings)
     try:
         rows = _open_rows(partial, layers, reading.view)
@@ -78,6 +80,11 @@ def features_into(
     except OSError as error:
         raise unwritable(path, error) from error
     return rows.done
+
+
+def _told(layer: Layer, tower: Tower) -> dict[str, float | int]:
+    """What a file says of a layer, so that its features can be measured as the tower would be."""
+    return {"depth": float(layer.depth), "prefix_tokens": tower.prefix_tokens if layer.has_prefix else 0}
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,12 @@ from alignbench.files.json_text import Kinds, checked_object, parse_json
 from alignbench.files.scratch import clear_scratch
 
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
-_ORIGIN: Final[Mapping[str, Kinds]] = {  # what else it holds is carried along
-    **dict.fromkeys(("model", "tokens"), (str,)),
+ORIGIN: Final = "origin"  # of the features, likewise
+_KINDS: Final[Mapping[str, Kinds]] = {  # what else it holds is carried along
+    **dict.fromkeys(("model", "tokens", "precision"), (str,)),
     "model_fingerprint": (str, NoneType),
-    "normalized": (bool,),
-    "transforms": (dict,),
+    **dict.fromkeys(("normalized", "class_token"), (bool,)),
+    **dict.fromkeys(("transforms", "layers"), (dict,)),
 }
 Features = NDArray[np.floating[Any]]
 
@@ -40,8 +41,9 @@ class FeatureFile:
         arrays: Features by layer, (n, ..., d); the only layer of a `.npy` is called `features`.
         names: Name of the picture of each row, or none.
         others: What else the file holds, which is carried along.
-        origin: What is known of where they come from: `model`, `tokens`, `model_fingerprint`, whether the projection is
-            `normalized`, and in `transforms` what has been applied to which layer.
+        origin: What is known of where they come from: `model`, `tokens`, `model_fingerprint`, `precision`, whether the
+            projection is `normalized`, whether there is a `class_token`, in `layers` the `depth` of each in percent and
+            how many `prefix_tokens` stand before its patches, and in `transforms` what has been applied to which layer.
     """
 
     arrays: dict[str, Features]
@@ -100,13 +102,27 @@ def _read_numpy(path: Path) -> FeatureFile:
         arrays = {key: archive[key] for key in archive.files}
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise ValueError("not all that it holds are arrays")
-    names = arrays.pop(NAMES, None)
+    names, origin = words_of_npz(arrays)
+    told = (NAMES, ORIGIN)
+    features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
+    others = {key: array for key, array in arrays.items() if key not in features and key not in told}
+    return FeatureFile(features, names, others, origin)
+
+
+def words_of_npz(arrays: Mapping[str, NDArray[Any]]) -> tuple[tuple[str, ...] | None, dict[str, Any]]:
+    """Return what a `.npz` says in words: the names of its rows, if it has them, and the origin of its features.
+
+    Args:
+        arrays: Its arrays by name; only those two are looked up.
+
+    Raises:
+        ValueError: If they are other than this package writes them.
+    """
+    names = arrays.get(NAMES)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         raise ValueError(f"{NAMES} is no list of texts")
-    features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
-    others = {key: array for key, array in arrays.items() if key not in features}
-    origin = _origin(str(others.pop("origin"))) if "origin" in others else {}
-    return FeatureFile(features, None if names is None else tuple(map(str, names)), others, origin)
+    origin = _origin(str(arrays[ORIGIN])) if ORIGIN in arrays else {}
+    return None if names is None else tuple(map(str, names)), origin
 
 
 def _read_safetensors(path: Path) -> FeatureFile:
@@ -120,19 +136,44 @@ def _read_safetensors(path: Path) -> FeatureFile:
         raise ValueError(str(error)) from error
     features = {key: array for key, array in arrays.items() if array.dtype.kind == "f" and array.ndim > 1}
     others = {key: array for key, array in arrays.items() if key not in features}
-    names = parse_json(known[NAMES]) if NAMES in known else None
-    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+    names, origin = words_of_metadata(known)
+    return FeatureFile(features, names, others, origin)
+
+
+def words_of_metadata(known: Mapping[str, str]) -> tuple[tuple[str, ...] | None, dict[str, Any]]:
+    """Return what the metadata of a `.safetensors` say in words; see `words_of_npz`.
+
+    Args:
+        known: The metadata.
+
+    Raises:
+        ValueError: If they are other than this package writes them.
+    """
+    names = parse_names(known[NAMES]) if NAMES in known else None
+    return names, _origin(known.get(ORIGIN, "{}"))
+
+
+def parse_names(text: str | bytes) -> tuple[str, ...]:
+    """Parse a list of names in JSON.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    names = parse_json(text)
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"{NAMES} is no list of texts")
-    return FeatureFile(features, None if names is None else tuple(names), others, _origin(known.get("origin", "{}")))
+    return tuple(names)
 
 
 def _origin(text: str) -> dict[str, Any]:
     found = parse_json(text)
     if not isinstance(found, dict):
         raise ValueError("origin does not say where they come from")
-    checked_object("origin", found, _ORIGIN)
+    checked_object("origin", found, _KINDS)
     applied = found.get("transforms", {})
     checked_object("origin.transforms", applied, dict.fromkeys(applied, (str,)))
+    for name, told in found.get("layers", {}).items():
+        checked_object(f"origin.layers.{name}", told, {"depth": (int, float), "prefix_tokens": (int,)})
     return found
 
 
@@ -203,11 +244,11 @@ def write_features(path: Path, features: FeatureFile) -> None:
             np.savez(scratch, **_npz_arrays(features))
         else:
             metadata = {} if features.names is None else {NAMES: json.dumps(list(features.names))}
-            metadata |= {"origin": json.dumps(features.origin)} if features.origin else {}
+            metadata |= {ORIGIN: json.dumps(features.origin)} if features.origin else {}
             write_safetensors(scratch, {**features.others, **features.arrays}, metadata)
 
 
 def _npz_arrays(features: FeatureFile) -> dict[str, Any]:
     arrays: dict[str, Any] = {**features.others, **features.arrays}
     arrays |= {} if features.names is None else {NAMES: np.array(features.names, dtype=np.str_)}
-    return arrays | ({"origin": np.array(json.dumps(features.origin))} if features.origin else {})
+    return arrays | ({ORIGIN: np.array(json.dumps(features.origin))} if features.origin else {})

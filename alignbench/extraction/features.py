@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alignbench.datasets.images import ImageSource
-from alignbench.errors import AlignbenchError, DataError, UsageError, did_you_mean
+from alignbench.errors import AlignbenchError, DataError
 from alignbench.extraction.cached_pixels import CachedPixels
 from alignbench.extraction.distributed import interruptible, make_trainer, quietly
 from alignbench.extraction.execution import lowered
@@ -55,22 +55,6 @@ class ReadyTower:
     tower: Tower
     label: str
     reading: Reading
-
-
-def chosen_layers(tower: Tower, names: Sequence[str]) -> list[Layer]:
-    """Layers of a tower by name, in its order; `all` for every one.
-
-    Raises:
-        UsageError: If there is no such layer, or none is named.
-    """
-    layers = {layer.name: layer for layer in tower.layers}
-    if not names:
-        raise UsageError(f"no layer is named: there are {', '.join(layers)}")
-    for name in names:
-        if name != "all" and name not in layers:
-            remedy = did_you_mean(name, layers) or f"there are {', '.join(layers)}"
-            raise UsageError(f"unknown layer '{name}': {remedy}")
-    return [layer for name, layer in layers.items() if name in names or "all" in names]
 
 
 def feature_shape(layer: Layer, view: str) -> tuple[int, ...]:
@@ -133,7 +117,7 @@ def extract_features(
         AlignbenchError: If features are not finite.
     """
     tower, reading, count = extractor.tower, extractor.reading, len(images.names)
-    check_view(tower, reading.view)
+    check_view(tower, reading.view, extractor.layers)
     rows = _new_rows(extractor, count) if rows is None else rows
     pictures = OrderedImages(images, np.arange(rows.done, count), tower.prepare, cached)
     loading = Loading(reading.batch_size, reading.workers, pin_memory=reading.device == "cuda")
@@ -167,7 +151,7 @@ class _FeatureLoop(PixelLoop):
 
     def _keep(self, layer: Layer, features: Tensor) -> None:
         with torch.autocast(self.device.type, enabled=False):
-            kept = select_view(features, layer, self.reading.view, self.tower.has_class_token)
+            kept = select_view(features, layer, self.reading.view, self.tower.prefix_tokens)
         rows = kept.cpu().numpy()
         finite = np.isfinite(rows).all(axis=(1, 2))
         if not finite.all():

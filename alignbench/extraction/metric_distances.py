@@ -47,6 +47,7 @@ class MetricSource:
     layers: tuple[str, ...] = (IMAGE,)
     depths: tuple[float, ...] = (0.0,)
     streams_only: bool = True
+    selection: None = None
 
     @property
     def fingerprint(self) -> str | None:

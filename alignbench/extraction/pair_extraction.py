@@ -44,6 +44,31 @@ class LayerState:
     distances: LayerDistances | DenseDistances
     activity: ChannelActivity = field(repr=False)
 
+    def keep(self, features: Tensor, slots: Tensor, start: int) -> None:
+        """Take in the features of some images.
+
+        Args:
+            features: (images, tokens, channels), float32; copied, so that nothing holds on to a model's output.
+            slots: The slots where they go, (images,).
+            start: How many images came before them.
+        """
+        self.kept[slots] = features
+        squares = token_squares(features)
+        lengths = squares.sum(dim=1).sqrt_()
+        self.norms[slots] = lengths
+        self.lengths[start : start + len(lengths)] = lengths
+        self.activity.update(squares, features.shape[1])
+
+    def reduce(self, rows: slice, first: Tensor, second: Tensor) -> None:
+        """Reduce pairs both of whose images are in their slots.
+
+        Args:
+            rows: The range of these pairs among the rank's.
+            first: Slots of their first images, (pairs,).
+            second: Slots of their second images, (pairs,).
+        """
+        reduce_pairs(self, PairBlock(rows, self.kept, self.kept, self.norms, self.norms, first, second))
+
 
 class PairExtraction(PixelLoop):
     """Embeds the images of a rank.
@@ -113,13 +138,8 @@ class PairExtraction(PixelLoop):
     def _keep(self, layer: Layer, features: Tensor) -> None:
         state = self.by_name[layer.name]
         with torch.autocast(self.device.type, enabled=False):
-            features = select_view(features, layer, self.view, self.tower.has_class_token)
-            state.kept[self.slots] = features  # a copy: nothing holds on to the model's output
-            squares = token_squares(features)
-            lengths = squares.sum(dim=1).sqrt_()
-            state.norms[self.slots] = lengths
-            state.lengths[self.embedded : self.embedded + len(lengths)] = lengths
-            state.activity.update(squares, features.shape[1])
+            features = select_view(features, layer, self.view, self.tower.prefix_tokens)
+            state.keep(features, self.slots, self.embedded)
 
     def _check(self) -> None:
         """Look at what came out since the last look."""
@@ -133,10 +153,7 @@ class PairExtraction(PixelLoop):
             )
         if self.needs_norms and not lengths.all():
             layer, image = (int(i) for i in (lengths == 0).nonzero()[0])
-            raise AlignbenchError(
-                f"{self.states[layer].layer.name} is zero for {self._name(image)}, which has no cosine: "
-                "leave it out with --distance normalized_euclidean,euclidean"
-            )
+            raise no_cosine(self.states[layer].layer.name, self._name(image))
         self.checked = self.embedded
 
     def _name(self, position: int) -> str:
@@ -147,7 +164,15 @@ class PairExtraction(PixelLoop):
         first, second = self.flow[1][done], self.flow[2][done]
         self.reduced = done.stop
         for state in self.states if len(step.pairs) else ():
-            reduce_pairs(state, PairBlock(done, state.kept, state.kept, state.norms, state.norms, first, second))
+            state.reduce(done, first, second)
+
+
+def no_cosine(layer: str, picture: str) -> AlignbenchError:
+    """Make the error for features of length zero, which point nowhere."""
+    return AlignbenchError(
+        f"{layer} is zero for {picture}, which has no cosine: leave it out with --distance "
+        "normalized_euclidean,euclidean"
+    )
 
 
 def reduce_pairs(state: LayerState, block: PairBlock) -> None:

@@ -79,6 +79,7 @@ class Source(Protocol):
         fingerprint: SHA-256 over everything in it that settles its numbers; none where nothing but its name does.
         prepare: Makes of an RGB picture what the source takes, in a loader's process.
         streams_only: Whether distances come pair by pair only, never from matrix products over all pictures.
+        selection: Names of the layers where others than its usual ones were asked for; none otherwise.
     """
 
     @property
@@ -95,6 +96,9 @@ class Source(Protocol):
 
     @property
     def streams_only(self) -> bool: ...  # noqa: D102
+
+    @property
+    def selection(self) -> tuple[str, ...] | None: ...  # noqa: D102
 
     def fastest_batch(self, execution: Execution) -> int:
         """The batch size that it takes best."""

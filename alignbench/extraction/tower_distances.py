@@ -37,10 +37,12 @@ class TowerSource:
     """A vision tower as a source: distances at every layer.
 
     Attributes:
-        tower: The model.
+        tower: The model, with the layers that are measured.
+        selection: See `Source`.
     """
 
     tower: Tower
+    selection: tuple[str, ...] | None = None
     streams_only: bool = False
 
     @property
@@ -114,7 +116,7 @@ def tower_distances(
     uses: list[ChannelUse] = []
     for layers in passes:
         with ranks.together():
-            states = _make_states(layers, workload, execution)
+            states = make_states(layers, workload, execution)
         module = PairExtraction(tower, states, workload, execution)
         with ranks.together(), noticing_losses():
             _embed(module, workload, execution, listener)
@@ -130,8 +132,17 @@ def tower_distances(
     return values, uses
 
 
-def _make_states(layers: Sequence[Layer], workload: PairWorkload, execution: Execution) -> list[LayerState]:
-    """Room for the features of the schedule's slots and for what is kept per pair, once for a pass."""
+def make_states(layers: Sequence[Layer], workload: PairWorkload, execution: Execution) -> list[LayerState]:
+    """Make room for the features of the schedule's slots and for what is kept per pair, once for a pass.
+
+    Args:
+        layers: The layers of the pass.
+        workload: The distances that are asked for.
+        execution: How to run.
+
+    Raises:
+        AlignbenchError: If there is no room for what is kept per pair.
+    """
     shard, device = workload.assignment.shards[execution.ranks.number], execution.ranks.device
     slots, pairs, own = shard.schedule.slots, len(shard.pairs), torch.from_numpy(shard.pairs)
     fit = ChannelFit(workload.fit.weights[:, own], workload.fit.fold[own], workload.fit.held_out)

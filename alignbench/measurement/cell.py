@@ -11,6 +11,7 @@ from alignbench.distances.protocols import PROTOCOLS, Protocol
 from alignbench.errors import UsageError, unknown
 from alignbench.models.cards import cards
 from alignbench.models.families import RANDOM_PREFIX, model_label
+from alignbench.models.feature_names import features_path
 from alignbench.models.own_cards import Factors, check_factors, check_label_free, join_factors, read_own_card
 from alignbench.models.pair_metrics import METRICS
 from alignbench.results.run_record import RunRecord, RunSettings
@@ -32,12 +33,14 @@ class Cell:
 
     Attributes:
         model: A card's name, a Hugging Face id, a local directory, `FAMILY:...` such as `open_clip:ARCH/TAG`,
-            `random:NAME`, or a baseline.
+            `random:NAME`, a baseline, or `features:PATH` for features that exist.
         dataset: Name of a data set.
         data_root: Its folder; none for packaged sets.
         subsets: Subsets to score; empty for the data set's default. m[c] is fitted on all of them together.
         distances: Names of distances; ignored for baselines, which have their own.
         tokens: Token view.
+        layers: Layers to measure: `all` for the model's usual ones, `blocks` for every block, names of these, and paths
+            of modules; see `alignbench models show`.
         protocol: `paper` or `corrected`.
         resize: `checkpoint`, as its processor does, or `squash`: the whole picture, whatever its shape, to the tower's
             square (PIL, bicubic), so that all models see the same; ignored for baselines.
@@ -70,6 +73,7 @@ class Cell:
     subsets: tuple[str, ...] = ()
     distances: tuple[str, ...] = DISTANCES
     tokens: str = "all"
+    layers: tuple[str, ...] = ("all",)
     protocol: str = "paper"
     resize: str = "checkpoint"
     batch_size: int | Literal["auto"] = 16
@@ -112,6 +116,8 @@ class Cell:
                     raise unknown(kind, name, valid)
         if not self.distances:
             raise UsageError(f"no distance to measure: choose from {', '.join(DISTANCES)}")
+        if not self.layers:
+            raise UsageError("no layer to measure: leave out --layers, or see `alignbench models show`")
         if self.batch_size != "auto" and not isinstance(self.batch_size, int):
             raise UsageError(f"batch size {self.batch_size!r} is neither a whole number nor auto")
         self._check_numbers()
@@ -158,10 +164,14 @@ class Cell:
         """Refuse options that contradict each other."""
         if self.check_precision and self.precision == "fp32":
             raise UsageError("nothing to check: --check-precision goes with --precision bf16 or fp16")
-        if self.is_metric and self.random_init:
+        if (self.is_metric or self.features is not None) and self.random_init:
             raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
+        if self.features is not None and self.resize != "checkpoint":
+            raise UsageError(f"{self.model} holds features already, of pictures as they were: leave out --resize")
         if self.is_metric and self.transform is not None:
             raise UsageError(f"{self.model} has no layer to align: leave out --transform")
+        if self.is_metric and self.layers != ("all",):
+            raise UsageError(f"{self.model} has one layer: leave out --layers")
         if self.force_transform and self.transform is None:
             raise UsageError("nothing to force: --force-transform goes with --transform")
 
@@ -169,6 +179,11 @@ class Cell:
     def is_metric(self) -> bool:
         """Whether the model is a pair metric; a model card of the same name goes first."""
         return self.model in METRICS and self.model not in cards()
+
+    @property
+    def features(self) -> Path | None:
+        """The file or folder of features that exist, if the model is these; see `features_path`."""
+        return None if self.model in cards() else features_path(self.model)
 
     @property
     def rules(self) -> Protocol:

@@ -4,7 +4,8 @@ Read this page first. `measure_cell` is the whole way:
 
     source, judgments -> workload -> distances per pair and layer -> scores -> record -> Run
 
-Each step is a call into a lower room. Towers and pair metrics are both a `Source`, and nothing here asks which.
+Each step is a call into a lower room. Towers, pair metrics and features that exist are all a `Source`, and nothing here
+asks which.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def measure_cell(
     cell, watch = cell.checked(), Stopwatch(listener or ProgressListener())
     check_possible(cell)
     loaded = _load(cell, listener, watch)
+    cell = replace(cell, tokens=loaded.settings.tokens or cell.tokens)  # features that exist know theirs better
     ranks = loaded.session.ranks
     if ranks.decide(ranks.leads and finished(folder_name(cell.name, loaded.settings))):
         return None

@@ -63,7 +63,8 @@ def collect_settings(
         seed=cell.seed,
         transform=None if transform is None else transform.settings(),
         model_fingerprint=source.fingerprint,
-        **asdict(source_kind(cell).view(cell)),
+        layers=source.selection,
+        **asdict(source_kind(cell).view(cell, source)),
     )
 
 

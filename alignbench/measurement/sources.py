@@ -1,19 +1,21 @@
-"""What is measured, ready: a tower with its weights, or a pair metric.
+"""What is measured, ready: a tower with its weights, a pair metric, or features that exist.
 
 A `SourceKind` answers what a run must know before anything is loaded; it loads the `Source`, and nobody after it asks
-which kind that is. Another kind is another class here, and its line in `source_kind`.
+which kind that is. Another kind is another class, and its line in `source_kind`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from alignbench.datasets import DATASETS
 from alignbench.errors import UsageError
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
+from alignbench.measurement.source_kinds import SourceKind, SourceView
+from alignbench.measurement.stored_kind import StoredKind
 from alignbench.models.families import check_name, load_tower, needs_download, preparation
 from alignbench.models.pair_metrics import METRICS, ready_metric
 from alignbench.models.preparation import Sized, squash
@@ -26,53 +28,6 @@ if TYPE_CHECKING:
     from alignbench.extraction.source import Source
     from alignbench.models.towers import Tower
     from alignbench.transforms.named import NamedTransform
-
-
-@dataclass(frozen=True)
-class SourceView:
-    """How a source looks at pictures.
-
-    Attributes:
-        distance: Names of its distances.
-        tokens: Token view; none for a source without tokens.
-        resize: How pictures are brought to their size, or that size in pixels.
-        precision: Precision in which it works.
-    """
-
-    distance: tuple[str, ...]
-    tokens: str | None
-    resize: str | int
-    precision: str
-
-
-class SourceKind(Protocol):
-    """A kind of source, before anything is loaded: all that a run must know of it by then."""
-
-    def check(self, cell: Cell) -> None:
-        """Refuse a model that cannot exist, before the data are looked at.
-
-        Raises:
-            UsageError: If there is no such model.
-            ModelError: If a file that its name stands for is not there.
-        """
-
-    def processes(self, cell: Cell) -> tuple[int, int]:
-        """How many processes a machine, and how many machines, share the work."""
-
-    def has_channel_means(self, cell: Cell) -> bool:
-        """Whether anything is normalised by m[c]."""
-
-    def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
-        """How pictures are prepared, without weights."""
-
-    def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
-        """The source, ready to be asked."""
-
-    def checks_precision(self, cell: Cell) -> bool:
-        """Whether scores are also taken in float32, to tell what a low precision changes."""
-
-    def view(self, cell: Cell) -> SourceView:
-        """How it looks at pictures: what of that can change a number."""
 
 
 class _Towers:
@@ -95,20 +50,21 @@ class _Towers:
     def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
         from alignbench.extraction.tower_distances import TowerSource
 
-        tower = load_cell_tower(cell, cell.protocol, listener.notice)
+        tower, selection = load_cell_tower(cell, cell.protocol, listener.notice)
         if cell.resize == "squash":
             tower.prepare = squash(tower.prepare)
         if transform is not None:
-            from alignbench.transforms.aligned_layer import Use, add_aligned_layer
+            from alignbench.transforms.aligned_layer import Use, add_aligned_layer, check_selected
 
+            check_selected(transform, selection)
             use = Use(cell.model, cell.tokens, cell.random_init, cell.force_transform)
             add_aligned_layer(tower, transform, use)
-        return TowerSource(tower)
+        return TowerSource(tower, selection)
 
     def checks_precision(self, cell: Cell) -> bool:
         return cell.check_precision > 0
 
-    def view(self, cell: Cell) -> SourceView:
+    def view(self, cell: Cell, source: Source) -> SourceView:
         return SourceView(cell.distances, cell.tokens, cell.resize, cell.precision)
 
 
@@ -136,13 +92,15 @@ class _Metrics:
     def checks_precision(self, cell: Cell) -> bool:
         return False
 
-    def view(self, cell: Cell) -> SourceView:
+    def view(self, cell: Cell, source: Source) -> SourceView:
         side = DATASETS.load(cell.dataset).common_side
         return SourceView((METRICS.load(cell.model).distance,), None, side or "native", "fp32")
 
 
 def source_kind(cell: Cell) -> SourceKind:
     """The kind of source that the name of a cell's model stands for."""
+    if cell.features is not None:
+        return StoredKind(cell.features)
     return _Metrics() if cell.is_metric else _Towers()
 
 
@@ -170,25 +128,30 @@ def load_transform(cell: Cell) -> NamedTransform | None:
     return resolve(cell.transform)
 
 
-def load_cell_tower(cell: Cell, protocol: str, notice: Callable[[str], None]) -> Tower:
+def load_cell_tower(cell: Cell, protocol: str, notice: Callable[[str], None]) -> tuple[Tower, tuple[str, ...] | None]:
     """Load the tower of a cell, with its weights.
 
     Args:
-        cell: Which model, with which weights and in which token view.
+        cell: Which model, with which weights, at which layers and in which token view.
         protocol: `corrected` for un-normalised projections, `paper` for those of the model's own code.
         notice: Hears of a download.
 
+    Returns:
+        The tower with the layers that are asked for, and their names where they are not its usual ones.
+
     Raises:
-        AlignbenchError: If the tower cannot be had, or has no such view.
+        AlignbenchError: If the tower cannot be had, or has no such layers or view.
     """
     import alignbench.extraction.tower_distances  # noqa: F401  Lightning is loaded here: its seconds are not extraction
+    from alignbench.models.layer_choice import narrow
     from alignbench.models.towers import check_view
 
     if needs_download(cell.model, random_init=cell.random_init):
         notice(f"{cell.model} is not in the local cache: downloading it")
     tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed, protocol=protocol)
+    selection = narrow(tower, cell.layers)
     check_view(tower, cell.tokens)
-    return tower
+    return tower, selection
 
 
 @dataclass(frozen=True)
@@ -204,6 +167,7 @@ class TowerRequest:
         accelerator: `auto`, `cpu` or `cuda`.
         batch_size: Images a batch, or `auto`.
         workers: Loader processes.
+        layers: Layers that are read, see `Cell`; the tower then has no others.
     """
 
     model: str
@@ -214,6 +178,7 @@ class TowerRequest:
     accelerator: str = "auto"
     batch_size: int | Literal["auto"] = 16
     workers: int | None = None
+    layers: tuple[str, ...] = ("all",)
 
 
 def load_ready_tower(
@@ -248,7 +213,7 @@ def load_ready_tower(
     from alignbench.extraction.execution import fastest_batch
     from alignbench.extraction.features import Reading, ReadyTower
 
-    tower = load_cell_tower(cell, protocol, notice)
+    tower, _ = load_cell_tower(replace(cell, layers=request.layers), protocol, notice)
     size = cell.batch_size
     if size == "auto":
         size = fastest_batch(tower, torch.device(cell.device), cell.precision)

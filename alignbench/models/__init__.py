@@ -2,8 +2,9 @@
 
 `family` says what is asked of a model, `families` what its name stands for, `cards` which models are known by name,
 `towers` what a tower is, `pair_metrics` what a pair metric is, `preparation` how pictures are brought to size,
-`settings` which values configurations may have, `layer_names` what the names of layers say, and `cost` what a forward
-pass takes.
+`module_outputs` what modules give, `layer_choice` which layers are meant, `description` what is told of a model,
+`feature_names` what features that exist are called, `settings` which values configurations may have, `layer_names` what
+the names of layers say, and `cost` what a forward pass takes.
 """
 
 from alignbench.models.cards import Card, cards
@@ -18,6 +19,7 @@ from alignbench.models.families import (
     skeleton,
 )
 from alignbench.models.family import ModelFamily, TowerLoader
+from alignbench.models.torch_cache import torch_weights
 
 __all__ = [
     "FAMILIES",
@@ -32,4 +34,5 @@ __all__ = [
     "model_label",
     "needs_download",
     "skeleton",
+    "torch_weights",
 ]

@@ -15,6 +15,7 @@ from alignbench.distances.protocols import PROTOCOLS
 from alignbench.errors import AlignbenchError, ModelError, UsageError, shortened, unknown
 from alignbench.models.cards import cards
 from alignbench.models.family import ModelFamily, TowerLoader, as_family, fault_of_family, name_prefix
+from alignbench.models.feature_names import features_label, features_path
 from alignbench.models.memory import lack_of_memory_said
 from alignbench.plugins import Registry
 
@@ -31,6 +32,8 @@ _FILES: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".npz", ".npy",
 
 _BUILT_IN: Final = {  # in the order in which they are asked: transformers has what no other knows
     "open_clip": "alignbench.models.openclip_family:FAMILY",
+    "torchvision": "alignbench.models.torchvision_family:FAMILY",
+    "timm": "alignbench.models.timm_family:FAMILY",
     "transformers": "alignbench.models.transformers_family:FAMILY",
 }
 FAMILIES: Registry[ModelFamily | TowerLoader] = Registry(
@@ -47,6 +50,8 @@ def find_family(name: str) -> ModelFamily:
         ModelError: If it can only be a folder's and there is none, or if what it leads to may not be looked at.
     """
     _check_length(name)
+    if features_path(name) is not None:
+        raise UsageError(f"{name} holds features, and this needs a model that makes them: see `alignbench models`")
     try:
         _check_place(name)
         for key, registered in FAMILIES.own():
@@ -103,7 +108,8 @@ def needs_download(name: str, *, random_init: bool = False) -> bool:
 def model_label(name: str) -> str:
     """Return what a model is called in tables and figures: its name, without the path to a directory or a file."""
     try:
-        return find_family(name).label(name)
+        path = features_path(name)
+        return find_family(name).label(name) if path is None else features_label(path)
     except AlignbenchError:  # a metric's name, or that of a plug-in which is gone, or of a folder that is closed
         return name
 
@@ -159,4 +165,4 @@ def skeleton(name: str, *, protocol: str = "paper") -> Tower:
         ModelError: If its configuration is not on this machine, or cannot be followed.
     """
     with lack_of_memory_said(name):
-        return find_family(name).skeleton(name, protocol=protocol)
+        return find_family(name).skeleton(name, protocol=protocol).to("meta")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from alignbench.errors import UsageError
 from alignbench.models.cards import cards
+from alignbench.models.feature_names import FEATURES
 from alignbench.plugins import callable_with
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class ModelFamily(ABC):
         """Say whether a model is of this family; a plug-in's is asked only about names with its prefix."""
         card = cards().get(name)
         return name_prefix(name) == self.name if card is None else card.family == self.name
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of its models, each as `--model` takes it; none if they cannot be listed."""
+        return ()
 
     def check(self, name: str, others: Iterable[str]) -> None:
         """Refuse a name that cannot be a model's, as far as can be told without a download.
@@ -116,6 +121,8 @@ def as_family(name: str, registered: ModelFamily | TowerLoader) -> ModelFamily:
 
 def fault_of_family(name: str, candidate: object) -> str:
     """Say what keeps an object from being registered under a name as a family; empty if nothing does."""
+    if name == FEATURES:
+        return f"{FEATURES}:PATH stands for features that exist"
     if isinstance(candidate, ModelFamily):
         return "" if candidate.name == name else f"it calls itself '{candidate.name}'"
     if isinstance(candidate, type) and issubclass(candidate, ModelFamily):

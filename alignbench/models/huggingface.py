@@ -1,4 +1,4 @@
-"""Towers of the CLIP, Chinese-CLIP and SigLIP families: by Hugging Face id, from a directory, or with random weights.
+"""Towers in the format of transformers: by Hugging Face id, from a directory, or with random weights.
 
 A checkpoint is taken only if every weight of the tower is there in the right shape. Pictures are prepared by the
 checkpoint's own processor in its PIL form (the 2023 behaviour): resized and cropped to uint8 in the loader, normalised
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
 import transformers
+from PIL import Image
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.utils import logging as transformers_logging
@@ -27,9 +29,10 @@ from alignbench.models.memory import refuse_larger_than_memory
 from alignbench.models.normalisation import Normalise
 from alignbench.models.processors import ProcessorPreparation, card_processor, normalised_values, read_processor
 from alignbench.models.towers import Layer, Tower, block_depths
+from alignbench.models.transformers_backbones import BACKBONES, describe_layers, model_options, wrapped
 from alignbench.models.transformers_config import card_config, read_config
 from alignbench.models.transformers_layouts import LAYOUTS, Layout
-from alignbench.models.transformers_weights import load_weights
+from alignbench.models.transformers_weights import ModelClass, load_weights
 
 
 class HuggingFaceTower(Tower):
@@ -37,12 +40,13 @@ class HuggingFaceTower(Tower):
 
     Args:
         model: Module that maps `pixel_values` through the tower and its projection.
-        layout: Where the model keeps its modules.
-        config: Configuration of the vision tower.
-        projection_dim: Width of the projection; none if the checkpoint has no projection.
+        layers: Where its features are read; paths begin with `model`.
+        has_class_token: See `Tower`.
         processor: Image processor with the PIL backend.
         fingerprint: See `Tower`.
     """
+
+    roots: Mapping[str, str] = MappingProxyType({"": "model"})
 
     def __init__(
         self,
@@ -108,6 +112,17 @@ def _silence() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
+@contextmanager
+def _followed(name: str) -> Iterator[None]:
+    """Say of whatever transformers cannot make of a configuration that it cannot be followed."""
+    try:
+        yield
+    except AlignbenchError:
+        raise
+    except Exception as error:  # of odd values transformers makes errors of many kinds
+        raise ModelError(f"config.json of {name} cannot be followed ({one_line(error)}): download it again") from error
+
+
 @_silence()
 def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     """Build a tower.
@@ -127,12 +142,8 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
         return _random(name, card_config(card), card_processor(card), seed)
     folder = checkpoint_folder(name, weights=not random_init)
     config, processor = _configured(name, folder)
-    try:
+    with _followed(name):
         return _random(name, config, processor, seed) if random_init else _pretrained(name, folder, config, processor)
-    except AlignbenchError:
-        raise
-    except Exception as error:  # of odd values transformers makes errors of many kinds
-        raise ModelError(f"config.json of {name} cannot be followed ({one_line(error)}): download it again") from error
 
 
 @_silence()
@@ -168,16 +179,20 @@ def skeleton(name: str) -> HuggingFaceTower:
         config, processor = card_config(card), card_processor(card)
     else:
         config, processor = _configured(name, configuration_folder(name))
-    kind, built_from, width = _model_class(config)
-    with torch.device("meta"):
-        model = kind(built_from)
-    return _tower(model, config, width, processor, "")
+    with _followed(name):
+        built, width = _model_class(config)
+        with torch.device("meta"):
+            model = built.build()
+        return _tower(model, config, width, processor, "")
 
 
 def _configured(name: str, folder: Path) -> tuple[PretrainedConfig, Any]:
     """The configuration in a checkpoint's folder, and its image processor with the PIL backend."""
     config = read_config(name, folder)
-    return config, read_processor(name, folder, getattr(config, "vision_config", config).image_size)
+    backbone = BACKBONES.get(config.model_type)
+    takes_any = backbone is not None and not backbone.one_size
+    side = None if takes_any else getattr(config, "vision_config", config).image_size
+    return config, read_processor(name, folder, side)
 
 
 def _find_layout(config: PretrainedConfig) -> tuple[Layout, bool]:
@@ -188,29 +203,34 @@ def _find_layout(config: PretrainedConfig) -> tuple[Layout, bool]:
     raise UsageError(f"unsupported model type '{config.model_type}'")
 
 
-def _model_class(config: PretrainedConfig) -> tuple[Any, PretrainedConfig, int | None]:
-    """The class that holds the tower, the configuration it is built from, and the width of its projection."""
+def _model_class(config: PretrainedConfig) -> tuple[ModelClass, int | None]:
+    """What the tower is built from, and the width of its projection; of a model without a text tower none is said."""
+    if config.model_type in BACKBONES:
+        kind = getattr(transformers, BACKBONES[config.model_type].model)
+        return ModelClass(kind, config, model_options(config)), None
     layout, whole = _find_layout(config)
     vision = config.vision_config if whole else config
     alone = (config.architectures or [""])[0] if not whole else ""
     if layout.full == "siglip":
         has_head = getattr(vision, "vision_use_head", True)  # towers of language models are saved without
-        return transformers.SiglipVisionModel, vision, int(vision.hidden_size) if has_head else None
+        return ModelClass(transformers.SiglipVisionModel, vision), int(vision.hidden_size) if has_head else None
     if layout.full == "chinese_clip":
         if whole:
             config.text_config.num_hidden_layers = 1  # its text tower is thrown away
-            return transformers.ChineseCLIPModel, config, int(config.projection_dim)
-        return transformers.ChineseCLIPVisionModel, vision, None
+            return ModelClass(transformers.ChineseCLIPModel, config), int(config.projection_dim)
+        return ModelClass(transformers.ChineseCLIPVisionModel, vision), None
     if alone == "CLIPVisionModel":
-        return transformers.CLIPVisionModel, vision, None
+        return ModelClass(transformers.CLIPVisionModel, vision), None
     if whole:
         vision.projection_dim = config.projection_dim
-    return transformers.CLIPVisionModelWithProjection, vision, int(vision.projection_dim)
+    return ModelClass(transformers.CLIPVisionModelWithProjection, vision), int(vision.projection_dim)
 
 
 def _tower(
     model: nn.Module, config: PretrainedConfig, width: int | None, processor: Any, fingerprint: str
 ) -> HuggingFaceTower:
+    if config.model_type in BACKBONES:
+        return _backbone_tower(model, config, processor, fingerprint)
     layout, whole = _find_layout(config)
     if layout.full == "chinese_clip" and width is not None:
         model = _ChineseVision(model)
@@ -218,7 +238,20 @@ def _tower(
         model = _Unprojected(model)
     vision = config.vision_config if whole else config
     layers = _layers(layout, vision, width)
-    return HuggingFaceTower(model, layers, layout.class_token, processor, fingerprint)
+    tower = HuggingFaceTower(model, layers, layout.class_token, processor, fingerprint)
+    if width is not None:
+        tower.pooling, tower.roots = layout.pooling, {**tower.roots, "visual": layout.projection}
+    return tower
+
+
+def _backbone_tower(model: nn.Module, config: PretrainedConfig, processor: Any, fingerprint: str) -> HuggingFaceTower:
+    """The tower of a model without a text tower; its layers are found without memory for its weights."""
+    with torch.device("meta"):
+        hollow = _model_class(config)[0].build()
+    tower = HuggingFaceTower(wrapped(hollow, config), (), False, processor, fingerprint).to("meta")
+    describe_layers(tower, config, int(tower.prepare(Image.new("RGB", (64, 64))).shape[-1]))
+    tower.model, tower.normalise = wrapped(model, config).eval(), Normalise(normalised_values(processor))
+    return tower
 
 
 def _layers(layout: Layout, config: PretrainedConfig, projection_dim: int | None) -> tuple[Layer, ...]:
@@ -236,17 +269,18 @@ def _layers(layout: Layout, config: PretrainedConfig, projection_dim: int | None
 
 
 def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:
-    kind, built_from, width = _model_class(config)
-    model = load_weights(name, folder, _find_layout(config)[0].full, kind, built_from)
+    built, width = _model_class(config)
+    family = config.model_type if config.model_type in BACKBONES else _find_layout(config)[0].full
+    model = load_weights(name, folder, family, built)
     return _tower(model, config, width, processor, fingerprint(folder))
 
 
 def _random(name: str, config: PretrainedConfig, processor: Any, seed: int) -> HuggingFaceTower:
-    kind, built_from, width = _model_class(config)
+    built, width = _model_class(config)
     with torch.device("meta"):
-        refuse_larger_than_memory(name, kind(built_from))
+        refuse_larger_than_memory(name, built.build())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = kind(built_from)
-    described = json.dumps([built_from.to_dict(), processor.to_dict(), seed], sort_keys=True, default=str)
+        model = built.build()
+    described = json.dumps([built.config.to_dict(), processor.to_dict(), seed], sort_keys=True, default=str)
     return _tower(model, config, width, processor, hashlib.sha256(described.encode()).hexdigest())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
+from alignbench.errors import UsageError
 from alignbench.models.cards import cards
 from alignbench.models.families import FAMILIES
+from alignbench.models.family import as_family
 from alignbench.models.pair_metrics import METRICS
 
 
@@ -21,3 +25,24 @@ def known_models() -> list[dict[str, object]]:
     for kind, registry in (("baseline", METRICS), ("family", FAMILIES)):
         rows += [{"name": name, "kind": kind, "package": registry.plug_in(name) or None} for name in registry.usable()]
     return rows
+
+
+def names_of_family(family: str, pattern: str) -> list[str]:
+    """List the models of a family; no model is built, and nothing is downloaded.
+
+    Args:
+        family: Name of the family.
+        pattern: What a name must match, with or without the family's prefix: `*` is any text, `?` any letter.
+
+    Raises:
+        UsageError: If there is no such family, it cannot list its models, or none matches.
+    """
+    known = as_family(family, FAMILIES.load(family)).names()
+    if not known:
+        raise UsageError(f"the models of {family} cannot be listed here: see `alignbench models`, or its own list")
+    found = [name for name in known if any(fnmatchcase(each, pattern) for each in (name, name.partition(":")[2]))]
+    if not found:
+        raise UsageError(
+            f"no model of {family} matches '{pattern}': * is any text, as in '*resnet*'; or leave --filter out"
+        )
+    return found

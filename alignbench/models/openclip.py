@@ -47,6 +47,8 @@ class OpenClipTower(Tower):
         fingerprint: See `Tower`.
     """
 
+    pooling = "what its own pooling gives, projected"
+
     def __init__(
         self,
         model: nn.Module,
@@ -59,6 +61,7 @@ class OpenClipTower(Tower):
         self.model = model.eval()
         self.layers, self.has_class_token, self.fingerprint = layers, has_class_token, fingerprint
         self.prepare, self.normalise = preparation, Normalise(preparation.values())
+        self.roots = dict.fromkeys(("", "visual"), layers[-1].module)
 
     def forward(self, pixels: Tensor) -> object:
         """See `Tower.forward`."""

@@ -129,7 +129,7 @@ def _settled(name: str, layer: Layer, shape: tuple[int, ...]) -> Layer:
     if shape == (1, tokens, channels) or (layer.name == "projection" and shape == (1, channels)):
         return layer
     if shape == (tokens, 1, channels):
-        return replace(layer, tokens_first=True)
+        return replace(layer, axes="TBC")
     raise ModelError(
         f"{layer.name} of {name} gives {shape} for one picture, not {tokens} tokens x {channels} channels: its "
         "configuration is of another tower"

@@ -21,6 +21,7 @@ from typing import Any, Final
 from alignbench.errors import ModelError, UsageError, one_line, shortened
 from alignbench.files import open_plain
 from alignbench.models.cards import cards
+from alignbench.models.feature_names import features_path
 from alignbench.models.pair_metrics import METRICS
 
 Factors = Mapping[str, str | int | float | bool]
@@ -125,7 +126,8 @@ def pair_labels(models: str, labels: str) -> dict[str, str]:
     Raises:
         UsageError: If there is no model, or there are more or fewer labels than models, or one label for two of them.
     """
-    names = (models,) if _is_there(models) else tuple(dict.fromkeys(_split(models)))
+    is_one = _is_there(str(features_path(models) or models))
+    names = (models,) if is_one else tuple(dict.fromkeys(_split(models)))
     called = _split(labels)
     if not names:
         raise UsageError("--model is empty: see `alignbench models`")

@@ -39,6 +39,10 @@ _PROCESSORS: Final = {
     "chinese_clip": "ChineseCLIPImageProcessorPil",
     "siglip": "SiglipImageProcessorPil",
 }
+_PLAIN: Final = (  # those that do no more to the shape of a picture than their values say
+    *_PROCESSORS.values(),
+    *(f"{kind}ImageProcessorPil" for kind in ("ViT", "DeiT", "Beit", "Bit")),
+)
 _SIZES: Final = either(SIDE, mapped(SIDE), NULL)
 _COLOURS: Final = number(1000, -1000)
 _SWITCH: Final = either(TRUTH, NULL)
@@ -53,6 +57,8 @@ _KINDS: Final = {
     "image_std": either(listed(positive(1000), 3), positive(1000), NULL),
 }
 _TRIED: Final = ((25, 20), (20, 27))  # width and height of pictures that are tried beside one of the right size
+_RESCALES_FIRST: Final = "DINOv3ViTImageProcessor"  # of which there is no form with the PIL backend
+_CUTS_A_SHARE: Final = "ConvNextImageProcessor"  # it resizes to more than it cuts out
 _NORMALISATION = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
 
 
@@ -88,6 +94,8 @@ class ProcessorPreparation:
         if not (getattr(self.processor, "do_resize", False) and size) or size.get("longest_edge"):
             return None
         side: int | None = size.get("shortest_edge")
+        if side is not None and type(self.processor).__name__.startswith(_CUTS_A_SHARE):
+            return int(side / self.processor.crop_pct) if side < 384 else None  # from there on it squashes
         return side
 
     @property
@@ -96,7 +104,7 @@ class ProcessorPreparation:
         values = {key: value for key, value in self.processor.to_dict().items() if key not in _NORMALISATION}
         kind, resample, size = type(self.processor).__name__, values.get("resample"), values.get("size")
         crop = values.get("crop_size") if values.get("do_center_crop") else None
-        is_known = kind in _PROCESSORS.values()
+        is_known = kind in _PLAIN
         if is_known and values.get("do_resize") and not values.get("do_pad") and isinstance(resample, int):
             match size:
                 case {"shortest_edge": side, **rest} if not rest and crop == {"height": side, "width": side}:
@@ -106,13 +114,13 @@ class ProcessorPreparation:
         return PixelRecipe(f"transformers {kind} {json.dumps(values, sort_keys=True, default=str)}")
 
 
-def read_processor(name: str, folder: Path, side: int) -> Any:
+def read_processor(name: str, folder: Path, side: int | None) -> Any:
     """Read the image processor of a checkpoint, with the PIL backend, and try it on a picture.
 
     Args:
         name: The model's name, for messages.
         folder: The checkpoint's folder.
-        side: Side in pixels that the tower takes.
+        side: Side in pixels that the tower takes; none if it takes any square.
 
     Raises:
         ModelError: If there is none, if the checkpoint wants code of its own to be run, or if the processor cannot
@@ -128,11 +136,15 @@ def read_processor(name: str, folder: Path, side: int) -> Any:
         _say_other(name, file, own)
     try:
         processor: Any = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+        if type(processor).__name__.startswith(_RESCALES_FIRST):
+            processor = _rounding(processor)
     except Exception as error:  # of odd values transformers makes errors of many kinds
         raise ModelError(f"{name} has no usable {file.name} ({one_line(error)}): download it again") from error
     try:
         table = normalised_values(processor)
         check_order(table)
+        if side is None:
+            side = _only_side(what, processor)
         for width, height in ((side + 7, side + 3), *_TRIED):
             _try(what, processor, _noise(width, height), Normalise(table), side)
     except ModelError:
@@ -141,6 +153,22 @@ def read_processor(name: str, folder: Path, side: int) -> Any:
         why = one_line(error.__cause__ or error)  # of a picture that could not be prepared, what the processor said
         raise ModelError(f"{what} cannot be followed ({why}): correct it, or download it again") from error
     return processor
+
+
+def _only_side(what: str, processor: Any) -> int:
+    """The side in pixels of the squares that a processor makes; one that makes anything else is refused."""
+    made = {tuple(ProcessorPreparation(processor)(_noise(*size)).shape[1:]) for size in _TRIED}
+    height, width = sorted(made)[0]
+    if len(made) > 1 or height != width:
+        spoken = " and ".join(" x ".join(map(str, size)) for size in sorted(made))
+        raise ModelError(f"{what} makes {spoken} pixels, and not squares of one size: give its size and crop_size")
+    return int(height)
+
+
+def _rounding(processor: Any) -> Any:
+    """The same with the PIL backend, which rounds what it resizes to whole numbers."""
+    given = {key: value for key, value in processor.to_dict().items() if key in _KINDS and value is not None}
+    return transformers.ViTImageProcessorPil(**given)
 
 
 def _noise(width: int, height: int) -> Image.Image:

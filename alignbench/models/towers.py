@@ -7,21 +7,25 @@ batch passes through.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from alignbench.errors import UsageError, unknown
 from alignbench.models.layer_names import has_one_token
 
 TokenView = Literal["all", "cls", "mean"]
 TOKEN_VIEWS: tuple[TokenView, ...] = get_args(TokenView)
+Axes = Literal["BTC", "TBC", "BCHW", "BHWC", "BC"]
+"""How an output is laid out: B pictures, T tokens, C channels, H x W a map, whose places are its tokens."""
 
 
 class Readout(Protocol):
@@ -43,13 +47,16 @@ class Layer:
     """A place in a tower where features are read.
 
     Attributes:
-        name: `layer_0` .. `layer_L` or `projection`; with `_aligned` at its end where features are turned into others.
+        name: `layer_0` .. `layer_L` of a transformer, `stem`, `stage_1`, `block_1` and so on of a CNN, `projection`, or
+            the path of a module; with `_aligned` at its end where features are turned into others.
         depth: Percent of the network, the paper's axis.
         module: Path of the module whose output it is.
         tokens: Tokens an image has there; 1 at the projection.
         channels: Channels of a token, as they are handed on.
         unit_norm: Whether the output is divided by its Euclidean norm.
-        tokens_first: Whether the module gives (tokens, B, channels) instead of (B, tokens, channels).
+        axes: How the output is laid out; (B, channels) is one token under any of them.
+        is_input: Whether it is what the module is given, and not what it gives.
+        has_prefix: Whether the tower's class token and registers are the first of its tokens; a map has none.
         readout: What the features go through after the token view, if anything.
     """
 
@@ -59,13 +66,20 @@ class Layer:
     tokens: int
     channels: int
     unit_norm: bool = False
-    tokens_first: bool = False
+    axes: Axes = "BTC"
+    is_input: bool = False
+    has_prefix: bool = True
     readout: Readout | None = None
 
     @property
     def width(self) -> int:
         """Channels of a token as the module gives it."""
         return self.channels if self.readout is None else self.readout.width
+
+    @property
+    def one_token(self) -> bool:
+        """Whether token views coincide at it."""
+        return self.tokens == 1 or has_one_token(self.name)
 
 
 def block_depths(blocks: int) -> list[float]:
@@ -78,32 +92,59 @@ class Tower(nn.Module):
 
     Attributes:
         layers: Where its features are read, in the order of depth.
+        blocks: The same at every block, where `layers` are fewer; empty where they are not.
         has_class_token: Whether token 0 is a class token.
+        registers: Tokens after it, or first where there is none, that are neither class token nor patches.
+        pooling: What its projection is, in words.
+        roots: By what users write before the path of a module, what stands there in this tower.
         fingerprint: SHA-256 over the weights and everything else that settles its output.
         prepare: Resizes and crops an RGB picture as the checkpoint wants it: (3, H, W) uint8, the same size for all.
             It goes to the loader's processes, so it can be pickled and holds no weights.
     """
 
     layers: tuple[Layer, ...]
-    has_class_token: bool
+    blocks: tuple[Layer, ...] = ()
+    has_class_token: bool = False
+    registers: int = 0
+    pooling: str = ""
+    roots: Mapping[str, str] = MappingProxyType({"": ""})
     fingerprint: str
     prepare: Callable[[Image.Image], Tensor]
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens before those of patches: class token and registers."""
+        return int(self.has_class_token) + self.registers
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> object:
         """Run a batch of prepared pictures, (B, 3, H, W) uint8; what it returns is not looked at."""
 
 
-def check_view(tower: Tower, view: str) -> None:
+def check_view(tower: Tower, view: str, layers: Sequence[Layer] | None = None) -> None:
     """Refuse a token view that a tower cannot give.
+
+    Args:
+        tower: The tower.
+        view: Name of the view.
+        layers: The layers that are read; none for those of the tower.
 
     Raises:
         UsageError: If there is no such view, or it asks for a class token that is not there.
     """
     if view not in TOKEN_VIEWS:
         raise unknown("token view", view, TOKEN_VIEWS)
-    if view == "cls" and not tower.has_class_token:
+    several = [layer for layer in (tower.layers if layers is None else layers) if not layer.one_token]
+    if view != "cls" or not several:
+        return
+    if not tower.has_class_token:
         raise UsageError("the token view 'cls' needs a class token, and this model has none: use 'all' or 'mean'")
+    for layer in several:
+        if not layer.has_prefix:
+            raise UsageError(
+                f"the token view 'cls' needs a class token, and {layer.name} has none: use 'all' or 'mean', or leave "
+                "it out of --layers"
+            )
 
 
 def view_tokens(layer: Layer, view: str) -> int:
@@ -111,22 +152,22 @@ def view_tokens(layer: Layer, view: str) -> int:
     return layer.tokens if view == "all" else 1
 
 
-def select_view(features: Tensor, layer: Layer, view: str, has_class_token: bool) -> Tensor:
+def select_view(features: Tensor, layer: Layer, view: str, prefix_tokens: int) -> Tensor:
     """Take a layer's features in a token view, and through its readout.
 
     Args:
         features: (B, tokens, width of the layer).
-        layer: The layer; at the projection the views coincide.
+        layer: The layer; where it has one token the views coincide.
         view: `all` tokens, the class token only (`cls`), or the average of the patch tokens (`mean`).
-        has_class_token: Whether token 0 is a class token.
+        prefix_tokens: Tokens of its tower before those of patches.
 
     Returns:
         (B, tokens of the view, channels).
     """
-    if view == "cls" and not has_one_token(layer.name):
+    if view == "cls" and not layer.one_token:
         features = features[:, :1]
-    elif view == "mean" and not has_one_token(layer.name):
-        features = features[:, int(has_class_token) :].mean(dim=1, keepdim=True)
+    elif view == "mean" and not layer.one_token:
+        features = features[:, prefix_tokens if layer.has_prefix else 0 :].mean(dim=1, keepdim=True)
     return features if layer.readout is None else layer.readout(features)
 
 
@@ -134,12 +175,12 @@ def select_view(features: Tensor, layer: Layer, view: str, has_class_token: bool
 def tap(tower: Tower, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], None]) -> Iterator[None]:
     """Hand every batch's features at some layers to a function, as float32 of shape (B, tokens, width).
 
-    The tensor may share memory with the model's own; a receiver that keeps anything must copy it.
+    The tensor may share memory with the model's own, which the next module may write to (ReLU in place): a receiver
+    that keeps anything must copy it before it returns.
     """
     with ExitStack() as stack:
         for layer in layers:
-            module = tower.get_submodule(layer.module)
-            stack.callback(module.register_forward_hook(_hook(layer, receive)).remove)
+            stack.callback(_attach(tower, layer, receive).remove)
         yield
 
 
@@ -157,9 +198,7 @@ class Tapped(nn.Module):
         super().__init__()
         self.tower, self.layers = tower, tuple(layers)
         self._features: dict[str, Tensor] = {}
-        self.hooks = [
-            tower.get_submodule(layer.module).register_forward_hook(_hook(layer, self._take)) for layer in self.layers
-        ]
+        self.hooks = [_attach(tower, layer, self._take) for layer in self.layers]
 
     def release(self) -> None:
         """Leave the tower as it was."""
@@ -167,7 +206,7 @@ class Tapped(nn.Module):
             hook.remove()
 
     def _take(self, layer: Layer, features: Tensor) -> None:
-        self._features[layer.name] = features
+        self._features[layer.name] = features.clone()  # until the end of the pass others may write to it
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return the features at the layers, each float32 of (B, tokens, width)."""
@@ -177,18 +216,31 @@ class Tapped(nn.Module):
         return features
 
 
-def _hook(layer: Layer, receive: Callable[[Layer, Tensor], None]) -> Callable[[nn.Module, object, Tensor], None]:
-    def hook(module: nn.Module, arguments: object, output: Tensor) -> None:
-        features = output.detach().float()
-        if layer.tokens_first:
-            features = features.transpose(0, 1)
-        if features.ndim == 2:
-            features = features[:, None]
-        if features.shape[1:] != (layer.tokens, layer.width):
-            shape = tuple(features.shape[1:])
-            raise RuntimeError(f"{layer.name} gave {shape}, not {layer.tokens} tokens x {layer.width} channels")
-        if layer.unit_norm:
-            features = features / torch.linalg.vector_norm(features, dim=-1, keepdim=True)
-        receive(layer, features)
+def _attach(tower: Tower, layer: Layer, receive: Callable[[Layer, Tensor], None]) -> RemovableHandle:
+    """Hand what passes at a layer to a function, until the handle is removed."""
+    module = tower.get_submodule(layer.module)
 
-    return hook
+    def before(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        receive(layer, _features(layer, arguments[0]))
+
+    def after(module: nn.Module, arguments: object, output: Tensor) -> None:
+        receive(layer, _features(layer, output))
+
+    return module.register_forward_pre_hook(before) if layer.is_input else module.register_forward_hook(after)
+
+
+def _features(layer: Layer, output: Tensor) -> Tensor:
+    """What a module gave as float32 (B, tokens, width); of the same memory where that can be."""
+    features = output.detach().float()
+    if features.ndim == 2:
+        features = features[:, None]
+    elif layer.axes == "TBC":
+        features = features.transpose(0, 1)
+    elif layer.axes == "BCHW":
+        features = features.flatten(2).transpose(1, 2)
+    elif layer.axes == "BHWC":
+        features = features.flatten(1, 2)
+    if features.shape[1:] != (layer.tokens, layer.width):
+        shape = tuple(features.shape[1:])
+        raise RuntimeError(f"{layer.name} gave {shape}, not {layer.tokens} tokens x {layer.width} channels")
+    return features / torch.linalg.vector_norm(features, dim=-1, keepdim=True) if layer.unit_norm else features

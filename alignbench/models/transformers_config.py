@@ -12,15 +12,12 @@ from typing import Any, Final
 
 import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig
-from transformers.activations import ACT2FN
 
 from alignbench.errors import ModelError, UsageError, one_line
 from alignbench.models.cards import Card
 from alignbench.models.checkpoints import read_settings
 from alignbench.models.settings import (
-    BLOCKS,
     EMPTY,
-    INNER_WIDTH,
     NULL,
     OBJECT,
     SIDE,
@@ -30,43 +27,31 @@ from alignbench.models.settings import (
     check_settings,
     either,
     number,
-    positive,
     whole,
 )
 from alignbench.models.transformers_layouts import LAYOUTS
+from alignbench.models.transformers_settings import BACKBONE_SETTINGS, SHARE, SPREAD, TRANSFORMER
 
-_SHARE: Final = either(number(1), NULL)
-_SPREAD: Final = either(number(1000), NULL)
 _TOKEN: Final = whole(2**22)
-_TRANSFORMER: Final = {
-    "hidden_size": WIDTH,
-    "intermediate_size": INNER_WIDTH,
-    "num_hidden_layers": BLOCKS,
-    "num_attention_heads": WIDTH,
-    "hidden_act": Allowed("an activation of transformers", lambda value: isinstance(value, str) and value in ACT2FN),
-    "layer_norm_eps": positive(1),
-    "initializer_range": _SPREAD,
-    "initializer_factor": _SPREAD,
-}
-_VISION: Final = _TRANSFORMER | {
+_VISION: Final = TRANSFORMER | {
     "projection_dim": WIDTH,
     "num_channels": whole(3, 3),
     "image_size": SIDE,
     "patch_size": SIDE,
-    "attention_dropout": _SHARE,
+    "attention_dropout": SHARE,
     "vision_use_head": TRUTH,
 }
-_TEXT: Final = _TRANSFORMER | {
+_TEXT: Final = TRANSFORMER | {
     "vocab_size": _TOKEN,
     "max_position_embeddings": _TOKEN,
     "type_vocab_size": _TOKEN,
     "pad_token_id": either(whole(2**22, 0), NULL),
-    "hidden_dropout_prob": _SHARE,
-    "attention_probs_dropout_prob": _SHARE,
+    "hidden_dropout_prob": SHARE,
+    "attention_probs_dropout_prob": SHARE,
 }
 _WHOLE: Final = {
     "projection_dim": WIDTH,
-    "initializer_factor": _SPREAD,
+    "initializer_factor": SPREAD,
     "logit_scale_init_value": either(number(1000, -1000), NULL),
 }
 _ARCHITECTURES: Final = {
@@ -125,18 +110,25 @@ def read_config(name: str, folder: Path) -> PretrainedConfig:
             f"{name} is a NaFlex SigLIP 2, whose token count varies from image to image: use a fixed-resolution "
             "SigLIP 2 such as google/siglip2-base-patch16-224"
         )
-    if not any(kind in (layout.full, layout.vision) for layout in LAYOUTS.values()):
-        raise UsageError(f"{name} is of type '{kind}': supported are {', '.join(LAYOUTS)}")
-    taken = _whole(name, values) if kind in LAYOUTS else _taken(name, "", values, _VISION | _ARCHITECTURES)
+    types = {layout.vision: _VISION for layout in LAYOUTS.values()} | BACKBONE_SETTINGS
+    if not isinstance(kind, str) or kind not in types.keys() | LAYOUTS.keys():
+        raise UsageError(f"{name} is of type '{kind}': supported are {', '.join((*LAYOUTS, *BACKBONE_SETTINGS))}")
+    taken = _whole(name, values) if kind in LAYOUTS else _taken(name, "", values, types[kind] | _ARCHITECTURES)
     try:
         config: PretrainedConfig = CONFIG_MAPPING[kind].from_dict(taken | {"_name_or_path": str(folder)})
     except Exception as error:
         raise _unreadable(folder, error) from error
     vision = getattr(config, "vision_config", config)
-    if vision.patch_size > vision.image_size:
+    if getattr(vision, "patch_size", 0) > getattr(vision, "image_size", 0):
         raise ModelError(
             f"config.json of {name} has patches of {vision.patch_size} pixels in pictures of {vision.image_size}: "
             "download it again"
+        )
+    heads = getattr(vision, "num_attention_heads", 1)
+    if kind in BACKBONE_SETTINGS and getattr(vision, "hidden_size", heads) % heads:
+        raise ModelError(
+            f"config.json of {name} has {vision.hidden_size} channels for {heads} heads, which do not share them "
+            "evenly: download it again"
         )
     return config
 

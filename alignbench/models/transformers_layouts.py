@@ -16,6 +16,7 @@ class Layout:
         prefix: Path of the vision tower in our wrapper.
         first: Module whose output is `layer_0`.
         projection: Module whose output is the projection.
+        pooling: What the projection is, in words.
         class_token: Whether token 0 is a class token.
         unit_norm: Whether the projection is divided by its norm.
     """
@@ -25,6 +26,7 @@ class Layout:
     prefix: str
     first: str
     projection: str
+    pooling: str
     class_token: bool
     unit_norm: bool
 
@@ -36,6 +38,7 @@ LAYOUTS: Final = {
         prefix="model.vision_model",
         first="pre_layrnorm",
         projection="model.visual_projection",
+        pooling="class token after the last norm, projected",
         class_token=True,
         unit_norm=False,
     ),
@@ -45,6 +48,7 @@ LAYOUTS: Final = {
         prefix="model.vision_model",
         first="pre_layrnorm",
         projection="model.visual_projection",
+        pooling="class token after the last norm, projected",
         class_token=True,
         unit_norm=True,
     ),
@@ -54,6 +58,7 @@ LAYOUTS: Final = {
         prefix="model",
         first="embeddings",
         projection="model.head",
+        pooling="attention pooling over all tokens",
         class_token=False,
         unit_norm=True,
     ),

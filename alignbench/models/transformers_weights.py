@@ -1,8 +1,11 @@
-"""Weights of transformers' CLIP, Chinese-CLIP and SigLIP: read from a checkpoint's folder into a model."""
+"""Weights of transformers' vision models: read from a checkpoint's folder into a model."""
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +32,55 @@ _CLIP: Final = Naming(
     left_over=_LEFT_OVER,
     optional=("visual_projection.",),
 )
+_HEADS: Final = ("classifier.", "cls_classifier.", "distillation_classifier.", "decoder.", "lm_head.")
+_QUERIES: Final = tuple(
+    (rf"\.attention\.attention\.{name}\.", f".attention.{name[0]}_proj.") for name in ("query", "key", "value")
+)
+_OUT: Final = (r"\.attention\.output\.dense\.", ".attention.o_proj.")
+_VIT: Final = (  # by which transformers 5 renames what it saves under the names of transformers 4
+    (r"\.encoder\.layer\.", ".layers."),
+    *_QUERIES,
+    _OUT,
+    (r"\.intermediate\.dense\.", ".mlp.fc1."),
+    (r"\.output\.dense\.", ".mlp.fc2."),
+)
+_BEIT: Final = (
+    (r"\.encoder\.relative_position_bias\.", ".shared_position_bias."),
+    (r"\.attention\.attention\.relative_position_bias\.", ".relative_position_bias."),
+    *_VIT,
+)
+_HALVES: Final = r"(\.mlp)\.weights_in\."  # two layers of a gated unit in one tensor, the gate first
+
+
+def _backbone(prefix: str, parts: tuple[str, ...], *renamed: tuple[str, str]) -> Naming:
+    """Names of a vision model without a text tower: with or without a prefix, its head beside it."""
+    return Naming(
+        family="transformers",
+        vision=(f"{prefix}.",),
+        bare=parts,
+        beside=_HEADS,
+        left_over=r".+\.(mask_token|relative_position_index)",
+        optional=(f"{prefix}.pooler.", f"{prefix}.layernorm."),
+        renamed=renamed,
+    )
+
+
+_EMBEDDED: Final = ("embeddings.", "encoder.", "layers.", "shared_position_bias.", "layernorm.", "pooler.")
 NAMINGS: Final = {
+    "vit": _backbone("vit", _EMBEDDED, *_VIT),
+    "deit": _backbone("deit", _EMBEDDED, *_VIT),
+    "vit_mae": _backbone("vit", _EMBEDDED, *_VIT),
+    "beit": _backbone("beit", _EMBEDDED, *_BEIT),
+    "dinov2": _backbone("dinov2", _EMBEDDED, *_QUERIES, _OUT, (r"\.mlp\.weights_out\.", ".mlp.down_proj.")),
+    "dinov2_with_registers": _backbone(
+        "dinov2_with_registers", _EMBEDDED, *_QUERIES, _OUT, (r"\.mlp\.weights_out\.", ".mlp.down_proj.")
+    ),
+    "dinov3_vit": _backbone(
+        "dinov3_vit", ("embeddings.", "layer.", "norm."), (r"^dinov3_vit\.layer\.", "dinov3_vit.model.layer.")
+    ),
+    "convnext": _backbone("convnext", _EMBEDDED),
+    "convnextv2": _backbone("convnextv2", _EMBEDDED),
+    "resnet": _backbone("resnet", ("embedder.", "encoder.")),
     "clip": _CLIP,
     "chinese_clip": _CLIP,
     "siglip": Naming(
@@ -44,15 +95,33 @@ NAMINGS: Final = {
 """How each type of model names its weights, and what a tower may leave over."""
 
 
-def load_weights(name: str, folder: Path, family: str, kind: Any, config: PretrainedConfig) -> Any:
+@dataclass(frozen=True)
+class ModelClass:
+    """What a model is built from.
+
+    Attributes:
+        kind: The class of transformers that holds the tower.
+        config: Its configuration.
+        options: What it is given beside that.
+    """
+
+    kind: Any
+    config: PretrainedConfig
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> Any:
+        """Build it, with weights drawn at random."""
+        return self.kind(self.config, **self.options)
+
+
+def load_weights(name: str, folder: Path, family: str, model_class: ModelClass) -> Any:
     """Build a model with the weights of a checkpoint.
 
     Args:
         name: The checkpoint's name, for messages.
         folder: Its folder.
         family: Its type, a key of `NAMINGS`.
-        kind: The class of transformers that holds the tower.
-        config: The configuration it is built from.
+        model_class: What it is built from.
 
     Raises:
         ModelError: If the weights cannot be read, would run code, or are not exactly those of the tower in plain types.
@@ -78,10 +147,24 @@ def load_weights(name: str, folder: Path, family: str, kind: Any, config: Pretra
     listed = {key: folder / shard for key, shard in weight_map(first).items()} if shards else None
     given, _ = read_vision_half(name, files, naming, listed=listed)
     with torch.device("meta"):
-        own = {key: tensor for key, tensor in kind(config).state_dict().items() if not key.startswith(_BESIDE)}
+        state = model_class.build().state_dict()
+    own = {key: tensor for key, tensor in state.items() if not key.startswith(_BESIDE) and tensor.is_floating_point()}
     names = {key: _family_name(key, naming) for key in own}
-    weights = fitted(name, {names[key]: tensor for key, tensor in own.items()}, given, naming)
-    return _filled(name, kind, config, {key: weights[ours] for key, ours in names.items()})
+    expected = {names[key]: tensor for key, tensor in own.items()}
+    weights = fitted(name, expected, _with_halves(given, expected), naming)
+    return _filled(name, model_class, {key: weights[ours] for key, ours in names.items()})
+
+
+def _with_halves(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Cut the tensors that hold two layers, where the tower has the two."""
+    found: dict[str, Tensor] = {}
+    for key, tensor in given.items():
+        parts = {re.sub(_HALVES, rf"\1.{part}.", key): part for part in ("gate_proj", "up_proj")}
+        if key in parts or not parts.keys() <= expected.keys() or tensor.ndim == 0 or len(tensor) % 2:
+            found[key] = tensor
+        else:
+            found |= dict(zip(parts, tensor.chunk(2), strict=True))
+    return found
 
 
 def _say_unread(name: str, folder: Path, first: Path) -> None:
@@ -107,15 +190,22 @@ def _family_name(key: str, naming: Naming) -> str:
     return key if key.startswith(naming.vision) else naming.vision[0] + key
 
 
-def _filled(name: str, kind: Any, config: PretrainedConfig, weights: dict[str, Tensor]) -> Any:
+def _filled(name: str, model_class: ModelClass, weights: dict[str, Tensor]) -> Any:
     """Let transformers build the model; what is drawn at random for a text tower is thrown away with it."""
     try:
         with torch.random.fork_rng(devices=[]):
-            model, info = kind.from_pretrained(
-                None, config=config, state_dict=weights, output_loading_info=True, dtype=torch.float32
+            model, info = model_class.kind.from_pretrained(
+                None,
+                config=model_class.config,
+                state_dict=weights,
+                output_loading_info=True,
+                dtype=torch.float32,
+                **model_class.options,
             )
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"the weights of {name} cannot be loaded: {one_line(error)}; download them again") from error
-    if any(not key.startswith(_BESIDE) for key in info["missing_keys"]) or info["unexpected_keys"]:
+    counters = {key for key, tensor in model.state_dict().items() if not tensor.is_floating_point()}
+    missing = set(info["missing_keys"]) - counters
+    if any(not key.startswith(_BESIDE) for key in missing) or info["unexpected_keys"]:
         raise RuntimeError(f"parts of {name} were not loaded")
     return model

@@ -47,6 +47,7 @@ class Naming:
         beside: What the names of everything else begin with: the text half, the logit's scale and the like.
         left_over: Pattern of names in the vision half that no tower has a place for, and no layer depends on.
         optional: What the names begin with of parts that some towers lack, and only these may leave over.
+        renamed: Patterns in older names of the vision half, and what stands there now, applied in this order.
     """
 
     family: str
@@ -55,6 +56,13 @@ class Naming:
     beside: tuple[str, ...]
     left_over: str
     optional: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+
+    def current(self, key: str) -> str:
+        """Return the name that a weight of the vision half has now."""
+        for older, now in self.renamed:
+            key = re.sub(older, now, key)
+        return key
 
     def surplus(self, given: Iterable[str], expected: Collection[str]) -> list[str]:
         """Return the names of the vision half that a tower has no place for and may not leave over, sorted.
@@ -93,6 +101,7 @@ def vision_names(name: str, given: Iterable[str], naming: Naming) -> dict[str, s
         before, within, plain = _unwrapped(key)
         plain = naming.vision[0] + plain if plain.startswith(naming.bare or ("\0",)) else plain
         if plain.startswith(naming.vision):
+            plain = naming.current(plain)
             if plain in found:
                 raise ModelError(f"the checkpoint {name} has {plain} twice ({found[plain]}, {key}): give one set alone")
             found[plain] = key
@@ -164,7 +173,7 @@ def nothing_fits(name: str, given: list[str], naming: Naming) -> str:
             remedy = (
                 "give a directory with open_clip_config.json, or open_clip:ARCH/FILE"
                 if whose.startswith("open_clip")
-                else "supported are the towers of CLIP, Chinese-CLIP, SigLIP and open_clip, each in its own format"
+                else "give them with the config.json of their own model, in the format of transformers"
             )
             return f"{what}: their names are {whose} ({looking[0]}): {remedy}"
     begin = f"their names are like {given[0]}" if given else "there is no tensor in the file"

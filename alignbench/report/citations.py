@@ -27,6 +27,10 @@ _DATA_SETS: Final = {
     "bapps": ("zhang2018lpips",),
     "nights": ("fu2023dreamsim",),
     "things": ("hebart2019things", "hebart2023thingsdata"),
+    "levels": ("muttenthaler2025levels",),
+    "cichy2019": ("cichy2019similarity",),
+    "king2019": ("king2019similarity",),
+    "peterson": ("peterson2018similarity",),
 }
 _BASELINES: Final = {
     "ssim": ("wang2004ssim",),

@@ -27,7 +27,7 @@ _NO_REFERENCE = (
 )
 _ROOM = 0.04  # of the vertical axis, above and below all that is drawn
 _CEILINGS = {  # the first of these that a panel has are drawn
-    "noise ceiling": ("ceiling_loo", "ceiling_max_share"),
+    "noise ceiling": ("ceiling_loo", "ceiling_max_share", "ceiling_spearman_of_mean"),
     "noise ceiling, published": ("ceiling_published",),
     "best attainable": ("ceiling_attainable",),
     "noise ceiling, upper bound": ("ceiling_spearman",),

@@ -19,6 +19,10 @@ _TITLES: Final = {
     "bapps": "BAPPS",
     "nights": "NIGHTS",
     "things": "THINGS",
+    "levels": "Levels",
+    "cichy2019": "Cichy 2019",
+    "king2019": "King 2019",
+    "peterson": "Peterson",
 }
 
 

@@ -17,7 +17,10 @@ COLUMNS = (
 )
 _TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance", "layer", "metric")
 PRIMARY_METRICS = ("spearman", "accuracy")
-_OPTIONS = {"nights": 2, "shapes-middle": 2, "things": 3, "shapes-high": 3}  # pairs of which a choice takes the closest
+_OPTIONS = {  # pairs of which a choice takes the closest
+    **dict.fromkeys(("nights", "shapes-middle"), 2),
+    **dict.fromkeys(("things", "levels", "shapes-high"), 3),
+}
 _PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from alignbench.errors import DataError
+from alignbench.models.feature_names import are_features
 from alignbench.results.folders import slugify
 from alignbench.results.run_record import RunRecord
 from alignbench.results.stored_run import StoredRun
@@ -18,6 +20,18 @@ _Stored = TypeVar("_Stored", bound=StoredRun)
 _RANDOM: Final = "@random-"
 _DIGITS: Final = (8, 16, 64)  # of the digest of the weights; the first number that tells all apart is taken
 _NAMED: Final = 3  # at most so many run folders are named for each
+
+
+def have_other_weights(one: RunRecord, other: RunRecord) -> bool:
+    """Say whether two runs of one label are of different things, as far as both say what they are of.
+
+    Features that exist are a file for each data set: on different ones they may well be of one model.
+    """
+    digests = one.settings.model_fingerprint, other.settings.model_fingerprint
+    if not all(digests) or digests[0] == digests[1]:
+        return False
+    both = all(are_features(record.checkpoint) for record in (one, other))
+    return not both or one.dataset == other.dataset
 
 
 def tell_apart(runs: Sequence[_Stored]) -> tuple[list[_Stored], tuple[str, ...]]:
@@ -42,7 +56,8 @@ def tell_apart(runs: Sequence[_Stored]) -> tuple[list[_Stored], tuple[str, ...]]
     called: dict[Path, str] = {}
     lines = []
     for (label, twin, _), of_label in weights.items():
-        if len(of_label) < 2:
+        records = [run.record for some in of_label.values() for run in some]
+        if not any(have_other_weights(one, other) for one, other in combinations(records, 2)):
             continue
         names = {digest: f"{label} [{digest[: _enough(of_label)]}]{twin}" for digest in of_label}
         called |= {
@@ -64,14 +79,12 @@ def namesakes(record: RunRecord, output: Path) -> Iterator[Path]:
         record: Of a run.
         output: Folder of run folders.
     """
-    own = record.settings.model_fingerprint
     for path in sorted(output.glob(f"{glob.escape(slugify(record.label))}__*/run.json")):
         try:
             other = StoredRun(path.parent).record
         except DataError:  # whoever needs that run is told
             continue
-        digest = other.settings.model_fingerprint
-        if other.label == record.label and own and digest and digest != own:
+        if other.label == record.label and have_other_weights(record, other):
             yield path.parent
 
 

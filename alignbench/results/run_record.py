@@ -28,9 +28,11 @@ _SETTINGS: Final[Mapping[str, Kinds]] = {
     "model_fingerprint": (str, NoneType),
     "distance": (list,),
     "tokens": (str,),
+    "layers": (list,),
     "resize": (str, int),
     "precision": (str,),
 }
+_OPTIONAL: Final = ("tokens", "layers")  # settings that not every run has
 _RECORD: Final[Mapping[str, Kinds]] = {
     "checkpoint": (str,),
     "level": (str,),
@@ -79,10 +81,12 @@ class RunSettings:
         model_fingerprint: Digest of the weights; none if there are none.
         distance: Names of the distances.
         tokens: Token view; none for baselines, whose file has no such setting.
+        layers: Names of the layers where others than the model's usual ones were asked for; otherwise none, and no such
+            setting in the file.
         resize: How pictures are brought to their size, or the size.
         precision: Precision of the tower.
         others: Settings that the file has and this version does not know, by name.
-        lacking: Names of settings that the file lacks, but for `tokens`; their values here are empty.
+        lacking: Names of settings that the file lacks, but for `tokens` and `layers`; their values here are empty.
     """
 
     model: str
@@ -99,6 +103,7 @@ class RunSettings:
     model_fingerprint: str | None
     distance: tuple[str, ...]
     tokens: str | None = None
+    layers: tuple[str, ...] | None = None
     resize: str | int
     precision: str
     others: Mapping[str, Any] = field(default_factory=dict)
@@ -113,7 +118,7 @@ class RunSettings:
         """
         if not isinstance(found, dict):
             raise ValueError("its settings are no object")
-        values = {name: _empty(kinds) for name, kinds in _SETTINGS.items()} | {"tokens": None}
+        values = {name: _empty(kinds) for name, kinds in _SETTINGS.items()} | dict.fromkeys(_OPTIONAL)
         for name, kinds in _SETTINGS.items():
             if name in found:
                 values[name] = _checked(f"setting {name}", found[name], kinds)
@@ -121,11 +126,11 @@ class RunSettings:
             for name in _TRANSFORM:
                 checked(f"setting transform.{name}", values["transform"].get(name), (str,))
         others = {name: value for name, value in found.items() if name not in _SETTINGS}
-        return cls(**values, others=others, lacking=frozenset(_SETTINGS) - {*found, "tokens"})
+        return cls(**values, others=others, lacking=frozenset(_SETTINGS) - {*found, *_OPTIONAL})
 
     def to_json(self) -> dict[str, Any]:
         """What stands in `run.json`: exactly what was read, and of a new run every setting."""
-        left_out = self.lacking if self.tokens is not None else {*self.lacking, "tokens"}
+        left_out = {*self.lacking, *(name for name in _OPTIONAL if getattr(self, name) is None)}
         values = {name: getattr(self, name) for name in _SETTINGS if name not in left_out}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()} | dict(
             self.others

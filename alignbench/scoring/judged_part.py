@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alignbench.arrays import Floats, Indices
-from alignbench.datasets.judgments import Judgments, Subset
+from alignbench.datasets.judgments import Judgments, Subset, subjects_of
+from alignbench.datasets.responses import Responses
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,8 @@ class JudgedPart:
         breakdown: Whether it is a part of a subset, which has the score of its level alone.
         errors: Standard errors of mean ratings, (n,), where they are known.
         objects: See `Subset.objects`.
+        subject_ratings: What each subject said, (n, subjects), where that is known.
+        responses: Who made each judgment, and how long it took, where that is known.
     """
 
     name: str
@@ -32,6 +35,8 @@ class JudgedPart:
     breakdown: bool = False
     errors: Floats | None = None
     objects: Indices | None = None
+    subject_ratings: Floats | None = None
+    responses: Responses | None = None
 
 
 def parts_of(judgments: Judgments) -> Iterator[JudgedPart]:
@@ -47,4 +52,6 @@ def part_of(judgments: Judgments, subset: Subset, breakdown: bool = False) -> Ju
     rows = subset.rows
     errors = None if judgments.rating_errors is None else judgments.rating_errors[rows]
     said = judgments.judged[rows], judgments.human[rows], subset.clusters
-    return JudgedPart(subset.name, judgments.kind, *said, breakdown, errors, subset.objects)
+    each = None if judgments.subject_ratings is None else subjects_of(judgments.subject_ratings[rows])
+    answers = None if judgments.responses is None else judgments.responses.taken(rows)
+    return JudgedPart(subset.name, judgments.kind, *said, breakdown, errors, subset.objects, each, answers)

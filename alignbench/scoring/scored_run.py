@@ -90,9 +90,8 @@ def _parts(written: StoredRun) -> Iterator[JudgedPart]:
     frame, whole = written.curve.frame, set(written.curve.main()["subset"])
     for name, held in written.judgments(list(frame["subset"].unique()), by_id=False).items():
         said = held.options, held.human, held.clusters
-        yield JudgedPart(
-            name, written.record.kind, *said, breakdown=name not in whole, errors=held.errors, objects=held.objects
-        )
+        further = held.errors, held.objects, held.subject_ratings
+        yield JudgedPart(name, written.record.kind, *said, name not in whole, *further, responses=held.responses)
 
 
 def readable_runs(places: Sequence[Path]) -> tuple[list[ScoredRun], tuple[str, ...]]:

@@ -10,14 +10,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from alignbench.arrays import Floats
 from alignbench.distances.protocols import PAPER, Protocol
 from alignbench.errors import AlignbenchWarning, DataError
 from alignbench.scoring.judged_part import JudgedPart
 from alignbench.statistics.agreement import Curves, agreements
+from alignbench.statistics.choice_entropy import model_entropies
 from alignbench.statistics.choice_scores import ACCURACY, ratio_itself, score_choices, score_formulas
-from alignbench.statistics.noise_ceiling import Choices, score_with_ceiling
+from alignbench.statistics.noise_ceiling import Choices, answers_of, score_with_ceiling
+from alignbench.statistics.rated_pairs import PicturesAndSubjects, objects_of, score_rated_pairs, varying
 from alignbench.statistics.rating_ceiling import MeanRatings, score_rating_ceilings
 from alignbench.statistics.scores import RATING_METRICS, Scores, score_ratings
+from alignbench.statistics.shared_objects import SharedObjects
+from alignbench.statistics.subject_ceilings import score_subject_ceilings
+from alignbench.statistics.uncertainty import ceiling, entropies, response_times, score_uncertainty
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,28 @@ def score(part: JudgedPart, distances: Curves, how: Scoring = _PLAIN) -> list[Sc
     if part.objects is not None and not part.breakdown:
         again = score_choices(agreement(part, distances, how.rules), part.objects)
         found.append(replace(again, metric="accuracy_over_objects"))
+    return found if part.breakdown else [*found, *_score_responses(part, distances, how)]
+
+
+def _score_responses(part: JudgedPart, distances: Curves, how: Scoring) -> list[Scores]:
+    """Whether a model is unsure where people are, if it is known who chose and how long that took."""
+    if part.responses is None:
+        return []
+    answers = answers_of(part.options, part.human.astype(np.int64))
+    if how.rules.noise_ceilings and not (answers.counts.sum(axis=1) > 1.0).any():
+        _warn_of_no_ceiling(part, DataError("no triplet was judged twice"))
+    own = np.stack([model_entropies(curve[answers.options], answers.counts) for curve in distances])
+    who, seconds = part.responses.participants, part.responses.seconds
+    found = []
+    for metric, said in (("entropy_spearman", None), ("log_rt_spearman", seconds)):
+        try:
+            people = entropies(answers, who) if said is None else response_times(answers, who, said)
+        except DataError as error:
+            warnings.warn(f"no {metric} of subset {part.name}: {error}", AlignbenchWarning, stacklevel=3)
+            continue
+        found.append(score_uncertainty(own, people))
+        if how.rules.noise_ceilings:
+            found.append(ceiling(people, len(own), how.seed))
     return found
 
 
@@ -81,12 +109,34 @@ def _score_ratings(part: JudgedPart, distances: Curves, how: Scoring) -> list[Sc
         return []
     metrics = ("spearman",) if part.breakdown else tuple(RATING_METRICS)
     rated = np.stack([curve[part.options[:, 0]] for curve in distances])
-    found = score_ratings(rated, part.human, part.clusters[:, 0], how.seed, metrics)
+    among = varying(part.clusters, part.subject_ratings)
+    if not isinstance(among, np.ndarray):
+        return _score_rated_pairs(part, rated, among, how)
+    found = score_ratings(rated, part.human, among[:, 0], how.seed, metrics)
     if part.errors is None or part.breakdown or not how.rules.noise_ceilings:
         return found
     try:
         ratings = MeanRatings(part.human, part.errors, part.clusters[:, 0])
         return [*found, *score_rating_ceilings(rated, ratings, how.seed)]
-    except DataError as error:  # scores do not need it
-        warnings.warn(f"no noise ceiling of subset {part.name}: {error}", AlignbenchWarning, stacklevel=2)
+    except DataError as error:
+        _warn_of_no_ceiling(part, error)
         return found
+
+
+def _score_rated_pairs(
+    part: JudgedPart, rated: Floats, among: SharedObjects | PicturesAndSubjects, how: Scoring
+) -> list[Scores]:
+    """Correlations with ratings of pairs that share pictures, and their ceilings if it is known what each said."""
+    found = score_rated_pairs(rated, part.human, among)
+    if part.subject_ratings is None or not how.rules.noise_ceilings:
+        return found
+    try:
+        return [*found, *score_subject_ceilings(rated, part.subject_ratings, objects_of(among).count)]
+    except DataError as error:
+        _warn_of_no_ceiling(part, error)
+        return found
+
+
+def _warn_of_no_ceiling(part: JudgedPart, error: DataError) -> None:
+    """Scores do not need it."""
+    warnings.warn(f"no noise ceiling of subset {part.name}: {error}", AlignbenchWarning, stacklevel=3)

@@ -7,7 +7,7 @@ a bootstrap resample, and ones with a single zero a jackknife replicate.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from scipy import stats
@@ -18,9 +18,14 @@ IntervalKind = Literal[
     "percentile cluster bootstrap",
     "cluster jackknife t",
     "objects counted once t",
+    "pictures and subjects crossed t",
+    "triplets and participants crossed t",
     "none",
 ]
 
+OBJECTS: Final[IntervalKind] = "objects counted once t"
+SUBJECTS: Final[IntervalKind] = "pictures and subjects crossed t"
+PARTICIPANTS: Final[IntervalKind] = "triplets and participants crossed t"
 FEWEST_FOR_BOOTSTRAP = 100
 RESAMPLES = 1000
 CONFIDENCE = 0.95

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats, Indices
-from alignbench.statistics.bootstrap import IntervalKind, cluster_weights, interval
+from alignbench.statistics.bootstrap import OBJECTS, IntervalKind, cluster_weights, interval
 from alignbench.statistics.influences import mean_influences
-from alignbench.statistics.scores import OBJECTS, Scores
+from alignbench.statistics.scores import Scores
 from alignbench.statistics.shared_objects import SharedObjects
 
 

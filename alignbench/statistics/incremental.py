@@ -16,21 +16,30 @@ from alignbench.errors import DataError
 from alignbench.statistics.bootstrap import interval
 from alignbench.statistics.choice_scores import ACCURACY, score_formulas
 from alignbench.statistics.conditional_logit import are_independent, fit_choices, log_likelihoods
+from alignbench.statistics.rated_pairs import (
+    PicturesAndSubjects,
+    Varying,
+    objects_of,
+    rank_correlations,
+    sums_of_ratings,
+    varying,
+)
 from alignbench.statistics.scored_together import Judged
-from alignbench.statistics.scores import Scores, rating_replicates
+from alignbench.statistics.scores import Scores, correlations_with_intervals, rating_replicates
+from alignbench.statistics.shared_objects import SharedObjects
 
 FOLDS = 10
 _SAME = 1e-12  # what two rank correlations may lack of 1 and be of the same order
 
 
-def score_beyond(run: Judged, other: Judged, human: Floats, clusters: Indices, seed: int = 0) -> list[Scores]:
+def score_beyond(run: Judged, other: Judged, human: Floats, clusters: Varying, seed: int = 0) -> list[Scores]:
     """What the distances of one run say of judgments beyond one curve of another run, for each curve.
 
     Args:
         run: Distances of the run.
         other: Those of the other run on the same judgments: one curve.
         human: What people said, (n,): the rating, the option that they chose, or the share who preferred the second.
-        clusters: What is resampled, (n, 1), or the objects of each choice, (n, m).
+        clusters: What is resampled, (n, 1), or the objects of each judgment, (n, m), or these as `varying` gives them.
         seed: Seed of the bootstrap, and of the folds.
 
     Returns:
@@ -46,10 +55,14 @@ def score_beyond(run: Judged, other: Judged, human: Floats, clusters: Indices, s
         DataError: If the runs do not fit each other or the judgments, the other's distances are all the same, there are
             fewer than two clusters of choices, or distances part these so well that no logit can be fitted.
     """
-    _check(run, other, human, clusters)
+    rows = clusters if isinstance(clusters, np.ndarray) else objects_of(clusters).objects
+    _check(run, other, human, rows)
     if run.kind == "rating":
-        return [_partial_spearman(run, other, human, clusters[:, 0], seed)]
-    return _held_out_gains(run, other, human, clusters, seed)
+        among = varying(clusters) if isinstance(clusters, np.ndarray) else clusters
+        if isinstance(among, np.ndarray):
+            return [_partial_spearman(run, other, human, among[:, 0], seed)]
+        return [_partial_over_objects(run, other, human, among)]
+    return _held_out_gains(run, other, human, rows, seed)
 
 
 def _check(run: Judged, other: Judged, human: Floats, clusters: Indices) -> None:
@@ -61,8 +74,6 @@ def _check(run: Judged, other: Judged, human: Floats, clusters: Indices) -> None
     if not len(run.options) == len(other.options) == len(human) == len(clusters):
         sizes = f"{len(run.options)}, {len(other.options)}, {len(human)} and {len(clusters)}"
         raise DataError(f"runs, people and clusters are of {sizes} judgments: give the same ones in one order")
-    if run.kind == "rating" and clusters.shape[1] != 1:
-        raise DataError(f"ratings have {clusters.shape[1]} clusters each: give one, their reference image")
 
 
 # ------------------------------------------------------------------------------------------------ ratings
@@ -70,22 +81,52 @@ def _check(run: Judged, other: Judged, human: Floats, clusters: Indices) -> None
 
 def _partial_spearman(run: Judged, other: Judged, ratings: Floats, clusters: Indices, seed: int) -> Scores:
     """(r_xy - r_xz r_yz) / sqrt((1 - r_xz^2) (1 - r_yz^2)) of ranks, all three in the same resamples."""
-    x = np.stack([curve[run.options[:, 0]] for curve in run.distances])
-    z = other.distances[0][other.options[:, 0]]
+    x, z = _rated(run, other)
 
     def correlations(distances: Floats, values: Floats) -> Floats:
         return rating_replicates(distances, values, clusters, seed, ("spearman",))[0]["spearman"]
 
+    found, kind = rating_replicates(x, ratings, clusters, seed, ("spearman",))
+    partial = _partial(found["spearman"], correlations(x, -z), correlations(z[None], ratings))
+    low, high = interval(partial[:, 0], partial[:, 1:], kind, fisher=True)
+    return Scores("spearman_beyond", partial[:, 0], low, high, len(np.unique(clusters)), kind)
+
+
+def _rated(run: Judged, other: Judged) -> tuple[Floats, Floats]:
+    """Distances of the rated pairs, (curves, n), and those to score them beyond, (n,)."""
+    z = other.distances[0][other.options[:, 0]]
     if np.ptp(z) == 0.0:
         raise DataError("the distances to score others beyond are all the same: choose another layer or run")
-    found, kind = rating_replicates(x, ratings, clusters, seed, ("spearman",))
-    xy, xz, yz = found["spearman"], correlations(x, -z), correlations(z[None], ratings)
+    return np.stack([curve[run.options[:, 0]] for curve in run.distances]), z
+
+
+def _partial(xy: Floats, xz: Floats, yz: Floats) -> Floats:
+    """The partial correlation; not a number where z says the same as x or y."""
     alike = (np.abs(xz) > 1.0 - _SAME) | (np.abs(yz) > 1.0 - _SAME)
     with np.errstate(divide="ignore", invalid="ignore"):
         partial = (xy - xz * yz) / np.sqrt((1.0 - xz**2) * (1.0 - yz**2))
-    partial = np.where(alike, np.nan, np.clip(partial, -1.0, 1.0))
-    low, high = interval(partial[:, 0], partial[:, 1:], kind, fisher=True)
-    return Scores("spearman_beyond", partial[:, 0], low, high, len(np.unique(clusters)), kind)
+    return np.where(alike, np.nan, np.clip(partial, -1.0, 1.0))
+
+
+def _partial_over_objects(
+    run: Judged, other: Judged, ratings: Floats, among: SharedObjects | PicturesAndSubjects
+) -> Scores:
+    """The same of ratings of pairs; what a pair adds follows from what it adds to the three correlations."""
+    x, z = _rated(run, other)
+    of_curves, of_other = rank_correlations(-x), rank_correlations(-z[None])
+    xz, of_xz = of_curves(-z)
+
+    def partial(said: Floats) -> tuple[Floats, Floats]:
+        (xy, of_xy), (yz, of_yz) = of_curves(said), of_other(said)
+        found = _partial(xy, xz, yz)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            root = np.sqrt((1.0 - xz**2) * (1.0 - yz**2))
+            along = 1.0 / root, found * xz / (1.0 - xz**2) - yz / root, found * yz / (1.0 - yz**2) - xz / root
+            adds = sum(slope[:, None] * each for slope, each in zip(along, (of_xy, of_xz, of_yz), strict=True))
+        return found, np.where(np.isnan(found)[:, None], np.nan, adds)
+
+    values, sums = sums_of_ratings(partial, ratings, among)
+    return correlations_with_intervals("spearman_beyond", values, sums.variance(), (objects_of(among).count, sums.kind))
 
 
 # ------------------------------------------------------------------------------------------------ choices

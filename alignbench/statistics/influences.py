@@ -7,13 +7,13 @@ of influences.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Indices
 
 
 def mean_influences(values: NDArray[Any]) -> Floats:
@@ -49,13 +49,72 @@ def spearman_influences(x: Floats, y: Floats) -> Floats:
     Returns:
         (curves, n); not numbers where one of the two is constant.
     """
-    ranks_x, ranks_y = stats.rankdata(x, axis=1), stats.rankdata(y)
-    u, v = _standardised(ranks_x), _standardised(ranks_y)
+    return rank_correlations(Ranked.of(x), Ranked.of(y[None]))[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """The order of values, which is found once for all that they are correlated with.
+
+    Attributes:
+        groups: Place of each value among the distinct ones of its row, (rows, n).
+        ranks: Average ranks, standardised, (rows, n); not numbers where a row is constant.
+        spread: Standard deviations of the ranks, (rows, 1).
+    """
+
+    groups: Indices
+    ranks: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, values: Floats) -> Ranked:
+        """Those of rows of values, (rows, n)."""
+        groups, ranks = np.empty(values.shape, dtype=np.int64), np.empty(values.shape)
+        for row, group, rank in zip(values, groups, ranks, strict=True):
+            _, group[:], counts = np.unique(row, return_inverse=True, return_counts=True)
+            rank[:] = (counts.cumsum() - (counts - 1.0) / 2.0)[group]
+        return cls(groups, _standardised(ranks), ranks.std(axis=1, keepdims=True))
+
+    def above(self, row: int, slopes: Floats) -> Floats:
+        """For each value of a row the sum of the slopes of larger ones, and half of those of equal ones, (n,)."""
+        group = self.groups[row]
+        of_group = np.bincount(group, slopes)
+        return np.asarray((of_group[::-1].cumsum()[::-1] - of_group / 2.0)[group])
+
+
+def rank_correlations(x: Ranked, y: Ranked) -> tuple[Floats, Floats]:
+    """Rank correlations, (curves,), of rows of x with the one row of y, and their influences, (curves, n)."""
+    u, v = x.ranks, y.ranks
     r = (u * v).mean(axis=1, keepdims=True)
-    n = x.shape[1]
-    lifted = _above(x, v - r * u) / ranks_x.std(axis=1, keepdims=True)
-    lifted += np.stack([_above(y[None], row[None])[0] for row in u - r * v]) / ranks_y.std()
-    return np.asarray((u * v - r * (u**2 + v**2) / 2.0 + lifted - lifted.mean(axis=1, keepdims=True)) / n)
+    lifted = np.stack([x.above(row, slopes) for row, slopes in enumerate(v - r * u)]) / x.spread
+    lifted += np.stack([y.above(0, slopes) for slopes in u - r * v]) / y.spread
+    adds = u * v - r * (u**2 + v**2) / 2.0 + lifted - lifted.mean(axis=1, keepdims=True)
+    return np.clip(r[:, 0], -1.0, 1.0), np.asarray(adds / u.shape[1])
+
+
+def moved(x: Ranked, y: Ranked, values: Floats, others: tuple[Indices, Floats]) -> Floats:
+    """What would change of the influences of single judgments if their second value were another, (curves, m).
+
+    Args:
+        x: Rows of first values, (curves, n).
+        y: The one row of second values.
+        values: These themselves, (n,).
+        others: Places of m judgments, and the value that each would have, (m,).
+    """
+    at, other = others
+    distinct, counts = np.unique(values, return_counts=True)
+    below = np.concatenate([[0.0], counts.cumsum()])
+    low, high = (np.searchsorted(distinct, other, side) for side in ("left", "right"))
+    n, [[spread]] = len(values), y.spread
+    own, v = y.ranks[0, at], ((below[low] + below[high] + 1.0) / 2.0 - (n + 1.0) / 2.0) / spread
+    found = np.empty((len(x.ranks), len(at)))
+    for row, u in enumerate(x.ranks):
+        r = float((u * y.ranks[0]).mean())
+        slopes = u - r * y.ranks[0]
+        beyond = np.concatenate([[0.0], np.bincount(y.groups[0], slopes).cumsum()])
+        lifted = beyond[-1] - (beyond[low] + beyond[high]) / 2.0 - y.above(0, slopes)[at]
+        found[row] = u[at] * (v - own) - r * (v**2 - own**2) / 2.0 + lifted / spread
+    return found / n
 
 
 def _standardised(values: Floats) -> Floats:
@@ -63,13 +122,3 @@ def _standardised(values: Floats) -> Floats:
     about_mean = values - values.mean(axis=-1, keepdims=True)
     spread = about_mean.std(axis=-1, keepdims=True)
     return np.asarray(about_mean / np.where(np.ptp(values, axis=-1, keepdims=True) > 0.0, spread, np.nan))
-
-
-def _above(values: Floats, slopes: Floats) -> Floats:
-    """For each value the sum of the slopes of larger values, and half of those of equal ones, (curves, n) each."""
-    found = np.empty_like(slopes)
-    for row, slope, out in zip(values, slopes, found, strict=True):
-        distinct, group = np.unique(row, return_inverse=True)
-        of_group = np.bincount(group, slope, minlength=len(distinct))
-        out[:] = (of_group[::-1].cumsum()[::-1] - of_group / 2.0)[group]
-    return found

@@ -25,6 +25,34 @@ from alignbench.statistics.scores import Scores
 FEWEST_REPEATED = 0.01  # share of judgments on repeated triplets: below it they are coincidences of a random draw
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Answers to triplets, or to other sets of options, of which each may be judged more than once.
+
+    Attributes:
+        options: Pairs of each distinct triplet, ascending, (triplets, options).
+        triplet: Number of the triplet of each answer, (n,).
+        choice: Which of the triplet's options it is, (n,).
+        counts: How often each option was chosen, (triplets, options).
+    """
+
+    options: Indices
+    triplet: Indices
+    choice: Indices
+    counts: Floats
+
+
+def answers_of(judged: Indices, chosen: Indices) -> Answers:
+    """Put answers to the same options together, in whatever order these are; arguments as for `repeat_ceilings`."""
+    options = np.sort(judged, axis=1)
+    choice = (options == np.take_along_axis(judged, chosen[:, None], axis=1)).argmax(axis=1)
+    triplet = numbered_rows(options)
+    first = np.searchsorted(np.maximum.accumulate(triplet), np.arange(int(triplet.max()) + 1))  # as they first occur
+    shape = len(first), judged.shape[1]
+    counts = np.bincount(triplet * shape[1] + choice, minlength=shape[0] * shape[1]).reshape(shape)
+    return Answers(options[first], triplet, choice, counts.astype(np.float64))
+
+
 def repeat_ceilings(judged: Indices, chosen: Indices) -> dict[str, tuple[Floats, Floats]]:
     """Both estimates as ratios of sums over judgments, by name; empty where triplets are not repeated.
 
@@ -35,11 +63,8 @@ def repeat_ceilings(judged: Indices, chosen: Indices) -> dict[str, tuple[Floats,
     Returns:
         Numerators and denominators, (n,).
     """
-    options = np.sort(judged, axis=1)
-    choice = (options == np.take_along_axis(judged, chosen[:, None], axis=1)).argmax(axis=1)
-    triplet = numbered_rows(options)
-    shape = int(triplet.max()) + 1, judged.shape[1]
-    counts = np.bincount(triplet * shape[1] + choice, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    answers = answers_of(judged, chosen)
+    triplet, choice, counts = answers.triplet, answers.choice, answers.counts
     times = counts.sum(axis=1)[triplet]
     repeated = (times > 1).astype(np.float64)
     if repeated.mean() < FEWEST_REPEATED:

@@ -1,7 +1,7 @@
 """Curves of one or several runs scored on the same judgments: what is known of any difference of their scores.
 
 What makes a judgment hard for both runs drops out of a difference. Scores of ratings and of choices by cluster are
-resampled together; choices that share objects are counted by `shared_objects`.
+resampled together; choices that share objects are counted by `shared_objects`, ratings of pairs by `rated_pairs`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,16 @@ from alignbench.statistics.bootstrap import RESAMPLES, IntervalKind, interval, p
 from alignbench.statistics.choice_scores import Resampled
 from alignbench.statistics.influences import mean_influences
 from alignbench.statistics.joint import Estimates, estimates, of_influences, weighted
-from alignbench.statistics.scores import OBJECTS, rating_replicates
+from alignbench.statistics.rated_pairs import (
+    CrossedSums,
+    PicturesAndSubjects,
+    Varying,
+    objects_of,
+    rank_correlations,
+    sums_of_ratings,
+    varying,
+)
+from alignbench.statistics.scores import rating_replicates
 from alignbench.statistics.shared_objects import ObjectSums, SharedObjects
 from alignbench.statistics.smallest_difference import smallest_difference, smallest_of_replicates
 
@@ -160,12 +170,20 @@ class ObjectScores(ScoredTogether):
         value: The scores, (curves,).
         count: How many objects.
         seed: Of `replicates`.
+        limits: The least and the most that a score can be.
     """
 
-    def __init__(self, sums: ObjectSums, value: Floats, count: int, seed: int) -> None:
+    def __init__(
+        self,
+        sums: ObjectSums | CrossedSums,
+        value: Floats,
+        count: int,
+        seed: int,
+        limits: tuple[float, float] = SHARES,
+    ) -> None:
         self._sums, self._seed = sums, seed
-        self.value, self.clusters, self.limits = value, count, SHARES
-        self.kind = OBJECTS if sums.apart[0] > 0.0 else "none"
+        self.value, self.clusters, self.limits = value, count, limits
+        self.kind = sums.kind
 
     def contrast(self, weights: Floats) -> Contrast:
         """A weighted sum of the scores, with its own degrees of freedom."""
@@ -190,25 +208,22 @@ class ObjectScores(ScoredTogether):
         return np.concatenate([self.value[curves, None], self.value[curves, None] + drawn.T], axis=1)
 
 
-def score_together(
-    runs: Iterable[Judged], human: Floats, clusters: Indices | SharedObjects, seed: int
-) -> ScoredTogether:
+def score_together(runs: Iterable[Judged], human: Floats, clusters: Varying, seed: int) -> ScoredTogether:
     """Scores of runs on the same judgments.
 
     Args:
         runs: Their judgments in one order. Taken one after another: only what is scored is kept.
         human: What people said, (n,).
-        clusters: What is resampled, (n, 1), or the objects of each judgment, (n, m), or these as `SharedObjects`.
+        clusters: What is resampled, (n, 1), or the objects of each judgment, (n, m), or these as `varying` gives them.
         seed: Seed of the bootstrap.
     """
-    if isinstance(clusters, SharedObjects) or clusters.shape[1] > 1:
-        shared = clusters if isinstance(clusters, SharedObjects) else SharedObjects(clusters)
-        values: list[float] = []
-        return ObjectScores(shared.sums(_influences(runs, human, values)), np.array(values), shared.count, seed)
-    resampled = Resampled(clusters, seed)
+    among = clusters if isinstance(clusters, SharedObjects | PicturesAndSubjects) else varying(clusters)
+    if isinstance(among, SharedObjects | PicturesAndSubjects):
+        return _over_objects(runs, human, among, seed)
+    resampled = Resampled(among, seed)
     found, kinds = [], set()
     for run in runs:
-        found.append(_by_cluster(run, human, clusters, seed, resampled))
+        found.append(_by_cluster(run, human, among, seed, resampled))
         kinds.add(run.kind)
     influences = [each for _, each in found if each is not None]
     return ResampledScores(
@@ -220,13 +235,33 @@ def score_together(
     )
 
 
+def _over_objects(
+    runs: Iterable[Judged], human: Floats, among: SharedObjects | PicturesAndSubjects, seed: int
+) -> ObjectScores:
+    """Accuracies of choices, one curve at a time, or rank correlations of ratings."""
+    shared = objects_of(among)
+    others = iter(runs)
+    first = next(others)
+    every = chain([first], others)
+    if first.kind == "rating":
+        rated = np.concatenate([_rated(run) for run in every])
+        found, sums = sums_of_ratings(rank_correlations(-rated), human, among)
+        return ObjectScores(sums, found, shared.count, seed, CORRELATIONS)
+    values: list[float] = []
+    return ObjectScores(shared.sums(_influences(every, human, values)), np.array(values), shared.count, seed)
+
+
+def _rated(run: Judged) -> Floats:
+    """Distances of each rated pair, (curves, n)."""
+    return np.stack([curve[run.options[:, 0]] for curve in run.distances])
+
+
 def _by_cluster(
     run: Judged, human: Floats, clusters: Indices, seed: int, resampled: Resampled
 ) -> tuple[Floats, Floats | None]:
     """Replicates, and influences where scores are means."""
     if run.kind == "rating":
-        rated = np.stack([curve[run.options[:, 0]] for curve in run.distances])
-        return rating_replicates(rated, human, clusters[:, 0], seed, ("spearman",))[0]["spearman"], None
+        return rating_replicates(_rated(run), human, clusters[:, 0], seed, ("spearman",))[0]["spearman"], None
     ratio = resampled.mean(agreements(run.distances, run.options, human, run.kind, run.share_ties))
     return resampled.replicates(ratio), ratio.residuals
 

@@ -6,9 +6,8 @@ a rating) while distances stay as they are, see `bootstrap`; pairs of pictures t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -16,9 +15,9 @@ from alignbench.arrays import Floats, Indices
 from alignbench.statistics.bootstrap import IntervalKind, cluster_weights, interval
 from alignbench.statistics.correlations import kendall, pearson, spearman
 from alignbench.statistics.logistic import logistic_closeness
-from alignbench.statistics.shared_objects import SharedObjects
+from alignbench.statistics.object_variance import ObjectVariance
 
-OBJECTS: Final[IntervalKind] = "objects counted once t"
+_PERFECT = 1e-12  # what a correlation may lack of 1 by rounding
 
 
 @dataclass(frozen=True)
@@ -134,21 +133,20 @@ def score_ratings(
 # ------------------------------------------------------------------------------ judgments that share objects
 
 
-def correlations_over_objects(
-    metric: str, value: Floats, influences: Iterable[Floats], shared: SharedObjects
+def correlations_with_intervals(
+    metric: str, value: Floats, variance: ObjectVariance, over: tuple[int, IntervalKind]
 ) -> Scores:
-    """Correlations over judgments of which each two that share an object count once, with t intervals on Fisher's z.
+    """Correlations with t intervals on Fisher's z.
 
     Args:
         metric: Which correlation.
         value: The correlations, (curves,).
-        influences: What each judgment adds to them, (curves, n), see `influences`.
-        shared: The objects of the judgments.
+        variance: What is known of their errors.
+        over: The number of objects, and how intervals are made.
     """
-    variance = shared.variance(influences)
     reach = variance.reach()
+    settled = (reach == 0.0) | (np.abs(value) > 1.0 - _PERFECT)
     with np.errstate(divide="ignore", invalid="ignore"):
         z, far = np.arctanh(value), reach / (1.0 - value**2)
-        low, high = (np.where(reach == 0.0, value, np.tanh(end)) for end in (z - far, z + far))
-    kind: IntervalKind = OBJECTS if shared.share_apart > 0.0 else "none"
-    return Scores(metric, value, low, high, shared.count, kind, int(variance.floored.sum()))
+        low, high = (np.where(settled & np.isfinite(reach), value, np.tanh(end)) for end in (z - far, z + far))
+    return Scores(metric, value, low, high, *over, int(variance.floored.sum()))

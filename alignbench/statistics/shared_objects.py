@@ -19,6 +19,7 @@ from scipy.sparse import coo_array, csr_array
 
 from alignbench.arrays import Floats, Indices
 from alignbench.errors import DataError
+from alignbench.statistics.bootstrap import OBJECTS, IntervalKind
 from alignbench.statistics.object_variance import ObjectVariance
 
 _AT_ONCE = 65_536  # pairs of objects whose sums are held at the same time
@@ -155,6 +156,11 @@ class ObjectSums:
     weights: Floats
     apart: tuple[float, float]
     most: float
+
+    @property
+    def kind(self) -> IntervalKind:
+        """How intervals are made."""
+        return OBJECTS if self.apart[0] > 0.0 else "none"
 
     def combined(self, weights: Floats) -> ObjectSums:
         """Those of weighted sums of the scores; `weights` are (sums, curves)."""

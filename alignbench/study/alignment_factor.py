@@ -12,6 +12,7 @@ import pandas as pd
 
 from alignbench.models.layer_names import is_aligned, plain_name
 from alignbench.statistics.paired import PairedDifference, Place, paired_difference
+from alignbench.statistics.rated_pairs import varying
 from alignbench.statistics.scored_together import Judged, score_together
 from alignbench.study.compared_models import Uncorrected, corrected_table, correction_note
 from alignbench.study.factors import Factor, FactorOption, nothing_differs
@@ -49,7 +50,8 @@ def _rows(run: StudyRun, subset: str) -> Iterator[Uncorrected]:
         run.record.kind,
         run.protocol == "corrected",
     )
-    scored = score_together([judged], judgments.human, judgments.clusters, SEED)
+    among = varying(judgments.clusters, judgments.subject_ratings)
+    scored = score_together([judged], judgments.human, among, SEED)
     group = Group(subset, read_condition(run, subset), (run,))
     ones = np.eye(len(scored.value))
     depth = float(run.depths[run.layers.index(plain)])

@@ -94,6 +94,8 @@ def _place(question: str, row: pd.Series[Any]) -> str:
     if question == BEST:
         layers = [layer for layer in (row["first_layer"], row["second_layer"]) if layer != IMAGE]
         return f"best layer ({' and '.join(layers)}, selected)" if all(layers) else "best layer"
+    if question == PROJECTION and not {row["first_layer"], row["second_layer"]} <= {PROJECTION, IMAGE}:
+        return f"last layer ({row['first_layer']} and {row['second_layer']})"  # of a run that has no projection
     return named.get(question, question)
 
 

@@ -12,8 +12,9 @@ import pandas as pd
 from alignbench.arrays import Indices
 from alignbench.errors import DataError, UsageError
 from alignbench.models.layer_names import is_plain
-from alignbench.results.judgment_table import matrix
+from alignbench.results.judgment_table import matrix, subjects_in
 from alignbench.statistics.incremental import score_beyond
+from alignbench.statistics.rated_pairs import varying
 from alignbench.statistics.scored_together import Judged
 from alignbench.study.shared_judgments import Side, check_comparable, read_side, shared_judgments
 
@@ -56,6 +57,7 @@ def beyond(folder: Path, given: Path, seed: int = 0) -> pd.DataFrame:
 
 def _rows(run: Side, other: Side, shared: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     clusters, options, others = (matrix(shared[column]) for column in ("cluster", "pairs", "pairs_second"))
+    among = varying(clusters, subjects_in(shared)) if run.stored.record.kind == "rating" else clusters
     human = shared["value"].to_numpy(dtype=np.float64)
     judged = run.judged(options)
     rows = []
@@ -63,7 +65,7 @@ def _rows(run: Side, other: Side, shared: pd.DataFrame, seed: int) -> list[dict[
         first = place * len(run.layers)
         curves = judged.distances[first : first + len(run.layers)]
         known = _given(other, name, others)
-        for scores in score_beyond(replace(judged, distances=curves), known, human, clusters, seed):
+        for scores in score_beyond(replace(judged, distances=curves), known, human, among, seed):
             rows += [
                 {
                     "distance": name,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alignbench.arrays import Floats, Indices
+from alignbench.arrays import Floats
 from alignbench.errors import DataError
 from alignbench.models.layer_names import IMAGE, is_aligned, is_plain
 from alignbench.statistics.agreement import agreements
@@ -17,6 +17,7 @@ from alignbench.statistics.bootstrap import CONFIDENCE
 from alignbench.statistics.cross_fit import cross_fitted, cross_fitted_difference, cross_fitted_difference_by_objects
 from alignbench.statistics.joint import Estimates
 from alignbench.statistics.paired import PairedDifference, Place, paired_difference
+from alignbench.statistics.rated_pairs import Varying
 from alignbench.statistics.scored_together import Judged, ScoredTogether
 from alignbench.statistics.shared_objects import SharedObjects
 from alignbench.study.places import CROSS_FITTED, ScoredCurve, best_difference, two_curves
@@ -35,14 +36,14 @@ class ComparedCurves:
         second: The curve of the second, scored together with it.
         judged: What both were scored on.
         human: What people said, (n,).
-        among: What intervals are over: clusters, (n, 1), or objects.
+        among: What intervals are over: clusters, (n, 1), or objects, or objects and subjects.
     """
 
     first: ScoredCurve
     second: ScoredCurve
     judged: tuple[Judged, Judged]
     human: Floats
-    among: Indices | SharedObjects
+    among: Varying
 
 
 def compared_rows(pair: ComparedCurves, at: str = ALL) -> list[dict[str, Any]]:
@@ -145,14 +146,14 @@ def _band(scored: ScoredTogether, places: Sequence[Place], depths: Sequence[floa
 def _cross_fitted(pair: ComparedCurves) -> list[dict[str, Any]]:
     """The difference of the layers that the data choose, where it can be estimated."""
     try:
-        if isinstance(pair.among, SharedObjects):
+        if isinstance(pair.among, SharedObjects) and pair.judged[0].kind != "rating":
             one, other = (_right(pair, place) for place in (0, 1))
             found, values = cross_fitted_difference_by_objects(one, other, pair.among.objects)
         else:
             both = two_curves(pair.first, pair.second)
             found = cross_fitted_difference(both)
             values = cross_fitted(both.first).value, cross_fitted(both.second).value
-    except DataError:  # too few clusters, or objects
+    except DataError:  # too few clusters, or objects; or ratings of pairs that share pictures
         return []
     low, high = np.clip((found.low, found.high), *pair.first.scored.possible(np.array([1.0, -1.0])))
     row = PairedDifference(CROSS_FITTED, np.nan, *values, "", "", found.value, float(low), float(high), np.nan)

@@ -15,10 +15,10 @@ import pandas as pd
 from alignbench.arrays import Indices
 from alignbench.errors import DataError, UsageError
 from alignbench.models.layer_names import IMAGE
-from alignbench.results.judgment_table import matrix, objects_of
+from alignbench.results.judgment_table import matrix, objects_of, subjects_in
 from alignbench.statistics.bootstrap import holm
+from alignbench.statistics.rated_pairs import Varying, varying
 from alignbench.statistics.scored_together import Judged, score_together
-from alignbench.statistics.shared_objects import SharedObjects
 from alignbench.study.compared_curves import ALL, ComparedCurves, compared_rows
 from alignbench.study.places import ScoredCurve
 from alignbench.study.shared_judgments import Side, check_comparable, read_side, shared_judgments
@@ -106,8 +106,7 @@ def compared_distances(first: Path, second: Path, question: Question) -> list[Co
         shared = shared_judgments(runs[0].judgments[runs[0].judgments["subset"] == subset], runs[1].judgments)
         if shared.empty:
             continue
-        clusters = _clusters(shared, question.over)
-        among = SharedObjects(clusters) if clusters.shape[1] > 1 else clusters
+        among = varying(_clusters(shared, question.over), subjects_in(shared))
         for name, second_name in _distance_pairs(*runs, question.distances):
             pair = _scored(runs, (name, second_name), shared, among, question.seed)
             common = {
@@ -168,7 +167,7 @@ def _clusters(shared: pd.DataFrame, over: str) -> Indices:
 
 
 def _scored(
-    runs: tuple[Side, Side], names: tuple[str, str], shared: pd.DataFrame, among: Indices | SharedObjects, seed: int
+    runs: tuple[Side, Side], names: tuple[str, str], shared: pd.DataFrame, among: Varying, seed: int
 ) -> ComparedCurves:
     """A distance of each run, all layers of both scored together."""
     options = (matrix(shared[column]) for column in ("pairs", "pairs_second"))

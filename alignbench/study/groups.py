@@ -18,6 +18,7 @@ from alignbench.arrays import Floats, Indices
 from alignbench.results.judgment_table import SubsetJudgments
 from alignbench.statistics.bootstrap import IntervalKind
 from alignbench.statistics.paired import PairedDifference, paired_difference
+from alignbench.statistics.rated_pairs import varying
 from alignbench.statistics.scored_together import Judged, ScoredTogether, score_together
 from alignbench.study.places import BEST, ScoredCurve, best_difference
 from alignbench.study.study_run import StudyRun
@@ -174,7 +175,8 @@ class Group:
     @cached_property
     def _scored(self) -> ScoredTogether:
         judged = (self._judged(run, names) for run, names in self._wanted.items())
-        return score_together(judged, self.judgments.human, self.judgments.clusters, SEED)
+        among = varying(self.judgments.clusters, self.judgments.subject_ratings)
+        return score_together(judged, self.judgments.human, among, SEED)
 
     @cached_property
     def _wanted(self) -> dict[StudyRun, list[str]]:

@@ -13,7 +13,7 @@ from typing import Final
 from alignbench.errors import DataError, UsageError, did_you_mean, one_line, printable, shortened
 from alignbench.results.finished import AGAIN, check_finished
 from alignbench.results.folders import FILES, find_folders, is_complete, run_folders
-from alignbench.results.namesakes import tell_apart
+from alignbench.results.namesakes import have_other_weights, tell_apart
 from alignbench.results.stored_run import StoredRun
 
 _NAMED: Final = 3  # at most so many run folders are named as examples
@@ -140,9 +140,8 @@ def check_one_model(named: NamedRuns, datasets: Sequence[str]) -> None:
     runs = [run for run in named.runs if run.settings.dataset in datasets]
     # those on one data set are named rather than those on two
     for one, other in sorted(combinations(runs, 2), key=lambda two: two[0].settings.dataset != two[1].settings.dataset):
-        weights = one.settings.model_fingerprint, other.settings.model_fingerprint
         transforms = [json.dumps(run.settings.transform, sort_keys=True, default=str) for run in (one, other)]
-        if (all(weights) and weights[0] != weights[1]) or transforms[0] != transforms[1]:
+        if have_other_weights(one.record, other.record) or transforms[0] != transforms[1]:
             what = "transforms" if transforms[0] != transforms[1] else "weights"
             raise UsageError(
                 f"{printable(named.name)} is the label of different {what}, which are never mixed: {one.folder} and "

@@ -9,8 +9,10 @@ from alignbench.datasets import DATASETS
 from alignbench.distances.names import DISTANCES
 from alignbench.errors import unknown
 from alignbench.measurement.cell import Cell
+from alignbench.measurement.stored_kind import check_there
 from alignbench.models.cards import cards
 from alignbench.models.families import RANDOM_PREFIX, check_name
+from alignbench.models.feature_names import features_path
 from alignbench.models.own_cards import pair_labels, parse_factors
 from alignbench.models.pair_metrics import METRICS
 
@@ -47,8 +49,13 @@ def check_cells(cells: Sequence[Mapping[str, Value]]) -> None:
             raise unknown("data set", name, DATASETS.names())
     for model in dict.fromkeys(model for cell in cells for model in _models(cell)):
         known = model.removeprefix(RANDOM_PREFIX)
-        if known not in cards() and known not in METRICS:
+        if known in cards() or known in METRICS:
+            continue
+        features = features_path(known)
+        if features is None:
             check_name(known, METRICS.names())
+        else:
+            check_there(features)
     for cell in cells:
         _check_cell(cell)
 
@@ -58,9 +65,10 @@ def _check_cell(cell: Mapping[str, Value]) -> None:
     fields: dict[str, Any] = {field: cell[name] for name, field in _FIELDS.items() if name in cell}
     distance = cell.get("distance", "all")
     distances = DISTANCES if distance == "all" else _split_names(distance)
+    layers = _split_names(cell.get("layers", "all"))
     factors = parse_factors([str(cell["factor"])] if "factor" in cell else ())
     for model, label in _models(cell).items():
-        named: dict[str, Any] = {"label": label, "factors": factors, "distances": distances}
+        named: dict[str, Any] = {"label": label, "factors": factors, "distances": distances, "layers": layers}
         Cell(model, str(cell.get("dataset", "")), **named, **fields).checked()
 
 

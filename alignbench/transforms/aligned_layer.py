@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from alignbench.errors import AlignbenchWarning, UsageError
+from alignbench.extraction.feature_files import FeatureFile
 from alignbench.models.families import model_label
 from alignbench.models.layer_names import PROJECTION, aligned_name
-from alignbench.models.towers import Layer, Tower
+from alignbench.models.towers import Layer, Tower, view_tokens
 from alignbench.transforms.affine import AffineTransform
-from alignbench.transforms.named import NamedTransform, is_among
+from alignbench.transforms.named import NamedTransform, check_fits, is_among
 
 _ONE_TOKEN_VIEWS: Final = ("cls", "mean")
 _FORCE: Final = "or force it (--force-transform, or `alignbench transform evaluate --force`)"
@@ -81,27 +83,83 @@ def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
     Raises:
         UsageError: If the transform belongs to another model (unless forced), layer, width or token view.
     """
-    layer = transformed_layer(tower, chosen, use)
+    tower.layers = _with_aligned(tower.layers, transformed_layer(tower, chosen, use), chosen)
+
+
+def _with_aligned(layers: tuple[Layer, ...], layer: Layer, chosen: NamedTransform) -> tuple[Layer, ...]:
+    """Layers with a further one behind one of them: its features transformed."""
     readout = AffineReadout(chosen.transform)
     aligned = replace(layer, name=aligned_name(layer.name), channels=readout.channels, unit_norm=False, readout=readout)
-    place = tower.layers.index(layer) + 1
-    tower.layers = (*tower.layers[:place], aligned, *tower.layers[place:])
+    place = layers.index(layer) + 1
+    return (*layers[:place], aligned, *layers[place:])
+
+
+def check_selected(chosen: NamedTransform, selection: Sequence[str] | None) -> None:
+    """Refuse a transform of a layer that is not measured.
+
+    Args:
+        chosen: The transform.
+        selection: Names of the layers that were asked for; none for all.
+
+    Raises:
+        UsageError: If its layer is not among them.
+    """
+    if selection is not None and chosen.layer not in selection:
+        raise UsageError(
+            f"the transform {chosen.name} is for {chosen.layer}, which --layers leaves out: give it there, too"
+        )
+
+
+def with_aligned_features(
+    layers: tuple[Layer, ...], chosen: NamedTransform, origin: Mapping[str, Any], use: Use
+) -> tuple[Layer, ...]:
+    """Return the layers of features that exist with a further one: one of them transformed.
+
+    It is the layer that the transform is for, or the only one.
+
+    Args:
+        layers: The layers.
+        chosen: The transform.
+        origin: What is known of where the features come from, see `FeatureFile`.
+        use: The features and the view in which they are measured.
+
+    Raises:
+        UsageError: If the transform belongs to another model or view as far as that is known (unless forced), layer or
+            width, or more than one token is measured of a picture.
+    """
+    wanted = chosen.layer if len(layers) > 1 else layers[0].name
+    layer = _find_layer(layers, wanted, chosen, use.model)
+    if view_tokens(layer, use.view) > 1:
+        raise UsageError(
+            f"the transform {chosen.name} takes one token of a picture, and {layer.name} of {use.model} has "
+            f"{layer.tokens}: leave out --transform, or save one token"
+        )
+    if not use.force:
+        told = {**origin, **({"tokens": use.view} if "tokens" in origin else {})}
+        check_fits(chosen, FeatureFile({}, origin=told), layer.name, "--force-transform")
+        if "model" not in origin:
+            warnings.warn(
+                f"{use.model} does not say of which model it is: that {chosen.name} belongs to it is taken on trust",
+                AlignbenchWarning,
+                stacklevel=2,
+            )
+    return _with_aligned(layers, layer, chosen)
 
 
 def transformed_layer(tower: Tower, chosen: NamedTransform, use: Use) -> Layer:
     """The layer whose features a transform takes; arguments and errors as for `add_aligned_layer`."""
-    layer = _find_layer(tower, chosen, use.model)
+    layer = _find_layer(tower.layers, chosen.layer, chosen, use.model)
     _check_view(chosen, use.view)
     if not use.force:
         _check_model(tower, chosen, use.model, use.random_init)
     return layer
 
 
-def _find_layer(tower: Tower, chosen: NamedTransform, model: str) -> Layer:
-    layer = next((layer for layer in tower.layers if layer.name == chosen.layer), None)
+def _find_layer(layers: Sequence[Layer], wanted: str, chosen: NamedTransform, model: str) -> Layer:
+    layer = next((layer for layer in layers if layer.name == wanted), None)
     if layer is None:
-        layers = ", ".join(layer.name for layer in tower.layers)
-        raise UsageError(f"the transform {chosen.name} is for {chosen.layer}, which {model} has not: it has {layers}")
+        names = ", ".join(layer.name for layer in layers)
+        raise UsageError(f"the transform {chosen.name} is for {wanted}, which {model} has not: it has {names}")
     if layer.channels != chosen.transform.width:
         raise UsageError(
             f"the transform {chosen.name} takes {chosen.transform.width} channels, and {layer.name} of {model} has "

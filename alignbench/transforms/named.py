@@ -114,19 +114,25 @@ def _is_file(text: str | Path) -> bool:
     return isinstance(text, Path) or Path(text).suffix in ARRAY_FILES or Path(text).is_file()
 
 
-def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str) -> None:
+def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, force: str = "--force") -> None:
     """Refuse a transform of another model, layer or view, as far as both say of which they are, and a second one.
+
+    Args:
+        chosen: The transform.
+        features: The features.
+        layer: Name of their layer.
+        force: The option by which it is taken all the same.
 
     Raises:
         UsageError: If they differ, the projection is divided by its norm, or the layer has been transformed already.
     """
     provenance, origin = chosen.transform.provenance, features.origin
     if layer in origin.get("transforms", {}):
-        raise UsageError(f"{layer} has been transformed already, by {origin['transforms'][layer]}: add --force")
+        raise UsageError(f"{layer} has been transformed already, by {origin['transforms'][layer]}: add {force}")
     if "model" in origin and "layer" in provenance and provenance["layer"] != layer:
-        raise UsageError(f"the transform {chosen.name} is for {provenance['layer']}, not for {layer}: add --force")
+        raise UsageError(f"the transform {chosen.name} is for {provenance['layer']}, not for {layer}: add {force}")
     if origin.get("normalized") and layer == PROJECTION and "layer" in provenance:
-        raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add --force")
+        raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add {force}")
     for name in ("model_fingerprint", "tokens"):
         if (
             name in provenance
@@ -140,7 +146,7 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str) -> Non
                 else f"the view {provenance[name]}"
             )
             ours = origin.get("model", "another model") if name == "model_fingerprint" else f"the view {origin[name]}"
-            raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add --force")
+            raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add {force}")
     if (
         "models" in provenance
         and "model" in origin
@@ -148,7 +154,7 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str) -> Non
     ):
         raise UsageError(
             f"the transform {chosen.name} is of {provenance['model']}, and these features of {origin['model']}: "
-            "add --force"
+            f"add {force}"
         )
 
 

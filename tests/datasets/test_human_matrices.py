@@ -107,6 +107,16 @@ def test_peterson_are_similarities(tmp_path: Path, diagonal: float) -> None:
     assert found.images.faults() == []
 
 
+def test_what_each_subject_said_is_kept(tmp_path: Path) -> None:
+    judgments = people()
+    judgments[1, 0, 3] = judgments[1, 3, 0] = math.nan
+    found = read_cichy(cichy(tmp_path / "cichy", judgments)).subjects
+    np.testing.assert_array_equal(found, [[judgments[s, i, j] for i, j in PAIRS] for s in range(3)])
+    distances = np.random.default_rng(1).uniform(0, 1, (4, 10))
+    np.testing.assert_array_equal(read_king(king(tmp_path / "king", {"set1": distances}), "set1").subjects, distances)
+    assert read_peterson(peterson(tmp_path / "peterson", sim=people(1)[0]), "animals").subjects is None
+
+
 def test_whole_numbers_and_a_missing_diagonal_are_read(tmp_path: Path) -> None:
     judgments = np.round(9 * people())
     whole = read_cichy(cichy(tmp_path / "whole", judgments.astype(np.uint8))).values
@@ -129,7 +139,7 @@ def test_a_subject_without_a_value_is_left_out_of_its_mean(tmp_path: Path) -> No
 
 def test_every_name_is_read(tmp_path: Path) -> None:
     cichy(tmp_path / "cichy2019", people())
-    king(tmp_path / "king2019", {name: np.ones((2, 10)) for name in ("set1", "set2")})
+    king(tmp_path / "king2019", {name: np.arange(20.0).reshape(2, 10) for name in ("set1", "set2")})
     for name in MATRICES:
         if name.startswith("peterson-"):
             peterson(tmp_path / "peterson", name.removeprefix("peterson-"), sim=people(1)[0])
@@ -182,7 +192,7 @@ def test_a_wrong_variable_is_refused_with_those_there(tmp_path: Path) -> None:
     save(tmp_path / "cichy/sim_judgements/judgments_general.mat", rdms=people(), subjects=3)
     with pytest.raises(DataError, match=r"judgments_general\.mat has no judgments, it holds rdms, subjects: take the"):
         read_cichy(tmp_path / "cichy")
-    king(tmp_path / "king", {"set1": np.ones((2, 10))})
+    king(tmp_path / "king", {"set1": np.arange(20.0).reshape(2, 10)})
     with pytest.raises(DataError, match=r"BEHAVIOR\.mat has no set2, it holds set1"):
         read_king(tmp_path / "king", "set2")
     save(tmp_path / "king/sim_judgements/BEHAVIOR.mat", BEHAVIOR={"set1": {"distances": 1}})
@@ -240,7 +250,7 @@ def test_a_listed_order_settles_that_of_the_pictures(tmp_path: Path) -> None:
     cichy(tmp_path / "cichy", people())
     (tmp_path / "cichy/sim_judgements/order.txt").write_text("\n".join(listed) + "\n\n")
     assert names(read_cichy(tmp_path / "cichy")) == listed
-    king(tmp_path / "king", {name: np.ones((2, 10)) for name in ("set1", "set2")})
+    king(tmp_path / "king", {name: np.arange(20.0).reshape(2, 10) for name in ("set1", "set2")})
     (tmp_path / "king/sim_judgements/order-set2.txt").write_text("\r\n".join(listed))
     assert names(read_king(tmp_path / "king", "set1")) == list(NAMES)
     assert names(read_king(tmp_path / "king", "set2")) == listed
@@ -258,7 +268,7 @@ def test_numbered_names_are_warned_of(tmp_path: Path, read: Any) -> None:
             (tmp_path / folder / name).write_bytes((tmp_path / "drawn" / folder.replace("/", "-") / name).read_bytes())
     matrices = people(2, 3)
     save(tmp_path / "sim_judgements/judgments_general.mat", judgments=matrices)
-    save(tmp_path / "sim_judgements/BEHAVIOR.mat", BEHAVIOR={"set1": {"pairwisedistances": np.ones((2, 3))}})
+    save(tmp_path / "sim_judgements/BEHAVIOR.mat", BEHAVIOR={"set1": {"pairwisedistances": [[0, 1, 2]]}})
     save(tmp_path / "x/sim_judgements/sim.mat", sim=matrices[0])
     with pytest.warns(AlignbenchWarning, match=r"in plain order of their names, 10\.jpg before 2\.jpg; if the matrix"):
         found = read(tmp_path)

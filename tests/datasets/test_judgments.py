@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, distinct_pairs, unique_pairs
+from alignbench.datasets.responses import Responses
 from alignbench.errors import DataError
 from made_judgments import NamedImages, odd_one_out, with_everything
 
@@ -192,6 +193,21 @@ def test_votes_follow_their_judgments() -> None:
     assert limited.votes is not None
     votes = dict(zip(limited.ids, limited.votes.tolist(), strict=True))
     assert votes == {"triplet 2": 3, "triplet 4": 3, "triplet 5": 6}
+
+
+def test_answers_follow_their_judgments_and_count_in_the_fingerprint() -> None:
+    plain = with_everything()
+    seconds = np.array([0.5, 1.0, 2.0, 3.0, 4.0, 5.0, np.nan])
+    whole = replace(plain, responses=Responses(np.array([7, 6, 5, 4, 3, 2, 1]), seconds))
+    limited = whole.limited(1)
+    assert limited.responses is not None
+    assert dict(zip(limited.ids, limited.responses.participants.tolist(), strict=True)) == {
+        **{"triplet 2": 5, "triplet 4": 3, "triplet 5": 2}
+    }
+    names = list("abcdef")
+    later = replace(whole, responses=Responses(np.array([7, 6, 5, 4, 3, 2, 1]), seconds + 0.001))
+    other = replace(whole, responses=Responses(np.array([7, 6, 5, 4, 3, 2, 8]), seconds))
+    assert len({each.fingerprint(names) for each in (plain, whole, later, other)}) == 4
 
 
 @given(st.integers(1, 9), st.integers(1, 25), st.integers(0, 2**31))

@@ -9,7 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from alignbench.datasets.images import FileImages
-from alignbench.datasets.matrix_files import averaged, judged, ordered_pictures, upper_triangle, variables
+from alignbench.datasets.matrix_files import averaged, of_subjects, ordered_pictures, upper_triangles, variables
 from alignbench.errors import AlignbenchWarning, DataError
 
 PATH = Path("m.mat")
@@ -136,7 +136,7 @@ def test_a_file_that_is_cut_off_is_refused_or_lacks_a_variable(tmp_path: Path, c
 )
 def test_what_is_no_matrix_of_the_pictures_is_refused(array: "np.ndarray", message: str) -> None:
     with pytest.raises(DataError, match=rf"m\.mat: {message}"):
-        averaged(PATH, "sim", array, (3, 3), IMAGES)
+        of_subjects(PATH, "sim", array, (3, 3), IMAGES)
 
 
 def test_a_matrix_that_is_not_symmetric_is_refused() -> None:
@@ -145,27 +145,50 @@ def test_a_matrix_that_is_not_symmetric_is_refused() -> None:
     with pytest.raises(
         DataError, match=r"not symmetric, it has 3 for b\.jpg with c\.jpg and 3\.000004 the other way round"
     ):
-        upper_triangle(PATH, turned, IMAGES, zero_diagonal=True)
+        upper_triangles(PATH, turned[None], IMAGES, zero_diagonal=True)
     turned[2, 1] = 3.0 + 2e-6
-    np.testing.assert_array_equal(upper_triangle(PATH, turned, IMAGES, zero_diagonal=True), [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(upper_triangles(PATH, turned[None], IMAGES, zero_diagonal=True), [[1.0, 2.0, 3.0]])
     turned[2, 1] = math.nan
     with pytest.raises(DataError, match=r"not symmetric, it has 3 for b\.jpg with c\.jpg and nan the other way round"):
-        upper_triangle(PATH, turned, IMAGES, zero_diagonal=True)
+        upper_triangles(PATH, turned[None], IMAGES, zero_diagonal=True)
+
+
+def test_the_subject_whose_matrix_is_not_symmetric_is_named() -> None:
+    turned = np.stack([ABC, ABC, ABC])
+    turned[1, 0, 2], turned[2, 2, 0] = 2.5, 1.5  # whose mean is symmetric
+    with pytest.raises(
+        DataError, match=r"the matrix of subject 2 is not symmetric, it has 2\.5 for a\.jpg with c\.jpg and 2 the other"
+    ):
+        upper_triangles(PATH, turned, IMAGES, zero_diagonal=True)
+
+
+def test_subjects_of_different_sizes_are_refused() -> None:
+    cells = np.empty((1, 3), dtype=object)
+    cells[0] = [ABC, ABC[:2, :2], ABC]
+    with pytest.raises(
+        DataError, match=r"m\.mat: sim holds subjects of different sizes, 2 x 2 and 3 x 3: leave one size"
+    ):
+        of_subjects(PATH, "sim", cells, (3, 3), IMAGES)
+
+
+def test_values_that_are_all_the_same_are_refused() -> None:
+    with pytest.raises(DataError, match=r"m\.mat: all 3 pairs have the value 0\.5: take the published file"):
+        averaged(PATH, np.array([[0.2, 0.8, 0.5], [0.8, 0.2, 0.5]]), IMAGES)
 
 
 def test_dissimilarities_to_itself_must_be_zero() -> None:
     likeness = ABC + np.diag([0.0, 5.0, 5.0])
     with pytest.raises(DataError, match=r"m\.mat holds no dissimilarities, it has 5 for b\.jpg and itself"):
-        upper_triangle(PATH, likeness, IMAGES, zero_diagonal=True)
-    np.testing.assert_array_equal(upper_triangle(PATH, likeness, IMAGES, zero_diagonal=False), [1.0, 2.0, 3.0])
+        upper_triangles(PATH, likeness[None], IMAGES, zero_diagonal=True)
+    np.testing.assert_array_equal(upper_triangles(PATH, likeness[None], IMAGES, zero_diagonal=False), [[1.0, 2.0, 3.0]])
 
 
 def test_a_pair_that_nobody_judged_is_named() -> None:
     with pytest.raises(DataError, match=r"m\.mat: nobody judged a\.jpg with c\.jpg \(nor 1 other pairs\)"):
-        judged(PATH, np.array([1.0, math.nan, math.nan]), IMAGES)
-    mean = averaged(PATH, "sim", np.full((2, 3), [math.nan, 1.0, 2.0]), (3,), IMAGES)
+        averaged(PATH, np.array([[1.0, math.nan, math.nan]]), IMAGES)
+    subjects = of_subjects(PATH, "sim", np.full((2, 3), [math.nan, 1.0, 2.0]), (3,), IMAGES)
     with pytest.raises(DataError, match=r"nobody judged a\.jpg with b\.jpg: leave out such pictures"):
-        judged(PATH, mean, IMAGES)
+        averaged(PATH, subjects, IMAGES)
 
 
 def test_a_variable_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.datasets.things_objects import object_images
+from alignbench.datasets.things_objects import concept_of, object_images
 from alignbench.errors import AlignbenchWarning, DataError
 
 
@@ -140,3 +140,12 @@ def test_an_object_that_is_not_listed_and_a_second_folder_are_said(tmp_path: Pat
     said = [str(warning.message) for warning in caught]
     assert said[0].endswith("holds the image folders images and object_images: the first is taken")
     assert "images holds cat, which the list of objects does not name" in said[1]
+
+
+def test_a_picture_has_a_concept() -> None:
+    named = {
+        "images/ice_cream/ice_cream_01b.jpg": "ice_cream",
+        "object_images/bat.1/a.png": "bat.1",
+        "Images/ice.jpg": "ice",
+    }
+    assert {picture: concept_of(picture) for picture in named} == named

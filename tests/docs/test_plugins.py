@@ -123,9 +123,9 @@ def documented(tmp_path_factory: pytest.TempPathFactory, ratings: Path) -> dict[
         "data sets": ["datasets"],
         "check": ["datasets", "check", "my-ratings", "--data-root", str(ratings)],
         "metric": [*run, "--model", "blurred-luminance"],
-        "family": [*run, "--model", "torchvision:vit_b_32", "--random-init", "--seed", "3"],
+        "family": [*run, "--model", "plain-vit:vit_b_32", "--random-init", "--seed", "3"],
         "family object": [*run, "--model", "grid:4"],
-        "unknown model": [*run, "--model", "torchvision:vit_b_61"],
+        "unknown model": [*run, "--model", "plain-vit:vit_b_61"],
         "unknown grid": [*run, "--model", "grid:5"],
         "unknown subset": [*run, "--model", "pixels", "--subset", "test"],
     }
@@ -195,7 +195,7 @@ def test_the_model_family(documented: dict[str, Outcome], ratings: Path) -> None
     names = list(dict.fromkeys(frame["layer"]))
     assert names == [f"layer_{i}" for i in range(13)]
     assert list(dict.fromkeys(frame["depth"])) == pytest.approx([2.5, *np.linspace(7.5, 97.5, 12)])
-    assert set(frame["model"]) == {"torchvision:vit_b_32@random-3"}
+    assert set(frame["model"]) == {"plain-vit:vit_b_32@random-3"}
 
     torch.manual_seed(3)
     vit = vit_b_32(weights=None).eval()
@@ -233,7 +233,7 @@ def test_what_is_installed_is_listed_with_its_package(documented: dict[str, Outc
     assert models[2] == data_sets[2] == ""
     assert "blurred-luminance (blur-metric 0.1)" in models[1]
     assert "Model families, as --model FAMILY:...: open_clip, " in models[1]
-    assert "torchvision (torchvision-vits 0.1)" in models[1]
+    assert "plain-vit (plain-vits 0.1)" in models[1]
     assert "grid (colour-grids 0.1)" in models[1]
     assert "transformers" not in models[1]
     assert "pixels (" not in models[1]
@@ -245,7 +245,7 @@ def test_a_family_and_a_data_set_refuse_what_they_do_not_have(documented: dict[s
     model, grid, subset = (documented[f"unknown {what}"] for what in ("model", "grid", "subset"))
     assert (model[0], grid[0], subset[0]) == (2, 2, 2)
     assert "alignbench: unknown model 'grid:5': try grid:8" in grid[2]
-    assert "alignbench: unknown model 'torchvision:vit_b_61': try torchvision:vit_b_16" in model[2]
+    assert "alignbench: unknown model 'plain-vit:vit_b_61': try plain-vit:vit_b_16" in model[2]
     assert "alignbench: my-ratings has one subset only: leave out --subset" in subset[2]
 
 

@@ -177,6 +177,10 @@ def test_without_a_listener_the_file_holds_the_models_numbers(tmp_path: Path) ->
         "pixels",
         "mean",
     )
+    prefix = tower.prefix_tokens
+    depths = {layer.name: layer.depth for layer in tower.layers}
+    assert found.origin["layers"] == {name: {"depth": depth, "prefix_tokens": prefix} for name, depth in depths.items()}
+    assert found.origin["class_token"] == tower.has_class_token
     assert [path.name for path in tmp_path.iterdir()] == ["f.npz"]
 
 

@@ -1,7 +1,5 @@
 """Features of pictures at chosen layers: the model's own numbers, row by row, and what is refused."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,6 @@ from alignbench.extraction.features import (
     FeatureExtractor,
     FeatureRows,
     Reading,
-    chosen_layers,
     extract_features,
 )
 from damaged_scenery import DamagedScenery
@@ -78,17 +75,3 @@ def test_what_cannot_be_read_is_refused() -> None:
     blind.has_class_token = False
     with pytest.raises(UsageError, match=r"the token view 'cls' needs a class token"):
         extract_features(extractor(tower=blind), DamagedScenery(5))  # before any picture is opened
-
-
-def test_layers_are_chosen_by_name_in_the_order_of_the_tower() -> None:
-    tower = PixelTower()
-    assert chosen_layers(tower, ["projection", "layer_0", "projection"]) == list(tower.layers)
-    assert chosen_layers(tower, ["all"]) == chosen_layers(tower, ["projection", "all"]) == list(tower.layers)
-    assert chosen_layers(tower, ["projection"]) == [tower.layers[1]]
-    for names, message in (
-        ([], "no layer is named: there are layer_0, projection"),
-        (["layer_0", "layer_1"], "unknown layer 'layer_1': did you mean layer_0?"),
-        (["all", "éclair"], "unknown layer 'éclair': there are layer_0, projection"),
-    ):
-        with pytest.raises(UsageError, match=rf"^{re.escape(message)}$"):
-            chosen_layers(tower, names)

@@ -191,7 +191,7 @@ _LIBRARIES: Final = ("numpy", "torch", "pandas", "yaml", "scipy", "safetensors",
 _CALLS: Final = (
     *("load", "loads", "safe_load", "full_load", "unsafe_load", "load_all", "loadtxt", "genfromtxt", "fromregex"),
     *("loadmat", "read_pickle", "read_csv", "read_table", "read_json", "read_parquet", "read_feather", "read_hdf"),
-    *("ParquetFile", "fromfile", "memmap", "open_memmap"),
+    *("ParquetFile", "fromfile", "memmap", "open_memmap", "File"),
 )
 _ALWAYS: Final = (
     *("from_pretrained", "loadmat", "safe_open", "load_file", "read_pickle", "read_parquet"),

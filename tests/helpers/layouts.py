@@ -4,6 +4,7 @@ Images are seeded low-resolution noise, enlarged, so that they are smooth and th
 """
 
 import csv
+import pickle
 from pathlib import Path
 from typing import Literal
 
@@ -219,6 +220,51 @@ def write_things(
     for file_name, count in (("validationset.txt", triplets), ("trainset.txt", 2 * triplets)):
         rows = [_judged(rng, rng.choice(objects, 3, replace=False)) for _ in range(count)]
         _write_triplets(root / "triplets" / file_name, rows)
+
+
+def write_levels(root: Path, triplets: int = 12, participants: int = 6, seed: int = 0, flat: bool = False) -> None:
+    """Writes Levels: JPEG files of four classes, and `pruned_dataset.pkl` with the trials of each participant.
+
+    Each triplet is judged by four or five participants, who see its pictures in any order, and is most often answered
+    alike. Trials are shuffled, after one for practice that lacks most keys; some paths have a folder of the experiment
+    before them, `boundary` has both of its spellings, and response times are scalars of NumPy.
+
+    Args:
+        root: Folder to fill.
+        triplets: Number of triplets of each level.
+        participants: Number of participants, five at least.
+        seed: Seed of images and answers.
+        flat: Whether the pictures lie in `images/`, and not in a folder for each class below `train/`.
+    """
+    rng = np.random.default_rng(seed)
+    names = [[f"n0{kind}_{number}.JPEG" for number in range(5)] for kind in range(4)]
+    for kind, members in enumerate(names):
+        folder = root / "images" if flat else root / "train" / f"n0{kind}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in members:
+            _image(_scene(rng, NATIVE_SIZES[kind])).save(folder / name, quality=95)
+    trials: list[list[dict[str, object]]] = [[] for _ in range(participants)]
+    for level in ("between_class", "within_class", "class_border"):
+        for number in range(triplets):
+            kinds = {"between_class": [0, 1, 2], "within_class": [number % 4] * 3, "class_border": [3, 3, number % 3]}
+            numbers = rng.choice(5, 3, replace=False)
+            shown = [names[kind][int(place)] for kind, place in zip(kinds[level], numbers, strict=True)]
+            surest = rng.dirichlet([1.0, 1.0, 3.0])
+            for who in rng.choice(participants, 4 + number % 2, replace=False):
+                order = rng.permutation(3)
+                spelt = level.replace("border", "boundary") if who == 0 else level
+                trial: dict[str, object] = {f"image{place + 1}Path": shown[kept] for place, kept in enumerate(order)}
+                trial |= {"selected_image": shown[rng.choice(3, p=surest)], "exp_trial_type": "exp_trial"}
+                trial |= {"triplet_type": spelt, "rt": np.float64(rng.lognormal(8.0, 0.5)), "key": None}
+                if who == 1:
+                    trial |= {key: f"stimuli/{trial[key]}" for key in ("image2Path", "selected_image")}
+                trials[who].append(trial)
+    practice = {"exp_trial_type": "training_trial", "rt": None}
+    table = {
+        f"subject_{who}": [practice, *(each[int(place)] for place in rng.permutation(len(each)))]
+        for who, each in enumerate(trials)
+    }
+    (root / "pruned_dataset.pkl").write_bytes(pickle.dumps(table))
 
 
 def _scene(rng: np.random.Generator, size: tuple[int, int] = (96, 72)) -> np.ndarray:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +25,16 @@ from scipy.io import savemat
 
 from alignbench.datasets import DATASETS
 from alignbench.datasets.bapps import _read_share
-from alignbench.datasets.human_matrices import read_cichy, read_king, read_peterson
 from alignbench.datasets.image_folder import image_folder, labelled_folder
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.matrix_files import variables
+from alignbench.datasets.plain_pickle import read_plain
 from alignbench.datasets.triplet_files import read_table, read_triplets
 from alignbench.errors import AlignbenchError, AlignbenchWarning
 from alignbench.extraction.cached_pixels import read_entry, write_entry
 from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
+from alignbench.extraction.stored_features import open_features
 from alignbench.models.families import load_tower
 from alignbench.models.own_cards import read_own_card
 from alignbench.models.towers import Layer
@@ -50,7 +53,8 @@ from alignbench.transforms.learning.search import Journal, _study, search
 from alignbench.transforms.published import published_transform
 from baselines.perceptnet.training import PerceptNetEpoch, PerceptNetRecipe, Training
 from baselines.weights import read_weights
-from layouts import write_bapps, write_kadid10k, write_nights, write_things, write_tid2013
+from feature_writers import FORMS, MAPS, TOKENS, list_names
+from layouts import write_bapps, write_kadid10k, write_levels, write_nights, write_things, write_tid2013
 from openclip_towers import TOWERS, save
 from reference import save_clip
 from studies import BASE_16, Made, as_published, write_made
@@ -218,6 +222,19 @@ def _features(folder: Path) -> None:
         write_features(folder / name, FeatureFile({"layer_0": rows}, tuple("abcd"), origin={"model": "own"}))
 
 
+def _stored(folder: Path) -> None:
+    for form, make in FORMS.items():
+        make(folder / form)
+    np.save(list_names(folder / "layers") / "conv1.npy", TOKENS)
+    np.save(folder / "layers/conv2.npy", MAPS)
+
+
+def _read_stored(folder: Path, file: str) -> object:
+    return open_features(
+        folder / file if file.partition("/")[2].startswith("it.") else (folder / file).parent
+    ).fingerprint()
+
+
 _SETTINGS: Final = {"images": ["a", "b"]}
 
 
@@ -302,12 +319,8 @@ def _read_matrices(folder: Path, file: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlignbenchWarning)
         name = file.partition("/")[0]
-        if name == "cichy":
-            read_cichy(folder / name)
-        elif name == "king":
-            read_king(folder / name, "set1")
-        else:
-            read_peterson(folder / name, "animals")
+        dataset, subset = {"cichy": ("cichy2019", "all"), "king": ("king2019", "set1")}.get(name, (name, "animals"))
+        DATASETS.load(dataset).read(folder / name, (subset,))
 
 
 def _variables(folder: Path) -> None:
@@ -338,6 +351,13 @@ def _triplets(folder: Path) -> None:
     np.save(folder / "it.npy", rows)
     frame = pd.DataFrame(rows + 1, columns=["image1", "image2", "image3"]).assign(choice=[3, 1, 2], subject="a")
     frame.to_csv(folder / "it.csv", sep="\t", index=False)
+
+
+def _plain_pickles(folder: Path) -> None:
+    folder.mkdir()
+    plain = {"a": [np.float64(1.5), np.str_("b"), (True, None)], "c": OrderedDict(d=b"e", f={2**70, 3})}
+    for protocol, name in ((None, "it.pkl"), (0, "old.pkl")):
+        (folder / name).write_bytes(pickle.dumps(plain, protocol))
 
 
 def _share(folder: Path) -> None:
@@ -483,6 +503,27 @@ READERS: Final = {
             "alignbench/extraction/feature_files: _read_safetensors",
         ),
     ),
+    "features that exist": Reader(
+        _read_stored,
+        _stored,
+        (
+            *("npy/features.npy", "npy/file_names.txt", "npy of doubles/it.npy", "npy of doubles/names.json"),
+            *("layers/conv1.npy", "layers/conv2.npy", "npz/it.npz", "safetensors/it.safetensors"),
+            *("txt/features.txt", "hdf5/features.hdf5", "mat/features.mat", "mat by picture/features.mat"),
+            *("csv/it.csv", "tsv/it.tsv", "parquet/it.parquet"),
+        ),
+        (
+            "alignbench/extraction/stored_layers: npy_layer",
+            "alignbench/extraction/stored_layers: _member.opened",
+            "alignbench/extraction/stored_layers: safetensors_layers",
+            "alignbench/extraction/stored_layers: hdf5_layers",
+            "alignbench/extraction/stored_layers: _data_set.opened",
+            "alignbench/extraction/feature_forms: _npz",
+            "alignbench/extraction/feature_tables: _text_table",
+            "alignbench/extraction/feature_tables: _parquet",
+            "alignbench/extraction/feature_tables: read_text_array",
+        ),
+    ),
     "rows of features": Reader(
         _folder(_read_partial),
         _partial,
@@ -523,6 +564,14 @@ READERS: Final = {
         _data_set("things"),
         lambda folder: write_things(folder, 6, 10),
         ("triplets/testset1.txt", "unique_id.txt", "object_images/ice/ice_01b.jpg"),
+    ),
+    "Levels": Reader(
+        _data_set("levels"),
+        lambda folder: write_levels(folder, 3),
+        ("pruned_dataset.pkl", "train/n00/n00_1.JPEG"),
+    ),
+    "pickles of plain data": Reader(
+        _file(read_plain), _plain_pickles, ("it.pkl", "old.pkl"), ("alignbench/datasets/plain_pickle: _PlainPickle",)
     ),
     "shares": Reader(_file(_read_share), _share, ("it.npy",), ("alignbench/datasets/bapps: _number_type",)),
     "triplets": Reader(

@@ -26,6 +26,10 @@ SIZES = [
     "openai/clip-vit-large-patch14",
     "openai/clip-vit-large-patch14-336",
 ]
+FAMILIES = [
+    *("timm:vit_base_patch14_dinov2.lvd142m", "timm:vit_base_patch16_224.mae", "timm:vit_base_patch16_224.augreg_in1k"),
+    *("timm:convnext_base.fb_in1k", "timm:resnet50.a1_in1k", BASE_16, SIGLIP),
+]
 BASELINES = ["pixels", "ssim", "ms-ssim", "lpips-alex", "lpips-vgg", "perceptnet"]
 PAPER = ["tid2013", "nights", "things"]
 # each file's models and data sets, and how many cells they make: the rows of Table 1, baselines, all, and the demo
@@ -35,6 +39,7 @@ TABLE = {
     "language": ([BASE_16, CHINESE], PAPER, 6),
     "data": ([BASE_16, BIOMED], PAPER, 6),
     "baselines": (BASELINES, PAPER, 18),
+    "families": (FAMILIES, PAPER, 21),
     "all": ([*SIZES, CHINESE, SIGLIP, BIOMED, *BASELINES], PAPER, 39),
     "demo": (
         ["shapes-clip", "random:shapes-clip", "pixels", "ssim"],

@@ -49,6 +49,8 @@ def test_defaults_are_possible_and_nothing_is_changed_by_checking() -> None:
         ({"seed": 2**63}, "is out of range"),
         ({"force_transform": True}, "nothing to force"),
         ({"model": "ssim", "random_init": True}, "ssim has no weights to randomise"),
+        ({"model": "ssim", "layers": ("image",)}, "ssim has one layer: leave out --layers"),
+        ({"layers": ()}, "no layer to measure: leave out --layers, or see `alignbench models show`"),
         ({"model": "random:ssim"}, "ssim has no weights to randomise"),
         ({"model": "ssim", "transform": "a.npz"}, "ssim has no layer to align"),
         ({"label": "ssim"}, "the label 'ssim' is the name of another model"),

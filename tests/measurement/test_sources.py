@@ -21,6 +21,8 @@ from alignbench.measurement.sources import (
     load_transform,
     source_kind,
 )
+from alignbench.transforms.affine import AffineTransform
+from alignbench.transforms.named import NamedTransform
 from folders import Folders
 
 NAMES = ("normalized_euclidean", "cosine")
@@ -47,7 +49,8 @@ def wide_picture() -> Image.Image:
 )
 def test_a_view_holds_what_can_change_a_number_and_nothing_else(model: str, dataset: str, view: SourceView) -> None:
     cell = Cell(model, dataset, distances=NAMES, tokens="cls", resize="squash", precision="bf16")
-    assert source_kind(cell).view(cell) == view
+    nothing: Any = None  # only features that exist are asked
+    assert source_kind(cell).view(cell, nothing) == view
 
 
 def test_a_metric_takes_one_process_no_channel_means_and_no_check_of_precision() -> None:
@@ -120,7 +123,8 @@ def test_a_download_is_told_before_it_begins(
     monkeypatch.setattr("alignbench.measurement.sources.needs_download", lambda name, random_init: absent)
     heard: list[str] = []
     model = str(tiny_tower("clip"))
-    load_cell_tower(Cell(model, "things"), "paper", heard.append)
+    tower, selection = load_cell_tower(Cell(model, "things"), "paper", heard.append)
+    assert (selection, tower.layers[0].name) == (None, "layer_0")
     assert heard == ([f"{model} is not in the local cache: downloading it"] if absent else [])
 
 
@@ -143,6 +147,26 @@ def test_a_command_gets_the_tower_that_it_asked_for(tiny_tower: Folders) -> None
     prints = [ready.tower.fingerprint for ready in (plain, *twins)]
     assert prints[1] == prints[2]
     assert len(set(prints)) == 3
+
+
+def test_a_tower_has_the_layers_that_are_asked_for(tiny_tower: Folders) -> None:
+    model = str(tiny_tower("siglip"))
+    cell = Cell(model, "things", layers=("projection", "layer_1"))
+    tower, selection = load_cell_tower(cell, "paper", str)
+    assert selection == ("layer_1", "projection") == tuple(layer.name for layer in tower.layers)
+    source = source_kind(cell).load(cell, None, ProgressListener())
+    assert (source.selection, source.layers) == (selection, selection)
+    ready = load_ready_tower(TowerRequest(model, "cls", layers=("projection",)))
+    assert [layer.name for layer in ready.tower.layers] == ["projection"], "where all views coincide"
+    with pytest.raises(UsageError, match="the token view 'cls' needs a class token"):
+        load_cell_tower(Cell(model, "things", tokens="cls", layers=("layer_1", "projection")), "paper", str)
+
+
+def test_a_transform_of_a_layer_that_is_left_out_is_refused(tiny_tower: Folders) -> None:
+    cell = Cell(str(tiny_tower("clip")), "things", layers=("layer_1",))
+    chosen = NamedTransform("mine", AffineTransform(np.eye(3), mean=0.0, std=1.0))
+    with pytest.raises(UsageError, match=r"^the transform mine is for projection, which --layers leaves out: give it"):
+        source_kind(cell).load(cell, chosen, ProgressListener())
 
 
 @pytest.mark.parametrize(

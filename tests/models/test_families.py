@@ -111,7 +111,7 @@ def test_a_prefix_that_no_family_has_is_refused() -> None:
     for attempt in (check_name, find_family, load_tower, needs_download):
         with pytest.raises(UsageError, match=r"^unknown model family 'opn_clip': did you mean open_clip\?$"):
             attempt("opn_clip:ViT-B-32/openai")
-    with pytest.raises(UsageError, match=r"^unknown model family 'zzz': valid: open_clip, plugged$"):
+    with pytest.raises(UsageError, match=r"^unknown model family 'zzz': valid: open_clip, plugged, timm, torchvision$"):
         check_name("zzz:anything")
 
 
@@ -157,7 +157,9 @@ def test_the_family_of_names_without_prefix_has_none() -> None:
     assert "transformers" not in REGISTERED
     assert "transformers" not in REGISTERED.names()
     for attempt in (check_name, find_family, load_tower, needs_download, preparation, skeleton):
-        with pytest.raises(UsageError, match=r"^unknown model family 'transformers': valid: open_clip$"):
+        with pytest.raises(
+            UsageError, match=r"^unknown model family 'transformers': valid: open_clip, timm, torchvision$"
+        ):
             attempt("transformers:shapes-clip")
 
 

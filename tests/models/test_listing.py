@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.errors import AlignbenchWarning
-from alignbench.models.listing import known_models
+from alignbench.errors import AlignbenchWarning, UsageError
+from alignbench.models.listing import known_models, names_of_family
 from distributions import write_distribution
 from documented import ROOT
 
@@ -42,3 +42,23 @@ def test_a_plug_in_is_named_with_its_package_or_left_out(tmp_path: Path, monkeyp
         rows = {str(row["name"]): row for row in known_models()}
     assert rows["good"] == {"name": "good", "kind": "baseline", "package": "some-metrics 2.0"}
     assert "bad" not in rows
+
+
+def test_the_models_of_a_family_are_listed_by_pattern() -> None:
+    found = names_of_family("timm", "vit_*dinov2*")
+    assert {"timm:vit_base_patch14_dinov2.lvd142m", "timm:vit_small_patch14_reg4_dinov2.lvd142m"} <= set(found)
+    assert all(name.startswith("timm:vit_") and "dinov2" in name for name in found)
+    assert names_of_family("torchvision", "torchvision:alexne?") == ["torchvision:alexnet"]
+
+
+@pytest.mark.parametrize(
+    ("family", "pattern", "message"),
+    [
+        ("tim", "*", r"^unknown model family 'tim': did you mean timm\?$"),
+        ("open_clip", "*", r"^the models of open_clip cannot be listed here"),
+        ("timm", "*no_such*", r"^no model of timm matches '\*no_such\*': \* is any text"),
+    ],
+)
+def test_what_cannot_be_listed_is_said(family: str, pattern: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        names_of_family(family, pattern)

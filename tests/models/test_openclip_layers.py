@@ -191,7 +191,7 @@ def test_a_tower_that_runs_tokens_first_is_turned_round(
     turned = partial(open_clip.transformer.Transformer, batch_first=False)
     monkeypatch.setattr("open_clip.transformer.Transformer", turned)
     tower = load_tower(str(folders("own")))
-    assert [layer.tokens_first for layer in tower.layers] == [False, True, True, True, False]
+    assert [layer.axes for layer in tower.layers] == ["BTC", "TBC", "TBC", "TBC", "BTC"]
     pixels = prepared(tower, 17)
     found = tapped(tower, pixels)
     for layer, features in tapped(usual, pixels).items():
@@ -301,7 +301,7 @@ def test_other_timm_trunks_are_always_intact(small_biomedclip: Callable[..., Pat
 def check_layers(tower: Tower, blocks: int, tokens: int, channels: int, width: int, class_token: bool) -> None:
     assert [layer.name for layer in tower.layers] == list(depths(blocks))
     *inner, last = tower.layers
-    assert {(layer.tokens, layer.channels, layer.tokens_first) for layer in inner} == {(tokens, channels, False)}
+    assert {(layer.tokens, layer.channels, layer.axes) for layer in inner} == {(tokens, channels, "BTC")}
     assert (last.tokens, last.channels, last.unit_norm) == (1, width, False)
     assert tower.has_class_token == class_token
 

@@ -149,6 +149,8 @@ def test_each_model_has_its_label(tmp_path: Path) -> None:
     assert pair_labels("a,b", "x, y") == {"a": "x", "b": "y"}
     (tmp_path / "a,b").mkdir()
     assert pair_labels(str(tmp_path / "a,b"), "x") == {str(tmp_path / "a,b"): "x"}
+    assert pair_labels(f"features:{tmp_path / 'a,b'}", "x") == {f"features:{tmp_path / 'a,b'}": "x"}
+    assert pair_labels("pixels,features:a", "x,y") == {"pixels": "x", "features:a": "y"}
     for models, labels, words in (
         ("", "", "--model is empty"),
         (",", "", "--model is empty"),

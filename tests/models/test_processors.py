@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from transformers import AutoImageProcessor
 
 from alignbench.errors import AlignbenchWarning, ModelError
 from alignbench.models.families import load_tower, preparation
-from alignbench.models.preparation import PictureError
+from alignbench.models.preparation import PictureError, squashed
 from alignbench.models.processors import ProcessorPreparation
 from alignbench.models.towers import Tower
+from backbones import save_backbone
 from folders import Folders
 from taps import picture
 from transformers_towers import PREPARATIONS, every_family, pil_processor, processor_of
@@ -243,3 +245,113 @@ def test_preparation_travels_to_other_processes_without_weights(tiny_tower: Fold
     packed = pickle.dumps(tower.prepare)
     assert len(packed) < 20_000
     assert torch.equal(pickle.loads(packed)(image), tower.prepare(image))
+
+
+# --- Processors of models without a text tower ----------------------------------------------------------------------
+
+GREY = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+SQUARE = {"height": 32, "width": 32}
+PUBLISHED: dict[str, tuple[str, dict[str, object]]] = {  # as checkpoints on the hub have them, at 32 pixels
+    "vit": ("vit", {"image_processor_type": "ViTImageProcessor", "size": SQUARE, "resample": 2, **GREY}),
+    "dino": ("vit", {"feature_extractor_type": "ViTFeatureExtractor", "size": 32, "resample": 2, **IMAGENET}),
+    "mae": ("vit_mae", {"feature_extractor_type": "ViTFeatureExtractor", "size": 32, "resample": 2, **IMAGENET}),
+    "deit": (
+        "deit",
+        {"feature_extractor_type": "DeiTFeatureExtractor", "size": 38, "crop_size": 32, "resample": 3, **IMAGENET},
+    ),
+    "beit": (
+        "beit",
+        {"feature_extractor_type": "BeitFeatureExtractor", "do_center_crop": False, "size": 32, "crop_size": 32}
+        | {"resample": 3, **GREY},
+    ),
+    "dinov2": (
+        "dinov2",
+        {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 37}, "crop_size": SQUARE}
+        | {"do_center_crop": True, "resample": 3, "do_convert_rgb": True, **IMAGENET},
+    ),
+    "resnet": (
+        "resnet",
+        {"feature_extractor_type": "ConvNextFeatureExtractor", "crop_pct": 0.875, "size": 32, "resample": 3} | IMAGENET,
+    ),
+    "convnext": (
+        "convnext",
+        {"image_processor_type": "ConvNextImageProcessor", "crop_pct": 0.9, "size": {"shortest_edge": 32}}
+        | {"resample": 3, **IMAGENET},
+    ),
+    "convnext-384": (
+        "convnext",
+        {"feature_extractor_type": "ConvNextFeatureExtractor", "crop_pct": None, "size": 384, "resample": 3} | IMAGENET,
+    ),
+}
+DINOV3 = {"image_processor_type": "DINOv3ViTImageProcessorFast", "size": SQUARE, "resample": 2, **IMAGENET}
+
+
+def published(folder: Path, kind: str, settings: dict[str, object]) -> Path:
+    """A folder with the configuration of a small model, and these settings of its processor."""
+    save_backbone(folder, kind)
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_pictures_of_each_type_are_prepared_as_by_its_processor(tmp_path: Path, name: str) -> None:
+    folder = published(tmp_path / name, *PUBLISHED[name])
+    tower = load_tower(str(folder))
+    for size in ((31, 57), (97, 33), (32, 32), (427, 240)):
+        image = picture(*size)
+        expected = pil_processor(folder)(images=image, return_tensors="pt")["pixel_values"]
+        assert torch.equal(tower.normalise(tower.prepare(image)[None]), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "resized", "cut"),
+    [
+        ("vit", (32, 32), None),
+        ("dino", (32, 32), None),
+        ("beit", (32, 32), None),
+        ("deit", (38, 38), 32),
+        ("dinov2", (74, 37), 32),
+        ("resnet", (72, 36), 32),  # 32 / 0.875
+        ("convnext", (70, 35), 32),  # 32 / 0.9
+        ("convnext-384", (384, 384), None),
+    ],
+)
+def test_each_type_in_plain_pillow(tmp_path: Path, name: str, resized: tuple[int, int], cut: int | None) -> None:
+    kind, settings = PUBLISHED[name]
+    image = picture(200, 100)
+    expected = image.resize(resized, Image.Resampling(settings["resample"]))
+    if cut:
+        left, top = ((side - cut) // 2 for side in resized)
+        expected = expected.crop((left, top, left + cut, top + cut))
+    prepared = preparation(str(published(tmp_path / name, kind, settings)))(image)
+    np.testing.assert_array_equal(prepared.permute(1, 2, 0).numpy(), np.asarray(expected))
+
+
+def test_dinov3_is_prepared_as_by_its_processor_but_for_rounding(tmp_path: Path) -> None:
+    folder = published(tmp_path / "dinov3", "dinov3_vit", DINOV3)
+    tower, own = load_tower(str(folder)), AutoImageProcessor.from_pretrained(folder)
+    assert type(own).__name__.startswith("DINOv3ViTImageProcessor")
+    step = 1 / 255 / torch.tensor(IMAGENET["image_std"])[:, None, None]
+    for size in ((31, 57), (97, 33), (32, 32), (427, 240)):
+        image = picture(*size)
+        prepared = tower.prepare(image)
+        assert np.array_equal(prepared.permute(1, 2, 0).numpy(), np.asarray(image.resize((32, 32), Image.BILINEAR)))
+        apart = (tower.normalise(prepared[None])[0] - own(images=image, return_tensors="pt")["pixel_values"][0]) / step
+        assert float(apart.abs().max()) < 1.01, "each of the two ways of a resize is rounded by half at most"
+
+
+def test_models_that_prepare_alike_share_their_pixels(tmp_path: Path) -> None:
+    recipes = {
+        name: preparation(str(published(tmp_path / name, *PUBLISHED[name]))).recipe for name in ("vit", "dino", "mae")
+    }
+    dinov3 = preparation(str(published(tmp_path / "dinov3", "dinov3_vit", DINOV3))).recipe
+    assert {*recipes.values(), dinov3} == {squashed(32, 32, Image.Resampling.BILINEAR)}
+
+
+def test_a_thin_picture_is_refused_by_the_size_to_which_it_is_resized(tmp_path: Path) -> None:
+    prepare = preparation(str(published(tmp_path / "resnet", *PUBLISHED["resnet"])))
+    with pytest.raises(PictureError, match=r"would have 7200000 x 36\)"):
+        prepare(Image.new("RGB", (200_000, 1)))
+    whole = preparation(str(published(tmp_path / "whole", *PUBLISHED["convnext-384"])))
+    assert whole(Image.new("RGB", (200_000, 1))).shape == (3, 384, 384)

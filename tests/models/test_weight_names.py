@@ -89,3 +89,12 @@ def test_what_does_not_fit_is_said_to_be_whose(given: list[str], said: str) -> N
 def test_weights_of_an_adapter_are_refused(name: str) -> None:
     with pytest.raises(ModelError, match="merge the adapter into the model first"):
         vision_names("m", [*NAMES, name], TOWERS)
+
+
+def test_older_names_are_taken_for_those_of_now_and_are_not_two() -> None:
+    towers = Naming("a family", ("vit.",), ("layers.", "encoder."), (), "", (), ((r"\.encoder\.layer\.", ".layers."),))
+    older = "encoder.layer.0.fc1"
+    assert vision_names("m", [older], towers) == {"vit.layers.0.fc1": older}
+    assert vision_names("m", ["layers.0.fc1"], towers) == {"vit.layers.0.fc1": "layers.0.fc1"}
+    with pytest.raises(ModelError, match=r"has vit\.layers\.0\.fc1 twice"):
+        vision_names("m", [older, "layers.0.fc1"], towers)

@@ -11,8 +11,9 @@ from pyarrow import parquet
 
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
+from alignbench.datasets.responses import Responses
 from alignbench.results import judgment_table as module
-from alignbench.results.judgment_table import COLUMNS, matrix, read_subsets, read_table, write_judgments
+from alignbench.results.judgment_table import COLUMNS, matrix, read_subsets, read_table, subjects_in, write_judgments
 from made_judgments import odd_one_out, with_everything
 
 KINDS = ("texts", "numbered", "parts", "ratings")
@@ -109,6 +110,49 @@ def test_objects_beside_clusters_come_back(tmp_path: Path) -> None:
     write_judgments(judgments, digests, path)
     assert "objects" not in read_table(path).columns
     assert read_subsets(path, ["first"])["first"].objects is None
+
+
+def test_what_each_subject_said_comes_back(tmp_path: Path) -> None:
+    judgments, path = judgments_of("ratings"), tmp_path / "judgments.parquet"
+    digests = judgments.stimuli(judgments.images.identities())
+    write_judgments(judgments, digests, path)
+    plain = read_subsets(path, ["all"])["all"]
+    assert (plain.subject_ratings, subjects_in(read_table(path))) == (None, None)
+    said = np.arange(21.0).reshape(7, 3)
+    said[2, 1], said[:, 2] = np.nan, np.nan  # the third is of another subset
+    write_judgments(replace(judgments, subject_ratings=said), digests, path)
+    for by_id in (False, True):
+        found = read_subsets(path, ["all"], by_id)["all"]
+        rows = dict(zip(judgments.human.tolist(), said[:, :2], strict=True))
+        assert found.subject_ratings is not None
+        np.testing.assert_array_equal(found.subject_ratings, [rows[value] for value in found.human.tolist()])
+    assert found.digest != plain.digest
+    table = read_table(path)
+    in_table = subjects_in(table)
+    assert in_table is not None
+    np.testing.assert_array_equal(in_table, said[[6, 2, 4, 0], :2])
+    table.assign(subjects=[[1]] * 4, pairs=[[0]] * 4, cluster=[[0]] * 4).to_parquet(path)
+    with pytest.raises(ValueError, match="its column subjects is of another type than ours"):
+        read_subsets(path, ["all"])
+
+
+def test_who_judged_and_how_long_it_took_come_back(tmp_path: Path) -> None:
+    judgments, path = odd_one_out(), tmp_path / "judgments.parquet"
+    digests = judgments.stimuli(judgments.images.identities())
+    write_judgments(judgments, digests, path)
+    assert read_subsets(path, ["first"])["first"].responses is None
+    responses = Responses(np.array([3, 1, 4, 1, 5, 9, 2]), np.array([0.5, np.nan, 2.0, 3.0, 4.0, 5.0, 6.0]))
+    write_judgments(replace(judgments, responses=responses), digests, path)
+    for by_id in (False, True):
+        found = read_subsets(path, ["second"], by_id)["second"].responses
+        assert found is not None
+        rows = [2, 3, 6, 0] if not by_id else [0, 2, 3, 6]
+        np.testing.assert_array_equal(found.participants, responses.participants[rows])
+        np.testing.assert_array_equal(found.seconds, responses.seconds[rows])
+    table = read_table(path)
+    table.assign(participant=1.5, pairs=[[0]] * len(table), cluster=[[0]] * len(table)).to_parquet(path)
+    with pytest.raises(ValueError, match="its column participant is of another type than ours"):
+        read_subsets(path, ["second"])
 
 
 def test_digests_may_be_texts(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Runs of one label and other weights are told apart, whatever else is alike."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from alignbench.results.namesakes import namesakes, tell_apart
+from alignbench.results.namesakes import have_other_weights, namesakes, tell_apart
+from alignbench.results.run_folder import write_record
 from alignbench.results.stored_run import StoredRun
+from alignbench.study.named_runs import NamedRuns, check_one_model
 from factor_grid import made
 from studies import BASE_16, write_made
 
@@ -31,6 +34,26 @@ def test_the_digest_of_the_weights_tells_them_apart_on_every_data_set(tmp_path: 
     assert line.startswith("mine is the label of different weights: mine [aaaaaaaa] in ")
     assert all(run.folder.name in line for run in runs[:3])
     assert runs[3].folder.name not in line
+
+
+def test_features_that_exist_are_a_file_for_each_data_set(tmp_path: Path) -> None:
+    runs = [written(tmp_path, "a" * 64), written(tmp_path, "b" * 64, dataset="nights")]
+    files = [replace(run.record, checkpoint=f"features:{run.settings.dataset}.npz") for run in runs]
+    assert not have_other_weights(*files)
+    assert have_other_weights(runs[0].record, runs[1].record)
+    assert have_other_weights(files[0], runs[1].record)
+    assert have_other_weights(files[0], replace(files[1], dataset="tid2013"))
+    for record, run in zip(files, runs, strict=True):
+        write_record(record, run.folder)
+    runs = [StoredRun(run.folder) for run in runs]
+    assert tell_apart(runs) == (runs, ())
+    assert not list(namesakes(files[0], tmp_path))
+    check_one_model(NamedRuns("mine", tuple(runs), True), ("tid2013", "nights"))
+    other = written(tmp_path, "c" * 64, dataset="nights", precision="bf16")
+    write_record(replace(other.record, checkpoint="features:other.npz"), other.folder)
+    apart, lines = tell_apart([*runs, StoredRun(other.folder)])
+    assert len(lines) == 1
+    assert [run.label for run in apart] == ["mine [aaaaaaaa]", "mine [bbbbbbbb]", "mine [cccccccc]"]
 
 
 def test_runs_of_the_same_weights_or_of_none_keep_their_label(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ TOWER: dict[str, Any] = {
 BASELINE = {name: value for name, value in TOWER.items() if name != "tokens"} | {"transform": None, "resize": 224}
 
 
+NARROWED = TOWER | {"layers": ["stage_1", "classifier.3"]}
+
+
 @pytest.mark.parametrize("stored", [TOWER, BASELINE])
 def test_settings_come_back_as_they_stand(stored: dict[str, Any]) -> None:
     found = RunSettings.from_json(stored)
@@ -27,6 +30,17 @@ def test_settings_come_back_as_they_stand(stored: dict[str, Any]) -> None:
     assert run_hash(found.to_json()) == run_hash(stored)
     assert not found.lacking
     assert not found.others
+
+
+def test_layers_are_a_setting_only_where_they_are_not_the_usual_ones() -> None:
+    plain, narrowed = RunSettings.from_json(TOWER), RunSettings.from_json(NARROWED)
+    assert plain.layers is None
+    assert narrowed.layers == ("stage_1", "classifier.3")
+    assert narrowed.to_json() == NARROWED
+    assert run_hash(plain.to_json()) != run_hash(narrowed.to_json())
+    assert not plain.lacking
+    with pytest.raises(ValueError, match=r"^its setting layers is not a list of texts$"):
+        RunSettings.from_json(TOWER | {"layers": "stage_1"})
 
 
 def test_settings_that_are_made_are_those_that_are_read() -> None:
@@ -43,7 +57,7 @@ def test_the_hash_of_settings_is_what_it_was() -> None:
 @given(st.sets(st.sampled_from(sorted(TOWER))), st.dictionaries(st.text(), st.none() | st.integers() | st.text()))
 def test_settings_of_another_version_survive(left: set[str], further: dict[str, Any]) -> None:
     stored = {name: value for name, value in TOWER.items() if name in left} | {
-        name: value for name, value in further.items() if name not in TOWER
+        name: value for name, value in further.items() if name not in NARROWED
     }
     found = RunSettings.from_json(stored)
     assert found.to_json() == stored

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from alignbench.datasets.judgments import Judgments, Subset
+from alignbench.datasets.responses import Responses
 from alignbench.distances.protocols import PROTOCOLS
 from alignbench.errors import AlignbenchWarning
 from alignbench.scoring.judged_part import part_of
@@ -135,6 +136,34 @@ def test_ratings_without_a_ceiling_have_their_scores_and_a_warning() -> None:
         found = score(part, distances, by("corrected"))
     plain = score(part_of(judgments, only(judgments)), distances, by("corrected"))
     assert [one.metric for one in found] == [one.metric for one in plain]
+
+
+SUBJECT_CEILINGS = ["spearman_subjects", "ceiling_subjects_loo", "ceiling_subjects_all", "ceiling_spearman_of_mean"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_ratings_of_pairs_that_share_pictures_are_scored_over_pictures_and_subjects(protocol: str) -> None:
+    rng = np.random.default_rng(0)
+    pairs = np.column_stack(np.triu_indices(8, 1))
+    distances = rng.uniform(1.0, 2.0, (2, len(pairs)))
+    said = -distances[0][:, None] + rng.normal(size=(len(pairs), 3))
+    said[:, 2] = np.nan  # of another subset
+    judgments = judgments_of("rating", np.arange(len(pairs))[:, None], np.nanmean(said, axis=1), pairs)
+    alone = score(part_of(judgments, only(judgments)), distances, by(protocol))
+    assert [one.metric for one in alone] == ["spearman", "pearson"]
+    assert {(one.interval, one.clusters) for one in alone} == {("objects counted once t", 8)}
+    judgments = replace(judgments, subject_ratings=said)
+    found = score(part_of(judgments, only(judgments)), distances, by(protocol))
+    assert [one.metric for one in found] == ["spearman", "pearson", *(SUBJECT_CEILINGS * (protocol == "corrected"))]
+    assert found[0].interval == "pictures and subjects crossed t"
+    assert (found[0].high - found[0].low > alone[0].high - alone[0].low).all()
+    said[:, 1] = 2.0
+    part = part_of(replace(judgments, subject_ratings=said), only(judgments))
+    if protocol == "corrected":
+        with pytest.warns(
+            AlignbenchWarning, match=r"^no noise ceiling of subset all: subject 2 of 2 rated fewer than 3"
+        ):
+            assert [one.metric for one in score(part, distances, by(protocol))] == ["spearman", "pearson"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -275,6 +304,30 @@ def test_no_more_than_a_few_curves_are_held_beside_the_distances(protocol: str) 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 25e6
+
+
+# --- Who answered, and how long it took -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_human_uncertainty_is_scored_where_it_is_known_who_answered(protocol: str) -> None:
+    plain, distances = drawn("choice", seed=2, clusters=30)
+    count = len(plain.human)
+    rng = np.random.default_rng(0)
+    responses = Responses(np.arange(count) // 30, rng.lognormal(1.0, 0.5, count))
+    judgments = replace(plain, responses=responses)
+    before, after = (score(part_of(each, only(each)), distances, by(protocol)) for each in (plain, judgments))
+    added = after[len(before) :]
+    metrics = ["entropy_spearman", "log_rt_spearman"]
+    ceilings = {"paper": metrics, "corrected": [name for each in metrics for name in (each, f"ceiling_{each}")]}
+    assert [one.metric for one in added] == ceilings[protocol]
+    for one, other in zip(before, after, strict=False):
+        np.testing.assert_array_equal(one.value, other.value)
+    assert {one.interval for one in added} == {"triplets and participants crossed t"} | (
+        {"none"} if protocol == "corrected" else set()
+    )
+    part = part_of(judgments, only(judgments), breakdown=True)
+    assert [one.metric for one in score(part, distances, by(protocol))] == ["accuracy"]
 
 
 # --- Breakdowns -----------------------------------------------------------------------------------------------------

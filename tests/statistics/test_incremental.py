@@ -284,7 +284,7 @@ def refusals() -> dict[str, tuple[Callable[[], object], str]]:
         "clusters": (lambda: score_beyond(ours, theirs, human, np.zeros((60, 1), dtype=int)), "1 clusters of choices"),
         "objects": (
             lambda: score_beyond(rating, rating, human, np.zeros((60, 2), dtype=int)),
-            "ratings have 2 clusters",
+            "judgment 0 names an object twice",
         ),
         "flat": (lambda: score_beyond(ours, flat, human, cluster), "beyond are the same for all options"),
         "flat ratings": (

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from alignbench.statistics.influences import mean_influences, pearson_influences, spearman_influences
+from alignbench.statistics.influences import Ranked, mean_influences, moved, pearson_influences, spearman_influences
 
 Floats = NDArray[np.float64]
 
@@ -100,3 +100,20 @@ def test_constant_curves_have_none(influences: Callable[[Floats, Floats], Floats
 def test_a_perfect_correlation_has_no_influence(influences: Callable[[Floats, Floats], Floats]) -> None:
     _, y = sample(ties=True, n=50)
     np.testing.assert_allclose(influences(np.stack([3.0 * y + 1.0, -y]), y), 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_a_value_that_moves_changes_the_correlation_as_its_influence_says(ties: bool) -> None:
+    """Of 300 judgments 2,000 times each, a single one moves."""
+    x, y = sample(ties)
+    places, others = np.array([0, 17, 17, 299, 40]), np.array([y[3], 0.25, -9.0, 9.0, y[40]])
+    found = moved(Ranked.of(x), Ranked.of(y[None]), y, (places, others))
+    times = 2_000
+    for curve, row in zip(x, found, strict=True):
+        before = stats.spearmanr(curve, y).statistic
+        for place, other, change in zip(places, others, row, strict=True):
+            many = np.repeat(y, times)
+            many[place * times] = other
+            after = stats.spearmanr(np.repeat(curve, times), many).statistic
+            assert change == pytest.approx(times * (after - before), abs=2e-5)
+    np.testing.assert_allclose(found[:, 4], 0.0, atol=1e-15)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from alignbench.statistics.bootstrap import cluster_weights
 from alignbench.statistics.influences import pearson_influences, spearman_influences
-from alignbench.statistics.scores import Scores, correlations_over_objects, score_ratings
+from alignbench.statistics.scores import Scores, correlations_with_intervals, score_ratings
 from alignbench.statistics.shared_objects import SharedObjects
 from object_pairs import by_pairs
 from paired_scores import compare_ratings
@@ -175,6 +175,11 @@ def test_scoring_leaves_its_arguments_alone() -> None:
 
 
 # --- Pairs of pictures, counted once --------------------------------------------------------------------------------
+
+
+def correlations_over_objects(metric: str, value: Floats, influences: Floats, shared: SharedObjects) -> Scores:
+    sums = shared.sums(influences)
+    return correlations_with_intervals(metric, value, sums.variance(), (shared.count, sums.kind))
 
 
 @pytest.mark.parametrize("metric", ["pearson", "spearman"])

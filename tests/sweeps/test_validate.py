@@ -41,6 +41,8 @@ from sweep_files import GOOD, OPTIONS, refused_sweep, sweep_file, sweep_text
         ({"devices": {"value": 2000}}, UsageError, ["devices 2000 is out of range"]),
         ({"loader-workers": {"value": 2000}}, UsageError, ["loader workers 2000 is out of range"]),
         ({"model": {"values": ["pixels", ""]}}, UsageError, ["model", "empty"]),
+        ({"model": {"value": "features:nowhere.npz"}}, ModelError, ["nowhere.npz is not there"]),
+        ({"model": {"value": "features:"}}, UsageError, ["lacks the path of a file or folder of features"]),
         ({"model": {"value": "a" * 5000}}, UsageError, ["model", "longer than a file's name"]),
         ({"data-root": {"value": "a\0b"}}, UsageError, ["data-root", "control character"]),
         ({"subset": {"value": "a\nb"}}, UsageError, ["subset", "line break"]),

@@ -1,24 +1,37 @@
-"""`alignbench models` and `alignbench datasets`: lists of what can be measured, and on what."""
+"""`alignbench models` and `alignbench datasets`: what can be measured, at which layers, and on what."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignbench.cli.options import AsJson, DataRoot, Subset, default_root, names_in
+from alignbench.cli.completion import models as known_names
+from alignbench.cli.options import AsJson, DataRoot, Layers, Protocol, Subset, default_root, names_in
 from alignbench.cli.options import DataSet as DataSetName
-from alignbench.errors import DataError
+from alignbench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from alignbench.models.description import ModelDescription
     from alignbench.plugins import Registry
 
 
+models_app = typer.Typer(help="List the models and baselines that are known by name.", invoke_without_command=True)
 datasets_app = typer.Typer(help="List the data sets: where to get them, on which terms.", invoke_without_command=True)
 
 
-def models(as_json: AsJson = False) -> None:
+Family = Annotated[str, typer.Option("--family", metavar="NAME", help="List the models of this family: timm, say.")]
+Filter = Annotated[str, typer.Option("--filter", metavar="GLOB", help="Only those that match: 'vit_*dinov2*', say.")]
+
+
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context, family: Family = "", pattern: Filter = "", as_json: AsJson = False) -> None:
     """List the models and baselines that are known by name."""
+    if context.invoked_subcommand is not None:
+        return
+    if family or pattern:
+        _list_family(family, pattern or "*", as_json)
+        return
     from alignbench.cli.console import print_json, print_table
     from alignbench.models.listing import known_models
 
@@ -42,6 +55,64 @@ def models(as_json: AsJson = False) -> None:
     print(f"Model families, as --model FAMILY:...: {', '.join(_usable(FAMILIES).values())}")
     print(f"Baselines: {', '.join(_usable(METRICS).values())}")
     print("--random-init, or random:NAME, builds any of these models with random weights and downloads nothing.")
+    print("`alignbench models show NAME` tells the layers of a model, `--family timm` lists those of timm.")
+
+
+def _list_family(family: str, pattern: str, as_json: bool) -> None:
+    """Print the names of a family's models, a line for each."""
+    from alignbench.cli.console import print_json
+    from alignbench.models.listing import names_of_family
+
+    if not family:
+        raise UsageError("--filter is for the models of one family: give --family as well")
+    names = names_of_family(family, pattern)
+    if as_json:
+        print_json([{"name": name, "kind": "model", "family": family} for name in names])
+    else:
+        print("\n".join(names))
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.", autocompletion=known_names)],
+    layers: Layers = "all",
+    protocol: Protocol = "paper",
+    as_json: AsJson = False,
+) -> None:
+    """Show the layers of a model: depth, tokens and channels.
+
+    Neither weights nor pictures are needed, and nothing is downloaded.
+    """
+    from dataclasses import asdict
+
+    from alignbench.cli.console import print_json
+    from alignbench.models.description import describe
+
+    found = describe(name, names_in(layers), protocol)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _show(found)
+
+
+def _show(found: ModelDescription) -> None:
+    """Print a model's layers, and what else is known of it."""
+    from rich.table import Table
+
+    from alignbench.cli.console import print_table
+
+    table = Table(title=found.name, title_justify="left")
+    table.add_column("layer", overflow="fold")
+    for column in ("depth", "tokens", "channels"):
+        table.add_column(column, justify="right")
+    table.add_column("module", overflow="fold")
+    for layer in found.layers:
+        module = f"{layer.module} (what it is given)" if layer.is_input else layer.module
+        table.add_row(layer.name, f"{layer.depth:.1f}", f"{layer.tokens:,}", f"{layer.channels:,}", module)
+    print_table(table)
+    print(f"parameters: {found.parameters:,}; {found.flops / 1e9:.1f} GFLOP a picture")
+    print(f"pictures: {found.width} x {found.height} pixels; preparation: {found.preparation}")
+    print(f"class token: {'yes' if found.class_token else 'no'}; registers: {found.registers}")
+    print(f"projection: {found.projection}")
 
 
 def _usable(registry: Registry[Any]) -> dict[str, str]:

@@ -62,15 +62,16 @@ def extract(
     from alignbench.cli.progress import ImageProgress
     from alignbench.cli.working import working
     from alignbench.extraction.feature_extraction import features_into
-    from alignbench.extraction.features import chosen_layers
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.models.layer_names import counted_layers
 
     size = parse_batch_size(batch_size)
-    request = TowerRequest(model, tokens, random_init, seed, precision, accelerator, size, loader_workers)
+    request = TowerRequest(
+        model, tokens, random_init, seed, precision, accelerator, size, loader_workers, names_in(layers)
+    )
     with working(f"loading {model}") as notice:
         ready = load_ready_tower(request, "paper" if normalize else "corrected", notice=notice)
-    chosen = chosen_layers(ready.tower, names_in(layers))
+    chosen = ready.tower.layers
     progress = ImageProgress()
     print_status(
         f"{ready.label}: {len(pictures.names):,} images, {counted_layers(len(chosen))}, {ready.reading.device}"

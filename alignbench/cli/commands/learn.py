@@ -172,7 +172,9 @@ def learn(
     tracker = tracker_for(wandb)
     check_writable(output)
     size = parse_batch_size(batch_size)
-    request = TowerRequest(model, tokens, random_init, seed, precision, accelerator, size, loader_workers)
+    request = TowerRequest(
+        model, tokens, random_init, seed, precision, accelerator, size, loader_workers, names_in(layers)
+    )
     with working(f"loading {model}") as notice:
         ready = load_ready_tower(request, notice=notice)
 

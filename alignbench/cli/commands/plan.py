@@ -12,6 +12,7 @@ from alignbench.cli.completion import one_of
 from alignbench.cli.options import (
     AsJson,
     DataSets,
+    Layers,
     Model,
     Precision,
     Protocol,
@@ -50,6 +51,7 @@ def plan(
     subset: Subset = "",
     protocol: Protocol = "paper",
     tokens: Tokens = "all",
+    layers: Layers = "all",
     precision: Precision = "fp32",
     devices: Annotated[
         str, typer.Option(metavar="N[,N]", help="Processes a machine; several numbers, such as 1,8: a column each.")
@@ -100,6 +102,7 @@ def plan(
             data_root=data_root or default_root(name),
             subsets=names_in(subset),
             tokens=tokens,
+            layers=names_in(layers),
             protocol=protocol,
             batch_size=batch_size,
             precision=precision,

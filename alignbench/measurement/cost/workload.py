@@ -25,6 +25,7 @@ from alignbench.measurement.cost.rates import Rates, measured_rates
 from alignbench.measurement.protocol import fold_of_pairs, leaves_one_out, load_judgments
 from alignbench.models.cost import tower_cost
 from alignbench.models.families import check_name, load_tower, skeleton
+from alignbench.models.layer_choice import choose_layers
 from alignbench.models.pair_metrics import METRICS
 from alignbench.models.towers import check_view
 
@@ -42,8 +43,9 @@ def read_subject(cell: Cell) -> Subject:
         raise UsageError(f"{cell.model} is a baseline, whose cost is that of decoding: there is no plan for it")
     check_name(cell.model, METRICS.names())
     tower = skeleton(cell.model, protocol=cell.protocol)
-    check_view(tower, cell.tokens)
-    return Subject(cell.name, tower.layers, cell.tokens, tower_cost(tower))
+    cost, layers = tower_cost(tower), choose_layers(tower, cell.layers)
+    check_view(tower, cell.tokens, layers)
+    return Subject(cell.name, layers, cell.tokens, cost)
 
 
 def read_work(cell: Cell) -> tuple[Work, ImageSource | None]:

@@ -21,6 +21,7 @@ _INTERVALS: Final = {
     "percentile cluster bootstrap": "a percentile bootstrap of clusters",
     "cluster jackknife t": "a t interval of a jackknife of clusters",
     "objects counted once t": "a t interval over objects",
+    "pictures and subjects crossed t": "a t interval over pictures and subjects",
 }
 
 

@@ -29,7 +29,7 @@ FIGURE: Final = "similarity.png"
 _FILES: Final = (RECORD, "evaluation.csv", "similarities.npz", FIGURE, "similarity.svg")
 _OVER: Final[Mapping[str, str]] = {  # what the intervals of a task are over, and what stays as it is
     "odd-one-out": "objects",
-    "rsa": "pictures",
+    "rsa": "pictures, and subjects where it is known what each said",
     "few-shot": "draws of the pictures to learn from, among the same classes and pictures",
     "anomaly": "these classes, of the same pictures",
 }

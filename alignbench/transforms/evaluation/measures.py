@@ -11,9 +11,14 @@ from scipy import stats
 from alignbench.arrays import Floats, Indices
 from alignbench.datasets.human_matrices import HumanMatrix
 from alignbench.statistics.bootstrap import CONFIDENCE
-from alignbench.statistics.influences import pearson_influences, spearman_influences
-from alignbench.statistics.scores import correlations_over_objects
-from alignbench.statistics.shared_objects import SharedObjects
+from alignbench.statistics.rated_pairs import (
+    linear_correlations,
+    objects_of,
+    rank_correlations,
+    sums_of_ratings,
+    varying,
+)
+from alignbench.statistics.scores import correlations_with_intervals
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.evaluation.downstream import anomaly, few_shot
 from alignbench.transforms.evaluation.folder import Ends, EvaluationRow
@@ -30,7 +35,7 @@ from alignbench.transforms.learning.losses import local_divergence
 _TAUS: Final = (0.1, 1.0)
 _MOST_ROWS: Final = 2_000  # pictures whose local divergence is taken at once: it is of all pairs of them
 _NAN: Final = float("nan")
-_INFLUENCES: Final = {"pearson": pearson_influences, "spearman": spearman_influences}
+_CORRELATIONS: Final = {"pearson": linear_correlations, "spearman": rank_correlations}
 
 
 def applied(transform: AffineTransform, features: Floats) -> Floats:
@@ -66,7 +71,7 @@ def odd_one_out_rows(
 
 
 def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str) -> list[EvaluationRow]:
-    """Agreement with a human matrix, with intervals over pictures: each two pairs with one in common count once.
+    """Agreement with a human matrix, with intervals over pictures, and over subjects where these are told apart.
 
     Args:
         matrix: Similarities that people judged.
@@ -76,16 +81,18 @@ def rsa_rows(matrix: HumanMatrix, before: Floats, after: Floats, sample: str) ->
     """
     rows = []
     human = matrix.dissimilarities
-    shared = SharedObjects(np.column_stack(np.triu_indices(len(before), 1)))
+    pairs = np.column_stack(np.triu_indices(len(before), 1))
+    among = varying(pairs, None if matrix.subjects is None else matrix.subject_dissimilarities.T)
+    assert not isinstance(among, np.ndarray)
     for kernel in KERNELS:
         found = np.stack([dissimilarities(features, kernel) for features in (before, after)])
         agreements = [agreement(distances, human) for distances in found]
-        for name, influences_of in _INFLUENCES.items():
+        for name, make in _CORRELATIONS.items():
             values = np.array([getattr(correlations, name) for correlations in agreements])
-            influences = influences_of(found, human)
-            scores = correlations_over_objects(name, values, influences, shared)
+            _, sums = sums_of_ratings(make(found), human, among)
+            scores = correlations_with_intervals(name, values, sums.variance(), (objects_of(among).count, sums.kind))
             gain = values[1:] - values[:1]
-            (low,), (high,) = shared.variance(influences[1:] - influences[:1]).interval(gain)
+            (low,), (high,) = sums.combined(np.array([[-1.0, 1.0]])).variance().interval(gain)
             first, second = (
                 (float(scores.value[end]), float(scores.low[end]), float(scores.high[end])) for end in (0, 1)
             )

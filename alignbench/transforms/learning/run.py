@@ -21,7 +21,8 @@ from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
-from alignbench.extraction.features import FeatureExtractor, Reading, ReadyTower, chosen_layers
+from alignbench.extraction.features import FeatureExtractor, Reading, ReadyTower
+from alignbench.models.layer_choice import choose_layers
 from alignbench.models.layer_names import counted_layers
 from alignbench.transforms.evaluation.odd_one_out import KINDS, to_triplets
 from alignbench.transforms.learning.folder import (
@@ -49,7 +50,7 @@ class LearningConfig:
         data_root: Its folder; none for packaged sets.
         subsets: Subsets whose triplets are taken; empty for `trainset`.
         limit: Number of triplets of each subset that are taken, from the first on; none for all.
-        layers: Names of layers; `all` for every one.
+        layers: Names of layers, see `choose_layers`.
         recipe: How transforms are learned.
         folds: Number of folds of objects.
         local_images: For gLocal: a folder of pictures, or the name of a packaged data set; none for that of a packaged
@@ -124,7 +125,7 @@ def learn_transforms(
     listener, start = listener or LearningListener(), time.perf_counter()
     job = job.checked()
     recipe, tower, reading = job.recipe, ready.tower, ready.reading
-    layers = chosen_layers(tower, job.layers)
+    layers = list(choose_layers(tower, job.layers))
     if reading.view == "all" and any(layer.tokens > 1 for layer in layers):
         raise UsageError("a transform takes one vector a picture: use --tokens cls or mean, or the projection alone")
     data_set, judgments = _judgments(job)
@@ -209,7 +210,7 @@ def _settings(
         "subset": [subset.name for subset in judgments.subsets],
         "limit": job.limit,
         "data_fingerprint": judgments.fingerprint(identities),
-        "layers": [layer.name for layer in chosen_layers(ready.tower, job.layers)],
+        "layers": [layer.name for layer in choose_layers(ready.tower, job.layers)],
         "tokens": ready.reading.view,
         "precision": ready.reading.precision,
         "recipe": asdict(job.recipe),

@@ -24,6 +24,16 @@ def test_models_lists_every_card_and_baseline(capsys: pytest.CaptureFixture[str]
         assert name in shown
 
 
+def test_the_models_of_a_family_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--family", "timm", "--filter", "vit_base_patch16_224.m*"]) == 0
+    assert capsys.readouterr().out == "timm:vit_base_patch16_224.mae\n"
+    assert main(["models", "--family", "torchvision", "--filter", "alexnet", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows == [{"name": "torchvision:alexnet", "kind": "model", "family": "torchvision"}]
+    assert main(["models", "--filter", "vit*"]) == 2
+    assert capsys.readouterr().err == "alignbench: --filter is for the models of one family: give --family as well\n"
+
+
 def test_datasets_lists_every_set_with_its_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["datasets"]) == 0
     shown = capsys.readouterr().out
@@ -69,3 +79,35 @@ def test_published_transforms_are_told_to_programs(capsys: pytest.CaptureFixture
     rows = {row.pop("name"): row for row in told(capsys, "transform", "list")}
     assert list(rows) == list(PUBLISHED)
     assert rows["resnet50"] == {"module": "avgpool", "width": 2048, "models": [], "supervised": True}
+
+
+def test_the_layers_of_a_model_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "torchvision:resnet18"]) == 0
+    shown = capsys.readouterr().out
+    for text in ("stage_4", "97.5", "3,136", "layer4", "fc (what it is given)", "11,689,512", "3.6 GFLOP a picture"):
+        assert text in shown
+    assert "224 x 224 pixels; preparation: shortest side to 256, bilinear, central square of 224" in shown
+    assert "class token: no; registers: 0" in shown
+    assert "projection: average over the last map, which the classifier is given" in shown
+
+
+def test_the_layers_of_a_model_are_told_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "torchvision:resnet18", "--layers", "blocks,fc", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    names = [layer["name"] for layer in found["layers"]]
+    assert names == ["stem", *(f"block_{number}" for number in range(1, 9)), "fc", "projection"]
+    assert found["layers"][-2] == {
+        **{"name": "fc", "depth": 100.0, "tokens": 1, "channels": 1000},
+        **{"module": "fc", "is_input": False},
+    }
+    assert (found["parameters"], found["height"], found["class_token"]) == (11_689_512, 224, False)
+
+
+def test_models_that_have_no_layers_to_show_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "pixels"]) == 2
+    assert "pixels is a baseline, which has no layers" in capsys.readouterr().err
+    assert main(["models", "show", "torchvision:resnet18", "--layers", "layer5"]) == 2
+    assert "unknown layer 'layer5': did you mean layer4" in capsys.readouterr().err
+    assert main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"name": "torchvision", "kind": "family", "package": None} in rows

@@ -106,7 +106,7 @@ def test_bad_input_is_said_in_a_line(tiny_tower: Folders, pictures: Path, tmp_pa
         (command(model, pictures, tmp_path / "f.npz", "--batch-size", "x"), "--batch-size x"),
         (command(model, pictures, tmp_path / "f.npz", "--tokens", "class"), "did you mean cls?"),
         (command(model, pictures, there / "f.npz"), "there.npy is no folder): choose another --output"),
-        (command(tiny_tower("siglip"), pictures, tmp_path / "f.npz"), "needs a class token"),
+        (command(tiny_tower("siglip"), pictures, tmp_path / "f.npz", "--layers", "layer_1"), "needs a class token"),
         (command(Path("pixels"), pictures, tmp_path / "f.npz"), "pixels compares pictures and has no features"),
     ]
     for arguments, text in cases:

@@ -16,8 +16,9 @@ from sklearn.model_selection import KFold
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from alignbench.extraction.feature_files import read_features
-from alignbench.extraction.features import FeatureExtractor, Reading, chosen_layers, extract_features
+from alignbench.extraction.features import FeatureExtractor, Reading, extract_features
 from alignbench.models.families import load_tower
+from alignbench.models.layer_choice import choose_layers
 from alignbench.tracking.tracker import Tracker
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation.odd_one_out import to_triplets
@@ -70,7 +71,7 @@ def test_the_ceiling_is_the_accuracy_of_each_fold_on_what_it_held_out(learned: P
     judgments = DATASETS.load("shapes-high").read(None, ("test",)).limited(4000)
     triplets, objects = to_triplets(judgments), judgments.images.names
     tower = load_tower("shapes-clip", protocol="corrected")
-    layers = chosen_layers(tower, ["projection", "layer_2"])
+    layers = choose_layers(tower, ["projection", "layer_2"])
     features = extract_features(FeatureExtractor(tower, layers, Reading(batch_size=16)), judgments.images)
     for row in read_ceiling(learned).to_dict("records"):
         before: list[bool] = []

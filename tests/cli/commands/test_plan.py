@@ -42,6 +42,18 @@ def test_a_number_of_devices_that_does_not_fit_is_said(capsys: pytest.CaptureFix
     assert main([*command, "1"]) == 2
 
 
+def test_layers_narrow_what_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["plan", "--model", CARD, "--dataset", "tid2013", "--tokens", "mean", "--json"]
+    assert main(command) == 0
+    (whole,) = json.loads(capsys.readouterr().out)
+    assert main([*command, "--layers", "layer_3,projection"]) == 0
+    (few,) = json.loads(capsys.readouterr().out)
+    assert few["flops"] == whole["flops"]
+    assert whole["one_pass_bytes"] * (768 + 512) == few["one_pass_bytes"] * (13 * 768 + 512)
+    assert main([*command, "--layers", "layer_33"]) == 2
+    assert "unknown layer 'layer_33': did you mean layer_3" in capsys.readouterr().err
+
+
 def test_trial_of_this_machine(nights_root: Path, tiny_tower: Folders, capsys: pytest.CaptureFixture[str]) -> None:
     model = ["--model", str(tiny_tower("clip")), "--dataset", "nights", "--data-root", str(nights_root)]
     assert main(["plan", *model, "--measure"]) == 0

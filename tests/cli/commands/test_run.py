@@ -10,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from alignbench.cli.main import main
 from command_bench import RUNNING, TREE, USAGE, Bench, Outcome, picture
@@ -105,6 +108,66 @@ def test_run_draws_and_prints_the_folder_last(tmp_path: Path, capsys: pytest.Cap
     with Image.open(Path(last) / "curve.png") as figure:
         assert min(figure.size) > 500
     assert "<path" in (Path(last) / "curve.svg").read_text()
+
+
+def test_layers_narrow_what_is_measured_and_change_no_number(bench: Bench) -> None:
+    root, keys = bench.data("tid2013"), ["subset", "distance", "layer", "metric"]
+    whole = bench.run("tid2013", root=root).succeeded()
+    few = bench.run("tid2013", "--layers", "projection,layer_1", root=root).succeeded()
+    frames = {folder: pd.read_csv(folder / "curve.csv").set_index(keys) for folder in (whole, few)}
+    assert list(dict.fromkeys(frames[few].index.get_level_values("layer"))) == ["layer_1", "projection"]
+    pd.testing.assert_frame_equal(frames[few], frames[whole].loc[frames[few].index])
+    settings = {folder: json.loads((folder / "run.json").read_text())["settings"] for folder in (whole, few)}
+    assert settings[few].pop("layers") == ["layer_1", "projection"]
+    assert settings[few] == settings[whole], "and nothing of layers where they are the usual ones"
+    names = ",".join(dict.fromkeys(frames[whole].index.get_level_values("layer")))
+    assert bench.run("tid2013", "--layers", names, root=root).succeeded() == whole
+
+
+def test_a_run_of_one_layer_is_compared_reported_and_listed(bench: Bench) -> None:
+    root = bench.data("tid2013")
+    one = bench.run("tid2013", "--layers", "layer_2", root=root).succeeded()
+    other = bench.run("tid2013", "--layers", "vision_model.encoder.layers.1.mlp", root=root).succeeded()
+    (row,) = json.loads(bench.command("compare", one, other, "--json").out)["rows"]
+    scores = [
+        pd.read_csv(folder / "curve.csv").set_index(["subset", "distance", "metric"])["value"]
+        for folder in (one, other)
+    ]
+    assert row["difference"] == pytest.approx((scores[0] - scores[1])["all", "normalized_euclidean", "spearman"])
+    assert (row["first_layer"], row["second_layer"]) == ("layer_2", "vision_model.encoder.layers.1.mlp")
+    for ending in (".csv", ".html"):
+        assert bench.command("report", one, other, "--output", bench.scratch / f"report{ending}").code == 0
+    assert bench.command("leaderboard", one, other).code == 0
+
+
+def test_a_cnn_is_measured_from_stem_to_pooled_output(bench: Bench) -> None:
+    options, root = ("--random-init", "--distance", "cosine"), bench.data("nights")
+    folder = bench.run("nights", *options, model="torchvision:squeezenet1_1", root=root).succeeded()
+    frame = pd.read_csv(folder / "curve.csv")
+    assert list(dict.fromkeys(frame["layer"])) == ["stem", "stage_1", "stage_2", "stage_3"]
+    narrowed = bench.run(
+        "nights", *options, "--layers", "classifier", "--tokens", "mean", model="torchvision:squeezenet1_1", root=root
+    ).succeeded()
+    logits = load_file(narrowed / "distances.safetensors")["cosine"]
+    stored = pd.read_parquet(narrowed / "judgments.parquet")
+    assert np.isfinite(logits).all()
+    assert len(stored)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--layers", "layer_9"), ("unknown layer 'layer_9'", "did you mean layer_")),
+        (
+            ("--layers", "vision_model"),
+            ("vision_model is no layer: it gives a BaseModelOutputWithPooling and no tensor",),
+        ),
+        (("--layers", ","), ("no layer to measure: leave out --layers",)),
+        (("--layers", "vision_model.embeddings.patch_embedding", "--tokens", "cls"), ("patch_embedding has none",)),
+    ],
+)
+def test_what_is_no_layer_is_refused(bench: Bench, options: tuple[str, ...], words: tuple[str, ...]) -> None:
+    bench.run("tid2013", *options, root=bench.data("tid2013")).refused(USAGE, *words)
 
 
 def test_labels_and_factors_are_in_the_record_and_in_the_folders_name(bench: Bench) -> None:

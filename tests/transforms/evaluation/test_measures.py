@@ -122,6 +122,25 @@ def test_pairs_that_share_a_picture_count_once(kernel: str, metric: str) -> None
     assert row.difference == pytest.approx((values[1] - values[0], *gain), abs=2e-3)
 
 
+def test_subjects_who_differ_widen_intervals() -> None:
+    rng = np.random.default_rng(3)
+    seen = rng.normal(size=(14, 6))
+    before, after = (seen + noise * rng.normal(size=seen.shape) for noise in (0.9, 0.5))
+    each = np.stack([pdist(seen * rng.uniform(0.1, 2.0, 6)) for _ in range(4)])
+    alone = human(each.mean(axis=0))
+    told = HumanMatrix("people", alone.images, -alone.values, "similarity", "", -each)
+    for over_pictures, crossed in zip(
+        rsa_rows(alone, before, after, ""), rsa_rows(told, before, after, ""), strict=True
+    ):
+        for one, other in zip(_ends(over_pictures), _ends(crossed), strict=True):
+            assert other[0] == pytest.approx(one[0], rel=1e-12)
+            assert other[1] < one[1] < one[2] < other[2]
+
+
+def _ends(row: EvaluationRow) -> tuple[tuple[float, float, float], ...]:
+    return row.before, row.after
+
+
 def _weighted_slope(correlate: Callable[..., Any], x: Floats, y: Floats, i: int) -> float:
     """What one pair adds, from a hundred copies of all pairs, with one more of it and one less."""
     times = np.repeat(np.arange(len(x)), 100)
