@@ -12,8 +12,9 @@ import yaml
 from alignbench.cli.main import main
 from baselines.perceptnet.__main__ import main as train_perceptnet
 from documented import PAGES, ROOT, blocks, command_lines
-from layouts import write_nights, write_things, write_tid2013
+from layouts import write_levels, write_nights, write_things, write_tid2013
 from reference import save_clip
+from similarity_layouts import people, write_cichy
 
 MODEL = "openai/clip-vit-base-patch32"
 ELSEWHERE = (  # what other tests run
@@ -25,6 +26,7 @@ ELSEWHERE = (  # what other tests run
     "alignbench run --model /models/my-clip --dataset nights --transform",  # likewise
     *("alignbench transform", "alignbench extract"),  # likewise
     *("alignbench run --model features:", "mkdir spose"),  # measurement/test_stored_kind
+    *(f"alignbench run --model {name}" for name in ("facebook/", "torchvision:", "timm:")),  # tests/models
     *("python3 -m venv", ".venv/bin/python -m pip install -e", "source .venv", "make", "wandb login"),
 )
 
@@ -39,6 +41,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name, write in (("tid2013", write_tid2013), ("nights", write_nights), ("things", write_things)):
         (tmp_path / "data" / name).mkdir(parents=True)
         write(tmp_path / "data" / name)
+    write_levels(tmp_path / "data/levels")
+    write_cichy(tmp_path / "data/cichy2019", people(3, 12))
     (tmp_path / "clip").mkdir()
     save_clip(tmp_path / "clip")
     monkeypatch.chdir(tmp_path)
@@ -50,7 +54,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     command = ["alignbench", "run", "${args}"]
     text = yaml.safe_dump({"method": "grid", "command": command, "parameters": parameters})
     (tmp_path / "small.yaml").write_text(text)
-    places = {"/data/tid2013": "data/tid2013", "sweeps/demo.yaml": "small.yaml"}
+    places = {f"/data/{name}": f"data/{name}" for name in ("tid2013", "levels", "cichy2019")}
+    places["sweeps/demo.yaml"] = "small.yaml"
     return places | dict.fromkeys((MODEL, "/models/my-clip", "/models/run-7/step-1000"), "clip")
 
 
