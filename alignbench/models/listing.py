@@ -43,6 +43,6 @@ def names_of_family(family: str, pattern: str) -> list[str]:
     found = [name for name in known if any(fnmatchcase(each, pattern) for each in (name, name.partition(":")[2]))]
     if not found:
         raise UsageError(
-            f"no model of {family} matches '{pattern}': * is any text, as in '*resnet*'; or leave --filter out"
+            f"no model of {family} matches '{pattern}': * is any text, as in '*resnet*'; or leave the filter out"
         )
     return found

@@ -76,8 +76,8 @@ def _file(source: TimmSource, settings: Mapping[str, Any]) -> Path:
     if settings.get("url"):
         return torch_weights(source.name, settings["url"])
     raise ModelError(
-        f"timm has no weights of {source.model}: name a tag (`alignbench models --family timm --filter "
-        f"'{source.model.partition('.')[0]}.*'`), give a file as {source.name}/FILE, or use --random-init"
+        f"timm has no weights of {source.model}: name a tag (`alignbench models --family timm` lists them), "
+        f"give a file as {source.name}/FILE, or use --random-init"
     )
 
 

@@ -134,7 +134,7 @@ def test_what_wrappers_put_before_names_is_said(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("vit", ("'vit'", "siglip")), ("siglip2", ("NaFlex", "siglip2-base-patch16-224"))]
+    ("kind", "words"), [("swin", ("'swin'", "siglip")), ("siglip2", ("NaFlex", "siglip2-base-patch16-224"))]
 )
 def test_checkpoint_of_another_type_is_refused(bench: Bench, kind: str, words: tuple[str, ...]) -> None:
     model = bench.copy("siglip")
