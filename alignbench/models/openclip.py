@@ -6,7 +6,6 @@ without memory for weights, which is enough to verify its activation and its lay
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from dataclasses import replace
@@ -30,6 +29,7 @@ from alignbench.models.openclip_names import OpenClipSource, is_remote, needs_do
 from alignbench.models.openclip_preparation import OpenClipPreparation, read_preparation
 from alignbench.models.openclip_weights import VisualWeights, read_visual
 from alignbench.models.towers import Layer, Tower
+from alignbench.models.vision_weights import tower_fingerprint
 
 _BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 _BIOMEDICAL_TEXT = ("BiomedNLP-PubMedBERT", "BiomedNLP-BiomedBERT")  # its text tower's two names
@@ -97,20 +97,16 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
     layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
     preparation, described = read_preparation(source, skeleton.image_size)
     settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
-    digest = hashlib.sha256(json.dumps(settled, sort_keys=True).encode())
     if random_init:
         refuse_larger_than_memory(name, skeleton)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             visual = _build(source)
-        digest.update(f"random {seed}".encode())
     else:
         visual = _fill(source, skeleton, weights or read_visual(name, source.weights()))
-        for key, tensor in sorted(visual.state_dict().items()):
-            digest.update(f"{key} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.numpy())
+    fingerprint = tower_fingerprint(json.dumps(settled, sort_keys=True), seed if random_init else visual.state_dict())
     model = BareFeed(visual) if bare else visual
-    return OpenClipTower(model, layers, class_token, preparation, digest.hexdigest())
+    return OpenClipTower(model, layers, class_token, preparation, fingerprint)
 
 
 def preparation(name: str) -> OpenClipPreparation:

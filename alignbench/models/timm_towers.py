@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from types import MappingProxyType
 
 import timm
@@ -17,6 +16,7 @@ from alignbench.models.timm_names import TimmSource, resolve
 from alignbench.models.timm_preparation import TimmPreparation
 from alignbench.models.timm_weights import read_weights
 from alignbench.models.towers import Tower
+from alignbench.models.vision_weights import tower_fingerprint
 
 
 class TimmTower(Tower):
@@ -94,17 +94,12 @@ def load(name: str, *, random_init: bool, seed: int) -> TimmTower:
     """
     source, tower = resolve(name), skeleton(name)
     refuse_larger_than_memory(name, tower)
-    digest = hashlib.sha256(f"{source.model.partition('.')[0]} {tower.prepare.described()}".encode())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _build(source)
-    if random_init:
-        digest.update(f"random {seed}".encode())
-    else:
+    if not random_init:
         state = model.state_dict()
         state.update({key: tensor.float() for key, tensor in read_weights(source, model).items()})
         model.load_state_dict(state)
-        for key, tensor in sorted(model.state_dict().items()):
-            digest.update(f"{key} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.numpy())
-    return tower.filled(model, digest.hexdigest())
+    settled = f"{source.model.partition('.')[0]} {tower.prepare.described()}"
+    return tower.filled(model, tower_fingerprint(settled, seed if random_init else model.state_dict()))

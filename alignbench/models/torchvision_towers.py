@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -22,7 +21,7 @@ from alignbench.models.torchvision_layers import find_anatomy
 from alignbench.models.torchvision_names import TorchvisionSource, resolve
 from alignbench.models.torchvision_preparation import TorchvisionPreparation
 from alignbench.models.towers import Tower
-from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files
+from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files, tower_fingerprint
 from alignbench.models.weight_names import Naming
 
 _NAMING: Final = Naming("torchvision", ("",), (), (), r"(.+\.)?relative_position_index")
@@ -120,19 +119,15 @@ def load(name: str, *, random_init: bool, seed: int) -> TorchvisionTower:
         ModelError: If the weights cannot be had, cannot be trusted, or are those of another model.
     """
     source, tower = resolve(name), skeleton(name)
-    digest = hashlib.sha256(json.dumps([source.architecture, tower.prepare.described()]).encode())
     if random_init:
         refuse_larger_than_memory(name, tower)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = _build(source)
-        digest.update(f"random {seed}".encode())
     else:
         model = _filled(source)
-        for key, tensor in sorted(model.state_dict().items()):
-            digest.update(f"{key} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.numpy())
-    return tower.filled(model, digest.hexdigest())
+    settled = json.dumps([source.architecture, tower.prepare.described()])
+    return tower.filled(model, tower_fingerprint(settled, seed if random_init else model.state_dict()))
 
 
 def _filled(source: TorchvisionSource) -> nn.Module:

@@ -6,6 +6,7 @@ tower has no place for and its family does not list as left over.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -114,6 +115,23 @@ def fitted(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor
             f"for ({surplus[0]}): they are those of another architecture; give the configuration they were trained with"
         )
     return {key: given[key] for key in expected}
+
+
+def tower_fingerprint(settled: str, weights: Mapping[str, Tensor] | int) -> str:
+    """SHA-256 over what settles a tower's output.
+
+    Args:
+        settled: Architecture and preparation, in words.
+        weights: Every tensor by its name, on the CPU; or the seed that random ones were drawn from.
+    """
+    digest = hashlib.sha256(settled.encode())
+    if isinstance(weights, int):
+        digest.update(f"random {weights}".encode())
+        return digest.hexdigest()
+    for key, tensor in sorted(weights.items()):
+        digest.update(f"{key} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().data)
+    return digest.hexdigest()
 
 
 def _refuse_other_tensors(name: str, key: str, tensor: Tensor) -> None:

@@ -1,14 +1,16 @@
 """Weights of a vision half: taken in their own plain types, every one of them, or the checkpoint is refused."""
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from alignbench.errors import ModelError
-from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files
+from alignbench.models.vision_weights import fitted, read_vision_half, refuse_adapter_files, tower_fingerprint
 from alignbench.models.weight_names import Naming
 
 NAMING = Naming(
@@ -110,3 +112,10 @@ def test_the_half_may_be_in_several_files(tmp_path: Path) -> None:
     assert not classes
     with pytest.raises(ModelError, match="the same names"):
         read_vision_half("m", [files[0], files[0]], NAMING)
+
+
+def test_a_towers_fingerprint_is_over_its_settings_and_every_weight_in_order_of_names() -> None:
+    weights = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.tensor(2.0)}
+    expected = b"vit" + b"a ()" + np.float32(2.0).tobytes() + b"b (2, 3)" + np.arange(6, dtype=np.float32).tobytes()
+    assert tower_fingerprint("vit", weights) == hashlib.sha256(expected).hexdigest()
+    assert tower_fingerprint("vit", 3) == hashlib.sha256(b"vitrandom 3").hexdigest()
