@@ -39,6 +39,7 @@ def tower_cost(tower: Tower) -> TowerCost:
     """
     height, width = tower.prepare(Image.new("RGB", (64, 64))).shape[-2:]
     counter = FlopCounterMode(display=False)
+    tower.requires_grad_(False)  # the counter follows what wants gradients, which weights given to a module lack here
     with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
         tower(torch.zeros(1, 3, height, width, dtype=torch.uint8, device="meta"))
     return TowerCost(sum(weight.numel() for weight in tower.parameters()), counter.get_total_flops(), int(width))

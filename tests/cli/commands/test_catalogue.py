@@ -111,3 +111,10 @@ def test_models_that_have_no_layers_to_show_are_refused(capsys: pytest.CaptureFi
     assert main(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {"name": "torchvision", "kind": "family", "package": None} in rows
+
+
+def test_a_model_that_hands_weights_to_a_module_is_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "timm:test_vit3", "--json"]) == 0, "its pooling asks with a learned latent"
+    found = json.loads(capsys.readouterr().out)
+    assert found["layers"][-1]["name"] == "projection"
+    assert found["flops"] > 0
