@@ -149,7 +149,8 @@ def load_weights(name: str, folder: Path, family: str, model_class: ModelClass) 
     with torch.device("meta"):
         state = model_class.build().state_dict()
     own = {key: tensor for key, tensor in state.items() if not key.startswith(_BESIDE) and tensor.is_floating_point()}
-    names = {key: _family_name(key, naming) for key in own}
+    # what a class calls its weights differs between versions of transformers, as what is saved does
+    names = {key: naming.current(_family_name(key, naming)) for key in own}
     expected = {names[key]: tensor for key, tensor in own.items()}
     weights = fitted(name, expected, _with_halves(given, expected), naming)
     return _filled(name, model_class, {key: weights[ours] for key, ours in names.items()})

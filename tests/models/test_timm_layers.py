@@ -54,6 +54,8 @@ def compare(name: str) -> Tower:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_features_are_timms(name: str) -> None:
+    if not (timm.is_model(name) and hasattr(timm.create_model(name), "forward_intermediates")):
+        pytest.skip("this version of timm lacks the model, or what it is held against")
     compare(name)
 
 
