@@ -8,8 +8,9 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from alignbench.models.towers import Axes
+from alignbench.models.towers import Axes, parts_given
 
 PICTURES: Final = 5  # so many that no other axis is likely to be as long: windows of pictures are told from pictures
 
@@ -35,11 +36,14 @@ class Passed:
         place: The place.
         kind: Type of what passed, e.g. `Tensor` or `tuple`.
         shape: Its shape for these pictures; empty of anything but a tensor.
+        parts: Shapes of what is in a tuple or a list, or of all that a module is given, each empty of anything but a
+            tensor.
     """
 
     place: Tap
     kind: str
     shape: tuple[int, ...]
+    parts: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ class Arranged:
         axes: See `Layer`.
         tokens: Tokens of a picture.
         channels: Channels of a token.
+        part: See `Layer`.
     """
 
     axes: Axes
     tokens: int
     channels: int
+    part: int | None = None
 
 
 def passed_at(model: nn.Module, places: Sequence[Tap], side: tuple[int, int]) -> list[Passed]:
@@ -67,9 +73,9 @@ def passed_at(model: nn.Module, places: Sequence[Tap], side: tuple[int, int]) ->
     """
     found: list[Passed] = []
 
-    def note(place: Tap, passing: object) -> None:
-        shape = tuple(passing.shape) if isinstance(passing, Tensor) else ()
-        found.append(Passed(place, type(passing).__name__, shape))
+    def note(place: Tap, passing: object, several: object) -> None:
+        parts = tuple(map(_shape, several)) if isinstance(several, tuple | list) else ()
+        found.append(Passed(place, type(passing).__name__, _shape(passing), parts))
 
     handles = [_attach(model, place, note) for place in dict.fromkeys(places)]
     device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
@@ -82,11 +88,17 @@ def passed_at(model: nn.Module, places: Sequence[Tap], side: tuple[int, int]) ->
     return found
 
 
-def _attach(model: nn.Module, place: Tap, note: Callable[[Tap, object], None]) -> torch.utils.hooks.RemovableHandle:
+def _shape(passing: object) -> tuple[int, ...]:
+    return tuple(passing.shape) if isinstance(passing, Tensor) else ()
+
+
+def _attach(model: nn.Module, place: Tap, note: Callable[[Tap, object, object], None]) -> RemovableHandle:
     module = model.get_submodule(place.module)
     if place.is_input:
-        return module.register_forward_pre_hook(lambda _, given: note(place, given[0] if given else None))
-    return module.register_forward_hook(lambda _, given, output: note(place, output))
+        return module.register_forward_pre_hook(
+            lambda _, given: note(place, given[0] if given else None, parts_given(given))
+        )
+    return module.register_forward_hook(lambda _, given, output: note(place, output, output))
 
 
 def arrange(shape: tuple[int, ...], maps: Axes | None = None) -> Arranged | None:

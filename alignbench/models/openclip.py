@@ -1,4 +1,4 @@
-"""Vision towers of open_clip: its own VisionTransformer, or a VisionTransformer of timm as a trunk.
+"""Vision towers of open_clip: its own VisionTransformer and ModifiedResNet, or a model of timm as a trunk.
 
 Only the vision half is built, and only its weights are loaded, every one of them in its shape. The tower is first built
 without memory for weights, which is enough to verify its activation and its layers before anything large is read.
@@ -10,29 +10,30 @@ import json
 import warnings
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import timm.layers
 import torch
 from open_clip import CLIP
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import QuickGELU, VisionTransformer
-from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
 
-from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_line
+from alignbench.errors import AlignbenchWarning, ModelError, one_line
 from alignbench.models.cards import cards
+from alignbench.models.hollow import WithoutMemory
 from alignbench.models.memory import refuse_larger_than_memory
 from alignbench.models.normalisation import Normalise
-from alignbench.models.openclip_layers import UNFIT, BareFeed, find_layers
+from alignbench.models.openclip_layers import UNFIT, BareFeed, TowerLayers, find_layers, image_size
 from alignbench.models.openclip_names import OpenClipSource, is_remote, needs_download, resolve
 from alignbench.models.openclip_preparation import OpenClipPreparation, read_preparation
 from alignbench.models.openclip_weights import VisualWeights, read_visual
-from alignbench.models.towers import Layer, Tower
+from alignbench.models.towers import Tower
 from alignbench.models.vision_weights import tower_fingerprint
 
 _BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 _BIOMEDICAL_TEXT = ("BiomedNLP-PubMedBERT", "BiomedNLP-BiomedBERT")  # its text tower's two names
+_GELUS: Final = (nn.GELU, timm.layers.GELU, timm.layers.GELUTanh, timm.layers.QuickGELU)
 _NO_TEXT = {"context_length": 1, "vocab_size": 1, "width": 8, "heads": 1, "layers": 1}
 
 
@@ -41,8 +42,7 @@ class OpenClipTower(Tower):
 
     Args:
         model: The tower, or BiomedCLIP's in a `BareFeed`.
-        layers: Where its features are read; paths begin with `model`.
-        has_class_token: See `Tower`.
+        found: Where its features are read.
         preparation: The checkpoint's own way of preparing pictures.
         fingerprint: See `Tower`.
     """
@@ -52,16 +52,16 @@ class OpenClipTower(Tower):
     def __init__(
         self,
         model: nn.Module,
-        layers: tuple[Layer, ...],
-        has_class_token: bool,
+        found: TowerLayers,
         preparation: OpenClipPreparation,
         fingerprint: str,
     ) -> None:
         super().__init__()
-        self.model = model.eval()
-        self.layers, self.has_class_token, self.fingerprint = layers, has_class_token, fingerprint
+        self.model, self.fingerprint = model.eval(), fingerprint
+        self.layers, self.blocks = found.layers, found.blocks
+        self.has_class_token, self.registers = found.class_token, found.registers
         self.prepare, self.normalise = preparation, Normalise(preparation.values())
-        self.roots = dict.fromkeys(("", "visual"), layers[-1].module)
+        self.roots = dict.fromkeys(("", "visual"), "model.visual" if isinstance(model, BareFeed) else "model")
 
     def forward(self, pixels: Tensor) -> object:
         """See `Tower.forward`."""
@@ -94,8 +94,8 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
     with torch.device("meta"):
         skeleton = _build(source)
     bare = _is_fed_bare(name, source, protocol)
-    layers, class_token = find_layers(name, skeleton, source.model["embed_dim"], bare)
-    preparation, described = read_preparation(source, skeleton.image_size)
+    layers = find_layers(name, skeleton, source.model["embed_dim"], bare)
+    preparation, described = read_preparation(source, image_size(skeleton))
     settled = [source.model["vision_cfg"], source.quick_gelu, bare, described]
     if random_init:
         refuse_larger_than_memory(name, skeleton)
@@ -103,10 +103,10 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
             torch.manual_seed(seed)
             visual = _build(source)
     else:
-        visual = _fill(source, skeleton, weights or read_visual(name, source.weights()))
+        visual = _filled(source, skeleton, weights or read_visual(name, source.weights()))
     fingerprint = tower_fingerprint(json.dumps(settled, sort_keys=True), seed if random_init else visual.state_dict())
     model = BareFeed(visual) if bare else visual
-    return OpenClipTower(model, layers, class_token, preparation, fingerprint)
+    return OpenClipTower(model, layers, preparation, fingerprint)
 
 
 def preparation(name: str) -> OpenClipPreparation:
@@ -121,7 +121,7 @@ def preparation(name: str) -> OpenClipPreparation:
     """
     source = resolve(name, random_init=needs_download(name, random_init=False))
     with torch.device("meta"):
-        return read_preparation(source, _build(source).image_size)[0]
+        return read_preparation(source, image_size(_build(source)))[0]
 
 
 def skeleton(name: str, *, protocol: str) -> OpenClipTower:
@@ -144,9 +144,9 @@ def skeleton(name: str, *, protocol: str) -> OpenClipTower:
     with torch.device("meta"):
         visual = _build(source)
     bare = _is_fed_bare(name, source, protocol)
-    layers, class_token = find_layers(name, visual, source.model["embed_dim"], bare)
+    layers = find_layers(name, visual, source.model["embed_dim"], bare)
     model = BareFeed(visual) if bare else visual
-    return OpenClipTower(model, layers, class_token, read_preparation(source, visual.image_size)[0], "")
+    return OpenClipTower(model, layers, read_preparation(source, image_size(visual))[0], "")
 
 
 def check(name: str) -> None:
@@ -186,52 +186,58 @@ def _vision(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def _build(source: OpenClipSource) -> Any:
-    """Build the vision tower and verify its kind and activation; of the text tower a stub is built, and dropped."""
+    """Build the vision tower and verify its activation; of the text tower a stub is built, and dropped."""
     try:
         clip = CLIP(source.model["embed_dim"], _vision(source.model), dict(_NO_TEXT), quick_gelu=source.quick_gelu)
     except UNFIT as error:
         raise ModelError(f"the configuration of {source.name} cannot be followed: {one_line(error)}") from error
     visual = clip.visual.eval()
-    _check_kind(source, visual)
     _check_activation(source, visual)
     return visual
 
 
-def _check_kind(source: OpenClipSource, visual: Any) -> None:
-    timm_trunk = isinstance(visual, TimmModel)
-    tower = visual.trunk if timm_trunk else visual
-    if type(tower) not in (VisionTransformer, TimmTransformer):
-        raise UsageError(
-            f"{source.name} has a vision tower of type {type(tower).__name__}: supported are open_clip's own "
-            "VisionTransformer and timm's"
-        )
-    if timm_trunk and tower.num_reg_tokens:
-        raise UsageError(f"{source.name} has {tower.num_reg_tokens} register tokens, which are not supported")
-
-
 def _check_activation(source: OpenClipSource, visual: Any) -> None:
-    if isinstance(visual, TimmModel):
-        built = {type(getattr(block.mlp, "act", None)) for block in visual.trunk.blocks}
-        wanted = {timm.layers.QuickGELU} if source.quick_gelu else built
-    else:
+    """Refuse a tower whose blocks have another activation than its weights were trained with; a ResNet has ReLU."""
+    if isinstance(visual, VisionTransformer):
         built = {type(block.mlp.gelu) for block in visual.transformer.resblocks}
-        wanted = {QuickGELU if source.quick_gelu else nn.GELU}
-    if built != wanted or len(built) != 1:
-        has, wants = (" and ".join(sorted(kind.__name__ for kind in kinds)) for kinds in (built, wanted))
+        fits = built == {QuickGELU if source.quick_gelu else nn.GELU}
+    elif isinstance(visual, TimmModel):  # the name of a trunk settles its activation
+        built = {type(module) for module in visual.trunk.modules() if isinstance(module, _GELUS)}
+        fits = not source.quick_gelu or built == {timm.layers.QuickGELU}
+    else:
+        return
+    if not fits:
+        has = " and ".join(sorted(kind.__name__ for kind in built)) or "no GELU"
+        wants = "QuickGELU" if source.quick_gelu else "GELU"
         raise ModelError(
             f"the tower of {source.name} has the activation {has}, and its weights were trained with {wants}"
         )
 
 
-def _fill(source: OpenClipSource, skeleton: Any, weights: VisualWeights) -> Any:
-    """Give a tower the weights of a checkpoint, in memory of its own."""
+def _filled(source: OpenClipSource, skeleton: Any, weights: VisualWeights) -> Any:
+    """Build a tower with the weights of a checkpoint, in memory of its own."""
     name = source.name
     if weights.quick_gelu not in (None, source.quick_gelu):
         raise ModelError(f"the weights of {name} and its configuration name different activations: download both again")
-    given = weights.fitted(name, skeleton.state_dict())
-    # in memory of their own, so that the last bit of a feature does not depend on where a file had them
-    own = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in given.items()}
-    skeleton.load_state_dict(own, assign=True)
-    if any(tensor.is_meta for tensor in chain(skeleton.parameters(), skeleton.buffers())):
+    expected = {key: tensor for key, tensor in skeleton.state_dict().items() if tensor.is_floating_point()}
+    given = weights.fitted(name, expected)
+    visual = _unfilled(source)
+    state = visual.state_dict()
+    for key, tensor in given.items():
+        # in memory of their own, so that the last bit of a feature does not depend on where a file had them
+        state[key] = tensor.clone(memory_format=torch.contiguous_format)
+    visual.load_state_dict(state, assign=True)
+    if any(tensor.is_meta for tensor in chain(visual.parameters(), visual.buffers())):
         raise RuntimeError(f"parts of {name} are in no checkpoint")
-    return skeleton
+    return visual
+
+
+def _unfilled(source: OpenClipSource) -> Any:
+    """Build a tower with everything that is in no checkpoint; as a rule that takes no memory for its weights."""
+    with torch.random.fork_rng(devices=[]):
+        with WithoutMemory():
+            visual = _build(source)
+        saved = visual.state_dict()
+        if any(tensor.is_meta for key, tensor in visual.named_buffers() if key not in saved):  # rotary positions
+            visual = _build(source)
+    return visual

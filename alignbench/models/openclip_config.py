@@ -44,7 +44,7 @@ _MODEL: Final = {
 _VISION: Final = {
     **dict.fromkeys(_SWITCHES, TRUTH),
     "attentional_pool": either(TRUTH, one_of("parallel", "cascade")),
-    "layers": either(BLOCKS, listed(BLOCKS, 4)),  # four for a ResNet, which is refused by its name
+    "layers": either(BLOCKS, listed(BLOCKS, 4)),  # four for a ResNet
     "width": WIDTH,
     "head_width": WIDTH,
     "mlp_ratio": positive(64),

@@ -49,7 +49,8 @@ class OpenClipSource:
         name: As given.
         model: `model_cfg` of open_clip: `embed_dim`, `vision_cfg` and `text_cfg`.
         preprocess: Values of open_clip's `PreprocessCfg`, but for the size, which is the tower's.
-        quick_gelu: Whether its own transformer has QuickGELU; the name of a timm trunk settles the trunk's.
+        quick_gelu: Whether its own transformer has QuickGELU; the name of a timm trunk settles the trunk's, and a
+            ResNet has ReLU.
         weights: Finds the file of the weights, downloading it where needed.
         guess: A warning that says what had to be guessed, for files of weights that do not say it themselves.
     """
@@ -208,7 +209,7 @@ def _file_source(name: str, arch: str, path: Path) -> OpenClipSource:
     agreed = bool(preparations) and all(preparation == preparations[0] for preparation in preparations)
     preprocess = preparations[0] if agreed else merge_preprocess_dict(PreprocessCfg(), {})
     guesses = []
-    if not model["vision_cfg"].get("timm_model_name"):
+    if not (model["vision_cfg"].get("timm_model_name") or isinstance(model["vision_cfg"].get("layers"), list)):
         used, other = ("QuickGELU", "GELU") if quick_gelu else ("GELU", "QuickGELU")
         sibling = arch.removesuffix(_QUICK) if quick_gelu else arch + _QUICK
         known = sibling != arch and sibling in open_clip.list_models()

@@ -34,9 +34,9 @@ NAMING: Final = Naming(
     vision=(_VISUAL,),
     bare=(),
     beside=(*_TEXT, "text_projection", "logit_scale", "logit_bias", *_SIZES),
-    left_over="",
+    left_over=r"(.+\.)?relative_position_index",
 )
-"""How open_clip names its weights; its towers leave nothing over."""
+"""How open_clip names its weights; its towers leave over what they compute themselves."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -56,44 +56,49 @@ def refused(name: str, why: str) -> UsageError:
     return UsageError(f"{name} cannot be measured layer by layer: {why}; choose another model")
 
 
-def find_anatomy(name: str, tower: nn.Module, size: tuple[int, int]) -> TimmLayers:
+def find_anatomy(name: str, tower: nn.Module, size: tuple[int, int], root: str = ROOT) -> TimmLayers:
     """Find the layers of a model; a few pictures go through it, as shapes alone.
 
     A layer's depth is that of the last block that is done by then, on the axis of transformers (`block_depths`).
 
     Args:
         name: Its name, for messages.
-        tower: Has it as `model`, without a classifier and on the meta device, and takes (B, 3, H, W) uint8.
+        tower: Is on the meta device, and takes (B, 3, H, W) uint8. What its `model` gives is the projection.
         size: H and W.
+        root: Path in the tower of the model of timm, which has no classifier.
 
     Raises:
         UsageError: If it gives no intermediate features as tensors, takes something else than one picture, or the
             number of its tokens is not fixed.
     """
-    model: Any = tower.get_submodule(ROOT)
+    model: Any = tower.get_submodule(root)
     if type(model).__name__.startswith("NaFlex"):
         raise refused(name, "its number of tokens changes with the shape of a picture")
     said = [info["module"] for info in getattr(model, "feature_info", None) or ()]
     if not said:
         raise refused(name, "timm gives no intermediate features of it (feature_info)")
+    branches = [path for path in said if said.count(path) > 1]
+    if branches:
+        raise refused(name, f"its part {branches[0]} gives the features of several branches at once")
     modules = {path for path, _ in model.named_modules() if path}
     named = _named_blocks(model, modules)
-    outputs = _pass(name, tower, {*named, *said} & modules, size)
+    outputs = _pass(name, tower, size, root, {*named, *said} & modules)
     blocks = sorted(named, key=outputs.when) if named and all(map(outputs.usable, named)) else []
     if modules.issuperset(said) and all(map(outputs.usable, said)):
         stages = sorted(set(said), key=outputs.when)
+    elif len(blocks) == len(said):
+        stages = blocks
     elif blocks:
         stages = list({path.rpartition(".")[0]: path for path in blocks}.values())  # the last of those side by side
     else:
         wrong = next(path for path in said if path not in modules or not outputs.usable(path))
         raise refused(name, f"its part {wrong} {outputs.fault(wrong)}")
     blocks = blocks or stages
-    outputs = _pass(name, tower, {*blocks, *stages}, size, blocks[0])
-    start = Tap(f"{ROOT}.{blocks[0]}", is_input=True)
+    start = replace(outputs.tap(blocks[0]), is_input=True)
     entered = outputs.order.index(start)
     before = [path for path in stages if outputs.when(path) < entered]
-    if before and not isinstance(outputs.passed[start], Arranged):  # DenseNet gives its blocks a list
-        start = Tap(f"{ROOT}.{before[-1]}")
+    if before and not outputs.is_alone(start):  # DenseNet gives its blocks a list
+        start = outputs.tap(before[-1])
     return _anatomy(model, outputs, blocks, stages[len(before) :], start)
 
 
@@ -112,44 +117,51 @@ class _Outputs:
     """What passes in a forward pass.
 
     Attributes:
-        passed: By place, in the order in which it does; what passes several times at a place, or is no tensor or no
-            tokens or map of each picture, stands there as the reason why it cannot be read.
+        passed: By place, in the order in which it does; what passes several times at a place, or has no tokens or map
+            of each picture in it, stands there as the reason why it cannot be read.
         places: Numbers of places of patches, as maps have them that timm makes of features.
         prefix: Tokens that may come before those.
+        root: Path of the model in the tower.
     """
 
     passed: Mapping[Tap, Arranged | str]
     places: frozenset[int]
     prefix: int
+    root: str
 
     @property
     def order(self) -> list[Tap]:
         return list(self.passed)
 
+    def tap(self, path: str) -> Tap:
+        return Tap(f"{self.root}.{path}")
+
     def when(self, path: str) -> int:
-        return self.order.index(Tap(f"{ROOT}.{path}"))
+        return self.order.index(self.tap(path))
 
     def usable(self, path: str) -> bool:
-        return isinstance(self.passed.get(Tap(f"{ROOT}.{path}")), Arranged)
+        return isinstance(self.passed.get(self.tap(path)), Arranged)
+
+    def is_alone(self, place: Tap) -> bool:
+        found = self.passed[place]
+        return isinstance(found, Arranged) and found.part is None
 
     def fault(self, path: str) -> str:
-        return str(self.passed.get(Tap(f"{ROOT}.{path}"), "is not called as a whole"))
+        return str(self.passed.get(self.tap(path), "is not called as a whole"))
 
 
-def _pass(
-    name: str, tower: nn.Module, paths: Iterable[str], size: tuple[int, int], first: str | None = None
-) -> _Outputs:
-    """Send pictures through a tower, and say what passes at modules, at the end, and into the first block if given."""
-    model: Any = tower.get_submodule(ROOT)
-    places = [Tap(f"{ROOT}.{path}") for path in sorted(paths)]
-    places += [_WHOLE] if first is None else [_WHOLE, Tap(f"{ROOT}.{first}", is_input=True)]
+def _pass(name: str, tower: nn.Module, size: tuple[int, int], root: str, paths: Iterable[str]) -> _Outputs:
+    """Send pictures through a tower, and say what passes into modules, out of them, and at the end."""
+    model: Any = tower.get_submodule(root)
+    taps = [Tap(f"{root}.{path}", is_input) for path in sorted(paths) for is_input in (False, True)]
     try:
-        found = passed_at(tower, places, size)
+        found = passed_at(tower, [*taps, _WHOLE], size)
     except Exception as error:
         raise refused(name, f"a picture alone cannot go through it ({one_line(error)[:120]})") from error
     maps: Axes = "BHWC" if getattr(model, "output_fmt", "NCHW") == "NHWC" else "BCHW"
     prefix = int(getattr(model, "num_prefix_tokens", 0) or 0)
-    patches = _places(model, size) if any(len(each.shape) == 3 for each in found) else frozenset()
+    has_tokens = any(len(shape) == 3 for each in found for shape in (each.shape, *each.parts))
+    patches = _places(model, size) if has_tokens else frozenset()
     passed: dict[Tap, Arranged | str] = {}
     for each in found:
         if each.place in passed:
@@ -157,7 +169,7 @@ def _pass(
             passed[each.place] = "is called several times"
         else:
             passed[each.place] = _read(each, maps, patches, prefix)
-    return _Outputs(passed, patches, prefix)
+    return _Outputs(passed, patches, prefix, root)
 
 
 def _places(model: Any, size: tuple[int, int]) -> frozenset[int]:
@@ -174,32 +186,38 @@ def _places(model: Any, size: tuple[int, int]) -> frozenset[int]:
 
 
 def _read(each: Passed, maps: Axes, patches: frozenset[int], prefix: int) -> Arranged | str:
-    """How what passes is laid out, or why that cannot be told."""
-    if not each.shape:
-        return f"gives a {each.kind} and no tensor"
-    arranged = arrange(each.shape, maps)
-    shape = f"gives {' x '.join(map(str, each.shape))} numbers for {PICTURES} pictures"
-    if arranged is None:
-        return f"{shape}, which are not tokens or a map of each"
-    if arranged.axes in ("BTC", "TBC") and not {arranged.tokens, arranged.tokens - prefix} & patches:
-        return f"{shape}, of which it is not said what is of patches"
-    return arranged
+    """How what passes is laid out, or why that cannot be told; of several things the first counts that can be read."""
+
+    def read(shape: tuple[int, ...]) -> Arranged | str:
+        arranged = arrange(shape, maps)
+        numbers = f"gives {' x '.join(map(str, shape))} numbers for {PICTURES} pictures"
+        if arranged is None:
+            return f"{numbers}, which are not tokens or a map of each"
+        if arranged.axes in ("BTC", "TBC") and not {arranged.tokens, arranged.tokens - prefix} & patches:
+            return f"{numbers}, of which it is not said what is of patches"
+        return arranged
+
+    found = read(each.shape) if each.shape else f"gives a {each.kind} and no tensor"
+    if isinstance(found, Arranged):
+        return found
+    parts = [(number, read(shape)) for number, shape in enumerate(each.parts)]
+    return next((replace(part, part=number) for number, part in parts if isinstance(part, Arranged)), found)
 
 
 def _anatomy(model: Any, outputs: _Outputs, blocks: Sequence[str], stages: Sequence[str], start: Tap) -> TimmLayers:
     """Name the places, and say how deep they are."""
     first, *depths = block_depths(len(blocks))
-    depth = dict(zip(blocks, depths, strict=True))
+    depth, tap = dict(zip(blocks, depths, strict=True)), outputs.tap
     widths = {_width(outputs, path) for path in blocks}
     alike = list(stages) == list(blocks) and len(widths) == 1
     enters = outputs.passed[start]
     is_read = isinstance(enters, Arranged) and enters.channels > _COLOURS  # else it is the picture
     stem = {"layer_0" if alike else "stem": (start, first)} if is_read else {}
     names = "layer" if alike else "block"
-    every = {f"{names}_{k + 1}": (Tap(f"{ROOT}.{path}"), depth[path]) for k, path in enumerate(blocks)}
+    every = {f"{names}_{k + 1}": (tap(path), depth[path]) for k, path in enumerate(blocks)}
     few = {
         f"stage_{k + 1}": (
-            Tap(f"{ROOT}.{path}"),
+            tap(path),
             max((depth[block] for block in blocks if outputs.when(block) <= outputs.when(path)), default=first),
         )
         for k, path in enumerate(stages)
@@ -219,7 +237,7 @@ def _anatomy(model: Any, outputs: _Outputs, blocks: Sequence[str], stages: Seque
 
 
 def _width(outputs: _Outputs, path: str) -> int:
-    found = outputs.passed[Tap(f"{ROOT}.{path}")]
+    found = outputs.passed[outputs.tap(path)]
     return found.channels if isinstance(found, Arranged) else 0
 
 
@@ -240,6 +258,7 @@ def _layer(name: str, place: Tap, depth: float, outputs: _Outputs) -> Layer:
         found.channels,
         axes=found.axes,
         is_input=place.is_input,
+        part=found.part,
         has_prefix=has_prefix,
     )
 

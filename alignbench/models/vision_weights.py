@@ -7,6 +7,7 @@ tower has no place for and its family does not list as left over.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from alignbench.models.weight_files import open_weights
 from alignbench.models.weight_names import Naming, nothing_fits, vision_names
 
 _PLAIN: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_FUSED: Final = re.compile(r"(.+\.)?reparam_conv\.\w+")  # of timm's and MobileCLIP's blocks
 _ADAPTER_FILES: Final = ("adapter_config.json", "adapter_model.*")
 
 
@@ -93,12 +95,18 @@ def fitted(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor
         naming: How its family names weights.
 
     Raises:
-        ModelError: If weights are quantised, without numbers, missing, of another shape, or have no place in the tower.
+        ModelError: If weights are quantised, fused, without numbers, missing, of another shape, or have no place in the
+            tower.
     """
     for key in sorted(given.keys() - expected.keys()):
         if looks_quantised(key):
             raise quantised(name, key)
     surplus = naming.surplus(given, expected)
+    fused = [key for key in surplus if _FUSED.fullmatch(key)]
+    if fused:
+        raise ModelError(
+            f"the convolutions of {name} were fused for inference ({fused[0]}): give the weights as they were trained"
+        )
     for key in sorted(expected.keys() & given.keys()):
         _refuse_other_tensors(name, key, given[key])
     if expected.keys().isdisjoint(given):

@@ -13,8 +13,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from timm.models import register_model
+from timm.models.eva import Eva
+from timm.models.fastvit import FastVit, RepConditionalPosEnc
+from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from alignbench.models.towers import Tower
 from taps import picture
@@ -54,6 +57,60 @@ def small_trunk(class_token: bool, global_pool: str = "token", num_classes: int 
     return trunk
 
 
+@register_model
+def eva_small(**options: Any) -> Eva:
+    """A small trunk with rotary positions, gated blocks and a norm after them, as EVA02's."""
+    trunk = Eva(
+        img_size=32,
+        patch_size=8,
+        embed_dim=48,
+        depth=3,
+        num_heads=3,
+        qkv_fused=False,
+        swiglu_mlp=True,
+        scale_mlp=True,
+        use_rot_pos_emb=True,
+        global_pool=options["global_pool"],
+        num_classes=options["num_classes"],
+    )
+    trunk.default_cfg = {}
+    return trunk
+
+
+@register_model
+def swin_small(**_: object) -> SwinTransformer:
+    """A small trunk whose maps have their channels last."""
+    trunk = SwinTransformer(
+        img_size=32, patch_size=4, embed_dim=16, depths=(1, 2), num_heads=(2, 2), window_size=4, num_classes=0
+    )
+    trunk.default_cfg = {}
+    return trunk
+
+
+@register_model
+def fastvit_small(**options: Any) -> FastVit:
+    """A small trunk of branches that can be fused, as MobileCLIP's."""
+    trunk = FastVit(
+        layers=(1, 1, 2, 1),
+        token_mixers=("repmixer", "repmixer", "repmixer", "attention"),
+        embed_dims=(16, 32, 64, 64),
+        mlp_ratios=(2, 2, 2, 2),
+        downsamples=(False, True, True, True),
+        se_downsamples=(False, False, True, False),
+        pos_embs=(None, None, None, RepConditionalPosEnc),
+        lkc_use_act=True,
+        global_pool=options["global_pool"],
+        num_classes=options["num_classes"],
+    )
+    trunk.default_cfg = {}
+    return trunk
+
+
+def _trunk(name: str, side: int = 32) -> dict[str, Any]:
+    """A trunk that gives the projection itself."""
+    return {"timm_model_name": name, "timm_pool": "", "timm_proj": None, "image_size": side}
+
+
 TOWERS: dict[str, dict[str, Any]] = {
     "own": {"embed_dim": 24, "vision_cfg": _OWN},
     "quick": {"embed_dim": 24, "vision_cfg": _OWN, "quick_gelu": True},
@@ -65,8 +122,27 @@ TOWERS: dict[str, dict[str, Any]] = {
     "map": {"embed_dim": 48, "vision_cfg": {"timm_model_name": "vit_with_class_token"} | _POOLED_TRUNK},
     "patches": {"embed_dim": 48, "vision_cfg": {"timm_model_name": "vit_of_patches"} | _POOLED_TRUNK},
 }
-for _config in TOWERS.values():
+every_transformer = pytest.mark.parametrize("kind", list(TOWERS))
+OTHERS: dict[str, dict[str, Any]] = {
+    "resnet": {
+        "embed_dim": 24,
+        "vision_cfg": {"layers": [1, 2, 1, 1], "width": 8, "head_width": 16, "image_size": 64, "patch_size": None},
+    },
+    "convnext": {
+        "embed_dim": 24,
+        "vision_cfg": {"timm_model_name": "test_convnext", "timm_pool": "", "timm_proj": "mlp", "image_size": 64},
+    },
+    "swin": {"embed_dim": 24, "vision_cfg": _trunk("swin_small") | {"timm_proj": "linear"}},
+    "registers": {
+        "embed_dim": 24,
+        "vision_cfg": _trunk("test_vit2", 160) | {"timm_proj": "linear"},
+    },
+    "eva": {"embed_dim": 24, "vision_cfg": _trunk("eva_small") | {"timm_pool": "token"}},
+    "mobileclip": {"embed_dim": 24, "vision_cfg": _trunk("fastvit_small", 64) | {"timm_pool": "avg"}},
+}
+for _config in (*TOWERS.values(), *OTHERS.values()):
     _config["text_cfg"] = TEXT
+TOWERS |= OTHERS
 every_tower = pytest.mark.parametrize("kind", list(TOWERS))
 
 # Blocks, tokens, channels, width of the projection, whether there is a class token, as the paper's protocol sees them.
@@ -86,7 +162,12 @@ def save(folder: Path, config: dict[str, Any], preprocess: dict[str, Any] | None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess or {}}))
     torch.manual_seed(seed)
-    save_file(whole_model(config).state_dict(), folder / WEIGHTS)
+    model = whole_model(config)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):  # as after training: else some branches give nothing
+            for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
+                nn.init.uniform_(tensor, 0.5, 1.5)
+    save_file(model.state_dict(), folder / WEIGHTS)
     return folder
 
 

@@ -15,18 +15,13 @@ from torch import Tensor
 from alignbench.models.towers import Tower
 
 REFUSED = {  # of the smallest model of each of timm's files, why its features cannot be read
-    "coat_tiny": "serial_blocks1 is not called as a whole",
-    "crossvit_tiny_240": "blocks.0 gives a list and no tensor",
-    "efficientvim_m1": "stages.0 gives a tuple and no tensor",
+    "coat_tiny": "parallel_blocks gives the features of several branches at once",
+    "crossvit_tiny_240": "blocks.0 gives the features of several branches at once",
     "gemma4_vit_167m": "blocks.0 is not called as a whole",
     "hrnet_w18_small": "stem is not called as a whole",
-    "mvitv2_tiny": "block.0 is not called as a whole",
     "naflexvit_base_patch16_parfac_gap": "its number of tokens changes with the shape of a picture",
-    "pit_ti_224": "transformers.0 gives a tuple and no tensor",
-    "selecsls42": "features.1 gives a list and no tensor",
-    "tnt_s_legacy_patch16_224": "blocks.0 gives a tuple and no tensor",
 }
-CLASSIFIERS = {"head", "head_dist", "fc", "classifier", "classif", "last_linear", "aux_head"}
+CLASSIFIERS = {"head", "heads", "head_dist", "fc", "classifier", "classif", "last_linear", "aux_head"}
 
 
 def with_classifier(tower: Tower, architecture: str) -> Any:

@@ -15,15 +15,22 @@ class Pair(nn.Module):
         return pixels, pixels
 
 
+class Both(nn.Module):
+    def forward(self, first: Tensor, word: str, second: Tensor) -> list[object]:
+        return [first + second, word]
+
+
 class Small(nn.Module):
-    """Colours as a map, a pair of it, and its mean twice through one module."""
+    """Colours as a map, a pair of it, their sum, and its mean twice through one module."""
 
     def __init__(self) -> None:
         super().__init__()
         self.map, self.pair, self.same, self.unused = nn.Identity(), Pair(), nn.Identity(), nn.Identity()
+        self.both, self.listed = Both(), nn.Identity()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        first, _ = self.pair(self.map(pixels.float()))
+        first, second = self.pair(self.map(pixels.float()))
+        self.listed(self.both(first, "and", second))
         mean: Tensor = self.same(self.same(first.mean(dim=(2, 3))))
         return mean
 
@@ -34,11 +41,15 @@ def test_every_passing_is_told_in_its_order(device: str) -> None:
     if device == "meta":
         model.register_buffer("anything", torch.zeros(1, device="meta"))
     places = [Tap("same"), Tap("unused"), Tap("pair"), Tap("pair", is_input=True), Tap("map")]
+    places += [Tap("both"), Tap("both", is_input=True), Tap("listed", is_input=True)]
     whole = (5, 3, 4, 6)
     assert passed_at(model, places, (4, 6)) == [
         Passed(Tap("map"), "Tensor", whole),
         Passed(Tap("pair", is_input=True), "Tensor", whole),
-        Passed(Tap("pair"), "tuple", ()),
+        Passed(Tap("pair"), "tuple", (), (whole, whole)),
+        Passed(Tap("both", is_input=True), "Tensor", whole, (whole, (), whole)),
+        Passed(Tap("both"), "list", (), (whole, ())),
+        Passed(Tap("listed", is_input=True), "list", (), (whole, ())),
         Passed(Tap("same"), "Tensor", (5, 3)),
         Passed(Tap("same"), "Tensor", (5, 3)),
     ]

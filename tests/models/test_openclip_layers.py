@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 from scipy.special import erf
 from torch import Tensor, nn
 
-from alignbench.errors import ModelError, UsageError
+from alignbench.errors import ModelError
 from alignbench.models.cards import cards
-from alignbench.models.families import check_name, load_tower, needs_download
+from alignbench.models.families import load_tower, needs_download
 from alignbench.models.towers import Tower, tap
-from openclip_towers import ARCHITECTURES, BIOMEDCLIP, CONFIG, TOWERS, TRUNK, WEIGHTS, every_tower, prepared, save
+from openclip_towers import ARCHITECTURES, BIOMEDCLIP, CONFIG, TOWERS, TRUNK, WEIGHTS, every_transformer, prepared, save
 from openclip_towers import TEXT as _TEXT
 from reference import depths
 from taps import picture, tapped
@@ -150,7 +150,7 @@ def check_close(found: dict[str, Tensor], expected: dict[str, Array]) -> None:
 # --- Layers ---------------------------------------------------------------------------------------------------------
 
 
-@every_tower
+@every_transformer
 def test_features_are_open_clips_own_bit_for_bit(folders: Callable[[str], Path], kind: str) -> None:
     tower = load_tower(str(folders(kind)))
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folders(kind)}")
@@ -201,12 +201,20 @@ def test_a_tower_that_runs_tokens_first_is_turned_round(
 @pytest.mark.parametrize(
     ("vision", "said"),
     [
-        ({"timm_model_name": "vit_tiny_patch16_224", "image_size": 160}, r"does not fit its tower: .*160"),
         (
-            {"timm_model_name": "test_vit", "image_size": 96},
-            r"layer_0 of \S+ gives \(1, 37, 64\) for one picture, not 101",
+            {"timm_model_name": "vit_tiny_patch16_224", "image_size": 160},
+            "pictures of 160 x 160 pixels.* takes 224 x 224",
         ),
-        ({"timm_model_name": "vit_tiny_patch16_224", "timm_proj": "none"}, r"projection of \S+ gives \(1, 197, 192\)"),
+        ({"timm_model_name": "test_vit", "image_size": 96}, "pictures of 96 x 96 pixels.* takes 160 x 160"),
+        (
+            {"timm_model_name": "vit_tiny_patch16_224", "timm_proj": "none"},
+            "gives no pooled output .*, not 24",
+        ),
+        (
+            {"timm_model_name": "test_vit", "image_size": 160, "timm_pool": "map", "timm_proj": "none"},
+            "64 channels.*, not 24",
+        ),
+        ({"layers": [1, 1, 1, 1], "width": 16, "image_size": 63, "patch_size": None}, "does not fit its tower: "),
     ],
 )
 def test_a_tower_that_gives_something_else_than_promised_is_refused(
@@ -215,23 +223,6 @@ def test_a_tower_that_gives_something_else_than_promised_is_refused(
     config = {"embed_dim": 24, "vision_cfg": {"timm_pool": "", **vision}, "text_cfg": _TEXT}
     (tmp_path / CONFIG).write_text(json.dumps({"model_cfg": config}))
     with pytest.raises(ModelError, match=said):
-        load_tower(str(tmp_path), random_init=True)
-
-
-@pytest.mark.parametrize(
-    ("config", "kind"),
-    [
-        ({"vision_cfg": {"layers": [1, 1, 1, 1], "width": 16, "image_size": 64, "patch_size": None}}, "ModifiedResNet"),
-        ({"vision_cfg": {"timm_model_name": "convnext_atto"}}, "ConvNeXt"),
-        ({"vision_cfg": {"timm_model_name": "eva02_tiny_patch14_224"}}, "Eva"),
-        ({"vision_cfg": {"timm_model_name": "test_vit2", "timm_pool": ""}}, "register tokens"),
-    ],
-)
-def test_other_towers_are_refused_by_name(tmp_path: Path, config: dict[str, Any], kind: str) -> None:
-    (tmp_path / CONFIG).write_text(json.dumps({"model_cfg": {"embed_dim": 32, "text_cfg": _TEXT, **config}}))
-    with pytest.raises(UsageError, match=kind):
-        check_name(str(tmp_path))
-    with pytest.raises(UsageError, match=kind):
         load_tower(str(tmp_path), random_init=True)
 
 
@@ -279,6 +270,14 @@ def test_the_two_feeds_are_told_apart(small_biomedclip: Callable[..., Path], ran
     assert bare.fingerprint != intact.fingerprint
     pixels = prepared(bare, 1)
     assert torch.equal(tapped(bare, pixels)["projection"], tapped(intact, pixels)["projection"])
+
+
+@pytest.mark.parametrize("kind", ["own", "convnext"])
+def test_another_tower_under_biomedclips_name_is_refused(tmp_path: Path, kind: str) -> None:
+    folder = save(tmp_path / BIOMEDCLIP, TOWERS[kind])
+    with pytest.raises(ModelError, match=r"of another tower than BiomedCLIP's: download it again$"):
+        load_tower(str(folder))
+    assert load_tower(str(folder), protocol="corrected").layers[-1].channels == 24
 
 
 def test_each_layer_is_heard_once_in_a_bare_pass(small_biomedclip: Callable[..., Path]) -> None:

@@ -35,7 +35,6 @@ pytestmark = pytest.mark.usefixtures("no_text_tower_and_no_network")
         ("open_clip:ViT-B-32/", r"says no weights: give open_clip:ViT-B-32/TAG with one of openai, "),
         ("open_clip:ViT-M-16/any", r"no pretrained tags of ViT-M-16: give a file of weights"),
         ("open_clip:", r"^open_clip: names no model"),
-        ("open_clip:RN50/openai", r"tower of type ModifiedResNet"),
     ],
 )
 def test_wrong_names_are_answered_in_one_line(name: str, said: str) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from timm.utils.model import reparameterize_model
 from torch import Tensor
 
 from alignbench.errors import AlignbenchWarning, ModelError
 from alignbench.models.families import load_tower
-from openclip_towers import CONFIG, TOWERS, WEIGHTS, copy, every_tower, prepared
+from openclip_towers import CONFIG, TOWERS, WEIGHTS, copy, every_tower, prepared, whole_model
 from taps import tapped
 
 pytestmark = pytest.mark.usefixtures("no_text_tower_and_no_network")
@@ -163,6 +164,17 @@ def test_a_tower_of_another_kind_is_named(folders: Callable[[str], Path], tmp_pa
     folder = copy(folders, "own", tmp_path)
     save_file(load_file(folders("timm") / WEIGHTS), folder / WEIGHTS)
     with pytest.raises(ModelError, match="names are open_clip's with a trunk of timm"):
+        load_tower(str(folder))
+
+
+def test_convolutions_that_were_fused_are_refused(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    config, folder = TOWERS["mobileclip"], copy(folders, "mobileclip", tmp_path)
+    model = whole_model(config)
+    model.visual.trunk = reparameterize_model(model.visual.trunk.eval())
+    save_file(model.state_dict(), folder / WEIGHTS)
+    with pytest.raises(
+        ModelError, match=r"were fused for inference \(visual\.trunk\..*reparam_conv\..*as they were trained$"
+    ):
         load_tower(str(folder))
 
 

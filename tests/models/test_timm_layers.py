@@ -184,7 +184,7 @@ def test_larger_ones_have_layers_in_the_order_of_depth(name: str) -> None:
     assert (depths[0], depths[-1], tower.layers[-1].name) == (2.5, 100.0, "projection")
 
 
-@pytest.mark.parametrize("name", ["naflexvit_base_patch16_parfac_gap", "tnt_s_legacy_patch16_224", "selecsls42"])
+@pytest.mark.parametrize("name", ["naflexvit_base_patch16_parfac_gap", "crossvit_tiny_240"])
 def test_what_cannot_be_read_is_refused_in_a_line(name: str) -> None:
     refused(name)
 
