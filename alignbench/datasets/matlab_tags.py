@@ -6,6 +6,7 @@ others: flags, dimensions, a name, and what its class asks for.
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 import zlib
@@ -90,6 +91,11 @@ class _Elements:
             raise ValueError(f"an element before byte {place:,} has type {kind} and {len(data):,} bytes")
         return data
 
+    def whole_numbers(self) -> tuple[int, ...]:
+        """Read an element of whole numbers of four bytes."""
+        data = self.values((5, 6))
+        return struct.unpack(f"{self._order}{len(data) // 4}i", data)
+
     def room(self) -> int:
         """How many bytes are left."""
         return len(self._content) - self._place
@@ -154,12 +160,23 @@ def _check_values(parts: _Elements, flags: int, dimensions: list[int]) -> None:
     if kind not in (_CHARACTERS, _SPARSE, *_NUMBERS):
         raise ValueError(f"an array is of class {kind}")
     if kind == _SPARSE:
-        rows, columns = parts.values((5, 6)), parts.values((5, 6))
-        if len(dimensions) != 2 or len(columns) != 4 * (dimensions[1] + 1) or len(rows) % 4:
-            raise ValueError("a sparse array is damaged")
+        _check_places(parts, dimensions)
     for _ in range(2 if flags & _COMPLEX else 1):
         given, data, _ = parts.element()
         known = _SIZES if kind == _CHARACTERS else _ANY_NUMBERS
         # MATLAB calls the bytes of a sparse logical array 8-byte numbers
         if given not in known or (kind != _SPARSE and len(data) % _SIZES[given]):
             raise ValueError(f"the values of an array have type {given} and {len(data):,} bytes")
+
+
+def _check_places(parts: _Elements, dimensions: list[int]) -> None:
+    """Look at where the values of a sparse array stand: SciPy writes to these places without asking."""
+    rows, columns = parts.whole_numbers(), parts.whole_numbers()
+    if len(dimensions) != 2 or len(columns) != dimensions[1] + 1:
+        raise ValueError("a sparse array is damaged")
+    steps = [last - first for first, last in itertools.pairwise(columns)]
+    used = rows[: columns[-1]]  # there may be room for more
+    if columns[0] or min(steps, default=0) < 0 or columns[-1] > len(rows):
+        raise ValueError("the columns of a sparse array are damaged")
+    if used and not 0 <= min(used) <= max(used) < dimensions[0]:
+        raise ValueError("a sparse array has values outside it")

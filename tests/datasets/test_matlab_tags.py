@@ -74,6 +74,27 @@ def test_a_wrong_tag_is_refused(place: int, value: bytes, said: str) -> None:
         check_matlab(bytes(content))
 
 
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((0, 1, 9, 0, 1, 2, 3), "has values outside it"),
+        ((0, -1, 2, 0, 1, 2, 3), "has values outside it"),
+        ((0, 1, 2, 1, 1, 2, 3), "the columns of a sparse array are damaged"),
+        ((0, 1, 2, 0, 2, 1, 3), "the columns of a sparse array are damaged"),
+        ((0, 1, 2, 0, 1, 2, 4), "the columns of a sparse array are damaged"),
+    ],
+)
+def test_places_outside_a_sparse_array_are_refused(numbers: tuple[int, ...], said: str) -> None:
+    content, (*rows, first, second, third, last) = saved({"m": csc_matrix(np.eye(3))}), numbers
+    before, after = (np.array(each, dtype="<i4").tobytes() for each in ((0, 1, 2), (0, 1, 2, 3)))
+    place = bytes(content).index(before, 160)
+    content[place : place + 12] = np.array(rows, dtype="<i4").tobytes()
+    place = bytes(content).index(after, place + 12)
+    content[place : place + 16] = np.array((first, second, third, last), dtype="<i4").tobytes()
+    with pytest.raises(ValueError, match=said):
+        check_matlab(bytes(content))
+
+
 def test_more_arrays_than_there_are_bytes_are_refused() -> None:
     content = saved({"m": np.array([["a", "b"]], dtype=object)})
     content[160:168] = (2**30).to_bytes(4, "little") * 2

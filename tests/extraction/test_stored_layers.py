@@ -125,6 +125,8 @@ def test_hdf5_holds_arrays_of_its_own_alone(tmp_path: Path) -> None:
     import h5py
 
     (tmp_path / "secret").write_bytes(bytes(96))
+    virtual = h5py.VirtualLayout((4, 6), "f4")
+    virtual[:] = h5py.VirtualSource("other.h5", "it", (4, 6))
     makers: dict[str, Callable[[h5py.File], object]] = {
         "group": lambda file: file.create_group("it").create_dataset("inner", data=ROWS),
         "soft link": lambda file: file.__setitem__("it", h5py.SoftLink("/elsewhere")),
@@ -132,7 +134,7 @@ def test_hdf5_holds_arrays_of_its_own_alone(tmp_path: Path) -> None:
         "raw file": lambda file: file.create_dataset(
             "it", (4, 6), dtype="f4", external=[(str(tmp_path / "secret"), 0, 96)]
         ),
-        "virtual": lambda file: file.create_virtual_dataset("it", h5py.VirtualLayout((4, 6), "f4")),
+        "virtual": lambda file: file.create_virtual_dataset("it", virtual),
     }
     for number, make in enumerate(makers.values()):
         path = tmp_path / f"{number}.h5"

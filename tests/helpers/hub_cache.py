@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-
-COMMIT = "0" * 40
 
 
 def write_hub_cache(hub: Path, repository: str, source: Path, only: Iterable[str] | None = None) -> Path:
@@ -23,10 +22,11 @@ def write_hub_cache(hub: Path, repository: str, source: Path, only: Iterable[str
     files = [path.relative_to(source).as_posix() for path in sorted(source.rglob("*")) if path.is_file()]
     for folder in ("refs", "trees"):
         (place / folder).mkdir(parents=True)
-    (place / "refs" / "main").write_text(COMMIT)
     entries = {file: {"size": (source / file).stat().st_size, "blob_id": "0" * 40} for file in files}
-    (place / "trees" / f"{COMMIT}.json").write_text(json.dumps({"format_version": 1, "files": entries}))
-    snapshot = place / "snapshots" / COMMIT
+    commit = hashlib.sha1(json.dumps(entries).encode()).hexdigest()  # the hub's library remembers trees by commit
+    (place / "refs" / "main").write_text(commit)
+    (place / "trees" / f"{commit}.json").write_text(json.dumps({"format_version": 1, "files": entries}))
+    snapshot = place / "snapshots" / commit
     for file in files if only is None else only:
         (snapshot / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / file, snapshot / file)
