@@ -15,12 +15,13 @@ from alignbench import ModelError
 from alignbench.files import open_plain
 
 
-def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
+def read_weights(path: Path, remedy: str, within: str = "") -> dict[str, Tensor]:
     """Read the tensors in a file, by name, on the CPU.
 
     Args:
         path: A `.safetensors` file; any other is read as a file of torch (old or new), of which nothing is run.
         remedy: What the user can do about a file that will not do.
+        within: Name of the part of the file that holds them; nothing for all of it.
 
     Raises:
         ModelError: If it cannot be read, or holds anything but named tensors of finite numbers.
@@ -35,6 +36,8 @@ def read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
                 weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
         raise ModelError(f"{path} cannot be read as weights ({_reason(error)}): {remedy}") from error
+    if within and isinstance(weights, dict):
+        weights = weights.get(within)
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):

@@ -20,7 +20,10 @@ class PairMetric(Protocol):
 
     What is registered must cost little to import. A metric with weights, or one that a GPU makes faster, also has a
     method `to`, see `MovableMetric`. One whose numbers depend on weights has an attribute `fingerprint`, their SHA-256,
-    which becomes part of a run's identity; it is asked for after `to`.
+    which becomes part of a run's identity; it is asked for after `to`. One with a preparation of its own has an
+    attribute `side`: all pictures are brought to that square, in pixels, on whatever data (PIL, bicubic). One that was
+    trained on data that it may be judged on has an attribute `trained_on`: by name of the data set what is said
+    wherever its scores show, such as `trained on NIGHTS' train split`.
 
     Attributes:
         name: Name of the metric on the command line.
@@ -56,6 +59,17 @@ class MovableMetric(PairMetric, Protocol):
             ModelError: If its weights cannot be had or trusted.
         """
         ...
+
+
+def metric_side(metric: PairMetric, common_side: int | None) -> int | None:
+    """Return the side in pixels to which a metric's pictures are brought; none for their native size.
+
+    Args:
+        metric: The metric.
+        common_side: The side that the data set asks for, which counts unless the metric has its own.
+    """
+    own: int | None = getattr(metric, "side", None)
+    return own or common_side
 
 
 def ready_metric(metric: PairMetric, device: str) -> tuple[PairMetric, str]:
