@@ -26,6 +26,7 @@ import selection_worlds
 import similarity_matrices
 import stored
 import things
+import towers
 import uncertainty
 import workload
 from alignbench.cli.main import main as alignbench
@@ -112,6 +113,18 @@ def number(shown: str, what: str) -> float:
     found = re.search(rf"{re.escape(what)} ([\d.e+-]+)", shown)
     assert found is not None, shown
     return float(found[1])
+
+
+@pytest.mark.slow
+def test_towers_of_timm(here: None, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--model", "timm:test_resnet", "--model", "timm:test_vit"]
+    towers.main([*small, "--references", "1", "--threads", "1", "--rounds", "1"])
+    shown = capsys.readouterr().out
+    assert shown.count("121 images, timm:test_") == 2
+    assert number(shown, "extract / bare forward") > 0.0
+    ratio = number(shown, "ratio")
+    assert shown.count("at most 1.15") == 2
+    assert ratio == pytest.approx(number(shown, "ours") / number(shown, "bare"), rel=0.6)
 
 
 @pytest.mark.slow

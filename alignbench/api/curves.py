@@ -71,7 +71,8 @@ class MeasuredCurve(LayerCurve):
         """A small table for notebooks."""
         from alignbench.api.tables import html_table, shown_scores
 
-        shown = shown_scores(self.table).drop(columns=["model", "dataset", "judgments", "observers"], errors="ignore")
+        titled = ["model", "dataset", "judgments", "observers", "trained on"]
+        shown = shown_scores(self.table).drop(columns=titled, errors="ignore")
         return html_table(shown, self._title())
 
     def _title(self) -> str:

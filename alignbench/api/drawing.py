@@ -14,7 +14,7 @@ from alignbench.api.words import speaks_python
 from alignbench.errors import AlignbenchWarning, UsageError, shortened, unknown
 from alignbench.report.figures.curves import curves_figure, draw_into
 from alignbench.report.references import find_published
-from alignbench.report.series import main_distances, without_distances
+from alignbench.report.series import chosen_distances, main_distances, without_distances
 from alignbench.results.layer_curve import LayerCurve
 
 C = TypeVar("C", bound=LayerCurve)
@@ -78,10 +78,4 @@ def _distances(curves: Sequence[LayerCurve], asked: Names | None) -> tuple[str, 
         if lacking:
             warnings.warn(AlignbenchWarning(lacking), stacklevel=4)
         return found
-    names, known = _listed(asked, "distance"), {name for curve in curves for name in curve.frame["distance"]}
-    if names == ("all",):
-        return None
-    for name in names:
-        if name not in known:
-            raise unknown("distance of these curves", name, known)
-    return names
+    return chosen_distances(_listed(asked, "distance"), curves)

@@ -15,7 +15,7 @@ from alignbench.results.layer_curve import LayerCurve
 
 _TEXTS: Final = (
     *("model", "dataset", "level", "observers", "subset", "part", "distance", "metric"),
-    *("best_layer", "aligned_layer", "ceiling"),
+    *("trained_on", "best_layer", "aligned_layer", "ceiling"),
 )
 MOST_ROWS: Final = 30  # of a table in a notebook
 
@@ -64,6 +64,7 @@ def shown_scores(table: pd.DataFrame) -> pd.DataFrame:
     shown["chance"] = ["" if value != value else f"{value:.3f}" for value in table["chance"]]
     shown["judgments"] = [part or f"{n:,}" for n, part in zip(table["n"], table["part"], strict=True)]
     shown["observers"] = ["" if who == "people" else who for who in table["observers"]]
+    shown["trained on"] = table["trained_on"]
     return shown.loc[:, [name == "model" or (shown[name] != "").any() for name in shown.columns]]
 
 

@@ -64,10 +64,10 @@ def distances(incomplete: str) -> list[str]:
 
 
 def transforms(incomplete: str) -> list[str]:
-    """Offer the published transforms."""
+    """Offer the published transforms, and the word for the model's own of these."""
     from alignbench.transforms.published import PUBLISHED
 
-    return _beginning(PUBLISHED, incomplete)
+    return _beginning(["published", *PUBLISHED], incomplete)
 
 
 def published_models(incomplete: str) -> list[str]:

@@ -52,8 +52,8 @@ Resize = Annotated[
     str,
     typer.Option(
         metavar="WAY",
-        help="checkpoint: as its processor does; squash: the whole picture to the tower's square.",
-        autocompletion=one_of("checkpoint", "squash"),
+        help="checkpoint: as its processor does; squash: all of it to a square; published: for published transforms.",
+        autocompletion=one_of("checkpoint", "squash", "published"),
     ),
 ]
 Layers = Annotated[

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from alignbench.cli.console import print_status
 from alignbench.cli.options import names_in
-from alignbench.errors import UsageError, shortened, unknown
+from alignbench.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from alignbench.results.layer_curve import LayerCurve
@@ -18,7 +18,7 @@ _NARROWEST, _WIDEST = 2.0, 30.0
 _ALL: Final = "all"
 
 
-def named_distances(text: str, curves: Iterable[LayerCurve]) -> tuple[str, ...] | None:
+def named_distances(text: str, curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:
     """The distances that an option names; none for all of them.
 
     Args:
@@ -28,15 +28,13 @@ def named_distances(text: str, curves: Iterable[LayerCurve]) -> tuple[str, ...] 
     Raises:
         UsageError: If no run has one of them, or there is no run.
     """
+    from alignbench.report.series import chosen_distances
+
     if text in ("", _ALL):
         return None
-    names, known = names_in(text), {name for curve in curves for name in curve.frame["distance"]}
-    if not known:
+    if not curves:
         raise UsageError("--distance narrows runs, and there are none: leave it out")
-    for name in names:
-        if name not in known:
-            raise unknown("distance of these runs", name, known)
-    return names
+    return chosen_distances(names_in(text), curves)
 
 
 def shown_distances(text: str, curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:

@@ -68,6 +68,7 @@ def features_into(
         "normalized": any(layer.unit_norm for layer in layers),
         "class_token": ready.tower.has_class_token,
         "layers": {layer.name: _told(layer, ready.tower) for layer in layers},
+        **({} if reading.resize == "checkpoint" else {"resize": reading.resize}),
     }
     settings = {**origin, "images": images.identities()}
     partial = _PartialFile(partial_folder(path), settings)

@@ -25,7 +25,7 @@ from alignbench.files.scratch import clear_scratch
 NAMES: Final = "names"  # of the rows, in a `.npz`; in a `.safetensors` they are in its metadata
 ORIGIN: Final = "origin"  # of the features, likewise
 _KINDS: Final[Mapping[str, Kinds]] = {  # what else it holds is carried along
-    **dict.fromkeys(("model", "tokens", "precision"), (str,)),
+    **dict.fromkeys(("model", "tokens", "precision", "resize"), (str,)),
     "model_fingerprint": (str, NoneType),
     **dict.fromkeys(("normalized", "class_token"), (bool,)),
     **dict.fromkeys(("transforms", "layers"), (dict,)),

@@ -25,7 +25,7 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Reading:
-    """How features are read; of these only the view and a low precision change them beyond rounding.
+    """How features are read; of these the view, a low precision and other pictures change them beyond rounding.
 
     Attributes:
         view: Token view: `all`, `cls` or `mean`.
@@ -33,6 +33,7 @@ class Reading:
         device: `cpu` or `cuda`.
         batch_size: Images a batch.
         workers: Loader processes; none for a default.
+        resize: How the tower's pictures are prepared, see `Cell`.
     """
 
     view: str = "cls"
@@ -40,6 +41,7 @@ class Reading:
     device: str = "cpu"
     batch_size: int = 16
     workers: int | None = None
+    resize: str = "checkpoint"
 
 
 @dataclass(frozen=True)

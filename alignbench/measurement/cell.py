@@ -19,7 +19,7 @@ from alignbench.results.run_record import RunRecord, RunSettings
 TOKEN_VIEWS = ("all", "cls", "mean")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda")
-RESIZINGS = ("checkpoint", "squash")
+RESIZINGS = ("checkpoint", "squash", "published")
 _LARGEST = 2**63 - 1
 _MOST_PROCESSES = 1024  # on one machine
 _MOST_RANKS = 16_384  # on all: each is planned for
@@ -42,8 +42,9 @@ class Cell:
         layers: Layers to measure: `all` for the model's usual ones, `blocks` for every block, names of these, and paths
             of modules; see `alignbench models show`.
         protocol: `paper` or `corrected`.
-        resize: `checkpoint`, as its processor does, or `squash`: the whole picture, whatever its shape, to the tower's
-            square (PIL, bicubic), so that all models see the same; ignored for baselines.
+        resize: `checkpoint`, as its processor does; `squash`: the whole picture, whatever its shape, to the tower's
+            square (PIL, bicubic), so that all models see the same; or `published`, as for the transform that is
+            published for the model. Ignored for baselines.
         batch_size: Images a batch, or `auto` for the smallest that comes near the fastest on this device.
         precision: `fp32`, or `bf16` or `fp16` for the tower.
         accelerator: `auto`, `cpu` or `cuda`.
@@ -59,7 +60,8 @@ class Cell:
         random_init: Whether weights are random instead of the checkpoint's.
         seed: Seed of random weights and of the bootstrap.
         limit: How many judgments of each subset are taken, from its first on; none for all.
-        transform: A file, or the name of a published transform: a layer is measured after it too, beside plain ones.
+        transform: A file, the name of a published transform, or `published` for the one that is published for the
+            model: a layer is measured after it too, beside plain ones.
         force_transform: Whether to take a transform of another model.
         label: What the model is called in tables and figures; empty for the label in `alignbench.toml` beside a
             checkpoint, or its name.
@@ -96,7 +98,9 @@ class Cell:
     factors: Factors = field(default_factory=dict, hash=False)
 
     def checked(self) -> Cell:
-        """Check that everything in it is possible, and return it with `random:` and the checkpoint's own card resolved.
+        """Check that everything in it is possible, and return it with what stands for something else resolved.
+
+        That is `random:`, a transform that is `published`, and the checkpoint's own card.
 
         Raises:
             UsageError: If a name is unknown or a number out of range, or factors contradict each other.
@@ -124,7 +128,16 @@ class Cell:
         self._check_together()
         if self.model.startswith(RANDOM_PREFIX):
             return replace(self, model=self.model.removeprefix(RANDOM_PREFIX), random_init=True).checked()
-        return self._with_own_card()
+        return self._with_published()._with_own_card()
+
+    def _with_published(self) -> Cell:
+        """It with the name of the transform that is published for the model, where that is asked for."""
+        if self.is_metric or "published" not in (self.transform, self.resize):
+            return self
+        from alignbench.transforms.named import published_for
+
+        name = published_for(self.model)
+        return replace(self, transform=name) if self.transform == "published" else self
 
     def _with_own_card(self) -> Cell:
         """It with the label and the factors that stand beside the checkpoint."""
@@ -168,6 +181,8 @@ class Cell:
             raise UsageError(f"{self.model} has no weights to randomise: leave out --random-init")
         if self.features is not None and self.resize != "checkpoint":
             raise UsageError(f"{self.model} holds features already, of pictures as they were: leave out --resize")
+        if self.features is not None and self.transform == "published":
+            raise UsageError(f"{self.model} holds features, of whichever model: name the transform itself")
         if self.is_metric and self.transform is not None:
             raise UsageError(f"{self.model} has no layer to align: leave out --transform")
         if self.is_metric and self.layers != ("all",):

@@ -122,12 +122,13 @@ def _scored(
         frame, intervals = score_cell(cell, evaluated, distances, data.data_set.published_ceiling)
     if cell.rules.noise_ceilings and data.data_set.ceiling_note and judgments.rating_errors is None:
         loaded.session.listener.notice(f"{cell.dataset} has no noise ceiling: {data.data_set.ceiling_note}")
-    outcome = CellOutcome(evaluated, len(judgments.calibration), measured, intervals, check)
+    notes = source_kind(cell).notes(cell, loaded.source)
+    outcome = CellOutcome(evaluated, len(judgments.calibration), measured, intervals, check, notes)
     record = make_record(cell, loaded.settings, outcome, loaded.session, watch)
     if loaded.transform is not None:
         record = replace(record, transform=loaded.transform.record())
     return Run(
-        LayerCurve(frame, cell.limit, record.kind, record.checkpoint),
+        LayerCurve(frame, cell.limit, record.kind, record.checkpoint, record.trained_on),
         distances.layers,
         distances.values,
         evaluated,

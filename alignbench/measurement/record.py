@@ -8,9 +8,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -20,6 +20,7 @@ from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.pair_distances import CellData, PairDistances, Session
 from alignbench.measurement.precision_check import PrecisionCheck
+from alignbench.measurement.source_kinds import SourceNotes
 from alignbench.measurement.sources import source_kind
 from alignbench.models.cards import cards
 from alignbench.results.run_record import SCORING_VERSION, RunRecord, RunSettings
@@ -36,6 +37,7 @@ _PACKAGES: Final = (
     *("alignbench", "torch", "torchvision", "transformers", "open_clip_torch", "timm", "lightning"),
     *("numpy", "scipy", "pillow", "lpips", "pytorch-msssim"),
 )
+_EXTRAS: Final = ("dreamsim", "peft")
 
 
 def collect_settings(
@@ -116,6 +118,7 @@ class CellOutcome:
         measured: The distances, and how they came about.
         intervals: How intervals were made, by subset.
         precision_check: What a low precision changes; none if that was not checked.
+        notes: What else is told of the source.
     """
 
     judgments: Judgments
@@ -123,6 +126,7 @@ class CellOutcome:
     measured: PairDistances
     intervals: Mapping[str, str]
     precision_check: PrecisionCheck | None
+    notes: SourceNotes
 
 
 def make_record(
@@ -154,7 +158,7 @@ def make_record(
         timing={name: round(seconds, 3) for name, seconds in watch.seconds.items()},
         images_per_second=round(measured.embedded / watch.seconds["extract"], 2),
         peak_memory_gb=round(peak / 1e9, 3),
-        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        versions={"python": platform.python_version(), **_versions()},
         interval=outcome.intervals,
         scoring_version=SCORING_VERSION,
         precision_check=None if outcome.precision_check is None else outcome.precision_check.to_json(),
@@ -162,7 +166,18 @@ def make_record(
             "pairs_resized_to_a_common_size": measured.found.resized,
             "calibration_judgments": outcome.calibrated,
         },
+        projection=outcome.notes.projection,
+        trained_on=outcome.notes.trained_on,
     )
+
+
+def _versions() -> dict[str, str]:
+    """The version of each package that can change a number; of extras those that are installed."""
+    found = {name: version(name) for name in _PACKAGES}
+    for name in _EXTRAS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def known_factors(cell: Cell) -> dict[str, str | int | float | bool]:

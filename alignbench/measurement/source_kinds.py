@@ -34,6 +34,19 @@ class SourceView:
     precision: str
 
 
+@dataclass(frozen=True)
+class SourceNotes:
+    """What the record of a run tells of a source, and can change no number.
+
+    Attributes:
+        projection: What its projection is, in words; empty where it has none.
+        trained_on: What has to be said of its scores since it was trained on such data; empty if nothing.
+    """
+
+    projection: str = ""
+    trained_on: str = ""
+
+
 class SourceKind(Protocol):
     """A kind of source, before anything is loaded: all that a run must know of it by then."""
 
@@ -62,3 +75,6 @@ class SourceKind(Protocol):
 
     def view(self, cell: Cell, source: Source) -> SourceView:
         """How a loaded source looks at pictures: what of that can change a number."""
+
+    def notes(self, cell: Cell, source: Source) -> SourceNotes:
+        """What the record of a run tells of a loaded source beside its view."""

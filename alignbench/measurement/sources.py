@@ -6,7 +6,7 @@ which kind that is. Another kind is another class, and its line in `source_kind`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,10 +14,10 @@ from alignbench.datasets import DATASETS
 from alignbench.errors import UsageError
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.source_kinds import SourceKind, SourceView
+from alignbench.measurement.source_kinds import SourceKind, SourceNotes, SourceView
 from alignbench.measurement.stored_kind import StoredKind
 from alignbench.models.families import check_name, load_tower, needs_download, preparation
-from alignbench.models.pair_metrics import METRICS, ready_metric
+from alignbench.models.pair_metrics import METRICS, metric_side, ready_metric
 from alignbench.models.preparation import Sized, squash
 
 if TYPE_CHECKING:
@@ -44,20 +44,17 @@ class _Towers:
 
     def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
         self.check(cell)
-        prepare = preparation(cell.model)
-        return squash(prepare) if cell.resize == "squash" else prepare
+        return _resized(cell, preparation(cell.model))
 
     def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
         from alignbench.extraction.tower_distances import TowerSource
 
         tower, selection = load_cell_tower(cell, cell.protocol, listener.notice)
-        if cell.resize == "squash":
-            tower.prepare = squash(tower.prepare)
         if transform is not None:
             from alignbench.transforms.aligned_layer import Use, add_aligned_layer, check_selected
 
             check_selected(transform, selection)
-            use = Use(cell.model, cell.tokens, cell.random_init, cell.force_transform)
+            use = Use(cell.model, cell.tokens, cell.random_init, cell.force_transform, cell.resize)
             add_aligned_layer(tower, transform, use)
         return TowerSource(tower, selection)
 
@@ -66,6 +63,12 @@ class _Towers:
 
     def view(self, cell: Cell, source: Source) -> SourceView:
         return SourceView(cell.distances, cell.tokens, cell.resize, cell.precision)
+
+    def notes(self, cell: Cell, source: Source) -> SourceNotes:
+        from alignbench.extraction.tower_distances import TowerSource
+
+        assert isinstance(source, TowerSource)
+        return SourceNotes(projection=source.tower.projection)
 
 
 class _Metrics:
@@ -81,20 +84,28 @@ class _Metrics:
         return False
 
     def preparation(self, cell: Cell) -> Callable[[Image.Image], Tensor]:
-        return Sized(DATASETS.load(cell.dataset).common_side)
+        return Sized(_side(cell))
 
     def load(self, cell: Cell, transform: NamedTransform | None, listener: ProgressListener) -> Source:
         from alignbench.extraction.metric_distances import MetricSource
 
         metric, _ = ready_metric(METRICS.load(cell.model), cell.device)
-        return MetricSource(metric, DATASETS.load(cell.dataset).common_side)
+        return MetricSource(metric, _side(cell))
 
     def checks_precision(self, cell: Cell) -> bool:
         return False
 
     def view(self, cell: Cell, source: Source) -> SourceView:
-        side = DATASETS.load(cell.dataset).common_side
-        return SourceView((METRICS.load(cell.model).distance,), None, side or "native", "fp32")
+        return SourceView((METRICS.load(cell.model).distance,), None, _side(cell) or "native", "fp32")
+
+    def notes(self, cell: Cell, source: Source) -> SourceNotes:
+        trained_on: Mapping[str, str] = getattr(METRICS.load(cell.model), "trained_on", {})
+        return SourceNotes(trained_on=trained_on.get(cell.dataset, ""))
+
+
+def _side(cell: Cell) -> int | None:
+    """Side in pixels to which a metric's pictures are brought; none for their native size."""
+    return metric_side(METRICS.load(cell.model), DATASETS.load(cell.dataset).common_side)
 
 
 def source_kind(cell: Cell) -> SourceKind:
@@ -132,7 +143,7 @@ def load_cell_tower(cell: Cell, protocol: str, notice: Callable[[str], None]) ->
     """Load the tower of a cell, with its weights.
 
     Args:
-        cell: Which model, with which weights, at which layers and in which token view.
+        cell: Which model, with which weights, at which layers, in which token view, and how pictures are prepared.
         protocol: `corrected` for un-normalised projections, `paper` for those of the model's own code.
         notice: Hears of a download.
 
@@ -149,9 +160,21 @@ def load_cell_tower(cell: Cell, protocol: str, notice: Callable[[str], None]) ->
     if needs_download(cell.model, random_init=cell.random_init):
         notice(f"{cell.model} is not in the local cache: downloading it")
     tower = load_tower(cell.model, random_init=cell.random_init, seed=cell.seed, protocol=protocol)
+    tower.prepare = _resized(cell, tower.prepare)
     selection = narrow(tower, cell.layers)
     check_view(tower, cell.tokens)
     return tower, selection
+
+
+def _resized(cell: Cell, prepare: Callable[[Image.Image], Tensor]) -> Callable[[Image.Image], Tensor]:
+    """How pictures are prepared for a cell, given how the model's own code does it."""
+    if cell.resize == "squash":
+        return squash(prepare)
+    if cell.resize == "published":
+        from alignbench.transforms.published_pictures import published_pictures
+
+        return published_pictures(cell.model, prepare)
+    return prepare
 
 
 @dataclass(frozen=True)
@@ -168,6 +191,7 @@ class TowerRequest:
         batch_size: Images a batch, or `auto`.
         workers: Loader processes.
         layers: Layers that are read, see `Cell`; the tower then has no others.
+        resize: How pictures are prepared.
     """
 
     model: str
@@ -179,6 +203,7 @@ class TowerRequest:
     batch_size: int | Literal["auto"] = 16
     workers: int | None = None
     layers: tuple[str, ...] = ("all",)
+    resize: str = "checkpoint"
 
 
 def load_ready_tower(
@@ -204,6 +229,7 @@ def load_ready_tower(
         workers=request.workers,
         random_init=request.random_init,
         seed=request.seed,
+        resize=request.resize,
     ).checked()
     if cell.is_metric:
         raise UsageError(f"{cell.model} compares pictures and has no features: name a model (see `alignbench models`)")
@@ -217,4 +243,5 @@ def load_ready_tower(
     size = cell.batch_size
     if size == "auto":
         size = fastest_batch(tower, torch.device(cell.device), cell.precision)
-    return ReadyTower(tower, cell.checkpoint, Reading(request.view, cell.precision, cell.device, size, cell.workers))
+    reading = Reading(request.view, cell.precision, cell.device, size, cell.workers, cell.resize)
+    return ReadyTower(tower, cell.checkpoint, reading)

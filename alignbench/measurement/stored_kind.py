@@ -11,7 +11,7 @@ from alignbench.datasets import DATASETS
 from alignbench.errors import ModelError, UsageError
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
-from alignbench.measurement.source_kinds import SourceView
+from alignbench.measurement.source_kinds import SourceNotes, SourceView
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -104,3 +104,7 @@ class StoredKind:
         assert isinstance(source, FeatureSource)
         precision = source.stored.origin.get("precision", "fp32")
         return SourceView(cell.distances, source.view, cell.resize, precision)
+
+    def notes(self, cell: Cell, source: Source) -> SourceNotes:
+        """See `SourceKind.notes`; what a stored projection is, nobody knows."""
+        return SourceNotes()

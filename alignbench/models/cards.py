@@ -16,14 +16,15 @@ class Card:
     """One checkpoint.
 
     Attributes:
-        name: Hugging Face id, `open_clip:ARCH/TAG`, or the name of a packaged model.
-        family: Configuration type of transformers (`clip`, `chinese_clip` or `siglip`), or `open_clip`.
-        architecture: Size and patch of the vision tower, e.g. `base-16`.
-        patch_size: Side of a patch in pixels.
+        name: Hugging Face id, `open_clip:ARCH/TAG`, `timm:NAME`, `torchvision:NAME`, or the name of a packaged model.
+        family: Configuration type of transformers, e.g. `clip` or `dinov2`; or `open_clip`, `timm` or `torchvision`.
+        architecture: Size and patch of the vision tower, e.g. `base-16`, or what the network is called.
         image_size: Side of the input in pixels.
-        loss: Activation of the contrastive loss, `softmax` or `sigmoid`.
-        language: Language of the captions.
+        loss: What was minimised: the contrastive loss by its activation, `softmax` or `sigmoid`; `self-distillation`;
+            or `cross-entropy` of classes.
         training_data: Data that it was trained on.
+        patch_size: Side of a patch in pixels; none of a network of convolutions.
+        language: Language of the captions; none where there were none.
         vision: Values of its vision configuration in transformers, enough to build it without a download.
         processor: Values of its image processor that differ from its family's defaults.
         open_clip: For a hub repository of open_clip: what matters of `model_cfg` in its `open_clip_config.json`.
@@ -33,11 +34,11 @@ class Card:
     name: str
     family: str
     architecture: str
-    patch_size: int
     image_size: int
     loss: str
-    language: str
     training_data: str
+    patch_size: int | None = None
+    language: str | None = None
     vision: dict[str, Any] = field(default_factory=dict)
     processor: dict[str, Any] = field(default_factory=dict)
     open_clip: dict[str, Any] = field(default_factory=dict)
@@ -45,8 +46,8 @@ class Card:
 
     @property
     def factors(self) -> dict[str, str | int]:
-        """The factors of the study's grid by name, `FACTORS`."""
-        return {name: getattr(self, name) for name in FACTORS}
+        """The factors of the study's grid by name, those of `FACTORS` that it has."""
+        return {name: value for name in FACTORS if (value := getattr(self, name)) is not None}
 
 
 @cache

@@ -12,7 +12,6 @@ from alignbench.models.cards import cards
 from alignbench.models.cost import tower_cost
 from alignbench.models.families import RANDOM_PREFIX, check_name, skeleton
 from alignbench.models.layer_choice import choose_layers
-from alignbench.models.layer_names import PROJECTION
 from alignbench.models.pair_metrics import METRICS
 from alignbench.models.preparation import Described
 from alignbench.models.towers import Tower
@@ -89,7 +88,6 @@ def describe(name: str, layers: Sequence[str], protocol: str) -> ModelDescriptio
     chosen = choose_layers(tower, layers)
     height, width = tower.prepare(Image.new("RGB", (64, 64))).shape[-2:]
     recipe = tower.prepare.recipe if isinstance(tower.prepare, Described) else None
-    has_projection = any(layer.name == PROJECTION for layer in tower.layers)
     return ModelDescription(
         name,
         cost.parameters,
@@ -99,7 +97,7 @@ def describe(name: str, layers: Sequence[str], protocol: str) -> ModelDescriptio
         "of its own" if recipe is None else recipe.text,
         tower.has_class_token,
         tower.registers,
-        (tower.pooling or "what the model gives") if has_projection else "none",
+        tower.projection or "none",
         tuple(
             LayerDescription(
                 layer.name,

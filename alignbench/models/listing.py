@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from alignbench.errors import UsageError
 from alignbench.models.cards import cards
 from alignbench.models.families import FAMILIES
-from alignbench.models.family import as_family
+from alignbench.models.family import ModelFamily, as_family
 from alignbench.models.pair_metrics import METRICS
 
 
@@ -25,6 +25,15 @@ def known_models() -> list[dict[str, object]]:
     for kind, registry in (("baseline", METRICS), ("family", FAMILIES)):
         rows += [{"name": name, "kind": kind, "package": registry.plug_in(name) or None} for name in registry.usable()]
     return rows
+
+
+def can_list(family: str) -> bool:
+    """Say whether a family lists its models, without having them listed, which may take a while.
+
+    Args:
+        family: Name of a family that can be used.
+    """
+    return type(as_family(family, FAMILIES.load(family))).names is not ModelFamily.names
 
 
 def names_of_family(family: str, pattern: str) -> list[str]:

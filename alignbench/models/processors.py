@@ -38,10 +38,12 @@ _PROCESSORS: Final = {
     "clip": "CLIPImageProcessorPil",
     "chinese_clip": "ChineseCLIPImageProcessorPil",
     "siglip": "SiglipImageProcessorPil",
+    "vit": "ViTImageProcessorPil",
+    "dinov2": "BitImageProcessorPil",
 }
 _PLAIN: Final = (  # those that do no more to the shape of a picture than their values say
     *_PROCESSORS.values(),
-    *(f"{kind}ImageProcessorPil" for kind in ("ViT", "DeiT", "Beit", "Bit")),
+    *(f"{kind}ImageProcessorPil" for kind in ("DeiT", "Beit")),
 )
 _SIZES: Final = either(SIDE, mapped(SIDE), NULL)
 _COLOURS: Final = number(1000, -1000)
@@ -87,6 +89,10 @@ class ProcessorPreparation:
             why = f"{type(self.processor).__name__}: {shortened(one_line(error))}"
             raise unprepared(image.size, why) from error
         return torch.from_numpy(np.ascontiguousarray(prepared))
+
+    def values(self) -> Tensor:
+        """Return what normalisation makes of each of the 256 values of a pixel, per channel: (3, 256) float32."""
+        return normalised_values(self.processor)
 
     def _shortest_side(self) -> int | None:
         """To what a picture's shortest side is resized, however long the other becomes; none if that is bounded."""

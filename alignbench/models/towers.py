@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from alignbench.errors import UsageError, unknown
-from alignbench.models.layer_names import has_one_token
+from alignbench.models.layer_names import PROJECTION, has_one_token
 
 TokenView = Literal["all", "cls", "mean"]
 TOKEN_VIEWS: tuple[TokenView, ...] = get_args(TokenView)
@@ -56,6 +56,8 @@ class Layer:
         unit_norm: Whether the output is divided by its Euclidean norm.
         axes: How the output is laid out; (B, channels) is one token under any of them.
         is_input: Whether it is what the module is given, and not what it gives.
+        part: Which it is of several outputs, or of several things that the module is given; none if it is the output,
+            or the first argument.
         has_prefix: Whether the tower's class token and registers are the first of its tokens; a map has none.
         readout: What the features go through after the token view, if anything.
     """
@@ -68,6 +70,7 @@ class Layer:
     unit_norm: bool = False
     axes: Axes = "BTC"
     is_input: bool = False
+    part: int | None = None
     has_prefix: bool = True
     readout: Readout | None = None
 
@@ -110,6 +113,12 @@ class Tower(nn.Module):
     roots: Mapping[str, str] = MappingProxyType({"": ""})
     fingerprint: str
     prepare: Callable[[Image.Image], Tensor]
+
+    @property
+    def projection(self) -> str:
+        """What its projection is, in words; empty where it has none."""
+        has_projection = any(layer.name == PROJECTION for layer in self.layers)
+        return (self.pooling or "what the model gives") if has_projection else ""
 
     @property
     def prefix_tokens(self) -> int:
@@ -216,15 +225,21 @@ class Tapped(nn.Module):
         return features
 
 
+def parts_given(arguments: tuple[Any, ...]) -> Any:
+    """Return what `Layer.part` counts of a module's arguments: these, or what is in the only one."""
+    return arguments[0] if len(arguments) == 1 else arguments
+
+
 def _attach(tower: Tower, layer: Layer, receive: Callable[[Layer, Tensor], None]) -> RemovableHandle:
     """Hand what passes at a layer to a function, until the handle is removed."""
     module = tower.get_submodule(layer.module)
 
-    def before(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        receive(layer, _features(layer, arguments[0]))
+    def before(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        given = arguments[0] if layer.part is None else parts_given(arguments)[layer.part]
+        receive(layer, _features(layer, given))
 
-    def after(module: nn.Module, arguments: object, output: Tensor) -> None:
-        receive(layer, _features(layer, output))
+    def after(module: nn.Module, arguments: object, output: Any) -> None:
+        receive(layer, _features(layer, output if layer.part is None else output[layer.part]))
 
     return module.register_forward_pre_hook(before) if layer.is_input else module.register_forward_hook(after)
 

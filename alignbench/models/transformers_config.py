@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig
 
 from alignbench.errors import ModelError, UsageError, one_line
@@ -153,11 +152,9 @@ def _taken(name: str, part: str, settings: Mapping[str, Any], kinds: Mapping[str
 
 def card_config(card: Card) -> PretrainedConfig:
     """Make the configuration of a card, without a download."""
-    kind = {"clip": "CLIPConfig", "chinese_clip": "ChineseCLIPConfig", "siglip": "SiglipConfig"}[card.family]
-    vision = dict(card.vision)
-    width = vision.get("projection_dim", 512)
-    config: PretrainedConfig = getattr(transformers, kind)(vision_config=vision, projection_dim=width)
-    return config
+    vision, kind = dict(card.vision), CONFIG_MAPPING[card.family]
+    halves = {"vision_config": vision, "projection_dim": vision.get("projection_dim", 512)}
+    return kind.from_dict(halves if card.family in LAYOUTS else vision)
 
 
 def _unreadable(folder: Path, error: Exception) -> ModelError:

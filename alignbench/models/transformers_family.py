@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from alignbench.errors import unknown
 from alignbench.models.cards import cards
 from alignbench.models.family import ModelFamily, name_prefix
-from alignbench.models.transformers_layouts import LAYOUTS
 
 if TYPE_CHECKING:
     from alignbench.models.huggingface import HuggingFaceTower
@@ -25,9 +24,9 @@ class TransformersFamily(ModelFamily):
     name = "transformers"
 
     def knows(self, name: str) -> bool:
-        """Say whether a card is of one of its types; any other name without a prefix is, as it is asked last."""
+        """Say whether a card has a configuration of its own; any name without a prefix is, as it is asked last."""
         card = cards().get(name)
-        return name_prefix(name) is None if card is None else card.family in LAYOUTS
+        return name_prefix(name) is None if card is None else bool(card.vision or card.packaged)
 
     def check(self, name: str, others: Iterable[str]) -> None:
         """Refuse a bare name that is neither a card's nor a directory; whether an id is one, only the hub knows."""

@@ -35,6 +35,7 @@ _DATA_SETS: Final = {
 _BASELINES: Final = {
     "ssim": ("wang2004ssim",),
     "ms-ssim": ("wang2003msssim",),
+    "dreamsim": ("fu2023dreamsim",),
     "lpips-alex": ("zhang2018lpips",),
     "lpips-vgg": ("zhang2018lpips",),
     "perceptnet": ("hepburn2020perceptnet",),
@@ -43,13 +44,20 @@ _BASELINES: Final = {
 _TRAINED_ON: Final = {  # with training data of cards, of those families whose checkpoints are of several works
     "WIT-400M": ("radford2021clip",),
     "LAION-2B": ("schuhmann2022laion5b", "cherti2023openclip"),
+    "LAION-400M": ("schuhmann2021laion400m", "cherti2023openclip"),
     "DataComp medium": ("gadre2023datacomp",),
     "PMC-15M": ("zhang2023biomedclip",),
     "200M Chinese pairs": ("yang2022chineseclip",),
+    "LVD-142M": ("oquab2024dinov2",),
 }
 _MODELS: Final = {
     "google/siglip-base-patch16-224": ("zhai2023siglip",),
     "google/siglip2-base-patch16-224": ("tschannen2025siglip2",),
+    **dict.fromkeys(("facebook/dino-vitb16", "facebook/dino-vitb8"), ("caron2021dino",)),
+    **dict.fromkeys(("timm:vit_base_patch16_224.dino", "timm:vit_base_patch8_224.dino"), ("caron2021dino",)),
+    **dict.fromkeys(("torchvision:resnet18", "torchvision:resnet50"), ("he2016resnet",)),
+    "torchvision:vgg16": ("simonyan2015vgg",),
+    "torchvision:alexnet": ("krizhevsky2014alexnet",),
 }
 _OBJECTIVES: Final = {
     "naive": ("muttenthaler2023human",),

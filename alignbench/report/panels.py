@@ -14,7 +14,7 @@ from alignbench.errors import UsageError
 from alignbench.models.layer_names import IMAGE, is_aligned, is_plain, select_rows, split_label
 from alignbench.report.references import Reference, references_at
 from alignbench.report.series import Key, by_key, published_rows, rows_to_draw
-from alignbench.results.extent import named_subset
+from alignbench.results.extent import data_set_title, named_subset
 from alignbench.results.layer_curve import LayerCurve, is_simulated
 from alignbench.results.published import PAPER_JUDGMENTS, oddity
 
@@ -65,7 +65,7 @@ class Panel:
         published: What is published of these lines.
         references: Published curves that were asked for by name, whether or not a line is of their model.
         ceiling: The noise ceiling, if one is known.
-        notes: What to mind about the published values in it.
+        notes: What to mind about its lines and the published values in it.
     """
 
     dataset: str
@@ -148,7 +148,7 @@ def lay_out_panels(
         first = rows.iloc[0]
         alone = sum(name == dataset for name, _ in places) == 1
         named = "" if alone and not any(named_subset(subset, name) for name in rows["protocol"].unique()) else subset
-        title = ", ".join(filter(None, [dataset, named]))
+        title = ", ".join(filter(None, [data_set_title(dataset), named]))
         panel = Panel(
             dataset,
             subset,
@@ -230,7 +230,8 @@ def _all_notes(
     references: Sequence[Reference],
     dataset: str,
 ) -> tuple[str, ...]:
-    """What to mind of the published values of our lines, and of those that were asked for."""
+    """What to mind of our lines, of the published values of these, and of those that were asked for."""
+    told = (f"{key.line}: {rows['trained_on'].iloc[0]}" for key, rows in ours.items() if rows["trained_on"].iloc[0])
     odd = []
     for reference in references:
         short = reference.model.rpartition("/")[2]
@@ -238,7 +239,7 @@ def _all_notes(
             text = oddity(reference.model, dataset, layer)
             where = f"published {short}" if layer == IMAGE else f"published {short}, {layer}"
             odd += [f"{where}: {text}"] if text else []
-    return tuple(dict.fromkeys([*_notes(published, ours), *odd]))
+    return tuple(dict.fromkeys([*told, *_notes(published, ours), *odd]))
 
 
 def _notes(published: Mapping[Key, pd.DataFrame], ours: Mapping[Key, pd.DataFrame]) -> tuple[str, ...]:

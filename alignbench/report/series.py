@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from alignbench.distances.names import DISTANCES, common_distance, distance_name
+from alignbench.errors import unknown
 from alignbench.models.layer_names import IMAGE
-from alignbench.results.extent import extents
+from alignbench.results.extent import data_set_title, extents
 from alignbench.results.layer_curve import PRIMARY_METRICS, LayerCurve
 from alignbench.results.published import published_for
 
@@ -60,7 +61,8 @@ def rows_to_draw(curves: Sequence[LayerCurve], distances: Sequence[str] | None) 
     """The rows of the metric that counts, each with the columns of its `Key`, and `band`: whether twins share it.
 
     A run that is given twice is taken once. Of towers only the distances named, if any, are taken. Twins of different
-    numbers of judgments share no band. A column `part` says how much of what was published a row is of, if not all.
+    numbers of judgments share no band. A column `part` says how much of what was published a row is of, if not all,
+    and `trained_on` is that of its curve.
     """
     once: list[LayerCurve] = []
     for curve in curves:
@@ -93,6 +95,25 @@ def main_distances(curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:
     return None if "" in common else tuple(name for name in DISTANCES if name in common)
 
 
+def chosen_distances(names: Sequence[str], curves: Sequence[LayerCurve]) -> tuple[str, ...] | None:
+    """The distances that are asked for by name; none for `all` of them.
+
+    Args:
+        names: Their names, or `all` alone.
+        curves: Those among whose distances they are looked for.
+
+    Raises:
+        UsageError: If no curve has one of them.
+    """
+    if tuple(names) == ("all",):
+        return None
+    known = {name for curve in curves for name in curve.frame["distance"]}
+    for name in names:
+        if name not in known:
+            raise unknown("distance of these runs", name, known)
+    return tuple(names)
+
+
 def without_distances(curves: Sequence[LayerCurve], distances: Sequence[str] | None) -> str:
     """Say which towers' curves have none of the distances that are shown; empty if all have one.
 
@@ -107,7 +128,7 @@ def without_distances(curves: Sequence[LayerCurve], distances: Sequence[str] | N
         return ""
     views = [_view(curve) for curve in lacking]
     whose = (
-        f"{curve.label} on {curve.dataset}{'' if view in ('', 'all') else f' ({view} tokens)'}"
+        f"{curve.label} on {data_set_title(curve.dataset)}{'' if view in ('', 'all') else f' ({view} tokens)'}"
         for curve, view in zip(lacking, views, strict=True)
     )
     names = " or ".join(map(distance_name, distances))
@@ -120,7 +141,7 @@ def _towers(curves: Sequence[LayerCurve]) -> list[LayerCurve]:
 
 def _own_rows(curve: LayerCurve) -> pd.DataFrame:
     rows = curve.primary()
-    return rows.assign(tokens=_view(curve), part=rows["subset"].map(extents(curve)))
+    return rows.assign(tokens=_view(curve), part=rows["subset"].map(extents(curve)), trained_on=curve.trained_on)
 
 
 def _copies(frame: pd.DataFrame) -> pd.Series:

@@ -27,7 +27,7 @@ _TITLES: Final = {
 
 
 def data_set_title(dataset: str) -> str:
-    """A data set as its authors call it; others by their own name."""
+    """A data set as its authors call it, which is how results name it; others by their own name."""
     return _TITLES.get(dataset, dataset)
 
 
@@ -37,8 +37,8 @@ def named_subset(subset: str, protocol: str) -> str:
 
 
 def place_name(dataset: str, subset: str, protocol: str) -> str:
-    """A data set, and its subset where that has to be said."""
-    return " ".join(filter(None, [dataset, named_subset(subset, protocol)]))
+    """The title of a data set, and its subset where that has to be said."""
+    return " ".join(filter(None, [data_set_title(dataset), named_subset(subset, protocol)]))
 
 
 def extents(curve: LayerCurve) -> dict[str, str]:
@@ -52,12 +52,14 @@ def extents(curve: LayerCurve) -> dict[str, str]:
 def measured_on(curve: LayerCurve) -> str:
     """The data set of a curve as titles have it, with how much of it was measured if that is a part.
 
-    Where a curve has one subset only, that is named too if it has to be.
+    That the model was trained on such data is said too. Where a curve has one subset only, that is named if it has to
+    be.
     """
     found = _Extents(curve)
     alone = place_name(curve.dataset, next(iter(found.counts)), curve.protocol)
-    name = alone if len(found.counts) == 1 else curve.dataset
+    name = alone if len(found.counts) == 1 else data_set_title(curve.dataset)
     said = [text for subset, text in found.by_subset.items() if text and not found.is_broken_down(subset)]
+    said += [curve.trained_on] if curve.trained_on else []
     return f"{name} ({'; '.join(said)})" if said else name
 
 

@@ -44,12 +44,14 @@ class LayerCurve:
         kind: `rating`, `choice` or `preference`: what judgments are; empty where nobody knows.
         checkpoint: What the model would be called without a label of its own, which is how published values know it;
             empty where that is the label.
+        trained_on: What has to be said of its scores since the model was trained on such data; empty if nothing.
     """
 
     frame: pd.DataFrame
     limit: int | None = None
     kind: str = ""
     checkpoint: str = ""
+    trained_on: str = ""
 
     @property
     def label(self) -> str:

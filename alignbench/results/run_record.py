@@ -51,7 +51,10 @@ _RECORD: Final[Mapping[str, Kinds]] = {
     "scoring_version": (int,),
     "precision_check": (dict, NoneType),
     "transform": (dict, NoneType),
+    "projection": (str,),
+    "trained_on": (str,),
 }
+_LEFT_OUT: Final = ("transform", "projection", "trained_on")  # of the file, where they say nothing
 SCORING_VERSION: Final = 2  # of how scores, their intervals and their ceilings are made; 1 where a file has none
 _WITHIN: Final[Mapping[str, Kinds]] = {  # what the members of an object are
     "factors": (str, int, float, bool, NoneType),
@@ -161,6 +164,8 @@ class RunRecord:
         scoring_version: By which version of scoring, see `SCORING_VERSION`.
         precision_check: What a low precision changes; none if that was not looked at.
         transform: What a layer is aligned by, with its provenance; none if no layer is.
+        projection: What the projection is, in words; empty where none was measured.
+        trained_on: What has to be said of the scores since the model was trained on such data; empty if nothing.
         details: Everything else, by name.
     """
 
@@ -183,6 +188,8 @@ class RunRecord:
     scoring_version: int = 1
     precision_check: Mapping[str, Any] | None = None
     transform: Mapping[str, Any] | None = None
+    projection: str = ""
+    trained_on: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -206,8 +213,8 @@ class RunRecord:
         return cls(label=label, settings=RunSettings.from_json(found["settings"]), **values, details=details)
 
     def to_json(self) -> dict[str, Any]:
-        """What stands in `run.json`; of a transform nothing where there is none."""
-        told = {name: getattr(self, name) for name in _RECORD if name != "transform" or self.transform is not None}
+        """What stands in `run.json`; of a transform nothing where there is none, and so of what few runs have."""
+        told = {name: getattr(self, name) for name in _RECORD if name not in _LEFT_OUT or getattr(self, name)}
         return {"label": self.label, "settings": self.settings.to_json(), **told, **self.details}
 
 

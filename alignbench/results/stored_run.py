@@ -89,7 +89,7 @@ class StoredRun:
         if np.isinf(frame[list(_SCORES)].to_numpy(dtype=np.float64)).any():
             raise DataError(f"{path} holds a score that is not finite: {AGAIN}")
         record = self.record
-        curve = LayerCurve(frame, record.settings.limit, record.kind, record.checkpoint)
+        curve = LayerCurve(frame, record.settings.limit, record.kind, record.checkpoint, record.trained_on)
         if curve.primary().empty or any(len(set(frame[name])) > 1 for name in _OF_ALL):
             raise DataError(f"{path} is not the curve of one model on one data set: {AGAIN}")
         if not self._has_all_rows(frame):

@@ -76,7 +76,7 @@ class ScoredRun(StoredRun):
         except DataError as error:
             raise self._stale(str(error)) from error
         frame, intervals = score_rows(measured, parts, how)
-        return LayerCurve(frame, settings.limit, old.kind, old.checkpoint), intervals
+        return LayerCurve(frame, settings.limit, old.kind, old.checkpoint, old.trained_on), intervals
 
     def _stale(self, reason: str) -> DataError:
         return DataError(

@@ -59,23 +59,6 @@ class Band:
             if sign:
                 yield float(self.depths[places[0]]), float(self.depths[places[-1]]), sign
 
-    def in_words(self, first: str = "the first", second: str = "the second") -> str:
-        """Where the band of a difference excludes 0, and who is higher there, e.g. `between 30 and 70 % depth`.
-
-        Args:
-            first: Name of the model from which the other is subtracted.
-            second: Name of the other.
-        """
-        if not np.isfinite(self.low).any():
-            return "where the models differ is not known: no depth has an interval"
-        names = {1: first, -1: second}
-        found = [
-            (f"at {start:.0f}" if start == end else f"between {start:.0f} and {end:.0f}")
-            + f" % depth ({names[sign]} is higher)"
-            for start, end, sign in self.stretches()
-        ]
-        return f"the models differ {_enumerated(found) if found else 'nowhere'}"
-
 
 def band(
     curve: Estimates, depths: Floats, limits: tuple[float, float] = (-1.0, 1.0), level: float = CONFIDENCE
@@ -160,7 +143,3 @@ def difference_band(curves: TwoCurves, depths: tuple[Floats, Floats]) -> Band:
 def _interpolation(depths: Floats, at: Floats) -> Floats:
     """Weights of the layers at each place, linear between two of them, (places, layers)."""
     return np.stack([np.interp(at, depths, each) for each in np.eye(len(depths))], axis=1)
-
-
-def _enumerated(parts: list[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

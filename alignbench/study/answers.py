@@ -11,17 +11,17 @@ from pathlib import Path
 import pandas as pd
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, UsageError, printable, shortened, unknown
-from alignbench.results.extent import data_set_title, extents, named_subset
+from alignbench.results.extent import extents, place_name
 from alignbench.results.layer_curve import is_simulated
 from alignbench.results.stored_run import StoredRun
+from alignbench.study.answer_remarks import remarks, without_objects
 from alignbench.study.answer_texts import PLACED, cells, sentences
 from alignbench.study.beyond import beyond
 from alignbench.study.compared_curves import PROJECTION
 from alignbench.study.comparison import CLUSTERS, OVER, ComparedDistance, NoObjectsError, Question, compared_distances
 from alignbench.study.corrected_rows import corrected_rows
 from alignbench.study.named_runs import LabelledRuns, NamedRuns
-from alignbench.study.run_pairs import RunPair, check_layer, nearest_run, run_pairs, unlike
-from alignbench.study.shared_judgments import fitted_apart
+from alignbench.study.run_pairs import RunPair, check_layer, nearest_run, run_pairs
 
 Names = str | Sequence[str] | None
 
@@ -136,7 +136,7 @@ def compare(
         *names,
         table,
         tuple(sentences(table, names)),
-        (*_without_objects(without), *_remarks(list(each), table, names)),
+        (*without_objects(without), *remarks(list(each), table, names)),
         pd.concat(further, ignore_index=True) if further else pd.DataFrame(),
         place.skipped,
     )
@@ -212,12 +212,6 @@ def _each(
     return found, list(refused)
 
 
-def _without_objects(datasets: Sequence[str]) -> Iterator[str]:
-    if datasets:
-        titles = " and ".join(map(data_set_title, datasets))
-        yield f"left out: {titles}, whose judgments name no objects, which intervals are to be over."
-
-
 def _compared(pair: RunPair, question: Question, several: bool) -> Iterator[ComparedDistance]:
     """The subsets and distances of a pair, with what its rows are about; with `several`, errors name the data set."""
     try:
@@ -237,7 +231,7 @@ def _compared(pair: RunPair, question: Question, several: bool) -> Iterator[Comp
 def _judged(pair: RunPair, subset: str, count: int) -> dict[str, str]:
     """The data set of a pair with its subset where that has to be said; and how much of it there is, and who judged."""
     runs = pair.first, pair.second
-    name = " ".join(filter(None, [data_set_title(pair.dataset), named_subset(subset, pair.first.settings.protocol)]))
+    name = place_name(pair.dataset, subset, pair.first.settings.protocol)
     parts = [extents(run.curve).get(subset, "") for run in runs if count == _judgments(run, subset)]
     part = parts[0] if parts else f"{count:,} judgments that both have"
     simulated = is_simulated(pair.dataset) or any("simulated" in run.record.observers for run in runs)
@@ -254,47 +248,3 @@ def _beyond(pair: RunPair, given: StoredRun, seed: int) -> pd.DataFrame:
     found = pd.concat([beyond(run.folder, given.folder, seed) for run in (pair.first, pair.second)], ignore_index=True)
     named = found["distance"].isin(pair.distances) | (found["layer"] == "image")
     return found[named].assign(dataset=pair.dataset)
-
-
-# ------------------------------------------------------------------------------------------------- remarks
-
-
-def _remarks(pairs: Sequence[RunPair], table: pd.DataFrame, names: tuple[str, str]) -> Iterator[str]:
-    """What has to be known of the runs and of the rows."""
-    for pair in pairs:
-        title = data_set_title(pair.dataset)
-        if pair.chosen:
-            yield f"{title}: of several runs, {pair.first.folder} and {pair.second.folder} are compared."
-        differing = [f"{name} ({one}; {other})" for name, one, other in unlike(pair.first, pair.second)]
-        if differing:
-            yield f"{title}: {names[0]} and {names[1]} were measured differently: {', '.join(differing)}."
-        if fitted_apart(pair.first, pair.second):
-            yield f"{title}, normalised Euclidean: the channel means of the two runs were fitted on different pairs."
-    yield from _of_rows(table)
-
-
-def _of_rows(table: pd.DataFrame) -> Iterator[str]:
-    count, kinds = int(table["questions"].iloc[0]), ", ".join(dict.fromkeys(table["interval"]))
-    together = f" that hold for all {count} questions together" if count > 1 else ""
-    yield f"95 % intervals of paired differences{together}: {kinds}."
-    if (table["question"] == "best").any():
-        yield (
-            "best layer: selected on these judgments, so that its scores are too high; its interval and p hold for the "
-            "best layers whichever they are."
-        )
-    if (table["question"] == "curve").any():
-        yield "layers and depths: each interval holds at all depths of its curve at once; p is of its row alone."
-    shares = dict.fromkeys(f"{100 * share:.0f} %" for share in table["share_used"].dropna())
-    if shares:
-        yield (
-            "cross-fitted: the score of the layer that the data choose, chosen on some clusters (or objects) and "
-            f"scored on others, {' or '.join(shares)} of the judgments at a time; an estimate, not a test."
-        )
-    if (~table["separable"] & table["corrected_smallest"].notna()).any():
-        yield "what could be seen is the smallest true difference whose interval would exclude 0 in 80 % of studies."
-    floored = int(table["floored"].sum())
-    if floored:
-        yield (
-            f"{floored} intervals may be too narrow: what triplets with a common object share came out below chance, "
-            "and distinct triplets are counted instead."
-        )

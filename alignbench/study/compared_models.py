@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from alignbench.results.extent import place_name
+from alignbench.results.extent import data_set_title, place_name
 from alignbench.statistics.bootstrap import CONFIDENCE
 from alignbench.statistics.corrected import family_level
 from alignbench.statistics.paired import PairedDifference
@@ -144,7 +144,8 @@ def difference_notes(study: Study, table: pd.DataFrame, notes: Sequence[str]) ->
     ]
     simulated = list(dict.fromkeys(run.dataset for run in study.runs if run.observers != "people"))
     if simulated:
-        general.append(f"The judgments of {', '.join(simulated)} are those of simulated observers, not of people.")
+        whose = ", ".join(map(data_set_title, simulated))
+        general.append(f"The judgments of {whose} are those of simulated observers, not of people.")
     return (*general, *notes)
 
 
@@ -153,14 +154,15 @@ def _not_compared(study: Study, pairs: Sequence[tuple[str, str]]) -> list[str]:
     found: dict[tuple[str, str], list[str]] = {}
     labels = list(dict.fromkeys(label for pair in pairs for label in pair))
     for dataset in dict.fromkeys(run.dataset for run in study.runs):
+        title = data_set_title(dataset)
         runs = {label: [run for run in study.runs if (run.dataset, run.label) == (dataset, label)] for label in labels}
         missing = [label for label in labels if not runs[label]]
         if 0 < len(missing) < len(labels):
-            found[f"{dataset}: no run of", ""] = missing
+            found[f"{title}: no run of", ""] = missing
         groups = [group for group in study.groups if group.dataset == dataset]
         for one, other in pairs:
             if runs[one] and runs[other] and not any(_common(group, _both(group, one, other)) for group in groups):
-                found.setdefault((f"{dataset}: not compared:", _why(runs[one], runs[other])), []).append(
+                found.setdefault((f"{title}: not compared:", _why(runs[one], runs[other])), []).append(
                     f"{one} with {other}"
                 )
     return [f"{head} {', '.join(who)}{f' ({why})' if why else ''}." for (head, why), who in found.items()]

@@ -69,12 +69,18 @@ def _facts(run: StudyRun) -> dict[str, str]:
 
 def _pictures(run: StudyRun, card: Card) -> str:
     """How pictures become the tower's square."""
+    if run.settings.resize == "published":
+        return "as for its published transform"
     whole = "height" in card.processor.get("size", {}) or run.settings.resize == "squash"
     return "whole, squashed to the square" if whole else "short side resized, centre cropped"
 
 
 def _feed(run: StudyRun, card: Card) -> dict[str, str]:
     """Class token and projection, as `models.huggingface` and `models.openclip` read them."""
+    if card.family not in (*_NAMES, "open_clip"):
+        return {}  # each family pools in its own way, which `run.json` tells
+    if card.patch_size is None:
+        return {"class token": "none", "projection": "attention pooling, as it is"}
     normed = "divided by its norm" if run.protocol == "paper" else "as it is"
     if card.family == "siglip":
         return {"class token": "none", "projection": f"attention pooling, {normed}"}

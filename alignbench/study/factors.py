@@ -17,6 +17,7 @@ import pandas as pd
 
 from alignbench.distances.names import distance_name
 from alignbench.models.cards import cards
+from alignbench.results.extent import data_set_title
 from alignbench.study.compared_models import compared_models, corrected_table, difference_notes, difference_row
 from alignbench.study.confounds import differing, spoken
 from alignbench.study.groups import PLACES
@@ -167,7 +168,7 @@ def _of_distances(study: Study) -> Factor | None:
             runs = [run for run in study.runs if (run.dataset, run.label) == (dataset, label)]
             missing = set(names) - {name for run in runs for name in run.distances}
             if missing:
-                notes.append(f"{dataset}: no run of {label} with {' or '.join(sorted(missing))}.")
+                notes.append(f"{data_set_title(dataset)}: no run of {label} with {' or '.join(sorted(missing))}.")
     question = "Does alignment change with the distance between features?"
     return Factor("distance", question, options, nothing_differs(options), table, difference_notes(study, table, notes))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from alignbench.results.extent import data_set_title
 from alignbench.results.published import PAPER_SUBSETS
 from alignbench.study.evidence import BORNE_OUT, BY_VALUE, UNDECIDED, UNTESTABLE
 from alignbench.study.levels import PAPER_MODELS, LevelPanels, build_panels, published_panels
@@ -70,9 +71,9 @@ def _condition(statement: Statement, study: Study, panels: LevelPanels) -> str:
     others = sorted({panel.observers for panel in panels.values()} - {"people"})
     datasets, parts = [panel.dataset for panel in panels.values()], parts + others
     if datasets != list(PAPER_SUBSETS) and not others:
-        parts.append(f"on {', '.join(datasets)} alone")
+        parts.append(f"on {', '.join(map(data_set_title, datasets))} alone")
     known = [panels[level] for level in statement.levels if level in panels]
-    parts += [f"{panel.dataset}: {panel.part}" for panel in known if panel.part]
+    parts += [f"{data_set_title(panel.dataset)}: {panel.part}" for panel in known if panel.part]
     return f"({'; '.join(parts)}) " if parts else ""
 
 
@@ -88,7 +89,11 @@ def _models(panels: LevelPanels) -> list[str]:
 def _rests_on(statement: Statement, panels: LevelPanels) -> str:
     """What a verdict rests on: models, and what was resampled at each level that the statement is about."""
     known = {level: panels[level] for level in statement.levels if level in panels}
-    parts = [f"{panel.sampled} of {panel.dataset} ({level})" for level, panel in known.items() if panel.sampled]
+    parts = [
+        f"{panel.sampled} of {data_set_title(panel.dataset)} ({level})"
+        for level, panel in known.items()
+        if panel.sampled
+    ]
     sampled = f" Resampled: {', '.join(parts)}." if parts else ""
     on_things = "high" in known and known["high"].dataset == "things"
     return f"{statement.rests_on}{sampled}{f' {_AT_HIGH}' if on_things else ''}"

@@ -17,7 +17,7 @@ from alignbench.study.named_runs import NamedRuns, check_one_model
 ALL_DISTANCES: Final = "all"
 _NAMED: Final = 3  # at most so many run folders are named
 _CONDITIONS: Final = ("protocol", "subset", "limit", "data_fingerprint")
-_OF_TOWERS: Final = ("tokens", "resize", "precision")  # a baseline has its own, or none
+_OF_TOWERS: Final = ("tokens", "resize", "precision", "layers")  # a baseline has its own, or none
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +92,16 @@ def nearest_run(named: NamedRuns, beside: StoredRun) -> StoredRun:
 
 
 def unlike(one: StoredRun, other: StoredRun) -> Iterator[tuple[str, object, object]]:
-    """Yield the settings in which two runs were measured differently, with the values of both."""
+    """Yield the settings in which two runs were measured differently, with the values of both, layers in words."""
     names = _CONDITIONS if IMAGE in one.layers or IMAGE in other.layers else (*_CONDITIONS, *_OF_TOWERS)
     for name in names:
         values = getattr(one.settings, name), getattr(other.settings, name)
         if values[0] != values[1]:
-            yield name, *values
+            yield name, *(map(_layers, values) if name == "layers" else values)
+
+
+def _layers(names: Sequence[str] | None) -> str:
+    return "the usual ones" if names is None else ", ".join(names)
 
 
 def check_layer(at: str, pair: RunPair) -> None:
@@ -173,10 +177,14 @@ def _is_same(one: StoredRun, other: StoredRun) -> bool:
 
 
 def _measured_alike(pairs: list[tuple[StoredRun, StoredRun]]) -> list[tuple[StoredRun, StoredRun]]:
-    """Those that were measured alike; the only ones of one protocol if there are none; the only one anyway."""
+    """Those that were measured alike; the only ones of one protocol if there are none; the only one anyway.
+
+    Of these, those at the same layers come first: models of other kinds need not have any layer in common.
+    """
     if len(pairs) == 1:
         return pairs
-    alike = [pair for pair in pairs if not any(unlike(*pair))]
+    alike = [pair for pair in pairs if {name for name, *_ in unlike(*pair)} <= {"layers"}]
+    alike = [pair for pair in alike if pair[0].settings.layers == pair[1].settings.layers] or alike
     comparable = [pair for pair in pairs if pair[0].settings.protocol == pair[1].settings.protocol]
     return alike or (comparable if len(comparable) == 1 else [])
 

@@ -12,6 +12,7 @@ from alignbench.datasets.judgments import LEVELS
 from alignbench.errors import DataError
 from alignbench.models.cards import cards
 from alignbench.models.own_cards import natural_key
+from alignbench.results.extent import data_set_title
 from alignbench.results.finished import check_finished
 from alignbench.results.folders import run_folders
 from alignbench.results.judgment_table import SubsetJudgments
@@ -20,6 +21,7 @@ from alignbench.results.published import PAPER_SUBSETS
 from alignbench.scoring.scored_run import ScoredRun
 from alignbench.study.groups import CONDITIONS, Condition, Group, group_runs, read_condition
 from alignbench.study.study_run import StudyRun
+from alignbench.transforms.published import caution_told
 
 __all__ = ["Study", "StudyRun", "read_study"]
 
@@ -35,7 +37,8 @@ class Study:
 
     Attributes:
         runs: Each run once: by level, then models before baselines.
-        remarks: What differs between runs of one data set and is therefore not put together, a line each.
+        remarks: What has to be known of its runs, a line each: what differs between those of one data set, so that they
+            are not put together, and which models were trained on such data.
     """
 
     runs: tuple[StudyRun, ...]
@@ -143,25 +146,29 @@ def _with_doubles_marked(runs: Sequence[StudyRun]) -> list[StudyRun]:
 
 
 def _remarks(runs: Sequence[StudyRun]) -> Iterator[str]:
-    """In what runs on one subset differ so that they are not put together, a line for each."""
+    """In what runs on one subset differ so that they are not put together, and which were trained on such data."""
     places: dict[tuple[str, str], list[tuple[StudyRun, Condition]]] = {}
     for run in runs:
         for subset in run.judgments:
             places.setdefault((run.dataset, subset), []).append((run, read_condition(run, subset)))
     for (dataset, subset), some in places.items():
+        place = f"{data_set_title(dataset)} {subset}"
         for index, name in enumerate(CONDITIONS):
             ways: dict[str, list[str]] = {}
             for run, condition in some:
                 if condition[index]:
                     ways.setdefault(condition[index], []).append(run.label)
             if len(ways) > 1:
-                yield f"{dataset} {subset}: runs differ in {name} and are not put together: {_who(ways)}"
+                yield f"{place}: runs differ in {name} and are not put together: {_who(ways)}"
+        for told in dict.fromkeys(f"{run.label}, {run.curve.trained_on}" for run, _ in some if run.curve.trained_on):
+            yield f"{place}: {told}"
         seen: dict[tuple[str, str, Condition], list[str]] = {}
         for run, condition in some:
             for distance in run.distances:
                 seen.setdefault((run.label, distance, condition), []).append(run.folder.name)
         for folders in dict.fromkeys(tuple(folders) for folders in seen.values() if len(folders) > 1):
-            yield f"{dataset} {subset}: {', '.join(folders)} are of one model; comparisons take the first"
+            yield f"{place}: {', '.join(folders)} are of one model; comparisons take the first"
+    yield from dict.fromkeys(filter(None, (caution_told(run.record.transform) for run in runs)))
 
 
 def _who(ways: dict[str, list[str]]) -> str:

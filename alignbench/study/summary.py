@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alignbench.distances.names import distance_name
-from alignbench.results.extent import data_set_title, place_name
+from alignbench.results.extent import place_name
 from alignbench.study.answer_texts import ALIKE, is_level, size
 from alignbench.study.peaks import Peaks
 from alignbench.study.standings import Gap, OwnScore, Peak, Standing, stand, unusual
@@ -105,7 +105,7 @@ def _elsewhere(study: Study, standings: Sequence[Standing]) -> Iterator[str]:
     """On what else, or how else, models were measured, each once."""
     said = {_told(_place(one), one.way, one.part) for one in standings}
     for group in study.groups:
-        place = place_name(data_set_title(group.dataset), group.subset, group.condition.protocol)
+        place = place_name(group.dataset, group.subset, group.condition.protocol)
         told = _told(place, unusual(group), group.part)
         if told not in said and any(run.trained for run in group.runs):
             said.add(told)
@@ -253,7 +253,7 @@ def _scope(elsewhere: Sequence[str], models: int) -> str:
 
 
 def _place(one: Standing) -> str:
-    return place_name(data_set_title(one.dataset), one.subset, one.protocol)
+    return place_name(one.dataset, one.subset, one.protocol)
 
 
 def _score(score: OwnScore) -> str:

@@ -26,6 +26,7 @@ _FIELDS: Final = {  # parameters that are fields of a cell as they stand
     "precision": "precision",
     "accelerator": "accelerator",
     "random-init": "random_init",
+    "force-transform": "force_transform",
     "batch-size": "batch_size",
     "loader-workers": "workers",
     "devices": "devices",
@@ -69,6 +70,7 @@ def _check_cell(cell: Mapping[str, Value]) -> None:
     factors = parse_factors([str(cell["factor"])] if "factor" in cell else ())
     for model, label in _models(cell).items():
         named: dict[str, Any] = {"label": label, "factors": factors, "distances": distances, "layers": layers}
+        named["transform"] = cell.get("transform") or None
         Cell(model, str(cell.get("dataset", "")), **named, **fields).checked()
 
 

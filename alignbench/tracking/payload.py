@@ -28,8 +28,9 @@ _SETTINGS = (
 )
 _DETAILS = (
     *("label", "checkpoint", "level", "observers", "images", "pairs", "timing", "images_per_second", "peak_memory_gb"),
-    "versions",
+    *("versions", "projection", "trained_on"),
 )
+_ASKED_FOR = ("layers",)  # settings that are told where a run has them
 SELECTED = "the highest of several layers, selected on the judgments that it is scored on, and so too high"
 _WHOLE_DEPTH = (0.0, 100.0)
 
@@ -60,6 +61,7 @@ def configuration(record: RunRecord) -> dict[str, Any]:
     """
     written = record.settings.to_json()
     settings = {name: written.get(name) for name in _SETTINGS}
+    settings |= {name: written[name] for name in _ASKED_FOR if name in written}
     if isinstance(settings["transform"], Mapping):
         settings["transform"] = settings["transform"]["name"]
     told = {name: getattr(record, name) for name in _DETAILS}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from alignbench.results.extent import data_set_title
 from alignbench.tracking.wandb_init import RunTitle, logged_to_disk, make_artifact
 from alignbench.transforms.learning.folder import RECORD, read_ceiling, read_record
 
@@ -32,7 +33,7 @@ def log_learned(folder: Path) -> Path:
     model, dataset, objective = (str(first[name]) for name in ("model", "dataset", "objective"))
     tables = {name: folder / f"{name}.csv" for name in ("epochs", "trials")}
     files = [*sorted(folder.glob("*.safetensors")), folder / "ceiling.csv", folder / RECORD]
-    title = RunTitle(f"{model} on {dataset}: {objective}", dataset, "transform")
+    title = RunTitle(f"{model} on {data_set_title(dataset)}: {objective}", dataset, "transform")
     with logged_to_disk(folder, title, {**settings, "folder": folder.name}) as run:
         run.define_metric("depth", hidden=True)
         run.define_metric("transform/*", step_metric="depth", summary="max")

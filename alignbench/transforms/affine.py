@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _KEYS = ("weights", "mean", "std")
 PROVENANCE: Final[Mapping[str, Kinds]] = {  # what is asked of it; it may tell more
     **dict.fromkeys(("model", "module", "layer", "tokens", "dataset", "objective", "sha256"), (str,)),
+    **dict.fromkeys(("pictures", "caution"), (str,)),
     **dict.fromkeys(("models", "learned_objects", "held_out_objects"), (list,)),
     **dict.fromkeys(("model_fingerprint", "local_images"), (str, NoneType)),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -16,7 +17,8 @@ from alignbench.models.families import model_label
 from alignbench.models.layer_names import PROJECTION, aligned_name
 from alignbench.models.towers import Layer, Tower, view_tokens
 from alignbench.transforms.affine import AffineTransform
-from alignbench.transforms.named import NamedTransform, check_fits, is_among
+from alignbench.transforms.named import AS_OWN, NamedTransform, check_fits, check_pictures, is_among, resolve
+from alignbench.transforms.published import PUBLISHED
 
 _ONE_TOKEN_VIEWS: Final = ("cls", "mean")
 _FORCE: Final = "or force it (--force-transform, or `alignbench transform evaluate --force`)"
@@ -62,12 +64,14 @@ class Use:
         view: Token view in which it is read.
         random_init: Whether its weights are random.
         force: Whether a transform of another model is taken too.
+        resize: How pictures are prepared, see `Cell`.
     """
 
     model: str
     view: str
     random_init: bool = False
     force: bool = False
+    resize: str = AS_OWN
 
 
 def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
@@ -81,7 +85,8 @@ def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
         use: The model and view to which it is applied.
 
     Raises:
-        UsageError: If the transform belongs to another model (unless forced), layer, width or token view.
+        UsageError: If the transform belongs to another model or other pictures (unless forced), layer, width or token
+            view.
     """
     tower.layers = _with_aligned(tower.layers, transformed_layer(tower, chosen, use), chosen)
 
@@ -89,9 +94,40 @@ def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
 def _with_aligned(layers: tuple[Layer, ...], layer: Layer, chosen: NamedTransform) -> tuple[Layer, ...]:
     """Layers with a further one behind one of them: its features transformed."""
     readout = AffineReadout(chosen.transform)
-    aligned = replace(layer, name=aligned_name(layer.name), channels=readout.channels, unit_norm=False, readout=readout)
+    return _behind(layers, layer, replace(_aligned(layer, readout.channels), readout=readout))
+
+
+def _aligned(layer: Layer, channels: int) -> Layer:
+    return replace(layer, name=aligned_name(layer.name), channels=channels, unit_norm=False)
+
+
+def _behind(layers: tuple[Layer, ...], layer: Layer, further: Layer) -> tuple[Layer, ...]:
     place = layers.index(layer) + 1
-    return (*layers[:place], aligned, *layers[place:])
+    return (*layers[:place], further, *layers[place:])
+
+
+def planned_layers(layers: tuple[Layer, ...], transform: str | Path, model: str) -> tuple[Layer, ...]:
+    """Return what a run with a transform measures, for its cost; nothing is downloaded.
+
+    Args:
+        layers: The layers without it.
+        transform: A file, or the name of a published transform.
+        model: Name of the model.
+
+    Raises:
+        UsageError: If there is no such transform, or it belongs to another model, layer or width.
+        DataError: If the file is not there, or cannot be read.
+    """
+    known = PUBLISHED.get(str(transform))
+    if known is None:
+        chosen = resolve(transform)
+        (width, channels), wanted = chosen.transform.weights.shape, chosen.layer
+    elif is_among(model_label(model), known.models):
+        width, channels, wanted = known.width, known.width, PROJECTION
+    else:
+        raise UsageError(f"the transform {transform} is of {' or '.join(known.models)}, not of {model}: take another")
+    layer = _find_layer(layers, str(transform), (wanted, width), model)
+    return _behind(layers, layer, _aligned(layer, channels))
 
 
 def check_selected(chosen: NamedTransform, selection: Sequence[str] | None) -> None:
@@ -128,7 +164,7 @@ def with_aligned_features(
             width, or more than one token is measured of a picture.
     """
     wanted = chosen.layer if len(layers) > 1 else layers[0].name
-    layer = _find_layer(layers, wanted, chosen, use.model)
+    layer = _find_layer(layers, chosen.name, (wanted, chosen.transform.width), use.model)
     if view_tokens(layer, use.view) > 1:
         raise UsageError(
             f"the transform {chosen.name} takes one token of a picture, and {layer.name} of {use.model} has "
@@ -148,21 +184,24 @@ def with_aligned_features(
 
 def transformed_layer(tower: Tower, chosen: NamedTransform, use: Use) -> Layer:
     """The layer whose features a transform takes; arguments and errors as for `add_aligned_layer`."""
-    layer = _find_layer(tower.layers, chosen.layer, chosen, use.model)
+    layer = _find_layer(tower.layers, chosen.name, (chosen.layer, chosen.transform.width), use.model)
     _check_view(chosen, use.view)
     if not use.force:
         _check_model(tower, chosen, use.model, use.random_init)
+        check_pictures(chosen, use.resize, f"add --resize published, {_FORCE}")
     return layer
 
 
-def _find_layer(layers: Sequence[Layer], wanted: str, chosen: NamedTransform, model: str) -> Layer:
+def _find_layer(layers: Sequence[Layer], transform: str, takes: tuple[str, int], model: str) -> Layer:
+    """The layer that a transform takes, by name and width."""
+    wanted, width = takes
     layer = next((layer for layer in layers if layer.name == wanted), None)
     if layer is None:
         names = ", ".join(layer.name for layer in layers)
-        raise UsageError(f"the transform {chosen.name} is for {wanted}, which {model} has not: it has {names}")
-    if layer.channels != chosen.transform.width:
+        raise UsageError(f"the transform {transform} is for {wanted}, which {model} has not: it has {names}")
+    if layer.channels != width:
         raise UsageError(
-            f"the transform {chosen.name} takes {chosen.transform.width} channels, and {layer.name} of {model} has "
+            f"the transform {transform} takes {width} channels, and {layer.name} of {model} has "
             f"{layer.channels}: it belongs to another model or layer"
         )
     return layer

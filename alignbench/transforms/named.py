@@ -1,9 +1,9 @@
-"""Which transform a user means: a file, or a published one by its name."""
+"""Which transform a user means: a file, or a published one by its name or as that of a model."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +13,14 @@ import numpy as np
 from alignbench.errors import DataError, UsageError
 from alignbench.extraction.feature_files import FeatureFile
 from alignbench.files import ARRAY_FILES
+from alignbench.models.families import model_label
 from alignbench.models.layer_names import PROJECTION
 from alignbench.transforms.affine import AffineTransform
 
+PUBLISHED_ONE: Final = "published"
+"""Stands for the transform that is published for a model, and for how pictures were prepared for that."""
+AS_OWN: Final = "checkpoint"
+"""Stands for pictures as a model's own code prepares them."""
 _HUB: Final = "open_clip:hf-hub:"  # the same checkpoint by open_clip's name for a repository
 
 _PLACES: Final = ("/", "./", "../", "~")  # what the name of a place begins with, and that of a published one never
@@ -49,6 +54,16 @@ class NamedTransform:
                 digest.update(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
         return digest.hexdigest()
 
+    @property
+    def pictures(self) -> str:
+        """How pictures were prepared for it, in words, where that is published and not as the model's code does it."""
+        return str(self.transform.provenance.get("pictures", ""))
+
+    def resize_for(self, model: str) -> str:
+        """How pictures of a model are prepared to judge it: as for a published transform, if it is that model's."""
+        ours = self.pictures and is_among(model_label(model), self.transform.provenance.get("models", ()))
+        return PUBLISHED_ONE if ours else AS_OWN
+
     def settings(self) -> dict[str, str]:
         """What settles the numbers of a run."""
         return {"name": self.name, "sha256": self.digest, "layer": self.layer}
@@ -59,19 +74,26 @@ class NamedTransform:
         return {**self.settings(), "provenance": provenance}
 
 
-def resolve(text: str | Path, *, mean: float | None = None, std: float | None = None) -> NamedTransform:
+def resolve(
+    text: str | Path, *, model: str | None = None, mean: float | None = None, std: float | None = None
+) -> NamedTransform:
     """The transform that a user names.
 
     Args:
-        text: A file (`.safetensors`, `.npz` or `.npy`), or the name of a published transform.
+        text: A file (`.safetensors`, `.npz` or `.npy`), the name of a published transform, or `published`.
+        model: Name of the model for whose published transform that stands, as far as it is known.
         mean: Mean of a `.npy`, which does not hold it.
         std: Standard deviation, likewise.
 
     Raises:
-        UsageError: If there is none of that name, or a `.npy` comes without mean and std.
+        UsageError: If there is none of that name or for that model, or a `.npy` comes without mean and std.
         DataError: If the file is not there, or cannot be read.
         AlignbenchError: If it cannot be downloaded.
     """
+    if text == PUBLISHED_ONE:
+        if model is None:
+            raise UsageError("the features do not say of which model they are: name its published transform itself")
+        text = published_for(model)
     name = transform_name(text)
     if not Path(text).is_file() and (_is_file(text) or str(text).startswith(_PLACES) or Path(text).is_dir()):
         what = "is a folder" if Path(text).is_dir() else "is not there"
@@ -89,6 +111,25 @@ def resolve(text: str | Path, *, mean: float | None = None, std: float | None = 
             ".safetensors, or give both to `alignbench transform apply` by --mean and --std"
         )
     return NamedTransform(name, AffineTransform.load(path, mean=mean, std=std))
+
+
+def published_for(model: str) -> str:
+    """Find the name of the transform that is published for a model; nothing is downloaded.
+
+    Args:
+        model: Name of the model, as `load_tower` takes it.
+
+    Raises:
+        UsageError: If none is published for it; lists the models that have one.
+    """
+    from alignbench.transforms.published import PUBLISHED
+
+    label = model_label(model)
+    name = next((name for name, known in PUBLISHED.items() if is_among(label, known.models)), None)
+    if name is None:
+        having = ", ".join(known.models[0] for known in PUBLISHED.values())
+        raise UsageError(f"no transform is published for {label}: there are those of {having}")
+    return name
 
 
 def transform_name(text: str | Path) -> str:
@@ -124,12 +165,13 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, force:
         force: The option by which it is taken all the same.
 
     Raises:
-        UsageError: If they differ, the projection is divided by its norm, or the layer has been transformed already.
+        UsageError: If they differ, pictures were prepared otherwise, the projection is divided by its norm, or the
+            layer has been transformed already.
     """
     provenance, origin = chosen.transform.provenance, features.origin
     if layer in origin.get("transforms", {}):
         raise UsageError(f"{layer} has been transformed already, by {origin['transforms'][layer]}: add {force}")
-    if "model" in origin and "layer" in provenance and provenance["layer"] != layer:
+    if "model" in origin and "layer" in provenance and layer not in _layers_meant(chosen, origin):
         raise UsageError(f"the transform {chosen.name} is for {provenance['layer']}, not for {layer}: add {force}")
     if origin.get("normalized") and layer == PROJECTION and "layer" in provenance:
         raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add {force}")
@@ -156,6 +198,36 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, force:
             f"the transform {chosen.name} is of {provenance['model']}, and these features of {origin['model']}: "
             f"add {force}"
         )
+    if "model" in origin:
+        remedy = f"extract them with --resize published, or add {force}"
+        check_pictures(chosen, str(origin.get("resize", AS_OWN)), remedy)
+
+
+def _layers_meant(chosen: NamedTransform, origin: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names under which a file of features may have the layer of a transform: ours, and the published module's.
+
+    The module `norm` gives all tokens, of which the transform takes the class token.
+    """
+    module = str(chosen.transform.provenance.get("module", chosen.layer))
+    return (chosen.layer, module) if module != "norm" or origin.get("tokens") == "cls" else (chosen.layer,)
+
+
+def check_pictures(chosen: NamedTransform, resize: str, remedy: str) -> None:
+    """Refuse a published transform of pictures that are prepared otherwise than for it.
+
+    Args:
+        chosen: The transform; one that was learned here is of the model's own preparation.
+        resize: How they are prepared, see `Cell`.
+        remedy: What to do, as the message has it.
+
+    Raises:
+        UsageError: If they are.
+    """
+    if "sha256" not in chosen.transform.provenance or resize == PUBLISHED_ONE:
+        return
+    if resize != AS_OWN or chosen.pictures:
+        how = chosen.pictures or "as the model's own code prepares them"
+        raise UsageError(f"the transform {chosen.name} was learned on other pictures ({how}): {remedy}")
 
 
 def is_among(label: str, names: Sequence[str | None]) -> bool:

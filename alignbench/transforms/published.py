@@ -12,12 +12,14 @@ import http.client
 import urllib.error
 import urllib.request
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError, one_line, unknown
 from alignbench.files import cache_folder, open_plain, write_whole
+from alignbench.models.layer_names import PROJECTION
 from alignbench.transforms.affine import AffineTransform
 
 if TYPE_CHECKING:
@@ -36,38 +38,53 @@ class Published:
     Attributes:
         module: Name of the module, as thingsvision has it, whose output it takes.
         width: Numbers of that output.
-        models: Models that `alignbench run` knows and whose projection this is; none for other towers.
+        models: Models of `alignbench run` whose projection that is.
         supervised: Whether the network was trained on ImageNet's labels.
+        cropped: Whether pictures were prepared by thingsvision's default (`CROPPED`), and not as the model's own code
+            does.
     """
 
     module: str
     width: int
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...]
     supervised: bool = False
+    cropped: bool = False
 
+
+CROPPED: Final = "shortest side to 256, bilinear, central square of 224"
+"""thingsvision's preparation of pictures for models of which it knows no other."""
 
 _LARGE = "ViT-L-14"
+
+
+def _torchvision(name: str, weights: str) -> tuple[str, ...]:
+    """Names of a classifier with the weights that torchvision has as its default, which thingsvision takes."""
+    return f"torchvision:{name}", f"torchvision:{name}/{weights}"
+
+
 PUBLISHED: Final = {
     "clip_ViT-L/14": Published(
         "visual",
         768,
         ("openai/clip-vit-large-patch14", f"open_clip:{_LARGE}/openai", f"open_clip:{_LARGE}-quickgelu/openai"),
     ),
-    "clip_RN50": Published("visual", 1024),
+    "clip_RN50": Published("visual", 1024, ("open_clip:RN50/openai", "open_clip:RN50-quickgelu/openai")),
     "OpenCLIP_ViT-L-14_laion400m_e32": Published(
         "visual", 768, (f"open_clip:{_LARGE}/laion400m_e32", "laion/CLIP-ViT-L-14-laion400M_e32")
     ),
     "OpenCLIP_ViT-L-14_laion2b_s32b_b82k": Published(
         "visual", 768, (f"open_clip:{_LARGE}/laion2b_s32b_b82k", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K")
     ),
-    "dino-vit-base-p16": Published("norm", 768),
-    "dino-vit-base-p8": Published("norm", 768),
-    "dinov2-vit-base-p14": Published("norm", 768),
-    "dinov2-vit-large-p14": Published("norm", 1024),
-    "resnet18": Published("avgpool", 512, supervised=True),
-    "resnet50": Published("avgpool", 2048, supervised=True),
-    "vgg16": Published("classifier.3", 4096, supervised=True),
-    "alexnet": Published("classifier.4", 4096, supervised=True),
+    "dino-vit-base-p16": Published(
+        "norm", 768, ("facebook/dino-vitb16", "timm:vit_base_patch16_224.dino"), cropped=True
+    ),
+    "dino-vit-base-p8": Published("norm", 768, ("facebook/dino-vitb8", "timm:vit_base_patch8_224.dino"), cropped=True),
+    "dinov2-vit-base-p14": Published("norm", 768, ("facebook/dinov2-base",), cropped=True),
+    "dinov2-vit-large-p14": Published("norm", 1024, ("facebook/dinov2-large",), cropped=True),
+    "resnet18": Published("avgpool", 512, _torchvision("resnet18", "IMAGENET1K_V1"), supervised=True),
+    "resnet50": Published("avgpool", 2048, _torchvision("resnet50", "IMAGENET1K_V2"), supervised=True),
+    "vgg16": Published("classifier.3", 4096, _torchvision("vgg16", "IMAGENET1K_V1"), supervised=True),
+    "alexnet": Published("classifier.4", 4096, _torchvision("alexnet", "IMAGENET1K_V1"), supervised=True),
 }
 
 
@@ -104,16 +121,19 @@ def published_transform(name: str, module: str | None = None, *, source: str = S
         write_whole(place, content)
     if not noted:
         write_whole(_digest_file(place), f"{digest}\n".encode())
-    _warn(name, known)
     provenance = {
         "model": name,
         "module": known.module,
-        "layer": "projection" if known.models else known.module,
+        "layer": PROJECTION,
         "models": list(known.models),
         "objective": "glocal",
         "source": source,
         "sha256": digest,
+        **({"pictures": CROPPED} if known.cropped else {}),
     }
+    if text := _caution(name):
+        warnings.warn(text, AlignbenchWarning, stacklevel=3)
+        provenance["caution"] = text
     return replace(transform, provenance=provenance)
 
 
@@ -136,24 +156,30 @@ def align(features: Array, *, model: str, module: str | None = None, method: str
     if method.lower() != "glocal":
         raise unknown("way to align", method, ("glocal",))
     name = next((name for name, known in PUBLISHED.items() if model in known.models), model)
-    if module == "projection" and PUBLISHED.get(name) is not None and PUBLISHED[name].models:
-        module = None
-    return published_transform(name, module).apply(features)
+    return published_transform(name, None if module == PROJECTION else module).apply(features)
 
 
-def _warn(name: str, known: Published) -> None:
-    """Say what a user should know of this one."""
-    if name == _SAME[0]:
-        _say(f"the published transform of {name} is that of {_SAME[1]}, byte for byte: it was not learned for this one")
-    if known.supervised:
-        _say(
+def _caution(name: str) -> str:
+    """What a user should know of a published transform; empty if nothing."""
+    other, same = _SAME
+    if name == other:
+        return f"the published transform of {other} is that of {same}, byte for byte: it was not learned for this one"
+    if PUBLISHED[name].supervised:
+        return (
             f"{name} was trained on ImageNet's labels: for such networks gLocal brings similarities closer to people's "
             "and lowers performance downstream"
         )
+    return ""
 
 
-def _say(text: str) -> None:
-    warnings.warn(text, AlignbenchWarning, stacklevel=4)
+def caution_told(record: Mapping[str, Any] | None) -> str:
+    """What is to be minded of a transform, from what a run or a judged transform says of it; empty if nothing.
+
+    Args:
+        record: With `provenance`, see `NamedTransform.record`; none where there is no transform.
+    """
+    provenance = (record or {}).get("provenance")
+    return str(provenance.get("caution", "")) if isinstance(provenance, Mapping) else ""
 
 
 def _cache() -> Path:

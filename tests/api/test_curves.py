@@ -32,7 +32,7 @@ def test_a_curve_keeps_everything_that_it_was_made_of() -> None:
 
 def test_a_curve_is_said_in_a_line() -> None:
     assert repr(curve()) == (
-        "<MeasuredCurve m on nights (10 of 20,019 triplets): projection 0.500, best layer_1 0.550 (cosine)>"
+        "<MeasuredCurve m on NIGHTS (10 of 20,019 triplets): projection 0.500, best layer_1 0.550 (cosine)>"
     )
     simulated = repr(curve(dataset="shapes-middle", subset="test"))
     assert simulated.startswith(
@@ -48,7 +48,7 @@ def test_a_curve_is_said_in_a_line() -> None:
 
 def test_a_notebook_shows_scores_with_intervals_chance_and_how_much_was_measured() -> None:
     shown = check_html(curve()._repr_html_())
-    assert "m on nights (10 of 20,019 triplets)" in shown.text
+    assert "m on NIGHTS (10 of 20,019 triplets)" in shown.text
     for text in ("best layer (selected)", "layer_1 0.550 (0.400 to 0.600)", "0.500 (0.400 to 0.600)", "chance"):
         assert text in shown.text
     assert shown.count("tr") == 2
@@ -72,7 +72,7 @@ def test_a_curve_draws_itself_and_writes_a_figure(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_there_is_refused_in_pythons_words() -> None:
-    with pytest.raises(UsageError, match=r"^unknown distance of these curves 'cosin': did you mean cosine\?$"):
+    with pytest.raises(UsageError, match=r"^unknown distance of these runs 'cosin': did you mean cosine\?$"):
         curve().plot(distance="cosin")
     with pytest.raises(UsageError, match=r"^unknown subset 'al': did you mean all\?$"):
         curve().plot(subset="al")

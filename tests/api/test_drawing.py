@@ -63,7 +63,7 @@ def test_several_subsets_need_several_axes() -> None:
 
 
 def test_a_distance_that_none_has_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^unknown distance of these curves 'euclidian': did you mean"):
+    with pytest.raises(UsageError, match=r"^unknown distance of these runs 'euclidian': did you mean"):
         draw([several("a")], distance="euclidian")
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_name_and_no_axes_is_refused(options: dict[str, Any], said: s
 def test_whoever_lacks_the_one_distance_is_named() -> None:
     curves = [several("a"), several("b"), several("b", ("cosine",))]
     with pytest.warns(
-        AlignbenchWarning, match=r"^left out, since they lack normalised Euclidean: b on tid2013; "
+        AlignbenchWarning, match=r"^left out, since they lack normalised Euclidean: b on TID2013; "
     ) as told:
         figure = draw(curves)
     assert str(told[0].message).endswith('; `distance="all"` shows them')

@@ -92,7 +92,7 @@ def test_a_line_is_gone_on_with(line: str, names: list[str], offered: Any) -> No
         ("run --precision ", list(PRECISIONS)),
         ("run --accelerator ", list(ACCELERATORS)),
         ("run --resize ", list(RESIZINGS)),
-        ("run --transform ", list(PUBLISHED)),
+        ("run --transform ", ["published", *PUBLISHED]),
         ("transform learn --objective ", list(OBJECTIVES)),
         ("transform learn --optimiser ", list(OPTIMISERS)),
         ("transform learn --penalty ", list(PENALTIES)),

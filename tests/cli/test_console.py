@@ -45,17 +45,17 @@ def lines(table: Table) -> list[list[str]]:
 def test_a_row_of_a_tower_has_its_best_layer_and_its_projection() -> None:
     scores = [*tower("m", 0.6, 0.7, 0.8), *tower("m", 0.65, 0.5, 0.55, distance="euclidean")]
     assert lines(score_table([curve_of("m", *scores)], "t")) == [
-        ["m", "nights", "accuracy", "cosine", "layer_1", "0.700", "0.600 .. 0.800", "0.800", "0.700 .. 0.900"],
-        ["m", "nights", "accuracy", "euclidean", "layer_0", "0.650", "0.550 .. 0.750", "0.550", "0.450 .. 0.650"],
+        ["m", "NIGHTS", "accuracy", "cosine", "layer_1", "0.700", "0.600 .. 0.800", "0.800", "0.700 .. 0.900"],
+        ["m", "NIGHTS", "accuracy", "euclidean", "layer_0", "0.650", "0.550 .. 0.750", "0.550", "0.450 .. 0.650"],
     ]
 
 
 def test_a_part_and_a_subset_of_the_corrected_protocol_are_named() -> None:
     part = [{"layer": "image", "value": 0.5, "n": 30}]
-    assert lines(score_table([curve_of("ssim", *part)], "t"))[0][1] == "nights (30 of 20,019 triplets)"
+    assert lines(score_table([curve_of("ssim", *part)], "t"))[0][1] == "NIGHTS (30 of 20,019 triplets)"
     corrected = [{"layer": "image", "value": 0.5, "n": 1_824, "subset": "test", "protocol": "corrected"}]
-    assert lines(score_table([curve_of("ssim", *corrected)], "t"))[0][1] == "nights test"
-    assert lines(twin_table([curve_of("ssim", *corrected)], "t"))[0][1] == "nights test"
+    assert lines(score_table([curve_of("ssim", *corrected)], "t"))[0][1] == "NIGHTS test"
+    assert lines(twin_table([curve_of("ssim", *corrected)], "t"))[0][1] == "NIGHTS test"
 
 
 def test_a_baseline_has_one_score_and_no_projection() -> None:
@@ -72,7 +72,7 @@ def test_scores_and_intervals_that_are_missing_are_dashes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subset", "shown"), [("all", "nights"), ("test", "nights"), ("testset1", "nights"), ("votes 9", "nights votes 9")]
+    ("subset", "shown"), [("all", "NIGHTS"), ("test", "NIGHTS"), ("testset1", "NIGHTS"), ("votes 9", "NIGHTS votes 9")]
 )
 def test_a_subset_is_named_unless_it_is_the_usual_one(subset: str, shown: str) -> None:
     [line] = lines(score_table([curve_of("m", *tower("m", 0.6, 0.7, 0.8, subset=subset))], "t"))
@@ -103,7 +103,7 @@ def test_the_band_of_twins_is_over_the_best_layer_of_each() -> None:
     twins = [curve_of(f"m@random-{seed}", *tower("m", *values)) for seed, values in enumerate(scores)]
     [line] = lines(twin_table(twins, "t"))
     assert line[0] == "m, 3 untrained twins"
-    assert line[1:4] == ["nights", "accuracy", "cosine"]
+    assert line[1:4] == ["NIGHTS", "accuracy", "cosine"]
     assert line[4:] == ["0.533", "0.400 .. 0.700", "0.500", "0.200 .. 0.900"]
 
 
@@ -117,10 +117,10 @@ def test_twins_have_a_row_for_each_subset_and_distance_in_their_order() -> None:
     found = lines(twin_table([curve_of(f"a/b@v2@random-{seed}", *scores) for seed in (7, 8)], "t"))
     assert {line[0] for line in found} == {"a/b@v2, 2 untrained twins"}
     assert [(line[1], line[3]) for line in found] == [
-        ("nights", "euclidean"),
-        ("nights", "cosine"),
-        ("nights zebra", "euclidean"),
-        ("nights zebra", "cosine"),
+        ("NIGHTS", "euclidean"),
+        ("NIGHTS", "cosine"),
+        ("NIGHTS zebra", "euclidean"),
+        ("NIGHTS zebra", "cosine"),
     ]
 
 

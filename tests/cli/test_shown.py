@@ -47,7 +47,7 @@ def test_runs_that_lack_the_usual_distance_are_named_on_stderr(capsys: pytest.Ca
     curves = [*(tower_curve(name, distances=BOTH) for name in "ab"), further]
     assert shown_distances("", curves) == ("normalized_euclidean",)
     told = capsys.readouterr()
-    expected = "left out, since they lack normalised Euclidean: b on tid2013 (cls tokens); --distance all shows them\n"
+    expected = "left out, since they lack normalised Euclidean: b on TID2013 (cls tokens); --distance all shows them\n"
     assert (told.out, told.err) == ("", expected)
     shown_distances("cosine", curves)
     assert capsys.readouterr().err == ""

@@ -18,6 +18,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -35,6 +36,7 @@ from alignbench.extraction.cached_pixels import read_entry, write_entry
 from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.extraction.stored_features import open_features
+from alignbench.models import timm_names
 from alignbench.models.families import load_tower
 from alignbench.models.own_cards import read_own_card
 from alignbench.models.towers import Layer
@@ -51,6 +53,7 @@ from alignbench.transforms.learning.folder import read_record as read_learned
 from alignbench.transforms.learning.recipe import Recipe
 from alignbench.transforms.learning.search import Journal, _study, search
 from alignbench.transforms.published import published_transform
+from baselines.dreamsim import _adapter_settings
 from baselines.perceptnet.training import PerceptNetEpoch, PerceptNetRecipe, Training
 from baselines.weights import read_weights
 from feature_writers import FORMS, MAPS, TOKENS, list_names
@@ -410,6 +413,27 @@ def _judged(folder: Path) -> None:
     (folder / "evaluated.json").write_text(json.dumps(record))
 
 
+# --- Lists that are kept ----------------------------------------------------------------------------------------------
+
+_KEPT: Final = f"names/timm-{timm.__version__}.json"
+
+
+def _read_names(folder: Path) -> object:
+    with mock.patch.dict(os.environ, ALIGNBENCH_CACHE=str(folder)), mock.patch.object(timm_names, "_names", list):
+        return timm_names.known_names.__wrapped__()
+
+
+def _names(folder: Path) -> None:
+    (folder / "names").mkdir(parents=True)
+    (folder / _KEPT).write_text('["resnet50", "resnet50.a1_in1k"]')
+
+
+def _adapter(folder: Path) -> None:
+    folder.mkdir()
+    settings = {"r": 16, "lora_alpha": 0.5, "lora_dropout": 0.3, "bias": "none", "target_modules": ["qkv"]}
+    (folder / "it").write_text(json.dumps(settings))
+
+
 # --- Sweeps and journals --------------------------------------------------------------------------------------------
 
 _SWEEP: Final = """\
@@ -488,6 +512,8 @@ READERS: Final = {
         ("it.pt", "it.pth", "it.safetensors"),
         ("baselines/weights: read_weights",),
     ),
+    "settings of LoRAs": Reader(_file(_adapter_settings), _adapter, ("it",)),
+    "names of timm": Reader(_folder(_read_names), _names, (_KEPT,)),
     "training of PerceptNet": Reader(
         _file(lambda path: _training().resume(path)),
         _checkpoint,

@@ -47,7 +47,7 @@ TABLE = {
         12,
     ),
 }
-NAMES = [*TABLE, "distance"]
+NAMES = [*TABLE, "distance", "glocal"]
 
 
 def sweep_text(**changes: Any) -> str:

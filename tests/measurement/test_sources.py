@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from alignbench import Cell
 from alignbench.errors import UsageError
 from alignbench.extraction.progress import ProgressListener
+from alignbench.measurement.source_kinds import SourceNotes, SourceView
 from alignbench.measurement.sources import (
-    SourceView,
     TowerRequest,
     check_possible,
     load_cell_tower,
@@ -21,6 +24,7 @@ from alignbench.measurement.sources import (
     load_transform,
     source_kind,
 )
+from alignbench.models.pair_metrics import METRICS
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.named import NamedTransform
 from folders import Folders
@@ -88,6 +92,47 @@ def test_a_metric_takes_pictures_at_the_side_of_the_data_set(dataset: str, shape
     assert source_kind(cell).preparation(cell)(wide_picture()).shape == shape
     loaded = source_kind(cell).load(cell, None, ProgressListener())
     assert loaded.prepare(wide_picture()).shape == shape
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A metric with a preparation of its own, which was trained on one of the data sets."""
+
+    name: str = "learned"
+    distance: str = "learned"
+    min_side: int = 1
+    side: int = 40
+
+    @property
+    def trained_on(self) -> dict[str, str]:
+        return {"nights": "trained on some of it"}
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        return (first - second).abs().mean((1, 2, 3))
+
+
+@pytest.mark.parametrize(("dataset", "told"), [("nights", "trained on some of it"), ("tid2013", "")])
+def test_a_metric_has_its_own_side_and_says_what_it_was_trained_on(
+    dataset: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = EntryPoint("learned", "nowhere:LEARNED", "alignbench.metrics")
+    monkeypatch.setattr(METRICS, "_entries", lambda: {"learned": [entry]})
+    monkeypatch.setattr(METRICS, "load", lambda name: Learned())
+    cell = Cell("learned", dataset)
+    kind = source_kind(cell)
+    loaded = kind.load(cell, None, ProgressListener())
+    for prepare in (kind.preparation(cell), loaded.prepare):
+        assert prepare(wide_picture()).shape == (3, 40, 40)
+    assert kind.view(cell, loaded) == SourceView(("learned",), None, 40, "fp32")
+    assert kind.notes(cell, loaded) == SourceNotes(trained_on=told)
+
+
+def test_a_tower_says_what_its_projection_is_where_that_is_measured(tiny_tower: Folders) -> None:
+    model = str(tiny_tower("clip"))
+    for layers, told in ((("all",), "class token after the last norm, projected"), (("layer_0",), "")):
+        cell = Cell(model, "nights", layers=layers)
+        kind = source_kind(cell)
+        assert kind.notes(cell, kind.load(cell, None, ProgressListener())) == SourceNotes(projection=told)
 
 
 @pytest.mark.parametrize(("model", "nearest"), [("sism", "ssim"), ("shapes-clop", "shapes-clip"), ("pixel", "pixels")])

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from alignbench.errors import AlignbenchWarning, UsageError
-from alignbench.models.listing import known_models, names_of_family
+from alignbench.models.families import FAMILIES
+from alignbench.models.family import as_family
+from alignbench.models.listing import can_list, known_models, names_of_family
 from distributions import write_distribution
 from documented import ROOT
 
@@ -22,9 +24,11 @@ def test_models_come_with_their_factors_and_the_rest_by_name() -> None:
     assert [row["name"] for row in rows if row["kind"] == "model"] == list(CARDS)
     for row in rows[: len(CARDS)]:
         card = CARDS[str(row["name"])]
-        assert {name: row[name] for name in ("family", *FACTORS)} == {name: card[name] for name in ("family", *FACTORS)}
+        assert {name: row.get(name) for name in ("family", *FACTORS)} == {
+            name: card.get(name) for name in ("family", *FACTORS)
+        }
     baselines = {row["name"] for row in rows if row["kind"] == "baseline"}
-    assert baselines == {"lpips-alex", "lpips-vgg", "ms-ssim", "perceptnet", "pixels", "ssim"}
+    assert baselines == {"dreamsim", "lpips-alex", "lpips-vgg", "ms-ssim", "perceptnet", "pixels", "ssim"}
     assert all(row["package"] is None for row in rows if row["kind"] != "model")
 
 
@@ -62,3 +66,11 @@ def test_the_models_of_a_family_are_listed_by_pattern() -> None:
 def test_what_cannot_be_listed_is_said(family: str, pattern: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         names_of_family(family, pattern)
+
+
+def test_families_that_list_their_models_are_known_without_listing_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alignbench.models.timm_names.known_names", None)
+    found = {name for name in FAMILIES.names() if can_list(name)}
+    monkeypatch.undo()
+    assert found == {name for name in FAMILIES.names() if as_family(name, FAMILIES.load(name)).names()}
+    assert {"timm", "torchvision"} <= found

@@ -95,6 +95,38 @@ def test_tokens_come_from_any_axes() -> None:
     assert torch.equal(pooled, tokens[:, :1])
 
 
+class Several(Tower):
+    """A module that is given several things, and gives a list of two; another one that is given this list."""
+
+    class Both(nn.Module):
+        def forward(self, word: str, numbers: Tensor) -> list[Tensor]:
+            return [numbers + 1, numbers + 2]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both, self.same, self.fingerprint, self.prepare = self.Both(), nn.Identity(), "several", Sized(8)
+        self.layers = (
+            Layer("given", 2.5, "both", 1, 3, is_input=True, part=1),
+            Layer("first", 7.5, "both", 1, 3, part=0),
+            Layer("second", 97.5, "both", 1, 3, part=1),
+            Layer("within", 100.0, "same", 1, 3, is_input=True, part=1),
+        )
+
+    def forward(self, pixels: Tensor) -> object:
+        return self.same(self.both("and", pixels))
+
+
+def test_a_layer_may_be_one_of_several_things() -> None:
+    numbers = torch.arange(6.0).reshape(2, 3)
+    found = tapped(Several(), numbers)
+    assert {name: (features[:, 0] - numbers).unique().tolist() for name, features in found.items()} == {
+        "given": [0.0],
+        "first": [1.0],
+        "second": [2.0],
+        "within": [2.0],
+    }
+
+
 def test_another_shape_than_the_layers_is_an_error() -> None:
     with pytest.raises(RuntimeError, match=r"^layer_0 gave \(5, 4\), not 6 tokens x 4 channels$"):
         tapped(Turned("BTC", torch.zeros(2, 5, 4)), torch.empty(0))

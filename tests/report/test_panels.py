@@ -28,10 +28,10 @@ def test_panels_come_by_level_and_a_subset_is_named_where_it_says_something() ->
     curves = [tower_curve("m", "nights", subset="test"), tower_curve("m"), tower_curve("m", "nights", subset="train")]
     _, panels = lay_out_panels([*curves, tower_curve("m", "mine")], None)
     assert [panel.title for panel in panels] == [
-        "tid2013 (low level)",
+        "TID2013 (low level)",
         "mine (low level)",
-        "nights, test (middle level)",
-        "nights, train (middle level)",
+        "NIGHTS, test (middle level)",
+        "NIGHTS, train (middle level)",
     ]
     assert [panel.score for panel in panels][1:3] == ["Spearman correlation", "agreement with the choices"]
 
@@ -95,7 +95,7 @@ def test_a_part_that_all_lines_share_is_said_of_the_panel() -> None:
 def test_a_panel_of_the_corrected_protocol_names_its_subset() -> None:
     curve = LayerCurve(tower_curve("m", "nights", subset="test").frame.assign(protocol="corrected", n=1_824))
     _, [panel] = lay_out_panels([curve], None)
-    assert (panel.title, panel.part) == ("nights, test (middle level)", "")
+    assert (panel.title, panel.part) == ("NIGHTS, test (middle level)", "")
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,14 @@ def test_references_follow_the_distances_and_the_protocol() -> None:
     _, [panel] = lay_out_panels([baseline_curve("pixels", "nights")], None, [BASE_16])
     assert [reference.distance for reference in panel.references] == ["normalized_euclidean"]
     assert panel.has_depth, "a published tower has layers"
+
+
+def test_a_line_of_a_model_that_was_trained_on_the_data_has_a_note() -> None:
+    told = "trained on NIGHTS' train split"
+    curves = [replace(baseline_curve("dreamsim", "nights"), trained_on=told), baseline_curve("pixels", "nights")]
+    _, [panel, other] = lay_out_panels([*curves, baseline_curve("dreamsim", "things")], None)
+    assert panel.notes[0] == f"dreamsim: {told}"
+    assert not any(told in note for note in other.notes)
+    dreamsim, pixels = panel.lines
+    assert f"dreamsim: {told}" in panel.only([dreamsim]).notes
+    assert not any(told in note for note in panel.only([pixels]).notes)

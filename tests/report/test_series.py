@@ -190,4 +190,4 @@ def test_curves_without_the_shown_distances_are_named() -> None:
     curves = [tower_curve("a"), tower_curve("b", distances=("cosine",)), baseline_curve("ssim")]
     assert without_distances(curves, None) == ""
     assert without_distances(curves[::2], ("normalized_euclidean",)) == ""
-    assert "lack normalised Euclidean: b on tid2013;" in without_distances(curves, ("normalized_euclidean",))
+    assert "lack normalised Euclidean: b on TID2013;" in without_distances(curves, ("normalized_euclidean",))

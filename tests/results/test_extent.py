@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -48,23 +50,23 @@ def test_it_is_said_what_part_a_curve_is_of(
 def test_halves_are_parts_if_what_they_are_halves_of_is_one() -> None:
     whole = of_subsets("corrected", test=1_824, test_imagenet=800, test_no_imagenet=1_024)
     assert set(extents(whole).values()) == {""}
-    assert measured_on(whole) == "nights"
+    assert measured_on(whole) == "NIGHTS"
     part = of_subsets("corrected", test_imagenet=5, test=12, test_no_imagenet=7)
     assert extents(part)["test-imagenet"] == "5 from 12 of 1,824 test triplets"
-    assert measured_on(part) == "nights (12 of 1,824 test triplets)"
+    assert measured_on(part) == "NIGHTS (12 of 1,824 test triplets)"
 
 
 def test_a_limit_is_said_where_nobody_knows_how_much_was_published() -> None:
     frame = curve_of(dataset="bapps", subset="val", n=30).frame
-    assert measured_on(LayerCurve(frame, limit=30)) == "bapps val (the first 30 val triplets)"
-    assert measured_on(LayerCurve(frame, limit=31)) == "bapps val", "it left nothing out"
+    assert measured_on(LayerCurve(frame, limit=30)) == "BAPPS val (the first 30 val triplets)"
+    assert measured_on(LayerCurve(frame, limit=31)) == "BAPPS val", "it left nothing out"
     assert extents(LayerCurve(curve_of(n=20_019).frame, limit=20_019)) == {"all": ""}
 
 
 def test_under_the_corrected_protocol_a_subset_is_always_named() -> None:
     assert [named_subset(name, "paper") for name in ("all", "test", "testset1", "val")] == ["", "", "", "val"]
-    assert place_name("nights", "test", "corrected") == "nights test"
-    assert measured_on(of_subsets("corrected", test=1_824)) == "nights test"
+    assert place_name("nights", "test", "corrected") == "NIGHTS test"
+    assert measured_on(of_subsets("corrected", test=1_824)) == "NIGHTS test"
 
 
 @pytest.mark.parametrize(
@@ -94,3 +96,9 @@ def test_data_sets_are_called_as_their_authors_do() -> None:
         data_set_title(name) for name in ("tid2013", "kadid10k", "bapps", "nights", "things", "shapes-low", "mine")
     ]
     assert titles == ["TID2013", "KADID-10k", "BAPPS", "NIGHTS", "THINGS", "shapes-low", "mine"]
+
+
+def test_that_a_model_was_trained_on_such_data_is_said_with_the_data_set() -> None:
+    told = "trained on NIGHTS' train split"
+    assert measured_on(replace(curve_of(n=20_019), trained_on=told)) == f"NIGHTS ({told})"
+    assert measured_on(replace(curve_of(n=12), trained_on=told)) == f"NIGHTS (12 of 20,019 triplets; {told})"

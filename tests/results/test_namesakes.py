@@ -92,3 +92,45 @@ def test_namesakes_are_found_before_a_report_is_made(tmp_path: Path) -> None:
     assert list(namesakes(written(tmp_path / "x", "a" * 64).record, tmp_path / "x")) == []
     (second.folder / "run.json").write_text("{")
     assert list(namesakes(first.record, tmp_path)) == []
+
+
+def test_layers_tell_apart_what_one_model_scores_at_them(tmp_path: Path) -> None:
+    many = ["stem", "stage_1", "stage_2", "stage_3"]
+    others = [[*many[1:], "stage_4"], many]
+    runs = [
+        written(tmp_path, "a" * 64),
+        written(tmp_path, "a" * 64, layers=["avgpool"]),
+        written(tmp_path, "a" * 64, layers=["avgpool", "fc"]),
+        written(tmp_path, "a" * 64, layers=many),
+        written(tmp_path, "a" * 64, dataset="nights"),
+        written(tmp_path, "b" * 64, label="{other}", layers=["avgpool"]),
+    ]
+    apart, [line] = tell_apart(runs)
+    assert [run.label for run in apart] == [
+        *("mine", "mine [avgpool]", "mine [avgpool, fc]", "mine [4 layers]", "mine", "{other}")
+    ]
+    assert apart[0] is runs[0]
+    assert line.startswith("mine was measured at different layers: mine in ")
+    assert f"mine [avgpool] in {runs[1].folder.name}" in line
+    apart, _ = tell_apart([written(tmp_path / "x", "a" * 64, layers=layers) for layers in others])
+    assert [run.label for run in apart] == [f"mine [{', '.join(layers)}]" for layers in others]
+    [one, other], [line] = tell_apart([written(tmp_path / "y", "a" * 64, label="{0}", layers=[name]) for name in "xy"])
+    assert (one.label, other.label) == ("{0} [x]", "{0} [y]")
+    assert line.startswith("{0} was measured at different layers")
+
+
+def test_layers_of_other_weights_are_marked_after_these(tmp_path: Path) -> None:
+    random = {"label": "mine@random-0", "random_init": True}
+    runs = [
+        written(tmp_path, "a" * 64, **random),
+        written(tmp_path, "a" * 64, layers=["avgpool"], **random),
+        written(tmp_path, "b" * 64, layers=["avgpool"], **random),
+    ]
+    apart, lines = tell_apart(runs)
+    assert [run.label for run in apart] == [
+        f"mine {mark}@random-0" for mark in ("[aaaaaaaa]", "[aaaaaaaa] [avgpool]", "[bbbbbbbb]")
+    ]
+    assert [line.partition(": ")[0] for line in lines] == [
+        "mine@random-0 is the label of different weights",
+        "mine@random-0 was measured at different layers",
+    ]

@@ -90,6 +90,18 @@ def test_a_record_keeps_what_it_does_not_know() -> None:
     assert (found.observers, found.timing, found.peak_memory_gb, found.transform) == ("", {}, None, None)
 
 
+def test_what_few_runs_have_stands_in_the_file_only_where_it_says_something() -> None:
+    plain = RunRecord.from_json({"label": "mine", "settings": TOWER})
+    assert (plain.projection, plain.trained_on) == ("", "")
+    assert not {"projection", "trained_on", "transform"} & set(plain.to_json())
+    told = {"projection": "the class token", "trained_on": "trained on NIGHTS' train split"}
+    found = RunRecord.from_json({"label": "mine", "settings": TOWER, **told})
+    assert found.to_json().items() >= told.items()
+    assert run_hash(found.settings.to_json()) == run_hash(TOWER), "they change no number"
+    with pytest.raises(ValueError, match=r"^its trained_on is not a text$"):
+        RunRecord.from_json({"label": "mine", "settings": TOWER, "trained_on": ["nights"]})
+
+
 @pytest.mark.parametrize(
     ("stored", "reason"),
     [

@@ -163,32 +163,31 @@ def test_a_model_does_not_differ_from_itself() -> None:
     x = np.random.default_rng(7).normal(0.5, 0.1, (4, 25))
     found = difference_band(jointly(jackknifed(x), jackknifed(x + 1e-17), JACKKNIFE, 25), (depths_of(4), depths_of(4)))
     assert found.low.tolist() == found.high.tolist() == [0.0] * 4
-    assert found.in_words() == "the models differ nowhere"
+    assert list(found.stretches()) == []
 
 
-# --------------------------------------------------------------------------------------------------- words
+# ----------------------------------------------------------------------------------------------- stretches
 
 
-def in_words(signs: list[int]) -> str:
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [
+        ([0] * 10, []),
+        ([0, 0, 1, 1, 1, 1, 1, 0, 0, 0], [(30.0, 70.0, 1)]),
+        ([0, 0, 0, -1], [(100.0, 100.0, -1)]),
+        ([1, 1, -1, 0, 1], [(20.0, 40.0, 1), (60.0, 60.0, -1), (100.0, 100.0, 1)]),
+    ],
+)
+def test_stretches_say_where_and_on_which_side(signs: list[int], expected: list[tuple[float, float, int]]) -> None:
     value = np.array(signs, dtype=np.float64)
-    return Band(depths_of(len(signs)), value, value - 0.5, value + 0.5).in_words("ViT-B", "ViT-L")
+    assert list(Band(depths_of(len(signs)), value, value - 0.5, value + 0.5).stretches()) == expected
 
 
-def test_words_say_where_and_who() -> None:
-    assert in_words([0] * 10) == "the models differ nowhere"
-    assert in_words([0, 0, 1, 1, 1, 1, 1, 0, 0, 0]) == "the models differ between 30 and 70 % depth (ViT-B is higher)"
-    assert in_words([0, 0, 0, -1]) == "the models differ at 100 % depth (ViT-L is higher)"
-    assert in_words([1, 1, -1, 0, 1]) == (
-        "the models differ between 20 and 40 % depth (ViT-B is higher), at 60 % depth (ViT-L is higher) and at 100 % "
-        "depth (ViT-B is higher)"
-    )
-
-
-def test_words_go_by_depth_and_admit_what_is_not_known() -> None:
+def test_stretches_go_by_depth_and_end_at_what_is_not_known() -> None:
     value = np.array([1.0, 0.0, 1.0])
     found = Band(np.array([66.0, 99.0, 33.0]), value, value - 0.5, value + 0.5)
-    assert found.in_words() == "the models differ between 33 and 66 % depth (the first is higher)"
+    assert list(found.stretches()) == [(33.0, 66.0, 1)]
     unknown = np.full(3, np.nan)
-    assert "is not known" in Band(depths_of(3), value, unknown, unknown).in_words()
+    assert list(Band(depths_of(3), value, unknown, unknown).stretches()) == []
     gap = np.array([0.5, np.nan, 0.5])
     assert list(Band(depths_of(3), value, gap, gap + 1.0).stretches()) == [(100 / 3, 100 / 3, 1), (100.0, 100.0, 1)]

@@ -148,38 +148,6 @@ def test_simulated_observers_and_shared_judgments_are_said(tmp_path: Path) -> No
     assert "TID2013 (60 judgments that both have; simulated observers): " in shared
 
 
-# --- Remarks ----------------------------------------------------------------------------------------------------------
-
-
-def test_rows_that_need_a_word_have_one(labels: Path) -> None:
-    remarks = compare("one", "two", runs=labels, dataset="tid2013", at="all").remarks
-    assert remarks[0] == (
-        "95 % intervals of paired differences that hold for all 3 questions together: cluster jackknife t."
-    )
-    starts = [remark.partition(":")[0] for remark in remarks[1:4]]
-    assert starts == ["best layer", "layers and depths", "cross-fitted"]
-
-
-def test_runs_that_were_measured_differently_are_said(labels: Path, tmp_path: Path) -> None:
-    other = write_labelled(tmp_path, "two", "nights", settings={"tokens": "cls"})
-    found = compare(folder(labels, "one", "nights"), other)
-    assert found.remarks[0] == "NIGHTS: one and two were measured differently: tokens (all; cls)."
-
-
-def test_which_of_several_runs_were_taken_is_said(labels: Path, tmp_path: Path) -> None:
-    place = copy_labels(labels, tmp_path / "runs")
-    write_labelled(place, "one", "nights", settings={"tokens": "cls"})
-    found = compare("one", "two", runs=place, dataset="nights")
-    taken = [folder(labels, label, "nights").name for label in ("one", "two")]
-    assert found.remarks[0] == f"NIGHTS: of several runs, {place / taken[0]} and {place / taken[1]} are compared."
-
-
-def test_channel_means_that_were_fitted_apart_are_said(labels: Path, tmp_path: Path) -> None:
-    other = write_labelled(tmp_path, "two", "nights", settings={"calibration_fingerprint": "f" * 64})
-    [remark, _, *_] = compare(folder(labels, "one", "nights"), other).remarks
-    assert remark == "NIGHTS, normalised Euclidean: the channel means of the two runs were fitted on different pairs."
-
-
 # --- A third run ------------------------------------------------------------------------------------------------------
 
 

@@ -178,11 +178,11 @@ def test_notes_say_what_intervals_are_over_and_how_many_checkpoints_there_are(gr
         assert any("one checkpoint" in note for note in factor.notes)
         assert any(f"for the {len(factor.differences)} rows" in note for note in factor.notes)
     [first] = [note for note in by_name(grid)["data"].notes if "over stimuli" in note]
-    assert "tid2013: cluster jackknife t, 25 clusters; nights: percentile cluster bootstrap, 300 clusters" in first
+    assert "TID2013: cluster jackknife t, 25 clusters; NIGHTS: percentile cluster bootstrap, 300 clusters" in first
 
 
 def test_options_without_a_run_on_a_data_set_are_said(grid: Study) -> None:
-    assert f"nights: no run of {LAION}." in by_name(grid)["data"].notes
+    assert f"NIGHTS: no run of {LAION}." in by_name(grid)["data"].notes
     assert not any("no run" in note for note in by_name(grid)["distance"].notes)
 
 
@@ -201,7 +201,7 @@ def test_pairs_that_are_not_compared_are_said_with_the_reason(
     factor = by_name(study)["architecture"]
     assert len(factor.differences) == 2
     assert BASE_32 not in {*factor.differences["first"], *factor.differences["second"]}
-    notes = [note for note in factor.notes if note.startswith("tid2013: not compared")]
+    notes = [note for note in factor.notes if note.startswith("TID2013: not compared")]
     assert len(notes) == 1
     assert reason in notes[0]
     assert f"{BASE_16} with {BASE_32}, {BASE_32} with {LARGE_14}" in notes[0]

@@ -303,8 +303,8 @@ def test_what_holds_by_far_is_borne_out_and_other_models_change_nothing(tmp_path
     best = named(findings, "CLIP base-32 is the best")
     assert best.rests_on == (
         "Four checkpoints, one of each size; the size of the patches goes with the number of tokens. Resampled: 25 "
-        "clusters of 300 judgments of tid2013 (low), 600 clusters of 600 judgments of nights (middle), 200 clusters of "
-        "800 judgments of things (high). The paper's high level is about 1,000 distinct triplets of "
+        "clusters of 300 judgments of TID2013 (low), 600 clusters of 600 judgments of NIGHTS (middle), 200 clusters of "
+        "800 judgments of THINGS (high). The paper's high level is about 1,000 distinct triplets of "
         "testset1, not the 4.70 million."
     )
     for label in ("mine", "my/other", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"):

@@ -73,6 +73,19 @@ def test_of_several_runs_those_are_taken_that_were_measured_alike(labels: Path, 
     assert not other.chosen
 
 
+def test_runs_at_the_same_layers_come_first_and_others_are_said(labels: Path, tmp_path: Path) -> None:
+    place = copy_labels(labels, tmp_path / "runs")
+    narrow = write_labelled(place, "one", "nights", settings={"layers": ["stage_1"]})
+    usual = [name(labels, label, "nights") for label in ("one", "two")]
+    assert pairs(place, "one", "two", ("nights",)) == [(*usual, ("normalized_euclidean",))]
+    both = [StoredRun(narrow), StoredRun(place / usual[1])]
+    assert list(unlike(*both)) == [("layers", "stage_1", "the usual ones")]
+    write_labelled(place, "two", "nights", settings={"layers": ["fc", "conv"]})
+    with pytest.raises(UsageError, match=r"^two has 2 runs on nights, and it is not clear which to compare"):
+        pairs(place, narrow, "two", ("nights",))
+    assert pairs(place, narrow, "two [fc, conv]", ("nights",))[0][0] == narrow.name
+
+
 def test_a_single_pair_of_one_protocol_is_taken_though_it_was_measured_differently(
     labels: Path, tmp_path: Path
 ) -> None:

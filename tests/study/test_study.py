@@ -113,7 +113,7 @@ def test_runs_that_were_measured_differently_are_said_and_not_put_together(tmp_p
     write_made(replace(made(BASE_32, "tid2013", "low"), **changes), tmp_path)
     study, _ = read_study([tmp_path])
     [line] = study.remarks
-    assert line.startswith(f"tid2013 all: runs differ in {name} and are not put together: ")
+    assert line.startswith(f"TID2013 all: runs differ in {name} and are not put together: ")
     assert all(text in line for text in ways)
     assert f"({BASE_32})" in line
     assert sorted(sorted(run.label for run in group.runs) for group in study.groups) == [[SIGLIP, BASE_16], [BASE_32]]

@@ -20,7 +20,9 @@ import yaml
 
 from alignbench.cli.app import app
 from alignbench.errors import AlignbenchError, DataError, UsageError
+from alignbench.measurement.cell import Cell
 from alignbench.sweeps import Sweep, Value, read_sweep
+from alignbench.transforms import PUBLISHED
 from sweep_files import BASE_16, FOLDER, GOOD, NAMES, OPTIONS, PAPER, TABLE, refused_sweep, sweep_file, sweep_text
 
 
@@ -51,6 +53,14 @@ def test_distance_varies_on_one_model() -> None:
     wanted = [{"dataset": dataset, "distance": d, "model": BASE_16} for dataset in PAPER for d in distances]
     assert list(_sweep("distance").cells) == wanted
     assert len(wanted) == 9
+
+
+def test_each_model_of_glocal_is_asked_for_its_own_transform() -> None:
+    cells = _sweep("glocal").cells
+    asked = [Cell(str(cell["model"]), "things", transform="published").checked().transform for cell in cells]
+    assert sorted(map(str, asked)) == sorted(PUBLISHED)
+    everywhere = {"dataset": "things", "resize": "published", "transform": "published"}
+    assert all(cell == everywhere | {"model": cell["model"]} for cell in cells)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -78,17 +78,27 @@ def test_factors_that_were_given_stand_beside_those_of_the_card() -> None:
     }
 
 
+def test_layers_are_told_where_they_are_not_the_usual_ones_and_what_the_projection_is() -> None:
+    settings = {"model": "mine", "layers": ["avgpool", "classifier.3"]}
+    told = {"projection": "average of the map", "trained_on": "trained on it"}
+    found = configuration(RunRecord.from_json({"label": "mine", "settings": settings, **told}))
+    assert found["layers"] == ["avgpool", "classifier.3"]
+    assert found.items() >= told.items()
+    plain = configuration(RunRecord.from_json({"label": "mine", "settings": {"model": "mine"}}))
+    assert not {"layers", "projection", "trained_on"} & set(plain)
+
+
 def test_a_part_is_in_the_title_and_has_keys_of_its_own() -> None:
     rows = pd.DataFrame(
         {"layer": ["image"], "depth": [0.0], "distance": ["ssim"], "metric": ["accuracy"], "value": 0.5}
     )
     whole = curve_of("ssim", "nights", "all", rows, n=20_019)
-    assert (run_title(whole), parts(whole)) == ("ssim on nights", {})
+    assert (run_title(whole), parts(whole)) == ("ssim on NIGHTS", {})
     subsets = [
         curve_of("ssim", "nights", name, rows, n=9, protocol="corrected").frame for name in ("test", "test-imagenet")
     ]
     part = LayerCurve(pd.concat(subsets, ignore_index=True))
-    assert run_title(part) == "ssim on nights (9 of 1,824 test triplets)"
+    assert run_title(part) == "ssim on NIGHTS (9 of 1,824 test triplets)"
     assert parts(part) == {
         "data/part": "9 of 1,824 test triplets",
         "data/part/test-imagenet": "9 from 9 of 1,824 test triplets",

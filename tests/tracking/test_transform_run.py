@@ -72,7 +72,7 @@ def test_each_layer_is_a_point_over_depth_and_a_line_of_the_summary(logged: Logg
 
 def test_the_run_is_named_and_grouped_by_what_was_learned(logged: Logged) -> None:
     (run,) = logged.of("run")
-    assert logged.state["name"] == "my/clip on things: glocal"
+    assert logged.state["name"] == "my/clip on THINGS: glocal"
     assert (run["project"], run["run_group"], run["job_type"]) == ("alignbench", "things", "transform")
     config = logged.state["config"]
     assert (config["folds"], config["objective"]) == (3, "glocal")

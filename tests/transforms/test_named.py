@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import alignbench
+from alignbench.errors import UsageError
+from alignbench.extraction.feature_files import FeatureFile
 from alignbench.transforms import PUBLISHED
-from alignbench.transforms.named import resolve
+from alignbench.transforms.named import NamedTransform, check_fits, check_pictures, resolve
 from alignbench.transforms.published import Published
 from folders import Folders
 from random_transforms import Capture, transform
@@ -67,3 +71,45 @@ def test_the_digest_is_of_the_numbers_and_not_of_the_file(tmp_path: Path) -> Non
         replace(by, weights=by.weights + 1.0),
     ):
         assert resolve(other.save(tmp_path / "other.npz")).digest not in digests
+
+
+TOLD = {"model": "net", "models": ["net"], "layer": "projection", "sha256": "0"}
+
+
+@pytest.mark.parametrize(
+    ("module", "layer", "tokens", "fits"),
+    [
+        ("avgpool", "avgpool", "all", True),
+        ("classifier.3", "classifier.3", "all", True),
+        ("avgpool", "layer4", "all", False),
+        ("norm", "norm", "cls", True),
+        ("norm", "norm", "mean", False),
+        ("norm", "projection", "mean", True),
+    ],
+)
+def test_a_layer_may_be_called_as_the_published_module(module: str, layer: str, tokens: str, fits: bool) -> None:
+    chosen = NamedTransform("net", transform(4, module=module, **TOLD))
+    features = FeatureFile({layer: np.ones((2, 4))}, origin={"model": "net", "tokens": tokens})
+    with nullcontext() if fits else pytest.raises(UsageError, match=f"is for projection, not for {layer}: add --force"):
+        check_fits(chosen, features, layer)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "resize", "said"),
+    [
+        ("", "checkpoint", ""),
+        ("", "published", ""),
+        ("", "squash", "as the model's own code prepares them"),
+        ("cropped", "published", ""),
+        ("cropped", "checkpoint", "cropped"),
+        ("cropped", "squash", "cropped"),
+    ],
+)
+def test_pictures_are_those_of_a_published_transform(pictures: str, resize: str, said: str) -> None:
+    chosen = NamedTransform("net", transform(4, **TOLD | ({"pictures": pictures} if pictures else {})))
+    text = f"^the transform net was learned on other pictures \\({said}\\): do this$"
+    with pytest.raises(UsageError, match=text) if said else nullcontext():
+        check_pictures(chosen, resize, "do this")
+    check_pictures(NamedTransform("mine", transform(4, pictures="cropped")), resize, "nothing")  # it was learned here
+    assert chosen.resize_for("net") == ("published" if pictures else "checkpoint")
+    assert chosen.resize_for("other") == "checkpoint"

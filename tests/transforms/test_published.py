@@ -5,6 +5,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +15,6 @@ import pytest
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError
 from alignbench.transforms import PUBLISHED, align, published_transform
-from alignbench.transforms.published import Published
 
 MODULES = {
     **dict.fromkeys(("clip_ViT-L/14", "clip_RN50"), "visual"),
@@ -34,7 +34,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
     """Serves a transform of width 4 for every name; the cache is the test's own."""
     monkeypatch.setenv("ALIGNBENCH_CACHE", str(tmp_path / "cache"))
     for name, known in PUBLISHED.items():
-        monkeypatch.setitem(PUBLISHED, name, Published(known.module, 4, known.models, known.supervised))
+        monkeypatch.setitem(PUBLISHED, name, replace(known, width=4))
         place = tmp_path / "served" / name / known.module / "transform.npz"
         place.parent.mkdir(parents=True)
         np.savez(place, weights=2.0 * np.eye(4), mean=1.0, std=0.5)

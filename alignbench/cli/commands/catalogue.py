@@ -42,6 +42,7 @@ def models(context: typer.Context, family: Family = "", pattern: Filter = "", as
 
     from alignbench.models.cards import FACTORS, cards
     from alignbench.models.families import FAMILIES
+    from alignbench.models.listing import can_list
     from alignbench.models.pair_metrics import METRICS
 
     table = Table(
@@ -50,12 +51,14 @@ def models(context: typer.Context, family: Family = "", pattern: Filter = "", as
     for name in ("model", *(factor.replace("_", " ") for factor in FACTORS)):
         table.add_column(name, overflow="fold")
     for card in cards().values():
-        table.add_row(card.name, *(str(value) for value in card.factors.values()))
+        table.add_row(card.name, *(str(card.factors.get(name, "")) for name in FACTORS))
     print_table(table)
-    print(f"Model families, as --model FAMILY:...: {', '.join(_usable(FAMILIES).values())}")
+    families = _usable(FAMILIES)
+    print(f"Model families, as --model FAMILY:...: {', '.join(families.values())}")
     print(f"Baselines: {', '.join(_usable(METRICS).values())}")
     print("--random-init, or random:NAME, builds any of these models with random weights and downloads nothing.")
-    print("`alignbench models show NAME` tells the layers of a model, `--family timm` lists those of timm.")
+    print(f"`--family NAME` lists all models of {', '.join(filter(can_list, families))}.")
+    print("`alignbench models show NAME` tells the layers of a model.")
 
 
 def _list_family(family: str, pattern: str, as_json: bool) -> None:

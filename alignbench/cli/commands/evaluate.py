@@ -46,7 +46,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="TRANSFORM",
-            help="Transform: a file (.safetensors, .npz), or the name of a published one.",
+            help="Transform: a file (.safetensors, .npz), a published one's name, or published: the model's own.",
             autocompletion=transforms,
         ),
     ],
@@ -114,6 +114,7 @@ def evaluate(
     from alignbench.cli.progress import LearningProgress
     from alignbench.cli.working import working
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
+    from alignbench.models.layer_names import PROJECTION
     from alignbench.report.figures.similarity import draw_similarities
     from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
@@ -123,9 +124,10 @@ def evaluate(
     from alignbench.transforms.evaluation.run import Candidate, Evidence, run_evaluation
     from alignbench.transforms.learning.folder import Destination
     from alignbench.transforms.named import resolve
+    from alignbench.transforms.published import caution_told
 
     with working(f"reading {transform}"):
-        choice = resolve(transform)
+        choice = resolve(transform, model=model)
     view = str(choice.transform.provenance.get("tokens") or tokens)
     evidence = Evidence(
         similarity=similarity,
@@ -138,10 +140,11 @@ def evaluate(
     evidence.check()
     check_writable(output)
     size = parse_batch_size(batch_size)
-    request = TowerRequest(model, view, random_init, seed, precision, accelerator, size, loader_workers)
+    layers, resize = (PROJECTION,) if choice.layer == PROJECTION else ("all",), choice.resize_for(model)
+    request = TowerRequest(model, view, random_init, seed, precision, accelerator, size, loader_workers, layers, resize)
     with working(f"loading {model}") as notice:
         ready = load_ready_tower(request, notice=notice)
-    layer = transformed_layer(ready.tower, choice, Use(model, view, random_init, force))
+    layer = transformed_layer(ready.tower, choice, Use(model, view, random_init, force, resize))
     candidate, destination = Candidate(choice, ready, layer), Destination(output, draw_similarities, overwrite)
     with LearningProgress() as listener:
         folder, is_finished = run_evaluation(candidate, evidence, destination, seed, listener)
@@ -156,6 +159,8 @@ def evaluate(
     print_table(evaluation_table(frame, f"{title} ({'; '.join(filter(None, remarks))})" if any(remarks) else title))
     if over := intervals_over(frame["task"]):
         print(over)
+    if caution := caution_told(record):
+        print(f"{caution}.")
     print(folder)
 
 

@@ -15,6 +15,7 @@ from alignbench.cli.options import (
     Model,
     Precision,
     RandomInit,
+    Resize,
     Tokens,
     check_output,
     names_in,
@@ -32,6 +33,7 @@ def extract(
     ],
     layers: Layers = "projection",
     tokens: Tokens = "cls",
+    resize: Resize = "checkpoint",
     normalize: Annotated[
         bool,
         typer.Option("--normalize", help="Write them as the model's own code gives them: some divide by the norm."),
@@ -67,7 +69,7 @@ def extract(
 
     size = parse_batch_size(batch_size)
     request = TowerRequest(
-        model, tokens, random_init, seed, precision, accelerator, size, loader_workers, names_in(layers)
+        model, tokens, random_init, seed, precision, accelerator, size, loader_workers, names_in(layers), resize
     )
     with working(f"loading {model}") as notice:
         ready = load_ready_tower(request, "paper" if normalize else "corrected", notice=notice)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alignbench.cli.completion import one_of
+from alignbench.cli.completion import one_of, transforms
 from alignbench.cli.options import (
     AsJson,
     DataSets,
@@ -52,6 +52,14 @@ def plan(
     protocol: Protocol = "paper",
     tokens: Tokens = "all",
     layers: Layers = "all",
+    transform: Annotated[
+        str,
+        typer.Option(
+            metavar="TRANSFORM",
+            help="Transform after which a layer is measured too, as `alignbench run` takes it.",
+            autocompletion=transforms,
+        ),
+    ] = "",
     precision: Precision = "fp32",
     devices: Annotated[
         str, typer.Option(metavar="N[,N]", help="Processes a machine; several numbers, such as 1,8: a column each.")
@@ -103,6 +111,7 @@ def plan(
             subsets=names_in(subset),
             tokens=tokens,
             layers=names_in(layers),
+            transform=transform or None,
             protocol=protocol,
             batch_size=batch_size,
             precision=precision,

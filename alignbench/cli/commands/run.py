@@ -108,7 +108,7 @@ def run(
         str,
         typer.Option(
             metavar="TRANSFORM",
-            help="Transform after which a layer is measured too: a file, or a name of `alignbench transform list`.",
+            help="Transform after which a layer is measured too: a file, a published one's name, or published.",
             autocompletion=transforms,
         ),
     ] = "",

@@ -27,7 +27,7 @@ def apply(
         str,
         typer.Option(
             metavar="TRANSFORM",
-            help="Transform: a file (.safetensors, .npz, .npy), or the name of a published one.",
+            help="Transform: a file (.safetensors, .npz, .npy), a published one's name, or published: the model's own.",
             autocompletion=transforms,
         ),
     ],
@@ -64,8 +64,8 @@ def apply(
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there: name another --output, or add --overwrite")
     check_output(output, ARRAY_FILES)
-    choice = resolve(transform, mean=mean, std=std)
     plain = read_features(features)
+    choice = resolve(transform, model=plain.origin.get("model"), mean=mean, std=std)
     name = plain.layer(layer)
     if not force:
         check_fits(choice, plain, name)
@@ -91,10 +91,11 @@ def list_published(as_json: AsJson = False) -> None:
         print_json([{"name": name, **asdict(known)} for name, known in PUBLISHED.items()])
         return
     table = Table(title="Published transforms (gLocal)")
-    for column in ("name", "module", "width", "model of `alignbench run`", "remark"):
+    for column in ("name", "module", "width", "model of `alignbench run`", "pictures", "remark"):
         table.add_column(column)
     for name, known in PUBLISHED.items():
-        models = known.models[0] if known.models else "none: features only"
+        pictures = "--resize published" if known.cropped else "its own"
         remark = "lowers performance downstream" if known.supervised else ""
-        table.add_row(name, known.module, str(known.width), models, remark)
+        table.add_row(name, known.module, str(known.width), known.models[0], pictures, remark)
     print_table(table)
+    print("--transform published takes the one of the model, whatever it is called.")

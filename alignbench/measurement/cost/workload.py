@@ -36,7 +36,8 @@ def read_subject(cell: Cell) -> Subject:
     """Look at the model of a cell as far as its cost goes.
 
     Raises:
-        UsageError: If there is no such model, it is a baseline, or it is known only once it is loaded.
+        UsageError: If there is no such model, it is a baseline, or it is known only once it is loaded; or if a
+            transform does not belong to it.
         ModelError: If its configuration is not on this machine.
     """
     if cell.is_metric:
@@ -45,6 +46,10 @@ def read_subject(cell: Cell) -> Subject:
     tower = skeleton(cell.model, protocol=cell.protocol)
     cost, layers = tower_cost(tower), choose_layers(tower, cell.layers)
     check_view(tower, cell.tokens, layers)
+    if cell.transform is not None:
+        from alignbench.transforms.aligned_layer import planned_layers
+
+        layers = planned_layers(layers, cell.transform, cell.model)
     return Subject(cell.name, layers, cell.tokens, cost)
 
 

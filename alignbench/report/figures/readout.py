@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from alignbench.report.figures.canvas import save_figure
 from alignbench.report.figures.text import plain_text
+from alignbench.results.extent import data_set_title
 from alignbench.results.layer_curve import is_simulated
 
 _LINES = (
@@ -51,7 +52,8 @@ def ceiling_figure(frame: pd.DataFrame) -> Figure:
         axis.axhline(ceiling, color="0.6", linewidth=1.5, label="noise ceiling", zorder=0)
     axis.axhline(1 / 3, color="0.6", linewidth=1.0, linestyle=":", label="chance", zorder=0)
     simulated = " (simulated observers)" if is_simulated(first["dataset"]) else ""
-    axis.set_title(f"{first['model']} on {first['dataset']}{simulated}: {first['objective']}", fontsize=10)
+    place = f"{data_set_title(first['dataset'])}{simulated}"
+    axis.set_title(f"{first['model']} on {place}: {first['objective']}", fontsize=10)
     axis.set_xlabel("depth (% of the network; 100 = projection)")
     axis.set_ylabel(f"odd-one-out accuracy on held-out objects\n({first['similarity']})")
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)

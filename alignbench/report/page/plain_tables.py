@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+
+from alignbench.results.extent import data_set_title
 
 NONE = "-"
 
@@ -37,8 +40,15 @@ def plain(frame: pd.DataFrame) -> Plain:
         pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name]) for name in frame
     )
     columns = tuple(str(name).replace("_", " ") for name in frame)
-    said = [frame[name].map(spoken_p if name in ("p", "p_corrected") else _word, na_action=None) for name in frame]
+    said = [frame[name].map(_OWN_WORDS.get(name, _word), na_action=None) for name in frame]
     return Plain(columns, numeric, tuple(zip(*said, strict=True)))
+
+
+_OWN_WORDS: Final[dict[Any, Callable[[Any], str]]] = {  # columns that have theirs
+    "p": spoken_p,
+    "p_corrected": spoken_p,
+    "dataset": data_set_title,
+}
 
 
 def _word(value: Any) -> str:

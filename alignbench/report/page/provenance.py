@@ -33,6 +33,7 @@ def _facts(run: StudyRun) -> dict[str, str]:
     settings.pop("subset", None)
     facts["judgments"] = ", ".join(f"{name} {n:,}" for name, n in counts.items())
     facts |= {name.replace("_", " "): _setting(name, value) for name, value in settings.items()}
+    facts |= {"projection": record.projection, "trained on": record.trained_on}
     facts |= {"observers": record.observers, "interval": ", ".join(dict.fromkeys(run.stored.intervals.values()))}
     if run.stored.is_older:
         facts["interval"] += " (scored anew: an earlier version measured it)"

@@ -17,6 +17,7 @@ from alignbench.report.page.swatches import Swatch, Toggle
 from alignbench.report.page.tables import Score, read_score
 from alignbench.report.page.transforms import LearnedFolder
 from alignbench.report.panels import axis_ends
+from alignbench.results.extent import data_set_title
 from alignbench.results.layer_curve import is_simulated
 
 _CHANCE: Final = 1.0 / 3.0
@@ -120,7 +121,7 @@ def collect_readouts(folders: Sequence[LearnedFolder], first: int = 0) -> Readou
 
 def _title(folder: LearnedFolder) -> str:
     first = folder.frame.iloc[0]
-    return f"{first['model']} on {first['dataset']}, {first['subset']}: {first['objective']}"
+    return f"{first['model']} on {data_set_title(first['dataset'])}, {first['subset']}: {first['objective']}"
 
 
 def _panel(slug: str, title: str, folder: LearnedFolder) -> ReadoutPanel:
@@ -165,7 +166,7 @@ def _row(folder: LearnedFolder) -> ReadoutRow:
     nothing = Score(NONE)
     return ReadoutRow(
         str(first["model"]),
-        f"{first['dataset']}, {first['subset']}",
+        f"{data_set_title(first['dataset'])}, {first['subset']}",
         is_simulated(first["dataset"]),
         str(first["objective"]),
         str(best["layer"]),

@@ -15,7 +15,7 @@ from alignbench.models.layer_names import PROJECTION, is_block, plain_name, sele
 from alignbench.report.page.plain_tables import NONE, number, spoken_p
 from alignbench.report.panels import Panel
 from alignbench.report.series import Key
-from alignbench.results.extent import named_subset
+from alignbench.results.extent import data_set_title, named_subset
 from alignbench.study.answer_texts import ALIKE, size
 from alignbench.study.peaks import Curve, Peaks
 
@@ -202,7 +202,7 @@ def difference_tables(factor: Factor, section: Section, slug: str) -> list[Diffe
     tables, boxes = [], {toggle.key for toggles in section.models.values() for toggle in toggles}
     apart = ["dataset", "subset", "protocol", "way", "part", "n", "n_clusters"]
     for (dataset, subset, protocol, way, part, n, clusters), rows in factor.differences.groupby(apart, sort=False):
-        title = ", ".join(filter(None, [dataset, named_subset(subset, protocol), way]))
+        title = ", ".join(filter(None, [data_set_title(dataset), named_subset(subset, protocol), way]))
         judgments = f"{part or f'{n:,} judgments'} in {clusters:,} clusters"
         found = tuple(_differences(rows, factor, slug, boxes))
         of = "distance" if factor.name != "distance" else "model" if any(row.of for row in found) else ""

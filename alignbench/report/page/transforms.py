@@ -13,9 +13,11 @@ import pandas as pd
 from alignbench.errors import DataError
 from alignbench.models.layer_names import PROJECTION
 from alignbench.report.page.tables import Score, read_score
+from alignbench.results.extent import data_set_title
 from alignbench.results.layer_curve import is_simulated
 from alignbench.transforms.evaluation.folder import FIGURE, find_evaluated, read_evaluation
 from alignbench.transforms.learning.folder import find_learned, read_ceiling, read_record
+from alignbench.transforms.published import caution_told
 
 _SEEN: Final = ("in-sample", "may be in-sample")
 _CHOICES: Final = "odd-one-out"
@@ -180,13 +182,14 @@ def _cost(folder: JudgedFolder) -> Cost:
     settings, told = folder.record["settings"], folder.record.get("provenance", {})
     learned = f"{told['objective']}, " if "objective" in told else ""
     on = (
-        f"learned on {told['dataset']}"
+        f"learned on {data_set_title(told['dataset'])}"
         if "dataset" in told
         else "published"
         if "sha256" in told
         else "of unknown origin"
     )
-    note = f"{learned}{on}; layer {settings.get('layer', PROJECTION)}; {folder.name}"
+    caution = caution_told(folder.record)
+    note = f"{learned}{on}; layer {settings.get('layer', PROJECTION)}; {folder.name}{f'. {caution}' if caution else ''}"
     encoded = base64.b64encode(folder.figure).decode()
     return Cost(
         f"{settings['model']}, transform {settings['transform']['name']}",

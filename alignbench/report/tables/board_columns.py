@@ -11,7 +11,7 @@ import pandas as pd
 
 from alignbench.report.panels import find_ceiling
 from alignbench.report.tables.captions import condition_text
-from alignbench.results.extent import data_set_title, named_subset
+from alignbench.results.extent import place_name
 from alignbench.study.groups import Condition, read_condition
 from alignbench.study.study_run import StudyRun
 
@@ -83,7 +83,7 @@ def board_columns(runs: Sequence[StudyRun], at: str) -> tuple[BoardColumn, ...]:
 def _column(place: tuple[str, str], way: Condition, ways: Mapping[Condition, Sequence[StudyRun]]) -> BoardColumn:
     dataset, subset = place
     runs = ways[way]
-    title = " ".join(filter(None, [data_set_title(dataset), named_subset(subset, way.protocol)]))
+    title = place_name(dataset, subset, way.protocol)
     said = ", ".join(filter(None, [runs[0].parts[subset], *_apart(way, list(ways))]))
     frames = [run.curve.frame for run in runs]
     ceiling = find_ceiling(pd.concat([frame[frame["subset"] == subset] for frame in frames], ignore_index=True))

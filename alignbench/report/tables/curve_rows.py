@@ -25,9 +25,10 @@ def curve_rows(curve: LayerCurve, distances: Sequence[str] | None = None) -> Ite
 
     Yields:
         For each subset and distance: subset, n (judgments), part (how much of what was published; empty for all),
-        distance, metric, chance; layer, depth (percent), score and ends of the interval of the best layer before the
-        projection, which is selected; score and interval of the projection; layer, score and interval of the layer that
-        a transform aligned; name and ends of the noise ceiling. What there is none of is none.
+        distance, metric, chance; trained_on (empty unless the model was trained on such data); layer, depth (percent),
+        score and ends of the interval of the best layer before the projection, which is selected; score and interval of
+        the projection; layer, score and interval of the layer that a transform aligned; name and ends of the noise
+        ceiling. What there is none of is none.
     """
     everything, parts = curve.primary(), extents(curve)
     for subset in dict.fromkeys(everything["subset"]):
@@ -45,6 +46,7 @@ def curve_rows(curve: LayerCurve, distances: Sequence[str] | None = None) -> Ite
                 "distance": distance,
                 "metric": rows["metric"].iloc[0],
                 "chance": curve.chance,
+                "trained_on": curve.trained_on,
                 "best_layer": best["layer"],
                 "best_depth": None if is_baseline else best["depth"],
                 **_scored("best", best),

@@ -25,19 +25,21 @@ from alignbench.study.study_run import StudyRun
 
 PLACES: Final = ("projection", "best")
 _TWIN: Final = "@random-"
-_ENDS: Final = ("", " low", " high", " layer")
+_ENDS: Final = ("", " low", " high", " layer", " trained on")
+_TEXTS: Final = _ENDS[3:]
 OWN: Final = (
     "Intervals are of each score alone: whether two models differ is what `alignbench compare` answers, by pairs."
 )
 
 
 class Entry(NamedTuple):
-    """A score with its interval; of several untrained twins their mean, least and greatest."""
+    """A score with its interval, and what it was trained on; of several untrained twins mean, least and greatest."""
 
     value: float
     low: float
     high: float
     layer: str = ""
+    trained_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _entries(run: StudyRun, found: dict[str, Any], at: str) -> Iterator[tuple[Bo
 
 def _entry(found: Mapping[str, Any], where: str, layer: object) -> Entry:
     numbers = (_float(found[where]), _float(found[f"{where}_low"]), _float(found[f"{where}_high"]))
-    return Entry(*numbers, layer if isinstance(layer, str) else "")
+    return Entry(*numbers, layer if isinstance(layer, str) else "", found["trained_on"])
 
 
 def _float(value: Any) -> float:
@@ -172,7 +174,8 @@ def board_table(board: Leaderboard) -> pd.DataFrame:
         A row for each of its rows, then one for chance and one for each kind of noise ceiling. Columns: model, kind (as
         of `BoardRow`, or `chance` or `ceiling`), distance, seeds (how many untrained twins); and for each column its
         name with the score, `NAME low` and `NAME high` with the ends of the interval, of the range of several twins, or
-        of the ceiling; and `NAME layer`, where a layer was selected or aligned.
+        of the ceiling; `NAME layer`, where a layer was selected or aligned; and `NAME trained on`, where a model was
+        trained on such data.
     """
     found: list[dict[str, Any]] = []
     for row in board.rows:
@@ -192,12 +195,12 @@ def board_table(board: Leaderboard) -> pd.DataFrame:
     names = [f"{column.name}{end}" for column in board.columns for end in _ENDS]
     table = pd.DataFrame(found).reindex(columns=["model", "kind", "distance", "seeds", *names])
     table["seeds"] = table["seeds"].astype("Int64")
-    return table.drop(columns=[name for name in names if name.endswith(" layer") and table[name].isna().all()])
+    return table.drop(columns=[name for name in names if name.endswith(_TEXTS) and table[name].isna().all()])
 
 
 def _cells(entries: Mapping[str, Entry | None]) -> dict[str, Any]:
     return {
-        f"{name}{end}": value or None if end == " layer" else value
+        f"{name}{end}": value or None if end in _TEXTS else value
         for name, entry in entries.items()
         if entry is not None
         for end, value in zip(_ENDS, entry, strict=True)

@@ -12,7 +12,7 @@ from alignbench.models.layer_names import IMAGE
 from alignbench.report.tables.captions import CONDITIONS, SELECTED, condition_text, told_of_data
 from alignbench.report.tables.curve_rows import curve_rows
 from alignbench.report.tables.sheet import NOTHING, Sheet, number, with_interval
-from alignbench.results.extent import data_set_title, named_subset
+from alignbench.results.extent import place_name
 from alignbench.study.study import Study
 from alignbench.study.study_run import StudyRun
 
@@ -116,9 +116,8 @@ def _named(row: dict[str, Any], varying: Sequence[str]) -> str:
 
 
 def _data_set(row: dict[str, Any]) -> str:
-    subset = named_subset(row["subset"], row["protocol"])
     part = f" ({row['part']})" if row["part"] else ""
-    return " ".join(filter(None, [data_set_title(row["dataset"]), subset])) + part
+    return place_name(row["dataset"], row["subset"], row["protocol"]) + part
 
 
 def _floats(table: pd.DataFrame, name: str) -> list[float]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from alignbench.datasets.judgments import LEVELS
+from alignbench.results.extent import data_set_title
 from alignbench.study.contrasts import Compared, Where, mean_depth_rises, onset, peak
 from alignbench.study.evidence import Expectation, Outcome, Term, judge
 from alignbench.study.levels import NORMALISED, LevelPanel, LevelPanels
@@ -53,7 +54,7 @@ def _deeper(panels: LevelPanels, models: list[str], found: dict[str, list[tuple[
     comparisons = []
     for lower, upper in pairwise(LEVELS):
         row = {"step": f"{lower} to {upper}", "what": f"mean depth of the {what}", "models": len(models)}
-        row |= {"datasets": f"{panels[lower].dataset}, {panels[upper].dataset}"}
+        row |= {"datasets": ", ".join(data_set_title(panels[level].dataset) for level in (lower, upper))}
         row |= {"before": depth[lower].mean(), "after": depth[upper].mean()}
         comparisons.append(Expectation(row, *mean_depth_rises(found[lower], found[upper])))
     outcome = judge(comparisons, ("step",))

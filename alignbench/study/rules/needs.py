@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alignbench.datasets.judgments import LEVELS
+from alignbench.results.extent import data_set_title
 from alignbench.results.published import PAPER_SUBSETS
 from alignbench.study.evidence import UNTESTABLE, Outcome
 from alignbench.study.levels import NORMALISED, LevelPanels
@@ -30,7 +31,7 @@ def missing(panels: LevelPanels, models: Sequence[str], levels: Sequence[str], b
         if baseline and not (panel and panel.variants(baseline)):
             wanted.append(baseline)
         for name in wanted:
-            lacking.setdefault(name, []).append(panel.dataset if panel else _PAPER_SETS[level])
+            lacking.setdefault(name, []).append(data_set_title(panel.dataset if panel else _PAPER_SETS[level]))
     if not lacking:
         return None
     alike: dict[str, list[str]] = {}  # models by data sets

@@ -78,7 +78,9 @@ def test_what_is_there_is_told_to_programs(capsys: pytest.CaptureFixture[str], t
 def test_published_transforms_are_told_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row.pop("name"): row for row in told(capsys, "transform", "list")}
     assert list(rows) == list(PUBLISHED)
-    assert rows["resnet50"] == {"module": "avgpool", "width": 2048, "models": [], "supervised": True}
+    models = ["torchvision:resnet50", "torchvision:resnet50/IMAGENET1K_V2"]
+    about = {"module": "avgpool", "width": 2048, "models": models, "supervised": True, "cropped": False}
+    assert rows["resnet50"] == about
 
 
 def test_the_layers_of_a_model_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

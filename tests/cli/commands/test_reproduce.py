@@ -27,7 +27,7 @@ def test_reproduce_shows_the_numbers_and_their_differences(tmp_path: Path, capsy
     folder = run_folder(tmp_path, "one", curve_like(BASE_32, "nights", 0.004, edit=measured))
     assert main(["reproduce", str(folder)]) == 0
     shown = flat(capsys.readouterr().out)
-    assert f"{BASE_32} on nights, normalized_euclidean, accuracy" in shown
+    assert f"{BASE_32} on NIGHTS, normalized_euclidean, accuracy" in shown
     theirs = next(
         float(line["value"])
         for line in published_lines()
@@ -169,7 +169,7 @@ def test_a_part_never_passes_as_reproduced(tmp_path: Path, capsys: pytest.Captur
     output = tmp_path / "table.csv"
     assert main(["reproduce", str(folder), "--output", str(output)]) == 0
     shown = flat(capsys.readouterr().out)
-    assert f"{BASE_32} on nights (100 of 20,019 triplets), normalized_euclidean" in shown
+    assert f"{BASE_32} on NIGHTS (100 of 20,019 triplets), normalized_euclidean" in shown
     assert "no reproduction, as ours is of 100 of 20,019 triplets: largest difference" in shown
     assert "14 of 14" not in shown
     table = pd.read_csv(output)
@@ -186,5 +186,5 @@ def test_an_odd_folder_is_named_and_left_out(tmp_path: Path, capsys: pytest.Capt
     said = capsys.readouterr()
     [line] = said.err.splitlines()
     assert f"{odd / 'run.json'} cannot be used" in line
-    assert "ssim on nights" in said.out
+    assert "ssim on NIGHTS" in said.out
     assert "tid2013" not in said.out

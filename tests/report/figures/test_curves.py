@@ -19,6 +19,7 @@ from alignbench import LayerCurve
 from alignbench.errors import UsageError
 from alignbench.report.figures.canvas import save_figure
 from alignbench.report.figures.curves import CHANCE, curves_figure, draw_curve, draw_into
+from alignbench.results.extent import data_set_title
 from alignbench.results.layer_curve import COLUMNS
 from alignbench.results.published import PAPER_SUBSETS, published_curves
 from drawn_curves import DEPTHS, LEVELS, baseline_curve, row, tower_curve
@@ -116,9 +117,9 @@ def test_panels_go_from_low_to_high_and_each_holds_its_own_curves() -> None:
     curves = {dataset: tower_curve("m", dataset) for dataset in ("things", "tid2013", "nights")}
     axes = curves_figure(list(curves.values())).axes
     assert [axis.get_title() for axis in axes] == [
-        "tid2013 (low level)\n100 of 3,000 ratings",
-        "nights (middle level)\n100 of 20,019 triplets",
-        "things (high level)",
+        "TID2013 (low level)\n100 of 3,000 ratings",
+        "NIGHTS (middle level)\n100 of 20,019 triplets",
+        "THINGS (high level)",
     ]
     for axis, dataset in zip(axes, LEVELS, strict=True):
         [line] = own_lines(axis)
@@ -133,7 +134,7 @@ def test_subsets_have_panels_of_their_own() -> None:
     curve = LayerCurve(pd.concat([curve.frame for curve in both], ignore_index=True))
     axes = curves_figure([curve]).axes
     titles = [axis.get_title().partition("\n")[0] for axis in axes]
-    assert titles == ["nights, test (middle level)", "nights, train (middle level)"]
+    assert titles == ["NIGHTS, test (middle level)", "NIGHTS, train (middle level)"]
     for axis, part in zip(axes, both, strict=True):
         np.testing.assert_array_equal(own_lines(axis)[0].get_ydata(), scores(part)["value"])
 
@@ -425,9 +426,9 @@ def test_breakdowns_have_no_panels() -> None:
     frame = tower_curve("m").frame
     parts = [frame.assign(subset=name) for name in ("all", "distortion_07", "level_3", "votes_06")]
     [axis] = curves_figure([LayerCurve(pd.concat(parts, ignore_index=True))]).axes
-    assert axis.get_title() == "tid2013 (low level)\n100 of 3,000 ratings"
+    assert axis.get_title() == "TID2013 (low level)\n100 of 3,000 ratings"
     [alone] = curves_figure([LayerCurve(parts[1])]).axes
-    title = "tid2013, distortion_07 (low level)\n100 of 3,000 ratings"
+    title = "TID2013, distortion_07 (low level)\n100 of 3,000 ratings"
     assert alone.get_title() == title, "there is nothing else to draw"
 
 
@@ -491,13 +492,13 @@ def test_the_ceiling_is_that_of_most_judgments() -> None:
 def test_chance_is_a_dotted_line_that_the_axis_shows(dataset: str, kind: str, value: float) -> None:
     curve = LayerCurve(tower_curve("m", dataset).frame.assign(value=0.9, ci_low=0.85, ci_high=0.95), kind=kind)
     figure = curves_figure([curve, tower_curve("m", "nights")])
-    axis = next(axis for axis in figure.axes if axis.get_title().startswith(dataset))
+    axis = next(axis for axis in figure.axes if axis.get_title().startswith(data_set_title(dataset)))
     [line] = [line for line in axis.get_lines() if line.get_label() == CHANCE]
     assert list(line.get_ydata()) == pytest.approx([value, value])
     assert line.get_linestyle() == ":"
     low, high = axis.get_ylim()
     assert low < value < 0.95 < high
-    [nights] = [axis for axis in figure.axes if axis.get_title().startswith("nights")]
+    [nights] = [axis for axis in figure.axes if axis.get_title().startswith("NIGHTS")]
     assert CHANCE not in [line.get_label() for line in nights.get_lines()], "nobody knows what its judgments are"
     assert [text.get_text() for text in figure.legends[0].get_texts()].count(CHANCE) == 1
 
@@ -577,7 +578,7 @@ def test_one_panel_can_be_drawn_into_axes_of_another_figure() -> None:
     np.testing.assert_array_equal(lines(right)["m"].get_ydata(), scores(curve)["value"])
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["m", "k", CHANCE]
     assert not left.get_lines()
-    with pytest.raises(UsageError, match=r"there are 2 \(tid2013 \(low level\), nights"):
+    with pytest.raises(UsageError, match=r"there are 2 \(TID2013 \(low level\), NIGHTS"):
         draw_into(left, [curve, tower_curve("m", "nights")])
 
 

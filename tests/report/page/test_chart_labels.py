@@ -31,7 +31,7 @@ def test_it_tells_what_is_shown_and_the_main_numbers() -> None:
     panel = replace(panel_of(tower, baseline_curve("pixels", value=0.3)), ceiling=Ceiling("noise ceiling", (0.8, 0.9)))
     said = chart_label(panel, named, (MAIN,))
     for expected in (
-        "Chart of tid2013 (low level)",
+        "Chart of TID2013 (low level)",
         "Spearman correlation over depth",
         "Chance is 0.000.",
         "The noise ceiling is 0.800 to 0.900.",

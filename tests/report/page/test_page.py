@@ -54,7 +54,7 @@ def test_remarks_and_what_was_left_out_are_said(parsed: Parsed) -> None:
     section = words(parsed.sections["answer"])
     assert "tid2013: 3 < 4 & so on" in section
     assert "/somewhere/empty holds no finished run" in section
-    said = "18 runs (2 models, 2 untrained twins, 2 baselines) on tid2013 (low level): 50 of 3,000 ratings, nights"
+    said = "18 runs (2 models, 2 untrained twins, 2 baselines) on TID2013 (low level): 50 of 3,000 ratings, NIGHTS"
     assert said in section
 
 

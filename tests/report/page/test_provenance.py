@@ -44,3 +44,11 @@ def test_what_differs_is_in_the_table_and_what_is_the_same_is_not(tmp_path: Path
     assert "limit" not in common, "nothing is said of what is not set"
     assert table.columns == ("run", "tokens")
     assert sorted(row[1] for row in table.rows) == ["all", "cls"]
+
+
+def test_what_the_projection_is_and_what_a_model_was_trained_on_are_told(tmp_path: Path) -> None:
+    told = {"projection": "the class token", "trained_on": "trained on NIGHTS' train split"}
+    write_made(Made(BASE_32, "nights", 40, as_published, ("cosine",), details=told), tmp_path)
+    _, table = provenance(read_study([tmp_path])[0].runs)
+    found = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (found["projection"], found["trained on"]) == tuple(told.values())

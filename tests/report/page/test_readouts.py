@@ -76,5 +76,5 @@ def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
         write_learned(tmp_path, key=key)
     write_learned(tmp_path, objective="naive")
     titles = [panel.title for panel in collect_readouts(read_transforms([tmp_path])[0].learned).panels]
-    named = "clip on things, trainset: global"
-    assert titles == [f"{named} (aaaaaaaa)", f"{named} (bbbbbbbb)", "clip on things, trainset: naive"]
+    named = "clip on THINGS, trainset: global"
+    assert titles == [f"{named} (aaaaaaaa)", f"{named} (bbbbbbbb)", "clip on THINGS, trainset: naive"]

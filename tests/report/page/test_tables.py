@@ -65,7 +65,7 @@ def test_tables_name_the_part_and_the_corrected_protocols_subset() -> None:
     factor = architecture()
     section = Section((), {}, (), frozenset(), False)
     [whole] = difference_tables(replace(factor, differences=factor.differences.iloc[2:]), section, "f")
-    assert (whole.title, whole.judgments) == ("nights (middle level)", "1,234 judgments in 25 clusters")
+    assert (whole.title, whole.judgments) == ("NIGHTS (middle level)", "1,234 judgments in 25 clusters")
     changed = {
         "protocol": "corrected",
         "way": "corrected protocol",
@@ -85,8 +85,8 @@ def test_each_part_and_each_way_of_measuring_has_a_table_of_its_own() -> None:
     frame = pd.concat([rows.assign(**changed) for changed in ways], ignore_index=True)
     tables = difference_tables(replace(factor, differences=frame), Section((), {}, (), frozenset(), False), "f")
     assert [(table.title, table.judgments, len(table.rows)) for table in tables] == [
-        ("nights (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
-        ("nights (middle level)", "100 of 20,019 triplets in 25 clusters", len(rows)),
+        ("NIGHTS (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
+        ("NIGHTS (middle level)", "100 of 20,019 triplets in 25 clusters", len(rows)),
         ("nights, cls tokens (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
     ]
 

@@ -51,7 +51,7 @@ def test_measures_stand_before_and_after_with_what_was_seen(page: Path) -> None:
 
 def test_it_is_said_where_a_transform_is_from(page: Path, tmp_path: Path) -> None:
     section = words(parsed(page).sections["costs"])
-    assert "glocal, learned on things; layer projection; clip@turn__evaluation__22222222" in section
+    assert "glocal, learned on THINGS; layer projection; clip@turn__evaluation__22222222" in section
     assert "of unknown origin; layer projection; clip@other__evaluation__22222222" in section
     write_judged(tmp_path, told={"objective": "glocal", "sha256": "0"})
     assert report(tmp_path, output=tmp_path / "report.html") == 0

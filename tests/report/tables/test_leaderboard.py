@@ -13,6 +13,7 @@ import pytest
 from alignbench.errors import UsageError
 from alignbench.report.series import main_distances
 from alignbench.report.tables.leaderboard import Leaderboard, board_sheet, board_table, lead
+from alignbench.report.tables.scores import score_sheet
 from alignbench.study.study import Study, read_study
 from studies import BASE_16, BASE_32, SIGLIP, Made, as_published, write_made
 
@@ -178,3 +179,36 @@ def test_a_further_run_by_another_distance_leaves_the_table_as_it_is(tmp_path: P
         assert len(board.columns) == 1
         assert ("differ in tokens" in board_sheet(board, study).told) == (at == "best")
     pd.testing.assert_frame_equal(board_table(lead(study, [MAIN])), before)
+
+
+def test_what_a_model_was_trained_on_is_said_in_the_table_and_below_it(tmp_path: Path) -> None:
+    told = "trained on NIGHTS' train split"
+    for label, details in (("ssim", {"trained_on": told}), ("pixels", {})):
+        write_made(Made(label, "nights", 30, lambda *_: 0.6, label=label, details=details), tmp_path)
+    study, _ = read_study([tmp_path])
+    board = lead(study, [MAIN])
+    table = board_table(board).set_index("model")
+    [column] = [name for name in table.columns if name.endswith(" trained on")]
+    assert column.startswith("NIGHTS")
+    assert table[column].dropna().to_dict() == {"ssim": told}
+    assert f"NIGHTS all: ssim, {told}." in board_sheet(board, study).told
+    assert f"NIGHTS all: ssim, {told}." in score_sheet(board.scores, study).told
+    assert set(board.scores.loc[board.scores["model"] == "ssim", "trained_on"]) == {told}
+
+
+def test_runs_of_one_model_at_other_layers_are_rows_of_their_own(tmp_path: Path) -> None:
+    for layers, score in ((None, 0.6), (["stage_1"], 0.7), (["stage_2"], 0.65)):
+        settings = {} if layers is None else {"layers": layers}
+        given = Made(
+            BASE_32, "nights", 60, lambda *_, score=score: score, (MAIN,), label="m@random-0", settings=settings
+        )
+        write_made(given, tmp_path)
+    study, _ = read_study([tmp_path])
+    for at in ("projection", "best"):
+        table = board_table(lead(study, [MAIN], at))
+        rows = table[table["kind"] == "untrained"].set_index("model")
+        assert list(rows.index) == ["m [stage_1]", "m [stage_2]", "m"]
+        assert rows["seeds"].tolist() == [1, 1, 1]
+        assert rows["NIGHTS (60 of 20,019 triplets)"].round(2).tolist() == [0.7, 0.65, 0.6]
+    assert len(study.remarks) == 1
+    assert study.remarks[0].startswith("m@random-0 was measured at different layers: ")

@@ -81,7 +81,7 @@ def test_onsets_move_deeper(at: tuple[int, int, int], spread: float, expected: s
 def test_an_onset_needs_pixels_at_every_level_and_is_at_depth_0_where_they_are_best() -> None:
     panels = peaks((0, 2, 4))
     lacking = abstraction.onset_moves_deeper(panels | {"high": panel("high", panels["high"].curves, {"ssim": 0.4})})
-    assert (lacking.verdict, lacking.why) == ("untestable", "Needs pixels on things.")
+    assert (lacking.verdict, lacking.why) == ("untestable", "Needs pixels on THINGS.")
     above = abstraction.onset_moves_deeper(panels | {"low": panel("low", panels["low"].curves, {"pixels": 0.95})})
     assert "0.0 % at low" in above.why
 

@@ -69,7 +69,7 @@ def test_siglip_begins_below_pixels_at_middle(first: float, spread: float, expec
     assert (
         baselines.siglip_begins_below_pixels({"middle": panel("middle", curves, {"pixels": 0.5})}).verdict == expected
     )
-    assert baselines.siglip_begins_below_pixels({"middle": panel("middle", curves)}).why == "Needs pixels on nights."
+    assert baselines.siglip_begins_below_pixels({"middle": panel("middle", curves)}).why == "Needs pixels on NIGHTS."
 
 
 @pytest.mark.parametrize(

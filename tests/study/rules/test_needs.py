@@ -19,13 +19,13 @@ def test_what_lacks_is_named_with_its_data_sets() -> None:
     assert found is not None
     assert (found.verdict, found.why) == (
         "untestable",
-        f"Needs {LARGE_336} on tid2013, nights, things (with normalized_euclidean).",
+        f"Needs {LARGE_336} on TID2013, NIGHTS, THINGS (with normalized_euclidean).",
     )
     del panels["high"]
     found = missing(panels, SIZES, LEVELS)
     assert found is not None
     assert found.why == (
-        f"Needs {LARGE_336} on tid2013, nights, things; {BASE_32}, {BASE_16}, {LARGE_14} on things "
+        f"Needs {LARGE_336} on TID2013, NIGHTS, THINGS; {BASE_32}, {BASE_16}, {LARGE_14} on THINGS "
         "(with normalized_euclidean)."
     )
 
@@ -35,7 +35,7 @@ def test_a_baseline_is_needed_as_well_by_itself_or_as_a_variant() -> None:
     assert missing(panels, (BASE_16,), ("low",), "lpips") is None
     found = missing(panels, (BASE_16,), ("low",), "pixels")
     assert found is not None
-    assert found.why == "Needs pixels on tid2013."
+    assert found.why == "Needs pixels on TID2013."
 
 
 def test_models_count_that_have_a_score_of_the_normalised_distance_at_all_levels() -> None:
