@@ -30,7 +30,7 @@ def test_every_card_baseline_and_family_is_listed_with_its_factors() -> None:
 
 def test_a_text_narrows_the_list_in_whatever_letter_case() -> None:
     assert list(alignbench.list_models("CHINESE")) == ["OFA-Sys/chinese-clip-vit-base-patch16"]
-    assert len(alignbench.list_models("baseline")) == 6
+    assert len(alignbench.list_models("baseline")) == 7
     assert alignbench.list_models("sigmoid").names == [
         name for name, card in CARDS.items() if card["loss"] == "sigmoid"
     ]

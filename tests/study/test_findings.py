@@ -299,7 +299,7 @@ def test_what_holds_by_far_is_borne_out_and_other_models_change_nothing(tmp_path
     assert set(found.values()) <= {"borne out", "by value only"}, found
     assert found["The models beat"] == found["SigLIP is above"] == found["The plain Euclidean"] == "borne out"
     of_low = named(findings, "SigLIP is above")
-    assert of_low.why == "(tid2013: 300 of 3,000 ratings) 1 of 1 comparisons are as stated, 1 of them by interval."
+    assert of_low.why == "(TID2013: 300 of 3,000 ratings) 1 of 1 comparisons are as stated, 1 of them by interval."
     best = named(findings, "CLIP base-32 is the best")
     assert best.rests_on == (
         "Four checkpoints, one of each size; the size of the patches goes with the number of tokens. Resampled: 25 "
@@ -332,7 +332,7 @@ def test_the_channel_is_judged_where_run_folders_tell_of_it(tmp_path: Path) -> N
     found = named(judge_findings(read_study([tmp_path])[0]), CHANNEL)
     assert found.verdict == "borne out"
     assert found.evidence["share_before"].unique().tolist() == pytest.approx([0.1])
-    assert found.why.startswith("(1 of the paper's 7 models; on tid2013, nights alone; tid2013: 300 of 3,000 ratings")
+    assert found.why.startswith("(1 of the paper's 7 models; on TID2013, NIGHTS alone; TID2013: 300 of 3,000 ratings")
 
 
 def test_a_study_of_the_packaged_world_has_none_of_the_papers_models(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def test_findings_are_of_one_protocol_the_one_of_most_models(tmp_path: Path) -> 
         write_made(Made(model, "tid2013", 200, clear, protocol=protocol, distances=(NORMALISED,)), tmp_path)
     found = named(judge_findings(read_study([tmp_path])[0]), "The models beat")
     assert found.verdict == "borne out"
-    condition = "(2 of the paper's 7 models; corrected protocol; on tid2013 alone; tid2013: 200 of 3,000 ratings)"
+    condition = "(2 of the paper's 7 models; corrected protocol; on TID2013 alone; TID2013: 200 of 3,000 ratings)"
     assert found.why == f"{condition} 2 of 2 comparisons are as stated, 2 of them by interval."
     assert set(found.evidence["model"]) == {BASE_16, BASE_32}
 

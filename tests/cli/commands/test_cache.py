@@ -71,7 +71,7 @@ def test_subsets_and_the_protocol_say_which_pictures(caching: Caching, things_ro
         ("nihgts", (), r"unknown data set 'nihgts': did you mean nights\?"),
         ("nights", ("--model", "clipp"), r"unknown model 'clipp'"),
         ("nights", ("--model", "sism"), r"unknown model 'sism': did you mean ssim"),
-        ("nights", ("--resize", "squish"), r"unknown way to resize 'squish': did you mean squash\?"),
+        ("nights", ("--resize", "squish"), r"unknown way to resize 'squish': did you mean squash"),
         ("nights", ("--protocol", "papr"), r"did you mean paper\?"),
         ("nights", ("--pixel-cache-size", "much"), r"'much' is not a size"),
         ("nights", ("--pixel-cache", "off"), r"there is no pixel cache to fill: name a folder with --pixel-cache"),

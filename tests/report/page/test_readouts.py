@@ -44,7 +44,7 @@ def test_the_table_says_the_highest_layer_and_the_projection(page: Path) -> None
     first, second = table[1:]
     assert first == [
         "clip",
-        "things, trainset 1,234 triplets, noise ceiling 0.677",
+        "THINGS, trainset 1,234 triplets, noise ceiling 0.677",
         "global",
         "layer_3 (97.5 %)",
         "0.400 \N{RIGHTWARDS ARROW} 0.620",

@@ -73,7 +73,7 @@ def test_tables_name_the_part_and_the_corrected_protocols_subset() -> None:
         "part": "12 of 1,824 test triplets",
     }
     [part] = difference_tables(replace(factor, differences=factor.differences.iloc[2:].assign(**changed)), section, "f")
-    assert part.title == "nights, test, corrected protocol (middle level)"
+    assert part.title == "NIGHTS, test, corrected protocol (middle level)"
     assert part.judgments == "12 of 1,824 test triplets in 25 clusters"
 
 
@@ -87,7 +87,7 @@ def test_each_part_and_each_way_of_measuring_has_a_table_of_its_own() -> None:
     assert [(table.title, table.judgments, len(table.rows)) for table in tables] == [
         ("NIGHTS (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
         ("NIGHTS (middle level)", "100 of 20,019 triplets in 25 clusters", len(rows)),
-        ("nights, cls tokens (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
+        ("NIGHTS, cls tokens (middle level)", "200 of 20,019 triplets in 25 clusters", len(rows)),
     ]
 
 
