@@ -26,6 +26,7 @@ from alignbench.datasets.numbering import numbered_rows
 from alignbench.datasets.plain_pickle import read_plain
 from alignbench.datasets.responses import Responses
 from alignbench.datasets.things import odd_one_out
+from alignbench.datasets.trial_copies import PeoplesTrials, refuse_copied_trials
 from alignbench.errors import AlignbenchWarning, DataError, shortened, unknown
 
 FILE: Final = "pruned_dataset.pkl"
@@ -101,7 +102,8 @@ class _Trials:
     @classmethod
     def read(cls, path: Path) -> _Trials:
         """Read the trials of a file in which people judged something."""
-        found = list(_trials(path))
+        table = _participants(path)
+        found = list(_trials(path, table))
         if not found:
             raise DataError(f"{path} has no trial with {_JUDGED!r} as its exp_trial_type: download it again")
         numbers = {name: number for number, name in enumerate(sorted({name for each in found for name in each[1]}))}
@@ -114,12 +116,15 @@ class _Trials:
                 AlignbenchWarning,
                 stacklevel=3,
             )
+        shown = np.array([[numbers[name] for name in each] for each in names], dtype=np.int64)
+        who_each, times = np.array(participant, dtype=np.int64), np.array(seconds, dtype=np.float64)
+        refuse_copied_trials(path, PeoplesTrials([name for name, _ in table], who_each, shown, times))
         return cls(
             tuple(numbers),
-            np.array([[numbers[name] for name in each] for each in names], dtype=np.int64),
+            shown,
             np.array(level, dtype=np.int64),
-            np.array(participant, dtype=np.int64),
-            np.array(seconds, dtype=np.float64),
+            who_each,
+            times,
             tuple(f"{who}:{trial}" for who, trial in zip(participant, place, strict=True)),
         )
 
@@ -147,13 +152,16 @@ class _Trials:
 _Trial = tuple[int, tuple[str, str, str], float, int, int]  # level, pictures, seconds, participant, place in the list
 
 
-def _trials(path: Path) -> Iterator[_Trial]:
+def _participants(path: Path) -> list[tuple[str, object]]:
+    """The name of each participant and what stands under it, in the order of the names."""
     table = read_plain(path)
     if not isinstance(table, dict) or not table:
         raise DataError(f"{path} holds no dictionary of participants: give AligNet's {FILE}")
-    for number, (name, trials) in enumerate(
-        sorted(((_shown(key), value) for key, value in table.items()), key=itemgetter(0))
-    ):
+    return sorted(((_shown(key), value) for key, value in table.items()), key=itemgetter(0))
+
+
+def _trials(path: Path, table: Sequence[tuple[str, object]]) -> Iterator[_Trial]:
+    for number, (name, trials) in enumerate(table):
         if not isinstance(trials, list | tuple):
             raise DataError(f"{path}: participant {name} has no list of trials: give AligNet's {FILE}")
         for place, trial in enumerate(trials):

@@ -34,6 +34,11 @@ _SUFFIXES: Final = (".npy", ".npz", ".safetensors", ".hdf5", ".h5", ".mat", ".tx
 _PICKLES: Final = (".pt", ".pth", ".pkl", ".pickle")
 _SHOWN: Final = 3
 _REMEDY: Final = "save plain arrays (a pickle is not opened)"
+_TABLE_REMEDIES: Final = {
+    **dict.fromkeys(SEPARATORS, "write a line for each picture, with as many values as there are columns"),
+    ".txt": "write a line of numbers for each picture, all of one length",
+    ".parquet": "write the table again",
+}
 
 
 @contextmanager
@@ -46,7 +51,8 @@ def damage_said(path: Path) -> Iterator[None]:
     try:
         yield
     except (*UNREADABLE, Warning) as error:
-        raise DataError(f"{path} cannot be read as features ({one_line(error)}): {_REMEDY}") from error
+        remedy = _TABLE_REMEDIES.get(path.suffix, _REMEDY)
+        raise DataError(f"{path} cannot be read as features ({one_line(error)}): {remedy}") from error
 
 
 @dataclass(frozen=True)
@@ -200,5 +206,6 @@ def listed_names_of(folder: Path, path: Path) -> tuple[str, ...]:
 
 
 def few(names: Sequence[str]) -> str:
-    """Name the first three of some names."""
-    return ", ".join(shortened(name) for name in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    """Name the first three of some names; in quotes where blanks would not be seen."""
+    shown = [name if name == " ".join(name.split()) else repr(name) for name in names[:_SHOWN]]
+    return ", ".join(map(shortened, shown)) + (", ..." if len(names) > _SHOWN else "")

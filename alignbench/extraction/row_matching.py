@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from alignbench.arrays import Indices
-from alignbench.errors import DataError, shortened
+from alignbench.errors import DataError
+from alignbench.extraction.feature_forms import few
 
-_SHOWN: Final = 3
 Concept = Callable[[str], str]
 
 
@@ -31,7 +30,7 @@ class MatchedRows:
 
 
 @dataclass(frozen=True)
-class _Matching:
+class Matching:
     """What one way of matching comes to: the rows of each picture, in the order of the pictures."""
 
     by: str
@@ -39,11 +38,21 @@ class _Matching:
 
     @property
     def fits(self) -> bool:
+        """Whether each picture has one row."""
         return all(len(rows) == 1 for rows in self.found)
 
     @property
     def matched(self) -> int:
+        """How many pictures have a row, or several."""
         return sum(bool(rows) for rows in self.found)
+
+    def rows(self) -> Indices:
+        """Return the row of each picture, (pictures,), where each has one."""
+        return np.array([row for (row,) in self.found], dtype=np.int64)
+
+    def lacking(self, pictures: Sequence[str]) -> list[str]:
+        """Return the pictures that have no row."""
+        return [picture for picture, rows in zip(pictures, self.found, strict=True) if not rows]
 
 
 def match_rows(
@@ -64,16 +73,28 @@ def match_rows(
     Raises:
         DataError: If no way gives each picture one row of its own; says how far the best one gets, with examples.
     """
+    best = best_matching(names, pictures, concept)
+    if not best.fits:
+        raise DataError(_said(about, names, pictures, dataset, best))
+    return MatchedRows(best.rows(), best.by, len(names) - len(pictures))
+
+
+def best_matching(names: Sequence[str], pictures: Sequence[str], concept: Concept | None = None) -> Matching:
+    """Return the first way of matching that gives each picture one row, or else the one that gets furthest.
+
+    Args:
+        names: The name of each row.
+        pictures: Paths of the pictures.
+        concept: See `match_rows`.
+    """
     rows, wanted = [_slashed(name) for name in names], [_slashed(picture) for picture in pictures]
-    attempts: list[_Matching] = []
+    attempts: list[Matching] = []
     for by, of_rows, of_pictures in _ways(rows, wanted, concept):
         attempt = _attempt(by, of_rows, of_pictures)
         if attempt.fits:
-            found = np.array([row for (row,) in attempt.found], dtype=np.int64)
-            return MatchedRows(found, by, len(names) - len(found))
+            return attempt
         attempts.append(attempt)
-    best = max(attempts, key=lambda attempt: attempt.matched)
-    raise DataError(_said(about, names, pictures, dataset, best))
+    return max(attempts, key=lambda attempt: attempt.matched)
 
 
 def _slashed(name: str) -> str:
@@ -103,36 +124,35 @@ def _ending(name: str, there: set[str]) -> str:
     return next((end for end in ends if end in there), name)
 
 
-def _attempt(by: str, rows: Sequence[str], pictures: Sequence[str]) -> _Matching:
+def _attempt(by: str, rows: Sequence[str], pictures: Sequence[str]) -> Matching:
     places: dict[str, list[int]] = {}
     for row, key in enumerate(rows):
         places.setdefault(key, []).append(row)
-    attempt = _Matching(by, [places.get(key, []) for key in pictures])
+    attempt = Matching(by, [places.get(key, []) for key in pictures])
     # two pictures of one file name cannot be told apart by it, even where only one row has that name
-    return attempt if len(set(pictures)) == len(pictures) else _Matching(by, [[] for _ in pictures])
+    return attempt if len(set(pictures)) == len(pictures) else Matching(by, [[] for _ in pictures])
 
 
-def _said(about: str, names: Sequence[str], pictures: Sequence[str], dataset: str, best: _Matching) -> str:
+def _said(about: str, names: Sequence[str], pictures: Sequence[str], dataset: str, best: Matching) -> str:
     """Say what keeps the best way from fitting."""
     total = f"{len(pictures):,} pictures of {dataset}"
-    lacking = [picture for picture, rows in zip(pictures, best.found, strict=True) if not rows]
+    lacking = best.lacking(pictures)
     if len(lacking) == len(pictures):
         return (
-            f"{about} has a row for none of the {total}: rows are called {_few(names)}, and pictures {_few(pictures)}; "
+            f"{about} has a row for none of the {total}: rows are called {few(names)}, and pictures {few(pictures)}; "
             "name each row by its picture's path below the data root"
         )
     if lacking:
-        return f"{about} has no row for {len(lacking):,} of the {total} by {best.by} ({_few(lacking)}): add them"
+        taken = {row for rows in best.found for row in rows}
+        others = [name for row, name in enumerate(names) if row not in taken]
+        called = f"; other rows are called {few(others)}" if others else ""
+        return f"{about} has no row for {len(lacking):,} of the {total} by {best.by} ({few(lacking)}): add them{called}"
     doubled = [
-        f"{picture}: {_few([names[row] for row in rows])}"
+        f"{picture}: {few([names[row] for row in rows])}"
         for picture, rows in zip(pictures, best.found, strict=True)
         if len(rows) > 1
     ]
     return (
-        f"{about} has several rows for {len(doubled):,} of the {total} by {best.by} ({_few(doubled)}): name each row "
+        f"{about} has several rows for {len(doubled):,} of the {total} by {best.by} ({few(doubled)}): name each row "
         "by its picture's path below the data root"
     )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(shortened(name) for name in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from alignbench.errors import UsageError, did_you_mean
 from alignbench.models.layer_names import PROJECTION
-from alignbench.models.module_outputs import PICTURES, Passed, Tap, arrange, passed_at
+from alignbench.models.module_outputs import PICTURES, Arranged, Passed, Tap, arrange, passed_at
 from alignbench.models.towers import Axes, Layer, Tower, block_depths
 
 ALL: Final = "all"
@@ -100,20 +100,32 @@ class _OwnLayers:
 
     Attributes:
         depths: Depth of each, by its place.
-        tokens: Numbers of tokens with the class token and registers among them.
+        places: The places of a picture that each has features of, by its place: tokens without class token and
+            registers.
+        prefix: How many class tokens and registers there are.
+        tokens: Numbers of tokens with these among them.
         maps: How its maps are laid out, if it has any and they agree.
     """
 
     depths: Mapping[Tap, float]
+    places: Mapping[Tap, int]
+    prefix: int
     tokens: frozenset[int]
     maps: Axes | None
 
 
-def _reference(layers: Sequence[Layer]) -> _OwnLayers:
+def _reference(tower: Tower, layers: Sequence[Layer]) -> _OwnLayers:
     maps = {layer.axes for layer in layers if layer.axes in ("BCHW", "BHWC")}
+    taps = {Tap(layer.module, layer.is_input): layer for layer in reversed(layers)}
+    prefixed = [layer for layer in layers if layer.has_prefix and not layer.one_token]
     return _OwnLayers(
-        {Tap(layer.module, layer.is_input): layer.depth for layer in reversed(layers)},
-        frozenset(layer.tokens for layer in layers if layer.has_prefix and not layer.one_token),
+        {place: layer.depth for place, layer in taps.items()},
+        {
+            place: 1 if layer.one_token else layer.tokens - tower.prefix_tokens * layer.has_prefix
+            for place, layer in taps.items()
+        },
+        tower.prefix_tokens if prefixed else 0,
+        frozenset(layer.tokens for layer in prefixed),
         maps.pop() if len(maps) == 1 else None,
     )
 
@@ -122,10 +134,10 @@ def _modules(
     tower: Tower, paths: Mapping[str, str], known: Mapping[str, Layer]
 ) -> tuple[dict[str, Layer], dict[str, int]]:
     """Layers of modules by the names that users gave them; and when, in a forward pass, each layer is come by."""
-    reference = _reference(list(known.values()))
+    reference = _reference(tower, list(known.values()))
     places = {name: Tap(path) for name, path in paths.items()}
-    height, width = tower.prepare(Image.new("RGB", (64, 64))).shape[-2:]
-    passed = passed_at(tower, [*places.values(), *reference.depths], (int(height), int(width)))
+    height, width = map(int, tower.prepare(Image.new("RGB", (64, 64))).shape[-2:])
+    passed = passed_at(tower, [*places.values(), *reference.depths], (height, width))
     found: dict[str, Layer] = {}
     for name, place in places.items():
         times = [number for number, each in enumerate(passed) if each.place == place]
@@ -135,13 +147,19 @@ def _modules(
                 if not times
                 else f"{name} is no layer: a forward pass calls it {len(times)} times; give a module that it calls once"
             )
-        before = [reference.depths[each.place] for each in passed[: times[0]] if each.place in reference.depths]
-        found[name] = _layer(name, passed[times[0]], max(before, default=_START), reference)
+        before = [each.place for each in passed[: times[0]] if each.place in reference.depths]
+        after = [each.place for each in passed[times[0] :] if each.place in reference.depths]
+        around = (
+            reference.places[before[-1]] if before else height * width,
+            reference.places[after[0]] if after else 1,
+        )
+        depth = max((reference.depths[each] for each in before), default=_START)
+        found[name] = _layer(name, passed[times[0]], depth, reference, (min(around), max(around)))
     order = [each.place for each in passed]
     return found, {name: order.index(Tap(layer.module, layer.is_input)) for name, layer in {**known, **found}.items()}
 
 
-def _layer(name: str, passed: Passed, depth: float, reference: _OwnLayers) -> Layer:
+def _layer(name: str, passed: Passed, depth: float, reference: _OwnLayers, around: tuple[int, int]) -> Layer:
     if not passed.shape:
         raise UsageError(f"{name} is no layer: it gives a {passed.kind} and no tensor; give a module in it or after it")
     arranged = arrange(passed.shape, reference.maps)
@@ -149,6 +167,14 @@ def _layer(name: str, passed: Passed, depth: float, reference: _OwnLayers) -> La
         raise UsageError(
             f"{name} is no layer: for {PICTURES} pictures it gives {' x '.join(map(str, passed.shape))} numbers, which "
             "are not tokens or a map of each picture; give a module around it or after it"
+        )
+    fewest, most = around
+    if not _has_places(arranged, fewest, most, reference.prefix):
+        there = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        raise UsageError(
+            f"{name} is no layer: for {PICTURES} pictures it gives {' x '.join(map(str, passed.shape))} numbers, which "
+            f"would be features of {arranged.tokens:,} places of a picture where the layers around it have {there}; "
+            "give a module around it or after it"
         )
     has_prefix = arranged.axes in ("BTC", "TBC") and arranged.tokens in reference.tokens
     return Layer(
@@ -160,3 +186,17 @@ def _layer(name: str, passed: Passed, depth: float, reference: _OwnLayers) -> La
         axes=arranged.axes,
         has_prefix=has_prefix,
     )
+
+
+def _has_places(arranged: Arranged, fewest: int, most: int, prefix: int) -> bool:
+    """Whether an output is of as many places of a picture as the layers around it.
+
+    Attention weights (B, heads, N, N), queries of N tokens and N channels, and tokens that were turned (B, channels, N)
+    have the shape of features too. Between two blocks with maps of N places they would be of N x N places, or of as
+    many as there are channels.
+    """
+    if arranged.tokens == 1:  # pooled
+        return True
+    if arranged.axes in ("BTC", "TBC"):
+        return fewest <= arranged.tokens <= most + prefix
+    return fewest <= arranged.tokens <= most

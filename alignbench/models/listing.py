@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from alignbench.errors import UsageError
+from alignbench.errors import UsageError, unknown
 from alignbench.models.cards import cards
 from alignbench.models.families import FAMILIES
 from alignbench.models.family import ModelFamily, as_family
@@ -46,9 +46,14 @@ def names_of_family(family: str, pattern: str) -> list[str]:
     Raises:
         UsageError: If there is no such family, it cannot list its models, or none matches.
     """
+    if family not in FAMILIES:
+        raise unknown("model family", family, filter(can_list, FAMILIES.usable()))
     known = as_family(family, FAMILIES.load(family)).names()
     if not known:
-        raise UsageError(f"the models of {family} cannot be listed here: see `alignbench models`, or its own list")
+        raise UsageError(
+            f"the models of {family} cannot be listed here: see its own list; those of "
+            f"{' and '.join(filter(can_list, FAMILIES.usable()))} can"
+        )
     found = [name for name in known if any(fnmatchcase(each, pattern) for each in (name, name.partition(":")[2]))]
     if not found:
         raise UsageError(

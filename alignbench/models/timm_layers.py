@@ -103,13 +103,24 @@ def find_anatomy(name: str, tower: nn.Module, size: tuple[int, int], root: str =
 
 
 def _named_blocks(model: Any, modules: Iterable[str]) -> list[str]:
-    """Paths of the modules that timm says are blocks."""
+    """Paths of the modules that timm says are blocks: those that have weights, and not the stem's alone."""
     try:
-        said = model.group_matcher(coarse=False)["blocks"]
-    except (AttributeError, KeyError, TypeError):
-        said = _BLOCKS
-    patterns = [said] if isinstance(said, str) else [pattern for pattern, place in said if place is None]
-    return [path for path in modules if any(re.fullmatch(pattern, path) for pattern in patterns)]
+        groups = dict(model.group_matcher(coarse=False))
+    except (AttributeError, TypeError):
+        groups = {}
+    stem, blocks = _patterns(groups.get("stem", ())), _patterns(groups.get("blocks", _BLOCKS))
+
+    def is_block(path: str) -> bool:
+        weights = model.get_submodule(path).named_parameters(prefix=path)
+        is_named = any(re.fullmatch(pattern, path) for pattern in blocks)
+        return is_named and any(not any(re.match(each, name) for each in stem) for name, _ in weights)
+
+    return [path for path in modules if is_block(path)]
+
+
+def _patterns(said: str | Iterable[tuple[str, object]]) -> list[str]:
+    """The patterns of a group of weights, without those that timm moves to a fixed place."""
+    return [said] if isinstance(said, str) else [pattern for pattern, place in said if place is None]
 
 
 @dataclass(frozen=True)

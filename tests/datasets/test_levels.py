@@ -202,6 +202,20 @@ def test_a_table_that_cannot_be_is_refused_by_its_place(root: Path, tmp_path: Pa
     assert "pruned_dataset.pkl" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table["subject_2"].extend(table["subject_2"][:]), "participant subject_2 has "),
+        (lambda table: table.update({f"{who}b": given for who, given in [*table.items()]}), "subject_0 and subject_0b"),
+    ],
+)
+def test_a_list_of_trials_that_is_there_twice_is_refused(
+    root: Path, tmp_path: Path, change: Callable[[Table], object], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        read(changed(root, tmp_path, change), "coarse")
+
+
 def test_another_pickle_and_a_list_are_refused(root: Path, tmp_path: Path) -> None:
     folder = changed(root, tmp_path, lambda table: None)
     for content, said in (

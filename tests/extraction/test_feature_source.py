@@ -90,6 +90,15 @@ def _tokens(name: str) -> np.ndarray:
     ]()
 
 
+def test_one_row_of_another_picture_is_told(tmp_path: Path) -> None:
+    names = [name for name in _names() if not name.startswith("other")]
+    rows = np.random.default_rng(0).normal(size=(len(names) + 1, 4))
+    np.save(list_names(tmp_path, [*names, "other.png"]) / "features.npy", rows)
+    heard, stored = Heard(), open_features(tmp_path)
+    _source(stored).distances(workload_of(Named(), PAIRS, np.ones(len(PAIRS)), 5), Execution(join("cpu")), heard)
+    assert heard.notices == [f"{stored.path}: 12 pictures have their rows by path; 1 row is of other pictures"]
+
+
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("batch_size", [1, 5, 100])
 def test_distances_are_those_of_the_definition(stored: StoredFeatures, dense: bool, batch_size: int) -> None:

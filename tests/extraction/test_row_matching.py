@@ -68,6 +68,13 @@ def test_rows_in_another_order_are_the_same_rows() -> None:
             "it has several rows for 1 of the 3 pictures of nights by file name (ref/000.png: a/000.png, b/000.png): "
             "name each row by its picture's path below the data root",
         ),
+        (
+            ("ref/000.png", "ref/001.png ", "distort/000_0.png"),
+            PICTURES,
+            "it has no row for 1 of the 3 pictures of nights by path (ref/001.png): add them; other rows are called "
+            "'ref/001.png '",
+        ),
+        (("u ", " v", "w  w"), PICTURES, "nights: rows are called 'u ', ' v', 'w w', and pictures ref/000.png"),
         (("000.png",), ("a/000.png", "b/000.png"), "it has a row for none of the 2 pictures of nights"),
     ],
 )

@@ -13,7 +13,7 @@ from alignbench.errors import UsageError
 from alignbench.models.families import load_tower, skeleton
 from alignbench.models.layer_choice import choose_layers, narrow
 from alignbench.models.preparation import Sized
-from alignbench.models.towers import Layer, Tower, tap
+from alignbench.models.towers import Axes, Layer, Tower, tap
 from folders import Folders
 from pixel_tower import PixelTower
 from taps import picture
@@ -123,6 +123,96 @@ def test_the_features_of_a_module_are_its_output() -> None:
 def test_what_is_no_layer_is_refused_with_the_reason(asked: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=rf"^{re.escape(message)}"):
         choose_layers(NetTower(), asked)
+
+
+class Attending(nn.Module):
+    """A map or tokens of 16 places, and what passes beside it, between two layers of its own."""
+
+    def __init__(self, beside: tuple[int, ...], *, is_map: bool) -> None:
+        super().__init__()
+        self.before, self.beside, self.after = nn.Identity(), nn.Identity(), nn.Identity()
+        self.shape, self.is_map = beside, is_map
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        pictures = len(pixels)
+        found = pixels.new_zeros((pictures, 8, 4, 4) if self.is_map else (pictures, 17, 8))
+        found = self.before(found)
+        self.beside(pixels.new_zeros(pictures, *self.shape))
+        kept: Tensor = self.after(found)
+        return kept
+
+
+class AttendingTower(Tower):
+    roots: ClassVar[dict[str, str]] = {"": "net"}
+
+    def __init__(self, beside: tuple[int, ...], *, is_map: bool) -> None:
+        super().__init__()
+        self.net, self.prepare, self.fingerprint = Attending(beside, is_map=is_map), Sized(64), "attending"
+        axes: Axes = "BCHW" if is_map else "BTC"
+        self.has_class_token = not is_map
+        tokens = 16 if is_map else 17
+        self.layers = tuple(
+            Layer(name, depth, f"net.{name}", tokens, 8, axes=axes, has_prefix=not is_map)
+            for name, depth in (("before", 7.5), ("after", 97.5))
+        )
+
+    def forward(self, pixels: Tensor) -> object:
+        return self.net(pixels.float())
+
+
+@pytest.mark.parametrize("is_map", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "places"),
+    [
+        ((2, 17, 17), 289),  # attention weights
+        ((2, 16, 16), 256),
+        ((24, 8, 8), 64),  # a window's, or channels by channels
+        ((32, 32, 8), 1024),  # queries of as many heads as tokens
+        ((2, 2, 2), None),  # which of three equal axes is that of channels is not told of tokens
+        ((8, 3, 3), 9),
+        ((40, 16), 40),  # tokens and channels exchanged
+        ((8, 16), 8),
+    ],
+)
+def test_what_has_other_places_than_the_layers_around_it_is_refused(
+    shape: tuple[int, ...], places: int | None, is_map: bool
+) -> None:
+    with pytest.raises(UsageError, match=r"^beside is no layer: for 5 pictures it gives 5 x ") as refused:
+        choose_layers(AttendingTower(shape, is_map=is_map), ["beside"])
+    if places is not None:
+        assert f"features of {places:,} places of a picture where the layers around it have 16;" in str(refused.value)
+
+
+@pytest.mark.parametrize("is_map", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "axes", "tokens", "channels"),
+    [
+        ((24, 4, 4), "BCHW", 16, 24),
+        ((4, 4, 24), "BHWC", 16, 24),
+        ((24, 1, 1), "BCHW", 1, 24),  # squeezed
+        ((16, 24), "BTC", 16, 24),
+        ((1, 24), "BTC", 1, 24),
+    ],
+)
+def test_what_has_the_places_of_the_layers_around_it_is_a_layer(
+    shape: tuple[int, ...], axes: str, tokens: int, channels: int, is_map: bool
+) -> None:
+    (found,) = choose_layers(AttendingTower(shape, is_map=is_map), ["beside"])
+    assert (found.axes, found.tokens, found.channels, found.has_prefix) == (axes, tokens, channels, False)
+
+
+def test_tokens_with_the_class_token_among_them_are_told() -> None:
+    (found,) = choose_layers(AttendingTower((17, 24), is_map=False), ["beside"])
+    assert (found.tokens, found.has_prefix) == (17, True)
+
+
+def test_attention_weights_of_swin_are_refused() -> None:
+    pytest.importorskip("timm")
+    tower = skeleton("timm:swin_tiny_patch4_window7_224")
+    with pytest.raises(UsageError, match=r"5 x 24 x 49 x 49 numbers, which would be features of 2,401 places"):
+        choose_layers(tower, ["layers.3.blocks.1.attn.softmax"])
+    (mlp,) = choose_layers(tower, ["layers.3.blocks.1.mlp"])
+    assert (mlp.axes, mlp.tokens, mlp.channels) == ("BTC", 49, 768)
 
 
 def test_a_tower_is_narrowed_and_says_so_only_where_it_has_other_layers_then() -> None:

@@ -59,7 +59,8 @@ def test_the_models_of_a_family_are_listed_by_pattern() -> None:
     ("family", "pattern", "message"),
     [
         ("tim", "*", r"^unknown model family 'tim': did you mean timm\?$"),
-        ("open_clip", "*", r"^the models of open_clip cannot be listed here"),
+        ("nope", "*", r"^unknown model family 'nope': valid: timm, torchvision$"),
+        ("open_clip", "*", r"^the models of open_clip cannot be listed here.*; those of torchvision and timm can$"),
         ("timm", "*no_such*", r"^no model of timm matches '\*no_such\*': \* is any text"),
     ],
 )

@@ -31,6 +31,11 @@ HEAVY = (  # which are looked at as shapes alone
 )
 
 
+def by_first_channel(tokens: Tensor) -> Tensor:
+    """Put the tokens of each picture in an order of their own; a token's channels stay together."""
+    return torch.stack([each[each[:, 0].argsort()] for each in tokens])
+
+
 def compare(name: str) -> Tower:
     """Hold every usual layer against timm's own features, and the projection against its own pooling."""
     tower = load_tower(f"timm:{name}", random_init=True, seed=3)
@@ -47,7 +52,7 @@ def compare(name: str) -> Tower:
     for layer_name, expected in zip(own, intermediates(model, given)[-len(own) :], strict=True):
         features = found[layer_name][:, -expected.shape[1] :]  # ConViT's maps leave the class token out
         if name in UNROLLED:
-            features, expected = features.sort(dim=1).values, expected.sort(dim=1).values
+            features, expected = by_first_channel(features), by_first_channel(expected)
         assert torch.equal(features, expected), layer_name
     return tower
 
@@ -221,6 +226,36 @@ def test_a_residual_network_has_stem_stages_blocks_and_its_pooled_output() -> No
     tower.layers = tower.blocks
     assert [layer[0] for layer in described(tower)] == ["stem", *(f"block_{k}" for k in range(1, 17)), "projection"]
     assert described(tower)[4] == ("block_4", 25.5, "layer2.0", 784, 512)
+
+
+def test_the_stem_of_timm_is_no_block() -> None:
+    """The first convolution of DPN stands among timm's stages, and its path is like those of the blocks."""
+    tower = skeleton("timm:dpn68")
+    assert described(tower) == [
+        ("stem", 2.5, "features.conv2_1", 56 * 56, 10),
+        ("stage_1", 16.07, "features.conv2_3", 56 * 56, 144),  # 3 + 4 + 12 + 3 = 22 blocks: 7.5 + 90 * 2 / 21
+        ("stage_2", 33.21, "features.conv3_4", 28 * 28, 320),
+        ("stage_3", 84.64, "features.conv4_12", 14 * 14, 704),
+        ("stage_4", 97.5, "features.conv5_3", 7 * 7, 832),
+        ("projection", 100.0, "model", 1, 832),
+    ]
+    assert len(tower.blocks) == 1 + 22 + 1
+
+
+def test_what_has_no_weights_is_no_block() -> None:
+    """Blocks of VGG are its convolutions after the first, and not the ReLUs and poolings beside them."""
+    tower = skeleton("timm:vgg11")
+    assert [layer[:3] for layer in described(tower)] == [
+        ("stem", 2.5, "features.3"),
+        ("stage_1", 7.5, "features.4"),  # the ReLU of the first of 7
+        ("stage_2", 37.5, "features.9"),
+        ("stage_3", 67.5, "features.14"),
+        ("stage_4", 97.5, "features.19"),
+        ("stage_5", 97.5, "features.20"),  # its pooling
+        ("projection", 100.0, "model"),
+    ]
+    paths = [layer.module.removeprefix("model.features.") for layer in tower.blocks[1:-1]]
+    assert paths == ["3", "6", "8", "11", "13", "16", "18"]
 
 
 def test_a_hierarchical_transformer_has_maps_with_channels_last() -> None:

@@ -37,7 +37,7 @@ def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
     """Draw the share of the strongest channel, and the participation ratio as a fraction of the channels, over depth.
 
     A filled marker says that the strongest channel of a layer is the one that is strongest of all, of any layer before
-    the projection, whose channels are others. Aligned layers are left out.
+    the projection, whose channels are others, unless there is nothing else. Aligned layers are left out.
 
     Args:
         frame: See `draw_channels`.
@@ -49,8 +49,9 @@ def channels_figure(frame: pd.DataFrame, title: str = "") -> Figure:
     ):
         name, colour, marker = _QUANTITIES[quantity]
         blocks = select_rows(rows, is_block)
-        strongest = blocks.loc[blocks["top_share"].idxmax(), "top_channel"]
-        hollow = (rows["top_channel"] != strongest) | (rows["layer"] == PROJECTION)
+        among = rows if blocks.empty else blocks
+        strongest = among.loc[among["top_share"].idxmax(), "top_channel"]
+        hollow = (rows["top_channel"] != strongest) | ((rows["layer"] == PROJECTION) & (not blocks.empty))
         shown = {
             f"{name} (filled: channel {strongest})": rows["top_share"],
             "_fraction": rows["participation_ratio"] / rows["channels"],

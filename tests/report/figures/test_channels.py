@@ -56,3 +56,15 @@ def test_a_filled_marker_says_that_the_same_channel_is_on_top() -> None:
 def test_channels_are_written_as_png_and_svg(tmp_path: Path) -> None:
     draw_channels(channels_table(), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"channels.png", "channels.svg"}
+
+
+def test_the_projection_alone_is_drawn_by_its_own_channels() -> None:
+    table = channels_table()
+    figure = channels_figure(table[table["layer"] == "projection"])
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
+        "mean squared activation (filled: channel 7)",
+        "mean squared difference of pairs (filled: channel 5)",
+    }
+    for axis in figure.axes:
+        hollow = [list(line.get_xdata()) for line in axis.get_lines() if line.get_markerfacecolor() == "white"]
+        assert hollow == [[], []]
