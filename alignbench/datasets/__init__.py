@@ -47,6 +47,8 @@ DATASETS: Final[Registry[DataSet]] = Registry(
         "shapes-low": "alignbench.datasets.shapes:LOW",
         "shapes-middle": "alignbench.datasets.shapes:MIDDLE",
         "shapes-high": "alignbench.datasets.shapes:HIGH",
+        "shapes-levels": "alignbench.datasets.shapes_levels:LEVELS",
+        "shapes-objects": "alignbench.datasets.shapes_levels:OBJECTS",
     },
     _fault,
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from alignbench.arrays import Indices
 from alignbench.datasets.data_set import Corrected, DataSet, root_folder
-from alignbench.datasets.images import FileImages
+from alignbench.datasets.images import FileImages, ImageSource
 from alignbench.datasets.judgment_ids import NumberedIds
 from alignbench.datasets.judgments import Judgments, Subset, unique_pairs
 from alignbench.datasets.split_copies import refuse_copied_splits, warn_of_calibrating_rows
@@ -66,13 +66,13 @@ def read(root: Path | None, subsets: tuple[str, ...]) -> Judgments:
 
 
 def odd_one_out(
-    dataset: str, images: FileImages, triplets: Indices, ids: Sequence[str], subsets: tuple[Subset, ...]
+    dataset: str, images: ImageSource, triplets: Indices, ids: Sequence[str], subsets: tuple[Subset, ...]
 ) -> Judgments:
     """Make judgments from triplets whose third image is the odd one.
 
     Args:
         dataset: Name of the data set.
-        images: One picture an object.
+        images: The pictures.
         triplets: Object numbers, (N, 3).
         ids: A name for each triplet.
         subsets: Judgments that are scored together.

@@ -16,7 +16,8 @@ def test_every_data_set_is_there_with_its_level(monkeypatch: pytest.MonkeyPatch)
     levels = {"tid2013": "low", "kadid10k": "low", "bapps": "low", "nights": "middle"}
     levels |= {"things": "high", "levels": "high"}
     assert {name: rows[name]["level"] for name in levels} == levels
-    assert {name for name, row in rows.items() if row["there"]} == {"shapes-low", "shapes-middle", "shapes-high"}
+    packaged = {"shapes-low", "shapes-middle", "shapes-high", "shapes-levels", "shapes-objects"}
+    assert {name for name, row in rows.items() if row["there"]} == packaged
     assert all(row["folder"] is None for row in rows.values())
     assert rows["nights"]["subsets"] == DATASETS.load("nights").subsets
     assert rows["nights"]["package"] is None
