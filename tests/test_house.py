@@ -22,7 +22,7 @@ FLOORS = (  # from the ground up; a room may use those on the floors below it
     ("study",),
     ("report", "tracking"),
     ("measurement",),
-    ("sweeps",),
+    ("sweeps", "alignet"),
     ("cli", "api"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -89,7 +89,7 @@ def list_datasets(text: str = "") -> Listing:
     Example:
         >>> import alignbench
         >>> alignbench.list_datasets("shapes-").names
-        ['shapes-low', 'shapes-middle', 'shapes-high']
+        ['shapes-low', 'shapes-middle', 'shapes-high', 'shapes-levels', 'shapes-objects']
     """
     table = _containing(known_data_sets(), text)
     shown = table[["name", "level"]].copy()

@@ -24,6 +24,10 @@ from alignbench.cli.commands import (
     sweep,
     transform,
 )
+from alignbench.cli.commands.alignet import alignet_app, cluster, label, sample, teacher, train
+from alignbench.cli.commands.alignet import demo as alignet_demo
+from alignbench.cli.commands.alignet import evaluate as alignet_evaluate
+from alignbench.cli.commands.alignet import plan as alignet_plan
 
 app = typer.Typer(
     name="alignbench",
@@ -34,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _models, _datasets, _transform = catalogue.models_app, catalogue.datasets_app, transform.transform_app
+_alignet = alignet_app
 _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], ...]] = (  # each with an example
     (app, "run", run.run, "run --model shapes-clip --dataset shapes-low"),
     (app, "demo", demo.demo, "demo"),
@@ -51,12 +56,21 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
     (_transform, "list", transform.list_published, "transform list"),
     (_transform, "learn", learn.learn, "transform learn --model shapes-clip --dataset shapes-high --subset test"),
     (_transform, "evaluate", evaluate.evaluate, "transform evaluate --model shapes-clip --transform T.safetensors"),
+    (_alignet, "teacher", teacher.teacher, "alignet teacher --model shapes-clip --dataset shapes-high"),
+    (_alignet, "cluster", cluster.cluster, "alignet cluster --features F.safetensors --teacher T --clusters 500"),
+    (_alignet, "sample", sample.sample, "alignet sample --clusters FOLDER --count 10000000"),
+    (_alignet, "label", label.label, "alignet label --triplets FOLDER --features F.safetensors --teacher T"),
+    (_alignet, "train", train.train, "alignet train --model shapes-clip --triplets FOLDER --images pictures"),
+    (_alignet, "evaluate", alignet_evaluate.evaluate, "alignet evaluate --after STUDENT --dataset things,levels"),
+    (_alignet, "plan", alignet_plan.plan, "alignet plan --model openai/clip-vit-base-patch32 --devices 1,8"),
+    (_alignet, "demo", alignet_demo.demo, "alignet demo"),
 )
 for _app, _name, _command, _example in _COMMANDS:
     _app.command(_name, cls=CheckedCommand, epilog=epilog(_example))(_command)
 app.add_typer(_models, name="models")
 app.add_typer(_datasets, name="datasets")
 app.add_typer(_transform, name="transform")
+app.add_typer(_alignet, name="alignet")
 
 
 def _show_version(wanted: bool) -> None:

@@ -103,6 +103,34 @@ PixelCacheFolder = Annotated[
 ]
 PixelCacheSize = Annotated[str, typer.Option(metavar="SIZE", help="The most that this folder may take.")]
 Limit = Annotated[int | None, typer.Option(metavar="N", help="Take only the first N judgments of each subset.")]
+Triplets = Annotated[
+    str, typer.Option(metavar="NAME", help="Data set of odd-one-out triplets.", autocompletion=data_sets)
+]
+TrainingSubset = Annotated[
+    str,
+    typer.Option(
+        metavar=_NAMES,
+        help="Subsets of triplets to learn from, separated by commas [default: trainset].",
+        autocompletion=subsets,
+    ),
+]
+Folds = Annotated[int, typer.Option(metavar="N", help="Folds of objects.")]
+Lambda = Annotated[float, typer.Option("--lambda", metavar="WEIGHT", help="Weight of the penalty.")]
+LearningRate = Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the optimiser.")]
+Optimiser = Annotated[
+    str, typer.Option(metavar="NAME", help="Optimiser: adam or sgd.", autocompletion=one_of("adam", "sgd"))
+]
+Bias = Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the transform has a bias.")]
+Epochs = Annotated[int, typer.Option(metavar="N", help="Epochs at most.")]
+Patience = Annotated[int, typer.Option(metavar="N", help="Epochs without a lower held-out loss before it stops.")]
+BatchTriplets = Annotated[int, typer.Option(metavar="N", help="Triplets a step.")]
+Trials = Annotated[
+    int, typer.Option(metavar="N", help="Trials of a search for hyper-parameters at each layer; 0 for no search.")
+]
+LearningSeed = Annotated[
+    int,  # scikit-learn and Optuna take 32 bits, and trials of a search count on from it
+    typer.Option(metavar="N", help="Seed of folds, batches and random weights.", min=0, max=2**31 - 1),
+]
 Wandb = Annotated[
     str,
     typer.Option(

@@ -132,6 +132,10 @@ class LearningProgress(LearningListener):
         return self
 
     def __exit__(self, *reason: object) -> None:
+        """Show nothing more."""
+        self.stop()
+
+    def stop(self) -> None:
         """Take the bar away, or what stands in its place."""
         self.images.finished()
         self.sign.stop()
@@ -147,6 +151,11 @@ class LearningProgress(LearningListener):
         if self.images.done >= self.images.total:
             self.images.finished()
             self.sign.start()
+
+    def targets(self, fold: int, folds: int, triplets: int) -> None:
+        """Say of which triplets probabilities are made."""
+        self.sign.start()
+        print_status(f"targets of fold {fold + 1} of {folds}, from {triplets:,} triplets")
 
     def learning(self, text: str) -> None:
         """Say what is learned."""

@@ -101,7 +101,8 @@ class FeatureSource:
         """Find the row of each picture, and tell how."""
         about, names, pictures = str(self.stored.path), self.stored.names, workload.images.names
         matched = match_rows(about, names, pictures, workload.summary.dataset, self.concept)
-        others = f"; {matched.others:,} rows are of other pictures" if matched.others else ""
+        are = "row is" if matched.others == 1 else "rows are"
+        others = f"; {matched.others:,} {are} of other pictures" if matched.others else ""
         listener.notice(f"{about}: {len(pictures):,} pictures have their rows by {matched.by}{others}")
         return matched
 

@@ -15,7 +15,7 @@ from alignbench.errors import UsageError
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.cell import Cell
 from alignbench.measurement.source_kinds import SourceKind, SourceNotes, SourceView
-from alignbench.measurement.stored_kind import StoredKind
+from alignbench.measurement.stored_kind import StoredKind, check_there
 from alignbench.models.families import check_name, load_tower, needs_download, preparation
 from alignbench.models.pair_metrics import METRICS, metric_side, ready_metric
 from alignbench.models.preparation import Sized, squash
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from alignbench.extraction.features import ReadyTower
     from alignbench.extraction.source import Source
     from alignbench.models.towers import Tower
+    from alignbench.transforms.learning.bases import LearningBase
     from alignbench.transforms.named import NamedTransform
 
 
@@ -245,3 +246,27 @@ def load_ready_tower(
         size = fastest_batch(tower, torch.device(cell.device), cell.precision)
     reading = Reading(request.view, cell.precision, cell.device, size, cell.workers, cell.resize)
     return ReadyTower(tower, cell.checkpoint, reading)
+
+
+def load_base(request: TowerRequest, dataset: str, notice: Callable[[str], None] = lambda text: None) -> LearningBase:
+    """Load what a transform is learned on top of: a model, or features that exist.
+
+    Args:
+        request: Which, and how it is read.
+        dataset: Name of the data set whose pictures it is to have features of.
+        notice: Hears of a download.
+
+    Raises:
+        AlignbenchError: If an option is wrong, or the model or the features cannot be had.
+    """
+    cell = Cell(request.model, dataset, accelerator=request.accelerator, random_init=request.random_init)
+    if cell.features is None:
+        from alignbench.transforms.learning.bases import TowerBase
+
+        return TowerBase(load_ready_tower(request, notice=notice))
+    from alignbench.extraction.stored_features import open_features
+    from alignbench.transforms.learning.bases import StoredBase
+
+    check_there(cell.features)
+    concept = DATASETS.load(dataset).concept
+    return StoredBase(open_features(cell.features), request.view, concept, cell.checked().device)

@@ -99,7 +99,7 @@ class _Unprojected(nn.Module):
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Silence transformers' report and progress bar: what lacks weights is refused here, text weights apart."""
     level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
@@ -123,7 +123,7 @@ def _followed(name: str) -> Iterator[None]:
         raise ModelError(f"config.json of {name} cannot be followed ({one_line(error)}): download it again") from error
 
 
-@_silence()
+@silence()
 def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
     """Build a tower.
 
@@ -146,7 +146,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
         return _random(name, config, processor, seed) if random_init else _pretrained(name, folder, config, processor)
 
 
-@_silence()
+@silence()
 def preparation(name: str) -> ProcessorPreparation:
     """Return how a model prepares pictures, without its weights; for a card nothing needs to be downloaded.
 
@@ -163,7 +163,7 @@ def preparation(name: str) -> ProcessorPreparation:
     return ProcessorPreparation(_configured(name, checkpoint_folder(name, weights=False))[1])
 
 
-@_silence()
+@silence()
 def skeleton(name: str) -> HuggingFaceTower:
     """Build a tower without memory for its weights; nothing is downloaded.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final
 
 import timm.layers
@@ -25,7 +27,7 @@ from alignbench.models.hollow import WithoutMemory
 from alignbench.models.memory import refuse_larger_than_memory
 from alignbench.models.normalisation import Normalise
 from alignbench.models.openclip_layers import UNFIT, BareFeed, TowerLayers, find_layers, image_size
-from alignbench.models.openclip_names import OpenClipSource, is_remote, needs_download, resolve
+from alignbench.models.openclip_names import OpenClipSource, configuration, is_remote, needs_download, resolve
 from alignbench.models.openclip_preparation import OpenClipPreparation, read_preparation
 from alignbench.models.openclip_weights import VisualWeights, read_visual
 from alignbench.models.towers import Tower
@@ -45,9 +47,13 @@ class OpenClipTower(Tower):
         found: Where its features are read.
         preparation: The checkpoint's own way of preparing pictures.
         fingerprint: See `Tower`.
+
+    Attributes:
+        config: What a directory of its weights says in `open_clip_config.json`; empty without memory for weights.
     """
 
     pooling = "what its own pooling gives, projected"
+    config: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,
@@ -106,7 +112,9 @@ def load(name: str, *, random_init: bool, seed: int, protocol: str) -> OpenClipT
         visual = _filled(source, skeleton, weights or read_visual(name, source.weights()))
     fingerprint = tower_fingerprint(json.dumps(settled, sort_keys=True), seed if random_init else visual.state_dict())
     model = BareFeed(visual) if bare else visual
-    return OpenClipTower(model, layers, preparation, fingerprint)
+    tower = OpenClipTower(model, layers, preparation, fingerprint)
+    tower.config = configuration(source)
+    return tower
 
 
 def preparation(name: str) -> OpenClipPreparation:

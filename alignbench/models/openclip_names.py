@@ -38,6 +38,7 @@ from alignbench.models.openclip_files import (
 
 PREFIX: Final = "open_clip:"
 HUB: Final = "hf-hub:"
+PREPARED: Final = ("mean", "std", "mode", "interpolation", "resize_mode", "fill_color")  # the size is the tower's
 _QUICK: Final = "-quickgelu"
 
 
@@ -241,3 +242,13 @@ def _configured(name: str, config: dict[str, Any], weights: Callable[[], Path]) 
     model = config["model_cfg"]
     preprocess = merge_preprocess_dict(PreprocessCfg(), config.get("preprocess_cfg") or {})
     return OpenClipSource(name, model, preprocess, bool(model.get("quick_gelu", False)), weights)
+
+
+def configuration(source: OpenClipSource) -> dict[str, Any]:
+    """Return what `open_clip_config.json` says where a model is kept in a directory.
+
+    Args:
+        source: What the model's name stands for.
+    """
+    said = {key: value for key, value in source.preprocess.items() if key in PREPARED}
+    return {"model_cfg": {**source.model, "quick_gelu": source.quick_gelu}, "preprocess_cfg": said}

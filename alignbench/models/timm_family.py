@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignbench.models.family import ModelFamily
+from alignbench.models.named_weights import named_weights
 
 if TYPE_CHECKING:
     from alignbench.models.timm_preparation import TimmPreparation
@@ -20,6 +21,10 @@ class TimmFamily(ModelFamily):
     """Models of timm, by every form of name that `timm_names` lists."""
 
     name = "timm"
+
+    def knows(self, name: str) -> bool:
+        """Say whether a model is of timm, by its prefix, or by what a folder of weights says."""
+        return super().knows(name) or (named_weights(name) or "").startswith(f"{self.name}:")
 
     def names(self) -> tuple[str, ...]:
         """See `timm_names.known_names`."""
@@ -40,7 +45,9 @@ class TimmFamily(ModelFamily):
         return not random_init and timm_weights.needs_download(timm_names.resolve(name))
 
     def label(self, name: str) -> str:
-        """Return a model's name without the path to a file."""
+        """Return a model's name without the path to a file or a folder."""
+        if Path(name).is_dir():
+            return Path(name).resolve().name
         model, slash, rest = name.partition("/")
         return f"{model}{slash}{Path(rest).name}" if Path(rest).is_file() else name
 

@@ -3,6 +3,7 @@
     timm:NAME             the weights that timm has as its default
     timm:NAME.TAG         other weights of timm, such as vit_base_patch16_224.mae
     timm:NAME[.TAG]/FILE  weights in a local file; pictures are prepared as for those of timm
+    DIR                   a folder of weights that names its model, see `named_weights`
 
 timm has thousands of names and takes seconds to be imported: they are kept in a file for each of its versions.
 """
@@ -20,6 +21,7 @@ from typing import Any, Final
 from alignbench.errors import AlignbenchError, ModelError, UsageError, did_you_mean, shortened
 from alignbench.files.json_text import read_json
 from alignbench.files.whole_files import cache_folder, write_whole
+from alignbench.models.named_weights import named_weights
 
 PREFIX: Final = "timm:"
 
@@ -83,7 +85,7 @@ def resolve(name: str) -> TimmSource:
         UsageError: If timm has no such model; names the nearest.
         ModelError: If a file is not there.
     """
-    model, slash, rest = name.removeprefix(PREFIX).partition("/")
+    model, slash, rest = (named_weights(name) or name).removeprefix(PREFIX).partition("/")
     if model not in known_names():
         hint = did_you_mean(model, known_names()) or "`alignbench models --family timm` lists them"
         raise UsageError(f"unknown model of timm '{shortened(model)}': {hint}")

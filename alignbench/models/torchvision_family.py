@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignbench.models.family import ModelFamily
+from alignbench.models.named_weights import named_weights
 
 if TYPE_CHECKING:
     from alignbench.models.torchvision_preparation import TorchvisionPreparation
@@ -20,6 +21,10 @@ class TorchvisionFamily(ModelFamily):
     """Classifiers of torchvision, by every form of name that `torchvision_names` lists."""
 
     name = "torchvision"
+
+    def knows(self, name: str) -> bool:
+        """Say whether a model is of torchvision, by its prefix, or by what a folder of weights says."""
+        return super().knows(name) or (named_weights(name) or "").startswith(f"{self.name}:")
 
     def names(self) -> tuple[str, ...]:
         """Return the names of its classifiers, each with torchvision's default weights."""
@@ -40,7 +45,9 @@ class TorchvisionFamily(ModelFamily):
         return not random_init and torchvision_names.resolve(name).needs_download()
 
     def label(self, name: str) -> str:
-        """Return a model's name without the path to a file."""
+        """Return a model's name without the path to a file or a folder."""
+        if Path(name).is_dir():
+            return Path(name).resolve().name
         architecture, slash, rest = name.partition("/")
         return f"{architecture}{slash}{Path(rest).name}" if Path(rest).is_file() else name
 

@@ -3,6 +3,7 @@
     torchvision:NAME            the weights that torchvision has as its default
     torchvision:NAME/WEIGHTS    other weights of torchvision, such as IMAGENET1K_V1
     torchvision:NAME/FILE       weights in a local file
+    DIR                         a folder of weights that names its model, see `named_weights`
 
 A file's pictures are prepared as for torchvision's default weights of the architecture.
 """
@@ -18,6 +19,7 @@ from torchvision import models
 from torchvision.transforms._presets import ImageClassification
 
 from alignbench.errors import ModelError, UsageError, did_you_mean, unknown
+from alignbench.models.named_weights import named_weights
 from alignbench.models.torch_cache import cached_path, torch_weights
 
 PREFIX: Final = "torchvision:"
@@ -75,7 +77,7 @@ def resolve(name: str) -> TorchvisionSource:
         UsageError: If torchvision has no such model or no such weights of it; names the nearest.
         ModelError: If a file is not there.
     """
-    architecture, slash, rest = name.removeprefix(PREFIX).partition("/")
+    architecture, slash, rest = (named_weights(name) or name).removeprefix(PREFIX).partition("/")
     if architecture not in architectures():
         raise unknown("model of torchvision", architecture, architectures())
     known = models.get_model_weights(architecture)

@@ -181,15 +181,24 @@ def select_view(features: Tensor, layer: Layer, view: str, prefix_tokens: int) -
 
 
 @contextmanager
-def tap(tower: Tower, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], None]) -> Iterator[None]:
+def tap(
+    tower: Tower, layers: Sequence[Layer], receive: Callable[[Layer, Tensor], None], *, with_graph: bool = False
+) -> Iterator[None]:
     """Hand every batch's features at some layers to a function, as float32 of shape (B, tokens, width).
 
     The tensor may share memory with the model's own, which the next module may write to (ReLU in place): a receiver
     that keeps anything must copy it before it returns.
+
+    Args:
+        tower: The tower.
+        layers: Some of its layers.
+        receive: Hears of each layer and its features.
+        with_graph: Whether gradients flow back through the features; they are then a copy, and those of a tower in
+            float64 stay so.
     """
     with ExitStack() as stack:
         for layer in layers:
-            stack.callback(_attach(tower, layer, receive).remove)
+            stack.callback(_attach(tower, layer, receive, with_graph).remove)
         yield
 
 
@@ -230,23 +239,31 @@ def parts_given(arguments: tuple[Any, ...]) -> Any:
     return arguments[0] if len(arguments) == 1 else arguments
 
 
-def _attach(tower: Tower, layer: Layer, receive: Callable[[Layer, Tensor], None]) -> RemovableHandle:
+def _attach(
+    tower: Tower, layer: Layer, receive: Callable[[Layer, Tensor], None], with_graph: bool = False
+) -> RemovableHandle:
     """Hand what passes at a layer to a function, until the handle is removed."""
     module = tower.get_submodule(layer.module)
 
+    def hand(given: Any) -> None:
+        output: Tensor = given if layer.part is None else given[layer.part]
+        if with_graph:  # what is written to in place afterwards would change it, and its gradient
+            output = output.to(torch.promote_types(output.dtype, torch.float32), copy=True)
+        else:
+            output = output.detach().float()
+        receive(layer, _features(layer, output))
+
     def before(module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        given = arguments[0] if layer.part is None else parts_given(arguments)[layer.part]
-        receive(layer, _features(layer, given))
+        hand(arguments[0] if layer.part is None else parts_given(arguments))
 
     def after(module: nn.Module, arguments: object, output: Any) -> None:
-        receive(layer, _features(layer, output if layer.part is None else output[layer.part]))
+        hand(output)
 
     return module.register_forward_pre_hook(before) if layer.is_input else module.register_forward_hook(after)
 
 
-def _features(layer: Layer, output: Tensor) -> Tensor:
-    """What a module gave as float32 (B, tokens, width); of the same memory where that can be."""
-    features = output.detach().float()
+def _features(layer: Layer, features: Tensor) -> Tensor:
+    """What a module gave as (B, tokens, width); of the same memory where that can be."""
     if features.ndim == 2:
         features = features[:, None]
     elif layer.axes == "TBC":

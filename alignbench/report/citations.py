@@ -63,6 +63,7 @@ _OBJECTIVES: Final = {
     "naive": ("muttenthaler2023human",),
     "global": ("muttenthaler2023glocal",),
     "glocal": ("muttenthaler2023glocal",),
+    "soft": ("muttenthaler2025levels", "muttenthaler2023glocal", "muttenthaler2022vice"),
 }
 
 
@@ -89,7 +90,7 @@ def cite(runs: Iterable[StoredRun], published: Iterable[str] = (), objectives: I
     Args:
         runs: The runs.
         published: Published models that stand beside them.
-        objectives: Objectives of further transforms: `naive`, `global` or `glocal`.
+        objectives: Objectives of further transforms: `naive`, `global`, `glocal` or `soft`.
     """
     keys, unknown = {PAPER}, dict[str, None]()
     for objective in objectives:

@@ -19,7 +19,7 @@ _TEXT = ("model", "dataset", "subset", "level", "protocol", "tokens", "distance"
 PRIMARY_METRICS = ("spearman", "accuracy")
 _OPTIONS = {  # pairs of which a choice takes the closest
     **dict.fromkeys(("nights", "shapes-middle"), 2),
-    **dict.fromkeys(("things", "levels", "shapes-high"), 3),
+    **dict.fromkeys(("things", "levels", "shapes-high", "shapes-levels", "shapes-objects"), 3),
 }
 _PART = r"(?:distortion|level|votes|type)_\w+"  # subsets that break another down
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol, Self
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from alignbench.statistics.bootstrap import RESAMPLES, IntervalKind, interval, p
 from alignbench.statistics.choice_scores import Resampled
 from alignbench.statistics.influences import mean_influences
 from alignbench.statistics.joint import Estimates, estimates, of_influences, weighted
+from alignbench.statistics.object_variance import ObjectVariance
 from alignbench.statistics.rated_pairs import (
-    CrossedSums,
     PicturesAndSubjects,
     Varying,
     objects_of,
@@ -30,7 +30,7 @@ from alignbench.statistics.rated_pairs import (
     varying,
 )
 from alignbench.statistics.scores import rating_replicates
-from alignbench.statistics.shared_objects import ObjectSums, SharedObjects
+from alignbench.statistics.shared_objects import SharedObjects
 from alignbench.statistics.smallest_difference import smallest_difference, smallest_of_replicates
 
 CORRELATIONS: Final = (-1.0, 1.0)
@@ -162,6 +162,20 @@ class ResampledScores(ScoredTogether):
         return self._replicates[curves]
 
 
+class Sums(Protocol):
+    """What the variance of weighted sums of scores follows from, see `ObjectSums`."""
+
+    @property
+    def kind(self) -> IntervalKind:
+        """How intervals are made."""
+
+    def combined(self, weights: Floats) -> Self:
+        """Those of weighted sums of the scores; `weights` are (sums, curves)."""
+
+    def variance(self) -> ObjectVariance:
+        """The variances, and their covariance."""
+
+
 class ObjectScores(ScoredTogether):
     """Scores over judgments of which each two that share an object count once.
 
@@ -175,7 +189,7 @@ class ObjectScores(ScoredTogether):
 
     def __init__(
         self,
-        sums: ObjectSums | CrossedSums,
+        sums: Sums,
         value: Floats,
         count: int,
         seed: int,

@@ -13,7 +13,7 @@ count (two-way clustering: Cameron, Gelbach and Miller, 2011). V is at least V_t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from alignbench.statistics.choice_entropy import people_entropies
 from alignbench.statistics.influences import Ranked, moved, rank_correlations
 from alignbench.statistics.noise_ceiling import Answers
 from alignbench.statistics.object_variance import ObjectVariance
+from alignbench.statistics.scored_together import CORRELATIONS, ObjectScores, ScoredTogether
 from alignbench.statistics.scores import Scores, correlations_with_intervals
 
 _FEWEST = 10  # triplets that a correlation takes
@@ -157,6 +158,53 @@ def reliability(people: Uncertainty, seed: int) -> float:
 # ------------------------------------------------------------------------------------------------------ scores
 
 
+@dataclass(frozen=True, eq=False)
+class CrossedChanges:
+    """What the variance of weighted sums of rank correlations over triplets and participants follows from.
+
+    Attributes:
+        adds: What each triplet adds to the deviation of each correlation, (curves, triplets).
+        changes: How that changes without each answer, (curves, n).
+        place: Place of the triplet of each answer among the triplets, (n,).
+        who: Number of the participant of each answer, (n,).
+    """
+
+    adds: Floats
+    changes: Floats
+    place: Indices
+    who: Indices
+
+    @property
+    def participants(self) -> int:
+        """How many participants there are."""
+        return int(self.who.max()) + 1
+
+    @property
+    def kind(self) -> IntervalKind:
+        """How intervals are made."""
+        return PARTICIPANTS if self.participants > 1 else "none"
+
+    def combined(self, weights: Floats) -> CrossedChanges:
+        """Those of weighted sums of the correlations; `weights` are (sums, curves)."""
+        used = np.flatnonzero(weights.any(axis=0))
+        return replace(self, adds=weights[:, used] @ self.adds[used], changes=weights[:, used] @ self.changes[used])
+
+    def variance(self) -> ObjectVariance:
+        """The variances, V above, and their covariance; degrees of freedom are Satterthwaite's (1946) of two parts."""
+        triplets, participants = self.adds.shape[1], self.participants
+        cell = numbered_rows(np.column_stack([self.place, self.who]))
+        of_triplets = triplets / (triplets - 1.0) * _products(self.adds)
+        beyond = _products(_summed(self.changes, self.who)) - _products(_summed(self.changes, cell))
+        if participants < 2:
+            beyond = np.full_like(beyond, np.nan)
+        one, other = np.diag(of_triplets), np.maximum(np.diag(beyond), 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            degrees = (one + other) ** 2 / (one**2 / (triplets - 1.0) + other**2 / (participants - 1.0))
+        degrees = np.where(one + other == 0.0, triplets - 1.0, degrees)
+        found = ObjectVariance.of(of_triplets + beyond, of_triplets, np.diag(beyond) < 0.0, degrees)
+        return replace(found, floored=np.zeros(len(one), dtype=np.bool_))
+
+
 def score_uncertainty(entropy: Floats, people: Uncertainty) -> Scores:
     """Rank correlations of a model's choice entropies with what people's answers say, with t intervals on Fisher's z.
 
@@ -164,22 +212,31 @@ def score_uncertainty(entropy: Floats, people: Uncertainty) -> Scores:
         entropy: Entropies of all triplets, (curves, triplets).
         people: What people's answers say.
     """
+    value, changes = _correlated(entropy, people)
+    return correlations_with_intervals(people.metric, value, changes.variance(), (len(people.values), changes.kind))
+
+
+def uncertainty_together(entropy: Floats, people: Uncertainty, seed: int = 0) -> ScoredTogether:
+    """The same of several models at once, so that differences of their correlations are known with their intervals.
+
+    Args:
+        entropy: Entropies of all triplets, (curves, triplets).
+        people: What people's answers say.
+        seed: Seed of what may be drawn.
+    """
+    value, changes = _correlated(entropy, people)
+    return ObjectScores(changes, value, len(people.values), seed, CORRELATIONS)
+
+
+def _correlated(entropy: Floats, people: Uncertainty) -> tuple[Floats, CrossedChanges]:
+    """The correlations, (curves,), and what their variances follow from."""
     curves, human = Ranked.of(entropy[:, people.triplets]), Ranked.of(people.values[None])
     value, adds = rank_correlations(curves, human)
     changes = _about_means(moved(curves, human, people.values, (people.place, people.without)), people.place)
     gone = np.isnan(people.without)
     changes[:, gone] = -adds[:, people.place[gone]]
     who, _ = pd.factorize(people.participant)
-    triplets, participants = len(people.values), int(who.max()) + 1
-    cell = numbered_rows(np.column_stack([people.place, who]))
-    of_triplets = triplets / (triplets - 1.0) * (adds**2).sum(axis=1)
-    beyond = np.maximum(_squares(changes, who) - _squares(changes, cell), 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossed = of_triplets + beyond if participants > 1 else np.full_like(beyond, np.nan)
-        degrees = crossed**2 / (of_triplets**2 / (triplets - 1.0) + beyond**2 / (participants - 1.0))
-    variance = ObjectVariance(np.diag(crossed), degrees, np.zeros(len(value), dtype=np.bool_))
-    kind: IntervalKind = PARTICIPANTS if participants > 1 else "none"
-    return correlations_with_intervals(people.metric, value, variance, (triplets, kind))
+    return value, CrossedChanges(adds, changes, people.place, who)
 
 
 def _about_means(changes: Floats, groups: Indices) -> Floats:
@@ -188,9 +245,14 @@ def _about_means(changes: Floats, groups: Indices) -> Floats:
     return np.array([row - (np.bincount(groups, row) / sizes)[groups] for row in changes])
 
 
-def _squares(changes: Floats, groups: Indices) -> Floats:
-    """Sums of the squares of the sums over groups, (curves,)."""
-    return np.array([(np.bincount(groups, row) ** 2).sum() for row in changes])
+def _summed(changes: Floats, groups: Indices) -> Floats:
+    """Sums over groups, (curves, groups)."""
+    return np.array([np.bincount(groups, row) for row in changes])
+
+
+def _products(rows: Floats) -> Floats:
+    """Sums of products of each two rows, (rows, rows)."""
+    return np.asarray(rows @ rows.T)
 
 
 def ceiling(people: Uncertainty, curves: int, seed: int) -> Scores:

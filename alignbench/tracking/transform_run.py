@@ -31,8 +31,9 @@ def log_learned(folder: Path) -> Path:
     frame, settings = read_ceiling(folder), read_record(folder)["settings"]
     first = frame.iloc[0]
     model, dataset, objective = (str(first[name]) for name in ("model", "dataset", "objective"))
-    tables = {name: folder / f"{name}.csv" for name in ("epochs", "trials")}
+    tables = {name: folder / f"{name}.csv" for name in ("epochs", "trials", "judged")}
     files = [*sorted(folder.glob("*.safetensors")), folder / "ceiling.csv", folder / RECORD]
+    files += [tables["judged"]] if tables["judged"].is_file() else []
     title = RunTitle(f"{model} on {data_set_title(dataset)}: {objective}", dataset, "transform")
     with logged_to_disk(folder, title, {**settings, "folder": folder.name}) as run:
         run.define_metric("depth", hidden=True)

@@ -43,7 +43,7 @@ def test_a_text_narrows_the_list_in_whatever_letter_case() -> None:
 def test_a_list_is_a_sequence_of_names() -> None:
     sets = alignbench.list_datasets("shapes")
     assert sets[0] == "shapes-low"
-    assert sets[1:] == ["shapes-middle", "shapes-high"]
+    assert sets[1:] == ["shapes-middle", "shapes-high", "shapes-levels", "shapes-objects"]
     assert "shapes-high" in sets
 
 
@@ -73,5 +73,5 @@ def test_a_list_is_a_line_for_each_name_and_a_table_in_a_notebook() -> None:
         assert note == listing.note
         shown = check_html(listing._repr_html_())
         assert shown.count("tr") == 1 + min(len(listing), 30)
-    assert "tid2013        low, not here, 3,000 distorted images" in repr(alignbench.list_datasets())
+    assert "tid2013         low, not here, 3,000 distorted images" in repr(alignbench.list_datasets())
     assert "https://www.ponomarenko.info/tid2013.htm" in check_html(alignbench.list_datasets()._repr_html_()).text

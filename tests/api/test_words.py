@@ -35,6 +35,17 @@ COMMANDS = {  # rooms and modules whose errors only a command meets, and the opt
     "transforms/named": "force, mean, std",
     "transforms/learning": "folds, layers, local-images, trials",
     "transforms/evaluation/leakage": "in-sample",
+    "alignet/soft_targets": "dimensions, draws, fewest-judgments, pseudo-count, targets",
+    "alignet/embedding_training": "targets",
+    "alignet/training": (
+        "accumulate, batch-triplets, checkpoint-every, decay, ema, head-only, learning-rate, log-every, steps, "
+        "temperature, warmup, width"
+    ),
+    "alignet/triplet_order": "batch-triplets",
+    "alignet/teacher_features": "layer, output, teacher, tokens",
+    "alignet/picture_groups": "labels",
+    "alignet/plan": "images, iterations, pixel-cache-size, triplets",
+    "alignet/evaluation": "after, before, head, hierarchy, images, labelled, shift, shots, teacher, triplets",
 }
 
 

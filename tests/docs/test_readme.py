@@ -25,6 +25,7 @@ ELSEWHERE = (  # what other tests run
     "alignbench run --model openai/clip-vit-large-patch14 --dataset things --transform",  # test_transform_docs
     "alignbench run --model /models/my-clip --dataset nights --transform",  # likewise
     *("alignbench transform", "alignbench extract"),  # likewise
+    *("alignbench alignet", "alignbench run --model alignet/"),  # docs/test_alignet, cli/commands/alignet
     *("alignbench run --model features:", "mkdir spose"),  # measurement/test_stored_kind
     *(f"alignbench run --model {name}" for name in ("facebook/", "torchvision:", "timm:")),  # tests/models
     *("python3 -m venv", ".venv/bin/python -m pip install -e", "source .venv", "make", "wandb login"),

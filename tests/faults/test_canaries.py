@@ -130,6 +130,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, 
 OURS: Final = {  # what calls a library's reader for no file of somebody else's, and why
     "alignbench/cli/main: _tell_end": "runs an empty text",
     "alignbench/__init__: __getattr__": "imports the package's own modules",
+    "alignbench/alignet/__init__: __getattr__": "imports the package's own modules",
     "alignbench/results/published: _table": "a table that comes with the package",
     "alignbench/tracking/transform_run: log_learned": "plain CSV of a folder that this run has just written",
 }

@@ -13,6 +13,8 @@ from safetensors.numpy import load_file
 
 from extracted import NAMES, write_scenes
 from patience import PATIENCE
+from stage_inputs import write_stage_inputs
+from students import write_inputs
 
 KILOBYTES = (4, 64, 400)  # each full at another step: a folder, the rows, the file or the figures
 
@@ -71,5 +73,37 @@ def test_a_run(small_disk: Path, tmp_path: Path) -> None:
     if done.returncode != 0:
         check_one_line(done)
         assert list(small_disk.iterdir()) == []
+    else:
+        assert len(list(small_disk.iterdir())) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("small_disk", [64], indirect=True)
+def test_triplets_and_their_labels(small_disk: Path, tmp_path: Path) -> None:
+    """Both are written through memory, where a full disk would end the process by a signal."""
+    inputs = write_stage_inputs(tmp_path / "inputs")
+    drawing = ("alignet", "sample", "--features", inputs.features, "--rule", "class-border", "--count", 6_000)
+    check_one_line(alignbench(*drawing, "--output", small_disk))
+    assert list(small_disk.iterdir()) == []
+    drawn = alignbench(*drawing, "--output", tmp_path / "drawn").stdout.splitlines()[-1]
+    labelling = ("alignet", "label", "--triplets", drawn, "--features", inputs.features, "--teacher", inputs.teacher)
+    check_one_line(alignbench(*labelling, "--output", small_disk))
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("small_disk", [8, 56, 90, 400], indirect=True)
+def test_a_student(small_disk: Path, tmp_path: Path) -> None:
+    """Of what was trained the last checkpoint stays, and nothing else."""
+    inputs = write_inputs(tmp_path / "inputs")
+    options = ("--steps", "4", "--batch-triplets", "4", "--width", "4", "--checkpoint-every", "1", "--wandb", "off")
+    data = ("--triplets", inputs / "labels", "--images", inputs / "pictures", "--pixel-cache", "off")
+    done = alignbench("alignet", "train", "--model", inputs / "vit", *data, *options, "--output", small_disk)
+    if done.returncode != 0:
+        check_one_line(done)
+        assert [path.name for path in small_disk.iterdir() if not path.name.startswith(".partial-")] == []
+        for file in small_disk.glob("*/*"):
+            assert file.name == "checkpoint.safetensors"
+            assert load_file(file)  # it is whole
     else:
         assert len(list(small_disk.iterdir())) == 1

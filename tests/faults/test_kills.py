@@ -37,6 +37,21 @@ MOMENTS: Final = {
         Moment("rename SCRATCH FOLDER"),
     ),
     "evaluate": (Moment("write SCRATCH/similarities.npz"), Moment("rename SCRATCH FOLDER")),
+    "cluster": (
+        Moment("rename FOLDER/SCRATCH/points.npy FOLDER/points.npy"),
+        Moment("rename FOLDER/SCRATCH/state.safetensors FOLDER/state.safetensors", 1),
+        Moment("rename SCRATCH FOLDER"),
+        Moment("clear FOLDER"),  # the clusters are there, and what they were made from too
+    ),
+    "sample": (Moment("write SCRATCH/sampling.json"), Moment("rename SCRATCH FOLDER")),
+    "label": (Moment("write SCRATCH/labels.json"), Moment("rename SCRATCH FOLDER"), Moment("clear SCRATCH", 1)),
+    "train a student": (
+        Moment("rename FOLDER/SCRATCH/checkpoint.safetensors FOLDER/checkpoint.safetensors"),
+        Moment("clear FOLDER/SCRATCH", 1),  # a checkpoint has taken the place of another
+        Moment("write SCRATCH/README.md"),
+        Moment("clear SCRATCH", 2),  # the student is there, and the checkpoint too
+    ),
+    "judge a student": (Moment("write SCRATCH/curves.csv"), Moment("rename SCRATCH FOLDER")),
     "cache": (Moment("write DRAFT", 3), Moment("rename DRAFT ENTRY", 5)),
 }
 """Before a file is made, in the middle of a folder, and on both sides of the step that makes it whole."""

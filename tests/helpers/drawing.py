@@ -1,19 +1,20 @@
 """Leaves out the drawing of figures, which takes most of the time of a small run."""
 
+from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from PIL import Image
 
 
 def do_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the command line leave figures of one pixel, white for a curve and black for channels."""
+    """Has the command line leave figures of one pixel: white for a curve, black for channels, grey for a ceiling."""
 
-    def draw(what: object, folder: Path, *_: object) -> None:
-        name = "channels" if isinstance(what, pd.DataFrame) else "curve"
-        Image.new("RGB", (1, 1), {"curve": "white", "channels": "black"}[name]).save(folder / f"{name}.png")
+    def draw(name: str, colour: str, what: object, folder: Path, *_: object) -> None:
+        Image.new("RGB", (1, 1), colour).save(folder / f"{name}.png")
         (folder / f"{name}.svg").write_text("<svg/>")
 
-    monkeypatch.setattr("alignbench.report.figures.curves.draw_curve", draw)
-    monkeypatch.setattr("alignbench.report.figures.channels.draw_channels", draw)
+    figures = "alignbench.report.figures"
+    monkeypatch.setattr(f"{figures}.curves.draw_curve", partial(draw, "curve", "white"))
+    monkeypatch.setattr(f"{figures}.channels.draw_channels", partial(draw, "channels", "black"))
+    monkeypatch.setattr(f"{figures}.readout.draw_ceiling", partial(draw, "ceiling", "grey"))

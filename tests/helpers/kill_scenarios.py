@@ -10,13 +10,16 @@ from typing import Final
 
 import numpy as np
 
+from alignbench.alignet.released_triplets import write_released
 from alignbench.transforms import AffineTransform
 from extracted import write_scenes
 from killing import Ended, Moment, run_forked
 from layouts import write_nights, write_tid2013
 from reference import save_clip
+from stage_inputs import write_stage_inputs
+from students import write_labels, write_pictures, write_vit
 
-_RECORDS: Final = ("run.json", "learned.json", "evaluated.json")  # they say when, and how long it took
+_RECORDS: Final = ("run.json", "learned.json", "evaluated.json", "student.json")  # they say when, and how long it took
 _DRAWN: Final = (".png", ".svg", ".html")
 _RUN: Final = ("run", "--wandb", "off", "--loader-workers", "0", "--pixel-cache", "off")
 _LEARN: Final = (
@@ -67,12 +70,52 @@ SCENARIOS: Final = {
         refusal="f.safetensors is there",
     ),
     "learn": Scenario((*_LEARN, "--output", "OUTPUT")),
+    "teacher": Scenario(
+        (
+            *("alignet", "teacher", "--model", "shapes-clip", "--dataset", "shapes-high", "--targets", "hard"),
+            *("--wandb", "off", "--loader-workers", "0", "--limit", "600", "--epochs", "1", "--folds", "2"),
+            *("--output", "OUTPUT"),
+        )
+    ),
     "search": Scenario((*_LEARN, "--trials", "2", "--output", "OUTPUT"), goes_on=(".search",)),
     "evaluate": Scenario(
         (
             *("transform", "evaluate", "--model", "shapes-clip", "--transform", "INPUT/turn.safetensors"),
             *("--dataset", "shapes-high", "--limit", "200", "--local-images", "INPUT/pictures"),
             *("--loader-workers", "0", "--output", "OUTPUT"),
+        )
+    ),
+    "cluster": Scenario(
+        (
+            *("alignet", "cluster", "--features", "INPUT/stages/features.safetensors", "--clusters", "6"),
+            *("--teacher", "INPUT/stages/turn.safetensors", "--accelerator", "cpu", "--output", "OUTPUT"),
+        ),
+        goes_on=(".partial-",),
+    ),
+    "sample": Scenario(
+        (
+            *("alignet", "sample", "--features", "INPUT/stages/features.safetensors", "--rule", "class-border"),
+            *("--count", "500", "--output", "OUTPUT"),
+        )
+    ),
+    "label": Scenario(
+        (
+            *("alignet", "label", "--triplets", "INPUT/stages/released.npz", "--output", "OUTPUT", "--teacher"),
+            *("INPUT/stages/turn.safetensors", "--features", "INPUT/stages/features.safetensors"),
+        )
+    ),
+    "train a student": Scenario(
+        (
+            *("alignet", "train", "--model", "INPUT/vit", "--triplets", "INPUT/labels", "--images", "INPUT/noise"),
+            *("--steps", "3", "--batch-triplets", "4", "--width", "4", "--checkpoint-every", "2", "--wandb", "off"),
+            *("--loader-workers", "0", "--pixel-cache", "off", "--output", "OUTPUT"),
+        ),
+        goes_on=(".partial-",),
+    ),
+    "judge a student": Scenario(
+        (
+            *("alignet", "evaluate", "--before", "random:shapes-clip", "--after", "shapes-clip", "--wandb", "off"),
+            *("--dataset", "shapes-low", "--limit", "40", "--loader-workers", "0", "--output", "OUTPUT"),
         )
     ),
     "cache": Scenario(
@@ -94,6 +137,11 @@ def make_inputs(root: Path) -> None:
     write_tid2013(root / "tid")
     write_nights(root / "nights", 5)
     write_scenes(root / "pictures")
+    write_labels(root / "labels", write_pictures(root / "noise"))
+    write_vit(root / "vit")
+    stages = write_stage_inputs(root / "stages")
+    drawn = np.arange(90, dtype=np.int32).reshape(30, 3)
+    write_released(root / "stages/released.npz", stages.names, drawn, np.zeros((30, 3), dtype=np.float32))
     AffineTransform(np.eye(64) * 1.5, 0.02, 0.9, None, {"dataset": "shapes-high"}).save(root / "turn.safetensors")
 
 

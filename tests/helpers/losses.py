@@ -17,6 +17,16 @@ def reference_triplets(x: Array, triplets: Array) -> float:
     return float(np.mean(found))
 
 
+def reference_divergence(x: Array, triplets: Array, targets: Array) -> float:
+    """Mean KL(p || q) of choices."""
+    found = []
+    for (i, j, k), p in zip(triplets, targets, strict=True):
+        logits = np.array([x[i] @ x[j], x[i] @ x[k], x[j] @ x[k]])
+        logs = logits - logsumexp(logits)
+        found.append(sum(share * (np.log(share) - log) for share, log in zip(p, logs, strict=True) if share > 0))
+    return float(np.mean(found))
+
+
 def reference_local(before: Array, after: Array, tau: float) -> float:
     rows = []
     for row in range(len(before)):

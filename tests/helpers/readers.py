@@ -21,9 +21,20 @@ import pandas as pd
 import timm
 import torch
 from PIL import Image
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from scipy.io import savemat
 
+from alignbench.alignet.clustering import _packed, _stopped_state
+from alignbench.alignet.evaluation.relative_distances import _superordinates
+from alignbench.alignet.evaluation.seen import trained_student
+from alignbench.alignet.labelled_triplets import LabelledTriplets
+from alignbench.alignet.lloyd import first_state
+from alignbench.alignet.picture_groups import cluster_groups, table_groups
+from alignbench.alignet.sampled_triplets import SampledTriplets
+from alignbench.alignet.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from alignbench.alignet.training.folder import COLUMNS as LOG_COLUMNS
+from alignbench.alignet.training.folder import read_log, read_student
 from alignbench.datasets import DATASETS
 from alignbench.datasets.bapps import _read_share
 from alignbench.datasets.image_folder import image_folder, labelled_folder
@@ -38,10 +49,12 @@ from alignbench.extraction.feature_files import FeatureFile, read_features, writ
 from alignbench.extraction.stored_features import open_features
 from alignbench.models import timm_names
 from alignbench.models.families import load_tower
+from alignbench.models.named_weights import named_weights, write_name
 from alignbench.models.own_cards import read_own_card
 from alignbench.models.towers import Layer
 from alignbench.models.weight_files import open_weights
 from alignbench.results.channel_shares import read_top_shares
+from alignbench.results.gains import read_gain_curves, read_gains
 from alignbench.results.stored_run import StoredRun
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.grid import read_sweep
@@ -50,6 +63,7 @@ from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.evaluation.folder import EVALUATION_COLUMNS, read_evaluation
 from alignbench.transforms.learning.folder import CEILING_COLUMNS, read_ceiling
 from alignbench.transforms.learning.folder import read_record as read_learned
+from alignbench.transforms.learning.judged_choices import JUDGED_COLUMNS, read_choices, read_judged
 from alignbench.transforms.learning.recipe import Recipe
 from alignbench.transforms.learning.search import Journal, _study, search
 from alignbench.transforms.published import published_transform
@@ -57,6 +71,7 @@ from baselines.dreamsim import _adapter_settings
 from baselines.perceptnet.training import PerceptNetEpoch, PerceptNetRecipe, Training
 from baselines.weights import read_weights
 from feature_writers import FORMS, MAPS, TOKENS, list_names
+from gain_folders import write_gain_folder
 from layouts import write_bapps, write_kadid10k, write_levels, write_nights, write_things, write_tid2013
 from openclip_towers import TOWERS, save
 from reference import save_clip
@@ -391,6 +406,49 @@ def _read_run(folder: Path) -> None:
         raise errors[0]
 
 
+def _gains(folder: Path) -> None:
+    write_gain_folder(folder.parent, folder.name)
+
+
+def _read_gains(folder: Path) -> None:
+    read_gains(folder)
+    read_gain_curves(folder)
+
+
+def _read_trained(folder: Path) -> None:
+    read_student(folder)
+    read_log(folder)
+
+
+def _trained(folder: Path) -> None:
+    folder.mkdir()
+    record = {"settings": {"seed": 0}, "first_step": {}, "label": "own", "steps": 3}
+    (folder / "student.json").write_text(json.dumps(record))
+    pd.DataFrame([dict.fromkeys(LOG_COLUMNS, 0.5)]).to_csv(folder / "training.csv", index=False)
+
+
+def _kept(folder: Path) -> None:
+    write_checkpoint(folder / "it.safetensors", Checkpoint(3, {"value/head": torch.ones(2)}, {"rows": []}), {"seed": 0})
+
+
+def _named(folder: Path) -> None:
+    folder.mkdir()
+    write_name(folder, "torchvision:squeezenet1_1")
+
+
+def _student(folder: Path) -> None:
+    folder.mkdir()
+    settings = {"model": "own", "model_fingerprint": "0", "random_init": False}
+    labels = {"settings": {"space": "transformed", "transform": {"name": "it", "sha256": "0"}}}
+    record = {"settings": settings, "data": {"triplets_of": "labels"}, "labels": labels}
+    (folder / "student.json").write_text(json.dumps(record))
+
+
+def _hierarchy(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "it.csv").write_text("class,superordinate\ncat,animal\ndog,animal\ncar,vehicle\n")
+
+
 def _learned(folder: Path) -> None:
     folder.mkdir()
     values: dict[str, object] = dict.fromkeys(CEILING_COLUMNS, 0.5)
@@ -403,6 +461,15 @@ def _learned(folder: Path) -> None:
     (folder / "learned.json").write_text(json.dumps(record))
 
 
+def _judged_teacher(folder: Path) -> None:
+    (folder / "judged").mkdir(parents=True)
+    values: dict[str, object] = dict.fromkeys(JUDGED_COLUMNS, 0.5)
+    values |= dict.fromkeys(JUDGED_COLUMNS[:6], "some") | {"n": 10, "objects": 5}
+    pd.DataFrame([values, values]).to_csv(folder / "judged.csv", index=False)
+    arrays = {"triplets": np.array([[0, 1, 2], [2, 0, 1]]), "logs.projection": np.log(np.full((2, 3), 1 / 3))}
+    save_arrays(arrays, folder / "judged/choices.safetensors", {"names": json.dumps(["a", "b", "c"])})
+
+
 def _judged(folder: Path) -> None:
     folder.mkdir()
     values: dict[str, object] = dict.fromkeys(EVALUATION_COLUMNS, 0.5)
@@ -411,6 +478,34 @@ def _judged(folder: Path) -> None:
     settings = {"model": "own", "transform": {"name": "turn"}}
     record = {"title": "own", "settings": settings, "provenance": {"models": ["own"], "model": "own"}}
     (folder / "evaluated.json").write_text(json.dumps(record))
+
+
+# --- Stages of AligNet ----------------------------------------------------------------------------------------------
+
+_CLUSTERED: Final = {"clusters": 2}
+
+
+def _stages(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "names.json").write_text('["a", "b", "c"]')
+    for stage in ("clustering", "sampling", "labels"):
+        (folder / f"{stage}.json").write_text('{"settings": {}}')
+    clusters = {"assignments": np.array([1, 0, 1], dtype=np.int32), "centroids": np.zeros((2, 4), dtype=np.float32)}
+    save_arrays(clusters, folder / "clusters.safetensors")
+    triplets, similarities = np.array([[0, 1, 2]], dtype=np.int32), np.array([[3, 2, 1]], dtype=np.float32)
+    np.save(folder / "triplets.npy", triplets)
+    np.save(folder / "similarities.npy", similarities)
+    np.savez(folder / "it.npz", filenames=np.array([["a", "b", "c"]]), similarities=similarities, indices=triplets)
+    (folder / "it.csv").write_text("name,class\na,x\nb,y\n")
+    state = first_state(np.zeros((3, 4), dtype=np.float32), np.ones((2, 4), dtype=np.float32))
+    (folder / "state.safetensors").write_bytes(_packed(state, _CLUSTERED))
+
+
+def _read_stage(folder: Path, file: str) -> object:
+    if file == "sampling.json":
+        (folder / "labels.json").unlink()
+        return SampledTriplets.open(folder)
+    return LabelledTriplets.open(folder / file if file == "it.npz" else folder).check()
 
 
 # --- Lists that are kept ----------------------------------------------------------------------------------------------
@@ -647,8 +742,45 @@ READERS: Final = {
         _folder(lambda folder: read_top_shares(folder, StoredRun(folder).layers)), _run, ("channels.csv",)
     ),
     "ceilings": Reader(_folder(read_ceiling), _learned, ("ceiling.csv",)),
+    "judged teachers": Reader(_folder(read_judged), _judged_teacher, ("judged.csv",)),
+    "choices of teachers": Reader(
+        _folder(read_choices),
+        _judged_teacher,
+        ("judged/choices.safetensors",),
+        ("alignbench/transforms/learning/judged_choices: read_choices",),
+    ),
     "records of learning": Reader(_folder(read_learned), _learned, ("learned.json",)),
     "judged transforms": Reader(_folder(read_evaluation), _judged, ("evaluation.csv", "evaluated.json")),
+    "trained students": Reader(_folder(_read_trained), _trained, ("student.json", "training.csv")),
+    "checkpoints of students": Reader(
+        _file(lambda path: read_checkpoint(path, {"seed": 0})),
+        _kept,
+        ("it.safetensors",),
+        ("alignbench/alignet/training/checkpoints: read_checkpoint",),
+    ),
+    "folders of weights": Reader(_folder(lambda folder: named_weights(str(folder))), _named, ("weights.json",)),
+    "judged students": Reader(_folder(_read_gains), _gains, ("evaluation.csv", "curves.csv", "alignet.json")),
+    "records of students": Reader(_folder(lambda folder: trained_student(str(folder))), _student, ("student.json",)),
+    "hierarchies": Reader(_file(_superordinates), _hierarchy, ("it.csv",)),
+    "clusters of pictures": Reader(
+        _folder(cluster_groups),
+        _stages,
+        ("clustering.json", "names.json", "clusters.safetensors"),
+        ("alignbench/alignet/picture_groups: cluster_groups",),
+    ),
+    "states of clustering": Reader(
+        _file(lambda path: _stopped_state(path, _CLUSTERED, np.zeros((3, 4), dtype=np.float32))),
+        _stages,
+        ("state.safetensors",),
+        ("alignbench/alignet/clustering: _stopped_state",),
+    ),
+    "triplets of pictures": Reader(
+        _read_stage,
+        _stages,
+        ("sampling.json", "labels.json", "names.json", "triplets.npy", "similarities.npy", "it.npz"),
+        ("alignbench/alignet/stage_folders: new_array", "alignbench/alignet/stage_folders: map_rows"),
+    ),
+    "tables of classes": Reader(_file(table_groups), _stages, ("it.csv",)),
     "sweeps": Reader(
         _file(lambda path: read_sweep(path, OPTIONS)),
         _sweeps,

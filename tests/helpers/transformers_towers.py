@@ -15,7 +15,8 @@ from reference import depths
 
 FAMILIES = ("clip", "chinese_clip", "siglip")
 every_family = pytest.mark.parametrize("family", FAMILIES)
-TRANSFORMERS = [name for name, card in cards().items() if card.family in FAMILIES]  # openclip_towers.py has the others
+# openclip_towers.py has the others
+TRANSFORMERS = [name for name, card in cards().items() if card.family in FAMILIES or card.packaged]
 
 # Blocks, tokens, channels, width of the projection, whether there is a class token, whether the projection has norm 1.
 ARCHITECTURES = {
@@ -27,6 +28,7 @@ ARCHITECTURES = {
     "google/siglip-base-patch16-224": (12, 196, 768, 768, False, True),
     "google/siglip2-base-patch16-224": (12, 196, 768, 768, False, True),
     "shapes-clip": (6, 65, 128, 64, True, False),
+    "shapes-levels-vit": (4, 65, 64, 64, True, False),
 }
 BASE = [name for name in ARCHITECTURES if "base" in name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from PIL import Image
 from torch import Tensor
 
 from alignbench import Cell
-from alignbench.errors import UsageError
+from alignbench.errors import AlignbenchError, UsageError
+from alignbench.extraction.feature_files import FeatureFile, write_features
 from alignbench.extraction.progress import ProgressListener
 from alignbench.measurement.source_kinds import SourceNotes, SourceView
 from alignbench.measurement.sources import (
     TowerRequest,
     check_possible,
+    load_base,
     load_cell_tower,
     load_ready_tower,
     load_transform,
@@ -226,3 +229,25 @@ def test_a_transform_of_a_layer_that_is_left_out_is_refused(tiny_tower: Folders)
 def test_what_a_command_cannot_get_is_refused(asked: TowerRequest, said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):
         load_ready_tower(asked)
+
+
+# --- What a transform is learned on top of ---------------------------------------------------------------------------
+
+
+def test_a_model_is_loaded_as_a_base_and_features_that_exist_are_opened(tmp_path: Path) -> None:
+    base = load_base(TowerRequest("shapes-clip", "mean", layers=("projection", "layer_2")), "shapes-high")
+    assert base.told.model == "shapes-clip"
+    assert base.told.tokens == "mean"
+    assert [layer.name for layer in base.layers(["all"])] == ["layer_2", "projection"]
+    rows = np.eye(4, dtype=np.float32)
+    origin = {"model": "own", "tokens": "mean"}
+    write_features(tmp_path / "f.npz", FeatureFile({"layer_2": rows}, ("a", "b", "c", "d"), origin=origin))
+    stored = load_base(TowerRequest(f"features:{tmp_path / 'f.npz'}", "all", accelerator="cpu"), "things")
+    assert (stored.told.model, stored.told.tokens, stored.told.fingerprint) == ("own", "mean", None)
+    assert (stored.device, stored.usual_layers()) == ("cpu", ("layer_2",))
+    for request, message in (
+        (TowerRequest(f"features:{tmp_path / 'none.npz'}", "all"), "none.npz is not there"),
+        (TowerRequest(f"features:{tmp_path / 'f.npz'}", "all", random_init=True), "leave out --random-init"),
+    ):
+        with pytest.raises(AlignbenchError, match=message):
+            load_base(request, "things")

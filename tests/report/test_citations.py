@@ -120,6 +120,13 @@ def test_transforms_are_cited(tmp_path: Path, told: dict[str, object], key: str 
     assert cite([], objectives=objectives).keys == {"hernandez-camara2024", *([key] if key else [])}
 
 
+def test_of_a_teacher_the_embedding_of_its_targets_is_cited_too() -> None:
+    works = {"muttenthaler2025levels", "muttenthaler2023glocal", "muttenthaler2022vice"}
+    found = cite([], objectives=["soft"])
+    assert found.keys == {"hernandez-camara2024", *works}
+    assert "{VICE}: Variational Interpretable Concept Embeddings" in found.bibtex()
+
+
 def test_every_card_and_data_set_of_people_has_its_work(tmp_path: Path) -> None:
     for name, card in cards().items():
         frame = curve_like(BASE_32, "nights").frame.assign(model=name)

@@ -12,6 +12,7 @@ from scipy import special, stats
 
 from alignbench.errors import DataError
 from alignbench.statistics import uncertainty
+from alignbench.statistics.influences import spearman_influences
 from alignbench.statistics.noise_ceiling import Answers, answers_of
 from alignbench.statistics.uncertainty import (
     Uncertainty,
@@ -20,6 +21,7 @@ from alignbench.statistics.uncertainty import (
     reliability,
     response_times,
     score_uncertainty,
+    uncertainty_together,
 )
 
 Floats = NDArray[np.float64]
@@ -226,3 +228,45 @@ def test_there_is_no_ceiling_without_halves_or_without_agreement() -> None:
     signs = iter(range(1_000))
     opposite = replace(people, from_some=lambda _: (-1.0) ** next(signs) * np.arange(60.0))
     assert np.isnan(reliability(opposite, 0))
+
+
+@pytest.mark.parametrize("metric", ["entropy", "time"])
+def test_a_difference_of_two_models_has_the_variance_of_its_own_sums(metric: str) -> None:
+    given = world(triplets=30, participants=6, least=3)
+    people, models = both(given)[metric == "time"], given[3]
+    together = uncertainty_together(models, people)
+    x, y = models[:, people.triplets], people.values
+    apart = [stats.spearmanr(model, y).statistic for model in x]
+    np.testing.assert_allclose(together.value, apart, atol=1e-12)
+    found = together.contrast(np.array([-1.0, 1.0]))
+    assert found.value == pytest.approx(apart[1] - apart[0], abs=1e-12)
+    adds = np.diff([spearman_influences(model[None], y)[0] for model in x], axis=0)[0]
+    changes = np.array(
+        [
+            influence(x[1], y, at, other) - influence(x[0], y, at, other)
+            for at, other in zip(people.place, people.without, strict=True)
+        ]
+    )
+    for triplet in range(len(y)):
+        changes[people.place == triplet] -= changes[people.place == triplet].mean()
+    same_person = people.participant[:, None] == people.participant[None]
+    same_triplet = people.place[:, None] == people.place[None]
+    beyond = max(0.0, float((np.outer(changes, changes) * (same_person & ~same_triplet)).sum()))
+    one = len(y) / (len(y) - 1.0) * float(np.square(adds).sum())
+    error = np.sqrt(one + beyond)
+    degrees = (one + beyond) ** 2 / (
+        one**2 / (len(y) - 1.0) + beyond**2 / (len(set(people.participant.tolist())) - 1.0)
+    )
+    assert found.degrees == pytest.approx(degrees, rel=1e-2)
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, degrees) * error, rel=1e-2)
+    assert found.p == pytest.approx(2.0 * stats.t.sf(abs(found.value) / error, degrees), rel=0.05)
+    covariance = together.estimates(np.array([0, 1])).covariance
+    assert covariance[0, 1] != 0.0
+    assert np.linalg.eigvalsh(covariance).min() >= -1e-15
+
+
+def test_a_model_and_itself_do_not_differ() -> None:
+    given = world()
+    for people in both(given):
+        found = uncertainty_together(given[3][[0, 0]], people).contrast(np.array([-1.0, 1.0]))
+        assert (found.value, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)

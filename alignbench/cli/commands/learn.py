@@ -7,28 +7,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.completion import data_sets, one_of, subsets
+from alignbench.cli.completion import one_of
 from alignbench.cli.options import (
     Accelerator,
     AsJson,
     BatchSize,
+    BatchTriplets,
+    Bias,
     DataRoot,
+    Epochs,
+    Folds,
+    Lambda,
     Layers,
+    LearningRate,
+    LearningSeed,
     Limit,
     LoaderWorkers,
     Model,
+    Optimiser,
+    Patience,
     PixelCacheFolder,
     Precision,
     RandomInit,
     Similarity,
+    TrainingSubset,
+    Trials,
+    Triplets,
     Wandb,
     default_root,
     names_in,
     parse_batch_size,
     print_error,
 )
-
-_LAST_SEED = 2**31 - 1  # scikit-learn and Optuna take 32 bits, and trials of a search count on from it
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,19 +47,9 @@ if TYPE_CHECKING:
 
 def learn(
     model: Model,
-    dataset: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Data set of odd-one-out triplets.", autocompletion=data_sets),
-    ] = "things",
+    dataset: Triplets = "things",
     data_root: DataRoot = None,
-    subset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME[,NAME]",
-            help="Subsets of triplets to learn from, separated by commas [default: trainset].",
-            autocompletion=subsets,
-        ),
-    ] = "",
+    subset: TrainingSubset = "",
     objective: Annotated[
         str,
         typer.Option(
@@ -74,8 +74,8 @@ def learn(
             help="Pictures of the local term, for glocal: a folder of them, at any depth, or a packaged data set.",
         ),
     ] = None,
-    folds: Annotated[int, typer.Option(metavar="N", help="Folds of objects.")] = 3,
-    lam: Annotated[float, typer.Option("--lambda", metavar="WEIGHT", help="Weight of the penalty.")] = 0.1,
+    folds: Folds = 3,
+    lam: Lambda = 0.1,
     alpha: Annotated[float, typer.Option(metavar="WEIGHT", help="Weight of the local term.")] = 0.1,
     tau: Annotated[float, typer.Option(metavar="NUMBER", help="Temperature of the local term.")] = 1.0,
     penalty: Annotated[
@@ -86,24 +86,18 @@ def learn(
             autocompletion=one_of("frobenius", "identity"),
         ),
     ] = None,
-    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the optimiser.")] = 1e-3,
-    optimiser: Annotated[
-        str, typer.Option(metavar="NAME", help="Optimiser: adam or sgd.", autocompletion=one_of("adam", "sgd"))
-    ] = "adam",
-    bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the transform has a bias.")] = True,
-    epochs: Annotated[int, typer.Option(metavar="N", help="Epochs at most.")] = 100,
-    patience: Annotated[
-        int, typer.Option(metavar="N", help="Epochs without a lower held-out loss before it stops.")
-    ] = 15,
-    batch_triplets: Annotated[int, typer.Option(metavar="N", help="Triplets a step.")] = 256,
+    learning_rate: LearningRate = 1e-3,
+    optimiser: Optimiser = "adam",
+    bias: Bias = True,
+    epochs: Epochs = 100,
+    patience: Patience = 15,
+    batch_triplets: BatchTriplets = 256,
     batch_images: Annotated[int, typer.Option(metavar="N", help="Images of the local term a step.")] = 1024,
     raw_local: Annotated[
         bool,
         typer.Option("--raw-local", help="Leave features of the local term unstandardised, as the released code does."),
     ] = False,
-    trials: Annotated[
-        int, typer.Option(metavar="N", help="Trials of a search for hyper-parameters at each layer; 0 for no search.")
-    ] = 0,
+    trials: Trials = 0,
     similarity: Similarity = "cosine",
     batch_size: BatchSize = "16",
     precision: Precision = "fp32",
@@ -111,9 +105,7 @@ def learn(
     loader_workers: LoaderWorkers = None,
     pixel_cache: PixelCacheFolder = "",
     random_init: RandomInit = False,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of folds, batches and random weights.", min=0, max=_LAST_SEED)
-    ] = 0,
+    seed: LearningSeed = 0,
     limit: Limit = None,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of transforms.")] = Path(
         "transforms"

@@ -96,11 +96,8 @@ def plan(
     from alignbench.measurement.cost.rates import assumed_rates
     from alignbench.measurement.cost.workload import rates_here, read_subject, read_work
 
-    names, counts = data_sets_in(dataset, data_root), _read_counts(devices)
-    if images_per_second is not None and not _SLOWEST <= images_per_second <= _FASTEST:
-        raise UsageError(
-            f"--images-per-second {images_per_second:g} is out of range: give {_SLOWEST:g} to {_FASTEST:g}"
-        )
+    names, counts = data_sets_in(dataset, data_root), read_counts(devices)
+    check_speed(images_per_second)
     if measure and (device or images_per_second is not None):
         raise UsageError("--measure finds the speed of this machine: leave out --device and --images-per-second")
     cells = [
@@ -151,12 +148,31 @@ def plan(
     return 0
 
 
-def _read_counts(devices: str) -> list[int]:
-    """Read the numbers of processes, each of which gets a column."""
+def read_counts(devices: str) -> list[int]:
+    """Read the numbers of processes, each of which gets a column.
+
+    Args:
+        devices: As given, separated by commas.
+
+    Raises:
+        UsageError: If there is none, or one is no number.
+    """
     counts = [whole_number("--devices", part, "not a number, nor several such as 1,8,64") for part in names_in(devices)]
     if not counts:
         raise UsageError("--devices is empty: give a number, or several such as 1,8,64")
     return counts
+
+
+def check_speed(images_per_second: float | None) -> None:
+    """Refuse a speed that can only be a slip.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    if images_per_second is not None and not _SLOWEST <= images_per_second <= _FASTEST:
+        raise UsageError(
+            f"--images-per-second {images_per_second:g} is out of range: give {_SLOWEST:g} to {_FASTEST:g}"
+        )
 
 
 def _show(estimates: list[Estimate]) -> None:
@@ -166,7 +182,7 @@ def _show(estimates: list[Estimate]) -> None:
     first = estimates[0]
     print(
         f"{first.model} on {first.dataset}: {first.images:,} images, {first.pairs:,} pairs, {first.path}, "
-        f"{_operations(first.flops_per_image)} an image (2 x multiply-accumulates)"
+        f"{shown_operations(first.flops_per_image)} an image (2 x multiply-accumulates)"
     )
     print_table(_table(estimates))
     print(f"data: {first.source}; pictures that are the same file twice count as two")
@@ -208,15 +224,19 @@ def shown_time(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400.0 else f"{seconds / 3600:.1f} h"
 
 
-def _operations(count: int) -> str:
-    return f"{count / 1e12:,.1f} TFLOP" if count >= 1e12 else f"{count / 1e9:.1f} GFLOP"
+def shown_operations(count: int) -> str:
+    """Write a number of floating-point operations."""
+    for unit, scale in (("EFLOP", 1e18), ("PFLOP", 1e15), ("TFLOP", 1e12)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count / 1e9:.1f} GFLOP"
 
 
 _ROWS: tuple[tuple[str, Callable[[Estimate], str], bool], ...] = (
     ("images of the fullest rank", lambda e: f"{e.fullest_rank_images:,}", False),
     ("passes", lambda e: str(e.passes), False),
     ("forward passes in all", lambda e: f"{e.forward_passes:,}", False),
-    ("operations in all", lambda e: _operations(e.flops), False),
+    ("operations in all", lambda e: shown_operations(e.flops), False),
     ("files to decode", lambda e: "drawn" if e.decode_seconds is None else shown_size(e.file_bytes), False),
     ("prepared pictures", lambda e: shown_size(e.pixel_bytes), True),
     ("memory of a rank: features", lambda e: shown_size(e.feature_bytes), False),

@@ -30,7 +30,9 @@ _DOTS: Final = 300  # an inch, of a PNG whose width was asked for
 def report(
     places: Annotated[
         list[Path],
-        typer.Argument(metavar="RUNS", help="Folders of runs, of learned or judged transforms, or folders of such."),
+        typer.Argument(
+            metavar="RUNS", help="Folders of runs, of transforms, of models judged before and after, or of such."
+        ),
     ],
     output: Annotated[
         Path | None,

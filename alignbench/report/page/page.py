@@ -1,7 +1,7 @@
 """The report of a study: one page that answers its questions, with everything it needs inside, and no network.
 
 The answer comes first, then the user's own models, the curves of all runs, the best layers, the other factors, the
-findings of the paper, what transforms reach and cost, and where all of it is from.
+findings of the paper, what transforms reach and cost, what a taught model gained, and where all of it is from.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
+from alignbench.report.page.gains import collect_gains
 from alignbench.report.page.plain_tables import Plain, plain
 from alignbench.report.page.provenance import provenance
 from alignbench.report.page.readouts import collect_readouts
@@ -131,6 +132,8 @@ def study_page(study: Study, factors: Sequence[Factor], findings: Sequence[Findi
         transforms=_told(transforms),
         readouts=readouts,
         costs=collect_costs(transforms.judged),
+        taught=_taught(transforms),
+        gains=collect_gains(transforms.taught),
         markers=MARKERS,
         data=drawn,
         css=_asset("page.css"),
@@ -169,6 +172,11 @@ def _told(transforms: Transforms) -> str:
     learned, judged = len(transforms.learned), len(transforms.judged)
     folders = f"{_counted(learned, 'folder')} of learned transforms" if learned else ""
     return " and ".join(filter(None, [folders, _counted(judged, "judged transform") if judged else ""]))
+
+
+def _taught(transforms: Transforms) -> str:
+    """How many models were judged before and after they were taught."""
+    return _counted(len(transforms.taught), "model") if transforms.taught else ""
 
 
 def write_page(text: str, path: Path) -> None:

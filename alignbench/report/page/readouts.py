@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -129,9 +129,19 @@ def _panel(slug: str, title: str, folder: LearnedFolder) -> ReadoutPanel:
     score = f"odd-one-out accuracy ({first['similarity']})"
     parts = (
         f"{settings.get('folds', '?')} folds of {int(folder.frame['objects'].max()):,} objects, ",
-        f"{int(folder.frame['n'].max()):,} judged triplets, {first['tokens']} tokens; {folder.name}",
+        f"{int(folder.frame['n'].max()):,} judged triplets, {first['tokens']} tokens",
+        f"{_of_targets(settings)}; {folder.name}",
     )
     return ReadoutPanel(slug, title, is_simulated(first["dataset"]), score, "".join(parts))
+
+
+def _of_targets(settings: Mapping[str, Any]) -> str:
+    """What a teacher's probabilities are of, and whether they are of choices that models are tested on."""
+    told = settings.get("targets")
+    if not isinstance(told, dict):
+        return ""
+    warned = ", of triplets that models are tested on" if told.get("saw_test") else ""
+    return f", targets {told.get('kind', '?')}{warned}"
 
 
 def _chart(frame: pd.DataFrame, score: str, curves: list[dict[str, Any]], first: int) -> dict[str, Any]:

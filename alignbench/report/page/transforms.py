@@ -12,8 +12,10 @@ import pandas as pd
 
 from alignbench.errors import DataError
 from alignbench.models.layer_names import PROJECTION
+from alignbench.report.page.gains import GainsFolder, read_gain_folders
 from alignbench.report.page.tables import Score, read_score
 from alignbench.results.extent import data_set_title
+from alignbench.results.gains import find_gains
 from alignbench.results.layer_curve import is_simulated
 from alignbench.transforms.evaluation.folder import FIGURE, find_evaluated, read_evaluation
 from alignbench.transforms.learning.folder import find_learned, read_ceiling, read_record
@@ -58,14 +60,15 @@ class JudgedFolder:
 
 @dataclass(frozen=True)
 class Transforms:
-    """What is to be shown of transforms."""
+    """What is to be shown of transforms, and of models that were taught by one."""
 
     learned: tuple[LearnedFolder, ...] = ()
     judged: tuple[JudgedFolder, ...] = ()
+    taught: tuple[GainsFolder, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
-        return bool(self.learned or self.judged)
+        return bool(self.learned or self.judged or self.taught)
 
     @property
     def simulated(self) -> list[str]:
@@ -73,14 +76,15 @@ class Transforms:
         learned = [str(folder.frame["dataset"].iloc[0]) for folder in self.learned]
         tables = [folder.frame for folder in self.judged]
         judged = [name for frame in tables for name in frame.loc[frame["task"] == _CHOICES, "data"]]
-        return [name for name in dict.fromkeys([*learned, *judged]) if is_simulated(name)]
+        taught = [name for folder in self.taught for name in folder.simulated]
+        return [name for name in dict.fromkeys([*learned, *judged, *taught]) if is_simulated(name)]
 
 
 NO_TRANSFORMS: Final = Transforms()
 
 
 def read_transforms(places: Sequence[Path]) -> tuple[Transforms, tuple[str, ...]]:
-    """Read folders of learned and of judged transforms.
+    """Read folders of learned and of judged transforms, and of models that were judged before and after.
 
     Args:
         places: Such folders, or folders of them.
@@ -90,12 +94,13 @@ def read_transforms(places: Sequence[Path]) -> tuple[Transforms, tuple[str, ...]
     """
     refused: list[str] = []
     learned = _each(find_learned(places), _learned, refused)
-    return Transforms(learned, _each(find_evaluated(places), _judged, refused)), tuple(refused)
+    judged = _each(find_evaluated(places), _judged, refused)
+    return Transforms(learned, judged, read_gain_folders(places, refused)), tuple(refused)
 
 
 def holds_transforms(place: Path) -> bool:
-    """Whether a place is a folder of learned or judged transforms, or holds one."""
-    return bool(find_learned([place]) or find_evaluated([place]))
+    """Whether a place is a folder of learned or judged transforms, or of a judged model, or holds one."""
+    return bool(find_learned([place]) or find_evaluated([place]) or find_gains([place]))
 
 
 def _each(folders: Sequence[Path], read: Callable[[Path], _Read], refused: list[str]) -> tuple[_Read, ...]:

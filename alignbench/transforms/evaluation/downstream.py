@@ -115,16 +115,28 @@ def _learned(rows: Floats, index: Indices, shots: int, seed: int) -> tuple[float
     members = [np.flatnonzero(index == number) for number in range(index.max() + 1)]
     drawn = np.concatenate([rng.choice(of_class, shots, replace=False) for of_class in members])
     tested = np.setdiff1d(np.arange(len(index)), drawn)
-    model = _fitted(rows[drawn], index[drawn], min(shots, _FOLDS))
+    model = fitted_classifier(rows[drawn], index[drawn], shots)
     right = model.predict(rows[tested]) == index[tested]
     return float(right.mean()), float(np.ravel(model.C_)[0])  # one for all classes, which some versions repeat
 
 
-def _fitted(rows: Floats, index: Indices, folds: int) -> Any:
+def fitted_classifier(rows: Floats, index: Indices, fewest: int) -> Any:
+    """Logistic regression by the protocol of `few_shot`.
+
+    Args:
+        rows: Features, (n, d).
+        index: The class of each, (n,).
+        fewest: Pictures of the smallest class: cross-validation has so many folds, and 5 at most.
+
+    Returns:
+        scikit-learn's classifier, fitted.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegressionCV
 
-    model = LogisticRegressionCV(Cs=list(PENALTIES), cv=folds, solver="lbfgs", scoring="accuracy", max_iter=_STEPS)
+    model = LogisticRegressionCV(
+        Cs=list(PENALTIES), cv=min(fewest, _FOLDS), solver="lbfgs", scoring="accuracy", max_iter=_STEPS
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # part of the protocol: weak penalties take longer
         warnings.simplefilter("ignore", FutureWarning)  # of defaults that mean the same penalty before and after

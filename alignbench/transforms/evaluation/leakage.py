@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,24 +41,38 @@ def judged_triplets(chosen: NamedTransform, dataset: str, judgments: Judgments, 
         DataError: If every triplet names an object that it was learned on.
     """
     provenance, triplets = chosen.transform.provenance, to_triplets(judgments)
-    learned_on = provenance.get("dataset", "things" if _is_published(chosen) else None)
-    if learned_on is None:
-        return triplets, UNKNOWN
-    if learned_on != dataset:
-        return triplets, NOT_SEEN
-    if "learned_objects" not in provenance:
-        return triplets, MAY_BE_IN_SAMPLE
+    sample = sample_of_data_set(provenance, dataset, [judgments.images.names[index] for index in np.unique(triplets)])
+    if sample != IN_SAMPLE or in_sample:
+        return triplets, sample
     learned, held_out = (_named(judgments, provenance.get(f"{name}_objects", ())) for name in ("learned", "held_out"))
-    seen = learned[triplets].any(axis=1)
-    if in_sample and seen.any():
-        return triplets, IN_SAMPLE
-    kept = triplets[~seen]
+    kept = triplets[~learned[triplets].any(axis=1)]
     if not len(kept):
         raise DataError(
             f"every triplet of {dataset} names an object that {chosen.name} was learned on: take another subset, or "
             "--in-sample, which marks the result"
         )
     return kept, HELD_OUT if held_out[kept].any() else NOT_SEEN
+
+
+def sample_of_data_set(provenance: Mapping[str, Any], dataset: str, pictures: Sequence[str]) -> str:
+    """What can be said of all judgments of a data set: whether a transform was learned on objects that they name.
+
+    Args:
+        provenance: Where the transform comes from.
+        dataset: Name of the data set.
+        pictures: Names of the pictures that are judged.
+    """
+    shown, published = set(pictures), "sha256" in provenance
+    learned_on = provenance.get("dataset", "things" if published else None)
+    if learned_on is None:
+        return UNKNOWN
+    if learned_on != dataset:
+        return NOT_SEEN
+    if "learned_objects" not in provenance:
+        return MAY_BE_IN_SAMPLE
+    if not shown.isdisjoint(provenance["learned_objects"]):
+        return IN_SAMPLE
+    return NOT_SEEN if shown.isdisjoint(provenance.get("held_out_objects", ())) else HELD_OUT
 
 
 def _named(judgments: Judgments, names: list[str]) -> NDArray[np.bool_]:

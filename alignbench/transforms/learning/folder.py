@@ -2,7 +2,7 @@
 
 It holds `<layer>.safetensors` (the first fold's), `folds/<layer>_<fold>.safetensors`, `ceiling.csv` (a row a layer:
 choices on held-out objects before and after), `epochs.csv`, `trials.csv` where there was a search, `ceiling.png` and
-`ceiling.svg`, and `learned.json`.
+`ceiling.svg`, and `learned.json`; with the objective `soft` also what `judged_choices` has.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from alignbench.results.extent import part_of
 from alignbench.results.folders import find_folders, folder_of
 from alignbench.results.run_folder import run_hash
 from alignbench.transforms.learning.folds import SAVED
+from alignbench.transforms.learning.judged_choices import JUDGED, write_judged
 
 if TYPE_CHECKING:  # which are slow to import, and a folder can be read without them
     from alignbench.transforms.evaluation.odd_one_out import OddOneOut
@@ -80,9 +81,9 @@ def learned_name(label: str, dataset: str, settings: Mapping[str, Any]) -> str:
     return folder_of(label, dataset, settings["recipe"]["objective"], run_hash(dict(settings)))
 
 
-def is_learned(folder: Path) -> bool:
-    """Whether a folder holds everything that learning leaves."""
-    return all((folder / name).is_file() for name in _FILES)
+def is_learned(folder: Path, soft: bool = False) -> bool:
+    """Whether a folder holds everything that learning leaves, with the objective `soft` if so asked."""
+    return all((folder / name).is_file() for name in (*_FILES, *(JUDGED if soft else ())))
 
 
 def judged_row(judged: OddOneOut) -> dict[str, Any]:
@@ -139,6 +140,8 @@ def write_learned(
             _write_transforms(scratch, found, settings, learned.objects, learned.held_out)
         frame.to_csv(scratch / "ceiling.csv", index=False)
         _epochs(learned.layers).to_csv(scratch / "epochs.csv", index=False)
+        if learned.layers[0].probabilities is not None:
+            write_judged(scratch, learned.layers, learned.objects, settings)
         if any(learned.trials.values()):
             _trials(learned.trials).to_csv(scratch / "trials.csv", index=False)
         destination.draw(frame, scratch)
@@ -171,6 +174,7 @@ def _provenance(
     names = ("model", "model_fingerprint", "dataset", "subset", "data_fingerprint", "tokens", "local_images")
     return {
         **{name: settings[name] for name in names},
+        **({"targets": settings["targets"]} if "targets" in settings else {}),
         "layer": found.layer,
         "recipe": asdict(found.recipe),
         "objective": found.recipe.objective,

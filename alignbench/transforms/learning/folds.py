@@ -8,16 +8,45 @@ learned nothing would be a point better than chance.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from alignbench.arrays import Indices
+from alignbench.arrays import Floats, Indices
 from alignbench.datasets.things import distinct_triplets
 from alignbench.errors import DataError, UsageError
 
 SAVED: Final = 0  # the fold whose transform stands for its layer
+
+
+@dataclass(frozen=True, eq=False)
+class SoftTriplets:
+    """Triplets and how people choose among their pairs: what the objective `soft` learns.
+
+    Attributes:
+        triplets: Object numbers, (t, 3).
+        targets: Probabilities of the pairs (i, j), (i, k) and (j, k), (t, 3); each row sums to 1.
+    """
+
+    triplets: Indices
+    targets: Floats
+
+
+class SoftTargets(Protocol):
+    """Gives each fold the probabilities that the objective `soft` learns."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return everything of it that can change a number."""
+        ...
+
+    def of(self, train: Indices) -> tuple[SoftTriplets, Mapping[str, Any]]:
+        """Make them from the triplets that train a fold, (t, 3), the odd one last, and of these alone.
+
+        Beside them comes what the record says of them.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,12 +58,14 @@ class Fold:
         train: Triplets without any of them, (t, 3).
         validate: Half of the triplets of them only, (v, 3): these stop learning.
         judge: The other half, (w, 3). Repeats of a triplet are on one side.
+        soft: What trains in place of `train`, with its probabilities, for the objective `soft`.
     """
 
     held_out: Indices
     train: Indices
     validate: Indices
     judge: Indices
+    soft: SoftTriplets | None = None
 
 
 def object_folds(objects: int, folds: int, seed: int) -> list[Indices]:

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Indices
 from alignbench.transforms.affine import AffineTransform
+from alignbench.transforms.evaluation.choice_probabilities import (
+    ChoiceScore,
+    best_scale,
+    dot_products,
+    judge_probabilities,
+    log_choices,
+)
 from alignbench.transforms.evaluation.odd_one_out import OddOneOut, judge_choices, softmax_entropy, triplet_distances
 from alignbench.transforms.learning.folds import SAVED, Fold
 from alignbench.transforms.learning.recipe import Recipe
@@ -47,6 +54,26 @@ class Judging:
     published_ceiling: float | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class JudgedProbabilities:
+    """Probabilities of choices among held-out objects, held against every choice that was made.
+
+    Before, they are those of the standardised features times one scale that fits the choices of the training objects
+    best, as an infinitely strong identity penalty would learn it; after, the softmax has the temperature 1.
+
+    Attributes:
+        triplets: The triplets that judge, (n, 3), the odd one last.
+        logs: Logarithms of the probabilities after, (n, 3).
+        scores: Log loss, calibration error and accuracy.
+        scales: The scale of the dot products before, of each fold.
+    """
+
+    triplets: Indices
+    logs: Floats
+    scores: tuple[ChoiceScore, ...]
+    scales: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class LearnedLayer:
     """What was learned at one layer.
@@ -58,6 +85,7 @@ class LearnedLayer:
         folds: The transform of each fold.
         judged: Choices on held-out objects: each fold's triplets by the transform that never saw their objects.
         entropy: Mean entropy in nats of the softmax of the dot products of these triplets after the transform.
+        probabilities: With the objective `soft`, how well the same triplets' choices are foretold.
     """
 
     layer: str
@@ -66,6 +94,7 @@ class LearnedLayer:
     folds: tuple[Learned, ...]
     judged: OddOneOut
     entropy: float
+    probabilities: JudgedProbabilities | None = None
 
     @property
     def loss(self) -> float:
@@ -109,4 +138,21 @@ def learn_layer(
     judged = judge_choices(
         np.concatenate(before), np.concatenate(after), triplets, judging.published_ceiling, recipe.seed
     )
-    return LearnedLayer(features.layer, features.depth, recipe, learned, judged, entropy)
+    probabilities = _judged_probabilities(objects, folds, learned) if recipe.objective == "soft" else None
+    return LearnedLayer(features.layer, features.depth, recipe, learned, judged, entropy, probabilities)
+
+
+def _judged_probabilities(
+    objects: NDArray[np.floating[Any]], folds: Sequence[Fold], learned: Sequence[Learned]
+) -> JudgedProbabilities:
+    """Each fold's triplets by the transform that never saw their objects."""
+    x = np.asarray(objects, dtype=np.float64)
+    before, after, scales = [], [], []
+    for fold, found in zip(folds, learned, strict=True):
+        standard = (x - found.transform.mean) / found.transform.std
+        scales.append(best_scale(dot_products(standard, fold.train)))
+        before.append(log_choices(scales[-1] * dot_products(standard, fold.judge)))
+        after.append(log_choices(dot_products(found.transform.apply(x), fold.judge)))
+    triplets, logs = np.concatenate([fold.judge for fold in folds]), np.concatenate(after)
+    scores = judge_probabilities(np.concatenate(before), logs, triplets)
+    return JudgedProbabilities(triplets, logs, tuple(scores), tuple(scales))

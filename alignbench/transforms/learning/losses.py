@@ -3,6 +3,8 @@
 Muttenthaler et al. (NeurIPS 2023), with similarities as dot products and temperature 1:
 
 - L_global = mean of -log softmax([e_i.e_j, e_i.e_k, e_j.e_k])[0] over triplets whose odd one is k;
+- soft targets: mean of KL(p || q) over triplets, q the softmax of the same three products, p how people choose
+  (Muttenthaler et al., Nature 2025); with p one-hot on the first pair it is L_global;
 - L_local = mean over rows of -sum P log Q, P = softmax(S / tau), Q = softmax(T / tau), with S and T the cosine
   similarities of features before and after, without their diagonals;
 - penalties: the Frobenius norm of W (naive), or its squared distance from a scaled identity (global, gLocal).
@@ -24,9 +26,27 @@ def triplet_loss(embeddings: Tensor) -> Tensor:
     Returns:
         A scalar.
     """
+    return -_log_choices(embeddings)[:, 0].mean()
+
+
+def soft_triplet_loss(embeddings: Tensor, targets: Tensor) -> Tensor:
+    """Mean KL(p || q) of choices.
+
+    Args:
+        embeddings: (triplets, 3, k).
+        targets: p of the pairs (i, j), (i, k) and (j, k), (triplets, 3); zeros are allowed.
+
+    Returns:
+        A scalar.
+    """
+    return (torch.xlogy(targets, targets) - targets * _log_choices(embeddings)).sum(dim=1).mean()
+
+
+def _log_choices(embeddings: Tensor) -> Tensor:
+    """Log-probabilities of the pairs (i, j), (i, k) and (j, k), (triplets, 3)."""
     i, j, k = embeddings.unbind(dim=1)
     similarities = torch.stack([(i * j).sum(dim=1), (i * k).sum(dim=1), (j * k).sum(dim=1)], dim=1)
-    return -similarities.log_softmax(dim=1)[:, 0].mean()
+    return similarities.log_softmax(dim=1)
 
 
 def gram_triplet_loss(embeddings: Tensor, triplets: Tensor) -> Tensor:

@@ -18,6 +18,9 @@ class LearningListener:
     def embedded(self, images: int) -> None:
         """Some more pictures were embedded."""
 
+    def targets(self, fold: int, folds: int, triplets: int) -> None:
+        """Probabilities of choices are about to be made from the triplets that train a fold."""
+
     def learning(self, text: str) -> None:
         """Pictures are done, and learning begins."""
 

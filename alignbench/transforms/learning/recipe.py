@@ -7,7 +7,7 @@ from typing import Final
 
 from alignbench.errors import UsageError, unknown
 
-OBJECTIVES: Final = ("naive", "global", "glocal")
+OBJECTIVES: Final = ("naive", "global", "glocal", "soft")
 OPTIMISERS: Final = ("adam", "sgd")
 PENALTIES: Final = ("frobenius", "identity")
 _LARGEST: Final = 1e30  # of what is multiplied in float32
@@ -18,7 +18,7 @@ class Recipe:
     """How a transform is learned; the defaults are the authors'.
 
     Attributes:
-        objective: `naive`, `global` or `glocal`; see `losses`.
+        objective: `naive`, `global`, `glocal` or `soft`; see `losses`.
         lam: Weight of the penalty.
         alpha: Weight of the local term (gLocal).
         tau: Temperature of the local term.

@@ -21,10 +21,10 @@ from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
 from alignbench.errors import UsageError, unknown
-from alignbench.extraction.features import FeatureExtractor, Reading, ReadyTower
-from alignbench.models.layer_choice import choose_layers
+from alignbench.extraction.features import ReadyTower
 from alignbench.models.layer_names import counted_layers
 from alignbench.transforms.evaluation.odd_one_out import KINDS, to_triplets
+from alignbench.transforms.learning.bases import LearningBase, Pictures, TowerBase
 from alignbench.transforms.learning.folder import (
     Destination,
     LearnedTransforms,
@@ -32,8 +32,8 @@ from alignbench.transforms.learning.folder import (
     learned_name,
     write_learned,
 )
-from alignbench.transforms.learning.folds import SAVED, Fold, object_folds, split_triplets
-from alignbench.transforms.learning.inputs import digest_of_images, embed_pictures, local_pictures, varying_layers
+from alignbench.transforms.learning.folds import SAVED, Fold, SoftTargets, object_folds, split_triplets
+from alignbench.transforms.learning.inputs import digest_of_images, local_pictures, varying_layers
 from alignbench.transforms.learning.layers import Judging, LayerFeatures, LearnedLayer, learn_layer
 from alignbench.transforms.learning.progress import LearningListener
 from alignbench.transforms.learning.recipe import Recipe
@@ -102,17 +102,20 @@ class LearningConfig:
 
 def learn_transforms(
     job: LearningConfig,
-    ready: ReadyTower,
+    ready: ReadyTower | LearningBase,
     destination: Destination[pd.DataFrame],
     listener: LearningListener | None = None,
+    targets: SoftTargets | None = None,
 ) -> tuple[Path, bool]:
     """Learn what a job asks for, unless it is finished.
 
     Args:
         job: What to learn, and on what.
-        ready: The model; of its view one token must be left (`cls` or `mean`, or the projection alone).
+        ready: The model; of its view one token must be left (`cls` or `mean`, or the projection alone). Or features
+            that exist.
         destination: Where the folder goes, with the figure of the ceiling.
         listener: Hears of the progress.
+        targets: For the objective `soft`: what gives the probabilities that it learns.
 
     Returns:
         The folder, and whether it was finished before.
@@ -124,10 +127,10 @@ def learn_transforms(
     """
     listener, start = listener or LearningListener(), time.perf_counter()
     job = job.checked()
-    recipe, tower, reading = job.recipe, ready.tower, ready.reading
-    layers = list(choose_layers(tower, job.layers))
-    if reading.view == "all" and any(layer.tokens > 1 for layer in layers):
-        raise UsageError("a transform takes one vector a picture: use --tokens cls or mean, or the projection alone")
+    recipe, base = job.recipe, TowerBase(ready) if isinstance(ready, ReadyTower) else ready
+    if (targets is None) is (recipe.objective == "soft"):
+        raise UsageError("probabilities go with the objective soft, and it with them: use `alignbench alignet teacher`")
+    layers = base.layers(job.layers)
     data_set, judgments = _judgments(job)
     triplets, objects = to_triplets(judgments), len(judgments.images.names)
     folds = [
@@ -137,15 +140,16 @@ def learn_transforms(
     if local is not None:
         check_images(len(local.names))
     identities = judgments.images.identities()
-    settings = _settings(job, ready, judgments, identities, local)
-    folder = destination.output / learned_name(ready.label, job.dataset, settings)
-    if is_learned(folder) and not destination.overwrite:
+    pictures = Pictures(judgments.images, local, job.pixel_cache)
+    settings = _settings(job, base, judgments, identities, local)
+    settings |= {} if targets is None else {"targets": dict(targets.settings())}
+    folder = destination.output / learned_name(settings["model"], job.dataset, settings)
+    if is_learned(folder, targets is not None) and not destination.overwrite:
         return folder, True
-    count = objects + (0 if local is None else len(local.names))
-    listener.planned(f"{count:,} images, {counted_layers(len(layers))}, {reading.device}", count)
-    extractor = FeatureExtractor(tower, layers, reading)
-    features, images = embed_pictures(extractor, judgments.images, local, job.pixel_cache, listener.embedded)
-    layers = varying_layers(layers, features, reading.view)
+    folds, about_targets = _softened(folds, targets, listener)
+    listener.planned(f"{pictures.count:,} images, {counted_layers(len(layers))}, {base.device}", pictures.count)
+    features, images = base.features(layers, pictures, listener.embedded)
+    layers = varying_layers(layers, features, settings["tokens"])
     extent = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
     listener.learning(f"learning {recipe.objective}: {extent}")
     journal = destination.output / f".search-{folder.name.rpartition('__')[2]}.journal"
@@ -154,7 +158,7 @@ def learn_transforms(
     judging = Judging(job.similarity, data_set.published_ceiling)
     for layer in layers:
         seen = LayerFeatures(layer.name, layer.depth, features[layer.name], images.get(layer.name))
-        attempt = partial(learn_layer, seen, folds, judging=judging, accelerator=reading.device)
+        attempt = partial(learn_layer, seen, folds, judging=judging, accelerator=base.device)
         if job.trials:
             learned, tried[layer.name] = _searched(job, attempt, Journal(journal, layer.name), listener)
         else:
@@ -162,11 +166,26 @@ def learn_transforms(
         found.append(learned)
         listener.learned(learned)
     held_out = [fold.held_out.tolist() for fold in folds]
-    details = _details(folds, triplets, time.perf_counter() - start, reading)
+    details = _details(folds, triplets, time.perf_counter() - start, base.device) | about_targets
     result = LearnedTransforms(found, judgments.images.names, held_out, tried)
     written = write_learned(destination, result, settings, details)
     journal.unlink(missing_ok=True)
     return written, False
+
+
+def _softened(
+    folds: Sequence[Fold], targets: SoftTargets | None, listener: LearningListener
+) -> tuple[list[Fold], dict[str, Any]]:
+    """Folds with the probabilities of their choices, and what the record says of these."""
+    if targets is None:
+        return list(folds), {}
+    found, told = [], []
+    for number, fold in enumerate(folds):
+        listener.targets(number, len(folds), len(fold.train))
+        soft, about = targets.of(fold.train)
+        found.append(replace(fold, soft=soft))
+        told.append(dict(about))
+    return found, {"fold_targets": told}
 
 
 def _searched(
@@ -197,22 +216,24 @@ def _judgments(job: LearningConfig) -> tuple[DataSet, Judgments]:
 
 def _settings(
     job: LearningConfig,
-    ready: ReadyTower,
+    base: LearningBase,
     judgments: Judgments,
     identities: Sequence[str],
     local: ImageSource | None,
 ) -> dict[str, Any]:
     """Everything that can change a number."""
+    told = base.told
     return {
-        "model": ready.label,
-        "model_fingerprint": ready.tower.fingerprint,
+        "model": told.model,
+        "model_fingerprint": told.fingerprint,
+        **({} if told.features is None else {"features": told.features}),
         "dataset": job.dataset,
         "subset": [subset.name for subset in judgments.subsets],
         "limit": job.limit,
         "data_fingerprint": judgments.fingerprint(identities),
-        "layers": [layer.name for layer in choose_layers(ready.tower, job.layers)],
-        "tokens": ready.reading.view,
-        "precision": ready.reading.precision,
+        "layers": [layer.name for layer in base.layers(job.layers)],
+        "tokens": told.tokens,
+        "precision": told.precision,
         "recipe": asdict(job.recipe),
         "folds": job.folds,
         "saved_fold": SAVED,
@@ -222,14 +243,14 @@ def _settings(
     }
 
 
-def _details(folds: Sequence[Fold], triplets: Any, seconds: float, reading: Reading) -> dict[str, Any]:
+def _details(folds: Sequence[Fold], triplets: Any, seconds: float, device: str) -> dict[str, Any]:
     packages = ("alignbench", "torch", "lightning", "optuna", "scikit-learn", "numpy")
     return {
         "triplets": len(triplets),
         "fold_triplets": [
             {"train": len(fold.train), "validate": len(fold.validate), "judge": len(fold.judge)} for fold in folds
         ],
-        "device": reading.device,
+        "device": device,
         "seconds": round(seconds, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }

@@ -23,6 +23,7 @@ from alignbench.transforms.learning.losses import (
     gram_triplet_loss,
     local_loss,
     scaled_identity,
+    soft_triplet_loss,
     triplet_loss,
 )
 from alignbench.transforms.learning.recipe import Recipe
@@ -107,7 +108,7 @@ def learn(
             gradient_clip_val=recipe.clip,
             num_sanity_val_steps=0,
         )
-        batches = TripletBatches(module.train_triplets, module.train_images, recipe)
+        batches = TripletBatches(module.train_triplets, module.train_images, recipe, module.targets)
         loader: DataLoader[object] = DataLoader(batches, batch_size=None)
         trainer.fit(module, loader, DataLoader(_Once(), batch_size=None))
     weights, bias = module.best
@@ -147,28 +148,31 @@ class _Once(IterableDataset[int]):
         yield 0
 
 
-class TripletBatches(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches of an epoch: triplets in a new order, each with a draw of images.
+class TripletBatches(IterableDataset[tuple[Tensor, ...]]):
+    """Batches of an epoch: triplets in a new order, each with a draw of images, and with targets if there are any.
 
     Args:
         triplets: (t, 3).
         images: Features of the local term, (m, d), or none, (0, d).
         recipe: Sizes of the batches, and the seed.
+        targets: Probabilities of the choices, (t, 3), for the objective `soft`.
     """
 
-    def __init__(self, triplets: Tensor, images: Tensor, recipe: Recipe) -> None:
+    def __init__(self, triplets: Tensor, images: Tensor, recipe: Recipe, targets: Tensor | None = None) -> None:
         self.triplets, self.images, self.size = triplets, len(images), recipe.triplets
+        self.targets = targets
         self.images_at_once = min(recipe.images, len(images))
         self.generator = torch.Generator().manual_seed(recipe.seed)
 
     def __len__(self) -> int:
         return -(-len(self.triplets) // self.size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         order = torch.randperm(len(self.triplets), generator=self.generator)
         for rows in order.split(self.size):
             drawn = torch.randperm(self.images, generator=self.generator)[: self.images_at_once]
-            yield self.triplets[rows], drawn
+            soft = () if self.targets is None else (self.targets[rows],)
+            yield self.triplets[rows], drawn, *soft
 
 
 class TransformLearning(lightning.LightningModule):
@@ -195,7 +199,7 @@ class TransformLearning(lightning.LightningModule):
         self.register_buffer("held_out", features[torch.from_numpy(fold.held_out)], persistent=False)
         places = np.searchsorted(fold.held_out, fold.validate)  # held-out objects by their place among themselves
         self.register_buffer("validate_triplets", torch.from_numpy(places), persistent=False)
-        self.train_triplets = torch.from_numpy(fold.train)
+        self.train_triplets, self.targets = _training(fold, recipe)
         if recipe.objective == "naive":
             weights, bias = 1e-3 * torch.randn(width, width, generator=generator), torch.zeros(width)
         else:
@@ -223,11 +227,12 @@ class TransformLearning(lightning.LightningModule):
         local = local_loss(images, self.transformed(images), self.recipe.tau)
         return (1.0 - self.recipe.alpha) * triplet_part + self.recipe.alpha * local
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """The whole objective on a batch."""
-        triplets, drawn = batch
+        triplets, drawn, *soft = batch
         embedded = self.transformed(self.features[triplets.flatten()]).view(len(triplets), 3, -1)
-        found = self.objective(triplet_loss(embedded), self.train_images[drawn])
+        part = soft_triplet_loss(embedded, *soft) if soft else triplet_loss(embedded)
+        found = self.objective(part, self.train_images[drawn])
         penalty = frobenius if self.recipe.penalty == "frobenius" else scaled_identity
         found = found + self.recipe.lam * penalty(self.weights)
         self.losses.append(found.detach())
@@ -263,6 +268,19 @@ class TransformLearning(lightning.LightningModule):
         if self.recipe.optimiser == "adam":
             return torch.optim.Adam(self.parameters(), lr=self.recipe.learning_rate)
         return torch.optim.SGD(self.parameters(), lr=self.recipe.learning_rate, momentum=_MOMENTUM)
+
+
+def _training(fold: Fold, recipe: Recipe) -> tuple[Tensor, Tensor | None]:
+    """The triplets that train, and their targets with the objective `soft`.
+
+    Raises:
+        UsageError: If that has none.
+    """
+    if recipe.objective != "soft":
+        return torch.from_numpy(fold.train), None
+    if fold.soft is None:
+        raise UsageError("the objective soft learns probabilities of choices: use `alignbench alignet teacher`")
+    return torch.from_numpy(fold.soft.triplets), torch.from_numpy(fold.soft.targets.astype(np.float32))
 
 
 class _KeepBest(Callback):

@@ -78,3 +78,14 @@ def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
     titles = [panel.title for panel in collect_readouts(read_transforms([tmp_path])[0].learned).panels]
     named = "clip on THINGS, trainset: global"
     assert titles == [f"{named} (aaaaaaaa)", f"{named} (bbbbbbbb)", "clip on THINGS, trainset: naive"]
+
+
+def test_a_teacher_of_test_triplets_is_marked(tmp_path: Path) -> None:
+    for key, saw_test in (("aaaaaaaa", True), ("bbbbbbbb", False)):
+        folder = write_learned(tmp_path, objective="soft", key=key)
+        settings = {"folds": 3, "targets": {"kind": "frequencies", "saw_test": saw_test}}
+        (folder / "learned.json").write_text(json.dumps({"settings": settings}))
+    write_learned(tmp_path, objective="global")
+    notes = [panel.note for panel in collect_readouts(read_transforms([tmp_path])[0].learned).panels]
+    told = [note.partition("cls tokens")[2].partition(";")[0] for note in notes]
+    assert told == ["", ", targets frequencies, of triplets that models are tested on", ", targets frequencies"]

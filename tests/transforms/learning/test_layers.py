@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 from scipy.stats import entropy
 
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation.odd_one_out import OddOneOut
-from alignbench.transforms.learning.folds import Fold
+from alignbench.transforms.learning.folds import Fold, SoftTriplets
 from alignbench.transforms.learning.layers import Judging, LayerFeatures, LearnedLayer, learn_layer
 from alignbench.transforms.learning.recipe import Recipe
 from alignbench.transforms.learning.train import Epoch, Learned
@@ -54,6 +55,33 @@ def test_each_triplet_is_judged_by_the_transform_that_never_saw_its_objects() ->
     assert learned.entropy == pytest.approx(np.mean(surprise), rel=1e-5)
     assert learned.judged.ceiling == 0.67
     assert (learned.layer, learned.depth, learned.recipe) == ("layer_3", 22.5, recipe)
+
+
+def test_soft_targets_are_judged_by_raw_choices_of_held_out_objects() -> None:
+    """Before, one scale fits the choices of the objects that train; after, the softmax is taken as it was learned."""
+    features, fold, _ = world()
+    targets = np.random.default_rng(0).dirichlet([5.0, 1.0, 1.0], size=len(fold.train))
+    fold = replace(fold, soft=SoftTriplets(fold.train, targets))
+    recipe = Recipe("soft", epochs=3, fewest_epochs=3, learning_rate=1e-2, triplets=64)
+    learned = learn_layer(LayerFeatures("projection", 100.0, features), [fold], recipe)
+    assert learned.probabilities is not None
+    transform = learned.folds[0].transform
+    standard = (features - features.mean()) / features.std()
+
+    def loss(scale: float, triplets: np.ndarray) -> float:
+        return float(-log_softmax(scale * dots(standard, triplets), axis=1)[:, 0].mean())
+
+    fitted = minimize_scalar(loss, args=(fold.train,), bounds=(0.0, 10.0), method="bounded").x
+    scores = {score.measure: score for score in learned.probabilities.scores}
+    assert learned.probabilities.scales[0] == pytest.approx(fitted, rel=1e-3)
+    assert scores["log_loss"].before[0] == pytest.approx(loss(fitted, fold.judge), rel=1e-5)
+    after = log_softmax(dots(np.asarray(transform.apply(features)), fold.judge), axis=1)
+    np.testing.assert_allclose(learned.probabilities.logs, after, rtol=1e-6, atol=1e-9)
+    assert scores["log_loss"].after[0] == pytest.approx(-after[:, 0].mean(), rel=1e-6)
+    assert scores["accuracy"].after[0] == np.mean(after[:, 0] > after[:, 1:].max(axis=1))
+    np.testing.assert_array_equal(learned.probabilities.triplets, fold.judge)
+    hard = learn_layer(LayerFeatures("projection", 100.0, features), [fold], replace(recipe, objective="global"))
+    assert hard.probabilities is None
 
 
 def fold_of(*losses: float, best: int = 0) -> Learned:

@@ -8,8 +8,14 @@ import torch
 
 from alignbench.errors import AlignbenchError, UsageError
 from alignbench.transforms.evaluation.odd_one_out import triplet_distances
-from alignbench.transforms.learning.folds import Fold
-from alignbench.transforms.learning.losses import frobenius, local_loss, scaled_identity, triplet_loss
+from alignbench.transforms.learning.folds import Fold, SoftTriplets
+from alignbench.transforms.learning.losses import (
+    frobenius,
+    local_loss,
+    scaled_identity,
+    soft_triplet_loss,
+    triplet_loss,
+)
 from alignbench.transforms.learning.recipe import Recipe
 from alignbench.transforms.learning.train import Learned, TransformLearning, TripletBatches, learn
 from learned_worlds import OBJECTS, WIDTH, Array, world
@@ -118,6 +124,50 @@ def test_it_starts_where_the_authors_do(objective: str) -> None:
     else:
         np.testing.assert_array_equal(weights, 1e-3 * np.eye(40, dtype=np.float32))
         np.testing.assert_array_equal(bias, np.full(40, 1e-3, dtype=np.float32))
+
+
+def softened(fold: Fold) -> Fold:
+    """The fold with fewer triplets, each there once, and targets of its own."""
+    triplets = np.unique(fold.train, axis=0)[::2]
+    targets = np.random.default_rng(4).dirichlet([2.0, 1.0, 1.0], size=len(triplets))
+    return replace(fold, soft=SoftTriplets(triplets, targets))
+
+
+def test_two_epochs_of_soft_targets_equal_a_plain_loop() -> None:
+    features, fold, _ = world()
+    fold = softened(fold)
+    assert fold.soft is not None
+    recipe = Recipe("soft", epochs=2, fewest_epochs=2, triplets=64, learning_rate=1e-2).checked()
+    learned = learn(features, fold, recipe)
+    x = torch.from_numpy(((features - features.mean()) / features.std()).astype(np.float32))
+    weights = (1e-3 * torch.eye(WIDTH)).requires_grad_(True)
+    bias = torch.full((WIDTH,), 1e-3).requires_grad_(True)
+    optimiser = torch.optim.Adam([weights, bias], lr=1e-2)
+    places = {tuple(row): place for place, row in enumerate(fold.soft.triplets.tolist())}
+    batches = TripletBatches(torch.from_numpy(fold.soft.triplets), x[:0], recipe)
+    found = []
+    for _ in range(2):
+        for triplets, _ in batches:
+            rows = [places[tuple(row)] for row in triplets.tolist()]
+            optimiser.zero_grad()
+            loss = soft_triplet_loss(x[triplets] @ weights + bias, torch.from_numpy(fold.soft.targets[rows]).float())
+            (loss + 0.1 * scaled_identity(weights)).backward()
+            torch.nn.utils.clip_grad_norm_([weights, bias], recipe.clip)
+            optimiser.step()
+        found.append(weights.detach().clone())
+    np.testing.assert_allclose(learned.transform.weights, found[learned.best], atol=2e-6)
+    expected = reference_triplets(embedded(learned, features), fold.validate)
+    assert learned.loss == pytest.approx(expected, rel=1e-5), "it stops by the raw choices, not by its targets"
+
+
+def test_one_hot_targets_learn_what_the_hard_objective_does() -> None:
+    features, fold, _ = world()
+    one_hot = replace(fold, soft=SoftTriplets(fold.train, np.tile([1.0, 0.0, 0.0], (len(fold.train), 1))))
+    hard, soft = (learn(features, one_hot, Recipe(objective, **QUICK)) for objective in ("global", "soft"))
+    np.testing.assert_allclose(soft.transform.weights, hard.transform.weights, atol=1e-6)
+    assert soft.best == hard.best
+    with pytest.raises(UsageError, match="probabilities of choices: use `alignbench alignet teacher`"):
+        learn(features, fold, Recipe("soft"))
 
 
 def test_of_equal_epochs_the_first_is_kept() -> None:

@@ -1,0 +1,245 @@
+"""The nearest centroid of every point, exactly, over points that need not fit in memory.
+
+Products in float32 find it for nearly every point. Where another centroid comes within their rounding error, both
+distances are taken anew in float64. So the answer is that of float64, on every processor and device.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from alignbench.arrays import Floats, Indices
+from alignbench.errors import DataError
+
+Points = NDArray[np.floating[Any]]
+Block = NDArray[np.float32]
+Found = TypeVar("Found")
+_BLOCK: Final = 2048  # points that are looked at at once: what is made of them stays in the cache
+_SAFE: Final = 2 * float(np.finfo(np.float32).eps)  # times the root of the width: more than products are wrong by
+_PAIRS: Final = 1 << 21  # numbers of pairs that are compared in float64 at once
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that have threads: to find them takes longer than a block does."""
+    return ThreadpoolController()
+
+
+def over_blocks(points: Points, work: Callable[[int, Block], Found]) -> Iterator[Found]:
+    """Do something with every block of points, on as many threads as torch has, and yield what comes of it in order.
+
+    Args:
+        points: (n, d), in memory or mapped.
+        work: Takes the number of a block's first point, and its points as float32.
+    """
+
+    def taken(start: int) -> Found:
+        return work(start, np.asarray(points[start : start + _BLOCK], dtype=np.float32))
+
+    starts, threads = range(0, len(points), _BLOCK), torch.get_num_threads()
+    if len(starts) == 1:
+        yield taken(0)
+        return
+    waiting: deque[Future[Found]] = deque()
+    # threads of their own would wait for each other at every product
+    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        for start in starts:
+            waiting.append(pool.submit(taken, start))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@dataclass(frozen=True)
+class PointSpread:
+    """Where points lie.
+
+    Attributes:
+        origin: What they are held against, (d,) float32, so that products lose no digits: their mean, if they lie
+            farther from zero than from each other, and else zero.
+        variance: Mean of the variances of their columns.
+    """
+
+    origin: Block
+    variance: float
+
+    def centred(self, block: Block) -> Block:
+        """Return points as seen from the origin."""
+        return block - self.origin if self.origin.any() else block
+
+
+def spread_of(points: Points) -> PointSpread:
+    """Return where points lie, in one pass.
+
+    Args:
+        points: (n, d).
+
+    Raises:
+        DataError: If a number is not finite; names the row.
+    """
+    first = np.asarray(points[0], dtype=np.float64)
+
+    def moments(start: int, block: Block) -> tuple[Floats, Floats]:
+        moved = block - first
+        sums, of_squares = moved.sum(axis=0), np.einsum("ij,ij->j", moved, moved)
+        if not np.isfinite(of_squares).all():
+            row = start + int(np.argmin(np.isfinite(block).all(axis=1)))
+            raise DataError(f"row {row:,} of the points is not finite: leave out such rows")
+        return sums, of_squares
+
+    total, squares = np.zeros_like(first), np.zeros_like(first)
+    for sums, of_squares in over_blocks(points, moments):
+        total += sums
+        squares += of_squares
+    mean = total / len(points)
+    variances = np.maximum(squares / len(points) - mean**2, 0)
+    mean += first
+    is_far = float((mean**2).sum()) > float(variances.sum())
+    return PointSpread((mean if is_far else np.zeros_like(mean)).astype(np.float32), float(variances.mean()))
+
+
+@dataclass(frozen=True)
+class NearestCentroid:
+    """Finds the nearest of some centroids.
+
+    Attributes:
+        centroids: (K, d).
+        spread: Where the points lie.
+        device: Device of the products.
+    """
+
+    centroids: Floats
+    spread: PointSpread
+    device: str = "cpu"
+
+    @cached_property
+    def _moved(self) -> Floats:
+        moved: Floats = self.centroids - self.spread.origin
+        return moved
+
+    @cached_property
+    def _weights(self) -> Block:
+        return np.ascontiguousarray(-self._moved.T, dtype=np.float32)
+
+    @cached_property
+    def _halves(self) -> Block:
+        halves: Floats = (self._moved**2).sum(axis=1) / 2
+        return halves.astype(np.float32)
+
+    @cached_property
+    def _on_device(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.from_numpy(self._weights).to(self.device), torch.from_numpy(self._halves).to(self.device)
+
+    @cached_property
+    def _held(self) -> threading.local:
+        return threading.local()
+
+    def _costs(self) -> Block:
+        """Memory of this thread's costs: new memory for each block would cost a tenth of the time."""
+        if not hasattr(self._held, "costs"):
+            self._held.costs = np.empty((_BLOCK, len(self.centroids)), dtype=np.float32)
+        costs: Block = self._held.costs
+        return costs
+
+    def __call__(self, block: Block) -> tuple[NDArray[np.int32], Floats]:
+        """Find the nearest centroid of each point, the lowest of several.
+
+        Args:
+            block: (n, d).
+
+        Returns:
+            Its number, (n,), and by how much every other centroid is farther away at least, (n,); not above zero where
+            that is less than products are wrong by.
+        """
+        centred = self.spread.centred(block)
+        longest, safe = float(self._halves.max()), _SAFE * block.shape[1] ** 0.5
+        squares = np.einsum("ij,ij->i", centred, centred)
+        bound = safe * np.sqrt(2 * longest * squares) + _SAFE * longest
+        found = (self._here if self.device == "cpu" else self._there)(centred, bound)
+        if len(found.several):
+            self._settle(found, block)
+        wrong = 2 * bound.astype(np.float64) + safe * squares
+        nearer, farther = (2.0 * costs + squares for costs in (found.least, found.second))
+        slack = np.sqrt(np.maximum(farther - wrong, 0)) - np.sqrt(np.maximum(nearer + wrong, 0))
+        return found.nearest, slack
+
+    def _here(self, centred: Block, bound: Block) -> _Found:
+        """What is found in float32; costs are half the squared distances, less what is the same for all centroids."""
+        costs = np.matmul(centred, self._weights, out=self._costs()[: len(centred)])
+        costs += self._halves
+        nearest, places = costs.argmin(axis=1), np.arange(len(costs))
+        least = costs[places, nearest]
+        costs[places, nearest] = np.inf
+        second = costs.min(axis=1)
+        several = np.flatnonzero(second <= least + bound)
+        near = costs[several] <= (least + bound)[several, None]
+        near[np.arange(len(several)), nearest[several]] = True
+        return _Found(nearest.astype(np.int32), least, second, several, near)
+
+    def _there(self, centred: Block, bound: Block) -> _Found:
+        """The same on another device."""
+        weights, halves = self._on_device
+        costs = torch.addmm(halves, torch.from_numpy(centred).to(self.device), weights)
+        least, nearest = costs.min(dim=1)
+        second = costs.scatter(1, nearest[:, None], np.inf).amin(dim=1)
+        reach = least + torch.from_numpy(bound).to(self.device)
+        several = torch.nonzero(second <= reach)[:, 0]
+        near = costs[several] <= reach[several, None]
+        numbers = [each.cpu().numpy() for each in (nearest.int(), least, second, several, near)]
+        return _Found(*numbers)
+
+    def _settle(self, found: _Found, block: Block) -> None:
+        """Take anew, in float64, the nearest centroid of points that have several near ones."""
+        step = max(1, _PAIRS // self.centroids.size)
+        for start in range(0, len(found.several), step):
+            rows, near = found.several[start : start + step], found.near[start : start + step]
+            places, clusters = np.nonzero(near)
+            apart = squared_distances(block[rows[places]], self.centroids, clusters)
+            order = np.lexsort((clusters, apart, places))
+            first = np.unique(places[order], return_index=True)[1]
+            found.nearest[rows] = clusters[order][first]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What products in float32 say of some points.
+
+    Attributes:
+        nearest: Number of the nearest centroid, (n,) int32.
+        least: Its cost, (n,).
+        second: The least cost of another one, (n,).
+        several: Points with several centroids so near that each may be the nearest, (m,).
+        near: Which centroids these are, (m, K).
+    """
+
+    nearest: NDArray[np.int32]
+    least: Block
+    second: Block
+    several: Indices
+    near: NDArray[np.bool_]
+
+
+def squared_distances(block: Block, centroids: Floats, chosen: NDArray[np.integer[Any]]) -> Floats:
+    """Return squared distances of points to one centroid each, (n,), in float64.
+
+    Args:
+        block: (n, d).
+        centroids: (K, d).
+        chosen: Number of a centroid for each point, (n,).
+    """
+    apart = block.astype(np.float64)
+    apart -= centroids[chosen]
+    found: Floats = np.einsum("ij,ij->i", apart, apart)
+    return found

@@ -1,0 +1,7 @@
+"""Training a student on labelled triplets, and the folder that it leaves.
+
+`recipe` is what can change a number, `student` the tower with its new head, `batches` the triplets of each step,
+`loop` the steps, `listener` who hears of them, `checkpoints` what a stopped run goes on from, `stopping` the signals
+that stop it, `run` all of it from start to finish, `folder` what is left in the end, `tracked` its run in Weights &
+Biases.
+"""

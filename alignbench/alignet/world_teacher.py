@@ -1,0 +1,131 @@
+"""What a larger network might say of a world's pictures: noisy features of what is on them, as a teacher's base.
+
+No such network was trained. A picture's features are codes of its factors, mixed by a random rotation:
+
+    factor          channels  code                strength
+    superordinate          4  one-hot                  0.5
+    basic kind             8  a random direction         1
+    sector of hues         4  one-hot                    1
+    hue                   16  one-hot                    1
+    mark                   4  one-hot                    1
+    background            12  one-hot                  0.4
+    size                   6  one-hot                  0.2
+    corner                 4  one-hot                  0.2
+    nothing                6  0
+
+and Gaussian noise of 0.1 in each of the 64 channels. Superordinate kinds are there, but count for little, until an
+affine map is learned from people's choices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.arrays import Floats
+from alignbench.datasets.levels_world import (
+    BASICS,
+    CORNERS,
+    EACH,
+    HUES,
+    OTHER_PAPERS,
+    OTHER_SIZES,
+    PAPERS,
+    PURPOSES,
+    SIZES,
+    SUPERORDINATES,
+    VERSION,
+    LeafImages,
+    LevelsWorld,
+)
+from alignbench.extraction.feature_files import FeatureFile, write_features
+from alignbench.files import make_folder
+
+CHANNELS: Final = 64
+NOISE: Final = 0.1
+LAYER: Final = "projection"
+_CODE: Final = 8  # channels of a basic kind
+_STREAM: Final = 2_000  # of random numbers, beside those of the pictures and the people
+
+
+def factor_features(images: LeafImages) -> NDArray[np.float32]:
+    """Return a picture's features, which do not depend on which other pictures are asked for.
+
+    Args:
+        images: Pictures of one world.
+
+    Returns:
+        Features, (n, 64).
+    """
+    codes = np.zeros((len(images.chosen), CHANNELS))
+    start = 0
+    for block in _blocks(images):
+        codes[:, start : start + block.shape[1]] = block
+        start += block.shape[1]
+    world, purpose = images.world, PURPOSES.index(images.purpose)
+    for row, (leaf, number) in zip(codes, images.chosen, strict=True):
+        row += NOISE * np.random.default_rng((VERSION, world.seed, _STREAM, purpose, leaf, number)).normal(
+            size=CHANNELS
+        )
+    return np.asarray(codes @ _rotation(world), dtype=np.float32)
+
+
+def write_factor_features(path: Path, images: LeafImages) -> None:
+    """Write features of pictures as `alignbench extract` does, by the names of the pictures.
+
+    Args:
+        path: `.safetensors` or `.npz`.
+        images: Pictures of one world.
+
+    Raises:
+        UsageError: If its name ends otherwise.
+        AlignbenchError: If it cannot be written.
+    """
+    label = f"shapes-levels-factors-{images.world.seed}"
+    origin = {
+        "model": label,
+        "model_fingerprint": hashlib.sha256(f"v{VERSION}:{label}".encode()).hexdigest(),
+        "tokens": "cls",
+        "precision": "fp32",
+        "normalized": False,
+        "class_token": False,
+        "layers": {LAYER: {"depth": 100.0, "prefix_tokens": 0}},
+    }
+    make_folder(path.parent)
+    write_features(path, FeatureFile({LAYER: factor_features(images)}, tuple(images.names), origin=origin))
+
+
+def _generator(world: LevelsWorld) -> np.random.Generator:
+    return np.random.default_rng((VERSION, world.seed, _STREAM))
+
+
+def _rotation(world: LevelsWorld) -> Floats:
+    """A random orthogonal matrix, (64, 64), whose signs do not depend on the library that decomposes."""
+    drawn = _generator(world).normal(size=(CHANNELS, CHANNELS))
+    rotation, triangle = np.linalg.qr(drawn)
+    return np.asarray(rotation * np.sign(np.diagonal(triangle)))
+
+
+def _blocks(images: LeafImages) -> Iterator[Floats]:
+    """The code of each factor of some pictures, (n, channels)."""
+    tree, leaves = images.world.drawn, images.leaves
+    basics = np.random.default_rng((VERSION, images.world.seed, _STREAM, 1)).normal(size=(len(BASICS), _CODE))
+    basics /= np.sqrt((basics**2).sum(axis=1, keepdims=True))
+    hues = tree.hues[leaves]
+    yield 0.5 * np.eye(len(SUPERORDINATES))[leaves // EACH**2]
+    yield basics[leaves // EACH]
+    yield np.eye(len(HUES) // EACH)[hues // EACH]
+    yield np.eye(len(HUES))[hues]
+    yield np.eye(EACH)[tree.marks[leaves]]
+    new = images.purpose == "shifted"  # whose backgrounds and sizes are others
+    nuisances = images.nuisances
+    papers = np.array([each.paper for each in nuisances]) + len(PAPERS) * new
+    sizes = np.array([each.size for each in nuisances]) + len(SIZES) * new
+    yield 0.4 * np.eye(len(PAPERS) + len(OTHER_PAPERS))[papers]
+    yield 0.2 * np.eye(len(SIZES) + len(OTHER_SIZES))[sizes]
+    yield 0.2 * np.eye(CORNERS)[np.array([each.corner for each in nuisances])]

@@ -1,0 +1,11 @@
+"""`alignbench alignet`: a command for each stage."""
+
+import typer
+
+alignet_app = typer.Typer(
+    help="Teach a model the structure of human similarity.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)

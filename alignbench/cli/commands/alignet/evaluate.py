@@ -1,0 +1,250 @@
+"""`alignbench alignet evaluate`: what a model gained by being taught, and what it lost."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench.cli.completion import data_sets, distances, models, one_of, transforms
+from alignbench.cli.options import (
+    Accelerator,
+    AsJson,
+    BatchSize,
+    DataRoot,
+    Limit,
+    LoaderWorkers,
+    PixelCacheFolder,
+    Precision,
+    Similarity,
+    Tokens,
+    Wandb,
+    data_sets_in,
+    default_root,
+    names_in,
+    parse_batch_size,
+    print_error,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+
+def evaluate(
+    after: Annotated[
+        str,
+        typer.Option(metavar="MODEL", help="Model after: a student's folder, or any model.", autocompletion=models),
+    ],
+    before: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="Model before [default: what the student says that it was trained from].",
+            autocompletion=models,
+        ),
+    ] = "",
+    head: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Head of the model after, as an affine transform; it is judged by what that gives.",
+            autocompletion=transforms,
+        ),
+    ] = "",
+    teacher: Annotated[
+        str,
+        typer.Option(
+            metavar="TRANSFORM",
+            help="The teacher's transform, which says what it was learned from, so that such data are marked.",
+            autocompletion=transforms,
+        ),
+    ] = "",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Data sets of people's judgments, separated by commas.",
+            autocompletion=data_sets,
+        ),
+    ] = "",
+    data_root: DataRoot = None,
+    distance: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="Distances by which both are compared, separated by commas.",
+            autocompletion=distances,
+        ),
+    ] = "cosine",
+    at: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYER",
+            help="Where both are compared: projection, or a layer of both.",
+            autocompletion=one_of("projection"),
+        ),
+    ] = "projection",
+    tokens: Tokens = "all",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="corrected: shared ties, noise ceilings; paper: as the published scripts measure, without ceilings.",
+            autocompletion=one_of("corrected", "paper"),
+        ),
+    ] = "corrected",
+    labelled: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Pictures for few shots: a folder with a folder for each class."),
+    ] = None,
+    shots: Annotated[int, typer.Option(metavar="N", help="Pictures of each class to learn from.")] = 5,
+    hierarchy: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Superordinates of these classes: a table (.csv) of class,superordinate, or folders.",
+        ),
+    ] = "",
+    shift: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="FOLDER FOLDER",
+            help="Two folders with the same classes: one to learn from, one of pictures of another kind.",
+        ),
+    ] = None,
+    triplets: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Triplets that a teacher has labelled: a folder or a published .npz; may be given several times.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the pictures that the triplets name.")
+    ] = None,
+    similarity: Similarity = "cosine",
+    batch_size: BatchSize = "16",
+    precision: Precision = "fp32",
+    accelerator: Accelerator = "auto",
+    loader_workers: LoaderWorkers = None,
+    pixel_cache: PixelCacheFolder = "",
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of random weights, draws and resampling.")] = 0,
+    limit: Limit = None,
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of results.")] = Path("alignet"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure and judge again what is finished.")] = False,
+    wandb: Wandb = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Judge a model before against after it was taught.
+
+    The last line of stdout is the folder.
+    Runs of both models are kept in the folder `runs` beside it, and taken again where they are finished.
+    """
+    from alignbench.alignet.evaluation.config import GainsConfig
+    from alignbench.alignet.evaluation.run import GainsListener, evaluate_student
+    from alignbench.alignet.evaluation.seen import model_before
+    from alignbench.cli.console import print_json, print_status, print_table
+    from alignbench.cli.progress import ConsoleListener, LearningProgress
+    from alignbench.report.figures.gains import draw_gains
+    from alignbench.results.gains import read_gains
+    from alignbench.tracking.gains_run import log_gains
+    from alignbench.tracking.tracker import tracker_for
+    from alignbench.transforms.learning.folder import Destination
+
+    names = data_sets_in(dataset, data_root) if dataset else ()
+    first = model_before(before, after)
+    config = GainsConfig(
+        before=first,
+        after=after,
+        head=head or None,
+        teacher=teacher or None,
+        datasets=names,
+        roots=tuple(data_root or default_root(name) for name in names),
+        distances=names_in(distance),
+        at=at,
+        tokens=tokens,
+        protocol=protocol,
+        limit=limit,
+        labelled=labelled,
+        shots=shots,
+        shift=shift,
+        triplets=tuple(triplets or ()),
+        images=images,
+        similarity=similarity,
+        hierarchy=hierarchy,
+        batch_size=parse_batch_size(batch_size),
+        precision=precision,
+        accelerator=accelerator,
+        workers=loader_workers,
+        pixel_cache=pixel_cache or None,
+        seed=seed,
+    ).checked()
+    tracker = tracker_for(wandb)
+    drawn = partial(draw_gains, title=f"{after}: after against before ({first})")
+
+    def complete(frame: pd.DataFrame, place: Path) -> None:
+        drawn(frame, place)
+        if tracker is not None:
+            tracker.mark(place)
+
+    with LearningProgress() as pictures:
+        listener = GainsListener(ConsoleListener(), pictures)
+        folder, is_finished = evaluate_student(config, Destination(output, complete, overwrite), listener)
+    if is_finished:
+        print_error(f"this is finished: taken from {folder}")
+    if tracker is not None:
+        (tracker.catch_up if is_finished else tracker.log)(folder, log_gains)
+        if tracker.offline:
+            print_error(tracker.how_to_upload())
+    frame, record = read_gains(folder)
+    if as_json:
+        print_json(frame.assign(folder=str(folder)))
+        return
+    print_table(gains_table(frame, f"{record['settings']['after']} after, {record['settings']['before']} before"))
+    for note in record["notes"]:
+        print_status(note)
+    print(folder)
+
+
+def gains_table(frame: pd.DataFrame, title: str) -> Table:
+    """What was before and after: the difference with the interval that holds for all rows, and relative to what.
+
+    Args:
+        frame: `evaluation.csv`.
+        title: Title of the table.
+    """
+    from rich.table import Table
+
+    from alignbench.results.extent import data_set_title
+    from alignbench.results.gains import marked, with_distances
+    from alignbench.results.layer_curve import is_simulated
+
+    table = Table(title=title, title_justify="left")
+    texts = ("measure", "data", "seen")
+    numbers = ("before", "after", "difference", "95 % for all rows", "p", "relative", "ceiling", "of the gap", "n")
+    for name in (*texts[:2], *numbers, texts[2]):
+        table.add_column(name, justify="left" if name in texts else "right", overflow="fold")
+    for row in with_distances(frame).to_dict("records"):
+        low, high = row["corrected_low"], row["corrected_high"]
+        data = f"{data_set_title(row['data'])} {row['subset'] if row['subset'] != 'all' else ''}".rstrip()
+        table.add_row(
+            row["measure"] if row["measure"] == row["task"] else f"{row['task']}: {row['measure']}",
+            f"{data} (simulated)" if is_simulated(row["data"]) else data,
+            *(_number(row[name]) for name in ("before", "after")),
+            _number(row["difference"], "+.3f"),
+            "" if low != low else f"{low:+.3f} .. {high:+.3f}",
+            _number(row["p_corrected"]),
+            _number(row["relative"], "+.1%"),
+            _number(row["ceiling"]),
+            _number(row["share_of_gap"], "+.1%"),
+            f"{row['n']:,}",
+            marked(row["sample"]),
+        )
+    return table
+
+
+def _number(value: float, shape: str = ".3f") -> str:
+    return "" if value != value else format(value, shape)

@@ -1,0 +1,104 @@
+"""`alignbench alignet evaluate`: what it prints and leaves, and bad input in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from alignbench.cli.main import main
+from alignbench.datasets import shapes
+from alignbench.results.gains import has_gains, read_gains
+from alignbench.transforms.evaluation import downstream
+from gain_folders import draw
+from taught_models import write_classes, write_labels, write_student
+
+Capture = pytest.CaptureFixture[str]
+pytestmark = pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("taught")
+    write_classes(root / "one")
+    write_labels(root / "alignet/labels", root / "one")
+    write_student(root / "alignet/student")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def quick(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(downstream, "PENALTIES", (1.0,))
+    monkeypatch.setitem(shapes._TRIPLETS, "test", 60)
+    monkeypatch.setattr("alignbench.report.figures.gains.draw_gains", lambda frame, folder, title: draw(frame, folder))
+
+
+def evaluate(*options: object) -> int:
+    command = ("alignet", "evaluate", "--loader-workers", 0, "--pixel-cache", "off", "--wandb", "off", *options)
+    return main([str(part) for part in command])
+
+
+ASKED = (
+    *("--after", "alignet/student", "--labelled", "one", "--shots", 2),
+    *("--hierarchy", "folders", "--triplets", "alignet/labels", "--images", "one"),
+)
+
+
+def test_a_student_is_judged_against_what_it_was(place: Path, capsys: Capture) -> None:
+    assert evaluate(*ASKED) == 0
+    said = capsys.readouterr()
+    *table, folder = said.out.splitlines()
+    assert has_gains(Path(folder))
+    assert Path(folder).parent == Path("alignet")
+    assert table[0].strip() == "student after, shapes-clip@random-0 before"
+    frame, record = read_gains(Path(folder))
+    assert "few-shot: accuracy, 2 a class" in said.out
+    assert "may be in-sample: probably too optimistic" in " ".join(said.out.split()).replace("│ ", "")
+    assert record["notes"][0] in said.err
+    assert evaluate(*ASKED, "--json") == 0
+    again = capsys.readouterr()
+    assert f"this is finished: taken from {folder}" in again.err
+    rows = json.loads(again.out)
+    assert [row["after"] for row in rows] == frame["after"].tolist()
+    assert {row["folder"] for row in rows} == {folder}
+
+
+def test_a_plain_pair_is_judged_and_made_again(place: Path, capsys: Capture) -> None:
+    pair = ("--before", "random:shapes-clip", "--after", "shapes-clip", "--labelled", "one", "--output", "pair")
+    assert evaluate(*pair) == 0
+    folder = Path(capsys.readouterr().out.splitlines()[-1])
+    content = (folder / "evaluation.csv").read_bytes()
+    assert read_gains(folder)[0]["sample"].tolist() == ["unknown"]
+    (folder / "evaluation.csv").write_bytes(b"")
+    assert evaluate(*pair, "--overwrite") == 0
+    assert (folder / "evaluation.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--after", "shapes-clip", "--dataset", "shapes-high"), "shapes-clip holds no student.json"),
+        (("--after", "alignet/student"), "nothing to judge the models on"),
+        (("--after", "alignet/student", "--labelled", "gone"), "gone is not a folder"),
+        (("--after", "alignet/student", "--dataset", "things", "--data-root", "gone"), "gone"),
+        (("--after", "alignet/student", "--triplets", "gone", "--images", "one"), "gone is not there"),
+        (("--after", "alignet/student", "--shift", "one", "alignet/labels"), "alignet/labels holds no pictures"),
+        (("--after", "alignet/student", "--labelled", "one", "--hierarchy", "gone.csv"), "gone.csv cannot be read"),
+        (
+            ("--after", "alignet/student", "--labelled", "one", "--head", "gone.npz"),
+            "the transform gone.npz is not there",
+        ),
+        (("--after", "alignet/student", "--labelled", "one", "--shots", "20"), "where 21 are needed"),
+        (("--after", "alignet/student", "--dataset", "shapes-high", "--distance", "cosin"), "unknown distance 'cosin'"),
+        (("--after", "alignet/student", "--before", "no-such-model", "--labelled", "one"), "no-such-model"),
+    ],
+)
+def test_bad_input_ends_in_one_line(options: tuple[str, ...], fault: str, capsys: Capture) -> None:
+    assert evaluate(*options) != 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    *_, line = said.err.strip().splitlines()
+    assert line.startswith("alignbench: ")
+    assert fault in line
