@@ -41,7 +41,7 @@ slow: .venv/dev.stamp
 
 # What the order of images, distances, scores and the packaged world rest on, once more without AVX and FMA
 OLD := distances statistics measurement extraction/test_schedule.py extraction/test_sharding.py \
-	extraction/test_tower_distances.py datasets/test_shapes.py models/test_shapes_clip.py transforms/evaluation
+	extraction/test_tower_distances.py datasets/test_shapes.py datasets/test_leaf_drawing.py models/test_shapes_clip.py transforms/evaluation
 
 old-processor: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python tools/old_processor.py $(RUN) -m "not slow" $(addprefix tests/,$(OLD))
