@@ -7,7 +7,7 @@ Each world is new: tree, people, pictures, the base student (800 steps of its ow
 Worlds 0 and 1 are left out, as settings were chosen on them. What is finished is taken from FOLDER/results.jsonl, a
 line a world and arm. All arms of a world start from the same base, and make the same number of steps.
 
-Stated before any of worlds 2 to 6 was run; means over worlds with 95 % t intervals, which have to lie inside:
+Stated before any student of worlds 2 to 6 was judged; means over worlds with 95 % t intervals that have to lie inside:
 
 - main (cluster-border triplets of 48 clusters, KL, the teacher of people's choices): coarse accuracy rises by 10 points
   or more; fine falls by 2 at most; boundary is at 90 % of its ceiling or more before and after; the rank correlations

@@ -1,6 +1,6 @@
 """What `alignet.py` expects of worlds and arms, and whether that is so: paired t intervals over worlds.
 
-The expectations were written before any of the worlds was run; see there.
+The expectations were written before any student of these worlds was judged; see there.
 """
 
 from __future__ import annotations
