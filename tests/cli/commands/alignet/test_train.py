@@ -111,8 +111,7 @@ def test_it_is_logged_step_by_step(inputs: Path, tmp_path: Path, monkeypatch: py
     rows = [row for row in found.history if "train/loss" in row]
     assert [row["step"] for row in rows] == log["step"].tolist()
     assert [row["train/loss"] for row in rows] == pytest.approx(log["loss"].tolist())
-    (run,) = found.of("run")
-    config = {update["key"]: json.loads(update["value_json"]) for update in run["config"]["update"]}
+    config = found.state["config"]
     assert (config["objective"], config["data"]["triplets"]) == ("kl", 37)
 
 
