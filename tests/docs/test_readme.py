@@ -18,7 +18,7 @@ from similarity_layouts import people, write_cichy
 
 MODEL = "openai/clip-vit-base-patch32"
 ELSEWHERE = (  # what other tests run
-    *("alignbench demo", "python tools/train_shapes_clip.py"),  # test_packaging, test_shapes_clip
+    *("alignbench demo", "python tools/train_shapes_"),  # test_packaging, test_shapes_clip, test_world_student
     *("wandb sweep sweeps/demo.yaml", "wandb agent", "wandb leet", "wandb sync"),  # test_agent, test_tracking
     *("torchrun", "alignbench run --model openai/clip-vit-base-patch32 --dataset nights --devices"),  # test_scaling
     "alignbench run --model openai/clip-vit-large-patch14 --dataset nights --devices",  # likewise, the same in large
@@ -26,6 +26,7 @@ ELSEWHERE = (  # what other tests run
     "alignbench run --model /models/my-clip --dataset nights --transform",  # likewise
     *("alignbench transform", "alignbench extract"),  # likewise
     *("alignbench alignet", "alignbench run --model alignet/"),  # docs/test_alignet, cli/commands/alignet
+    "python benchmarks/alignet.py",  # test_alignet_benchmark
     *("alignbench run --model features:", "mkdir spose"),  # measurement/test_stored_kind
     *(f"alignbench run --model {name}" for name in ("facebook/", "torchvision:", "timm:")),  # tests/models
     *("python3 -m venv", ".venv/bin/python -m pip install -e", "source .venv", "make", "wandb login"),

@@ -25,6 +25,7 @@ from documented import command_lines
 from layouts import write_nights, write_things
 from reference import save_clip
 
+SIGLIP = "google/siglip-so400m-patch14-384"
 WIDTH = 24  # of the small tower's projection
 SHORTER = {"30": "2", "projection,layer_11": "projection,layer_2"}  # trials, and a layer that the small tower has
 ONE_EPOCH = {"max_epochs": 1, "min_epochs": 1}
@@ -69,6 +70,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     write_things(data / "things", objects=30, triplets=600)
     write_nights(data / "nights")
     pictures(data / "pictures", 36, rng)
+    pictures(tmp_path / "imagenet" / "train" / "class", 6, rng)
     for name in ("one", "other"):
         pictures(data / "classes" / name, 12, rng)
     pictures(data / "cichy2019" / "images", 8, rng)
@@ -87,7 +89,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     np.savez(place, weights=0.1 * np.eye(WIDTH), mean=0.0, std=1.0)
     place.with_suffix(".sha256").write_text(hashlib.sha256(place.read_bytes()).hexdigest())
     monkeypatch.setitem(PUBLISHED, "clip_ViT-L/14", Published("visual", WIDTH, ("clip",)))
-    models = ("/models/my-clip", "openai/clip-vit-base-patch32", "openai/clip-vit-large-patch14")
+    models = ("/models/my-clip", "openai/clip-vit-base-patch32", "openai/clip-vit-large-patch14", SIGLIP)
     return SHORTER | dict.fromkeys(models, "clip")
 
 
