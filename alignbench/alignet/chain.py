@@ -47,7 +47,7 @@ _BATCH: Final = 64
 _PIXELS: Final = "pixels"  # folder of prepared pictures
 STAGES: Final = ("world", "teacher", "clusters", "triplets", "labels", "student", "evaluation")
 STUDENT: Final = StudentRecipe(
-    objective="kl", temperature=90.0, width=256, learning_rate=1.5e-3, steps=1_200, batch=16, decay=1.33
+    objective="kl", temperature=300.0, width=256, learning_rate=7e-4, steps=1_500, batch=16, decay=6.7
 )
 """For a tower of 140,000 parameters: fewer and longer steps of fewer triplets than large ones take."""
 
@@ -72,7 +72,7 @@ class ChainSettings:
 
     targets: str = "embedding"
     epochs: int = 100
-    pictures: int = 40
+    pictures: int = 120
     labelled: int = 20
     clusters: int = 48
     rule: str = "cluster-border"

@@ -45,10 +45,10 @@ class Pretraining:
         seed: Seed of the weights and of the order of pictures.
     """
 
-    steps: int = 800
+    steps: int = 2_000
     batch: int = 64
     rate: float = 1.5e-3
-    each: int = 150
+    each: int = 300
     seed: int = 0
 
     def checked(self) -> Pretraining:

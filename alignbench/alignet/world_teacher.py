@@ -8,12 +8,13 @@ No such network was trained. A picture's features are codes of its factors, mixe
     sector of hues         4  one-hot                    1
     hue                   16  one-hot                    1
     mark                   4  one-hot                    1
+    subordinate kind      16  a random direction       1.6
     background            12  one-hot                  0.4
     size                   6  one-hot                  0.2
     corner                 4  one-hot                  0.2
     nothing                6  0
 
-and Gaussian noise of 0.1 in each of the 64 channels. Superordinate kinds are there, but count for little, until an
+and Gaussian noise of 0.1 in each of the 80 channels. Superordinate kinds are there, but count for little, until an
 affine map is learned from people's choices.
 """
 
@@ -33,6 +34,7 @@ from alignbench.datasets.levels_world import (
     CORNERS,
     EACH,
     HUES,
+    LEAVES,
     OTHER_PAPERS,
     OTHER_SIZES,
     PAPERS,
@@ -46,10 +48,11 @@ from alignbench.datasets.levels_world import (
 from alignbench.extraction.feature_files import FeatureFile, write_features
 from alignbench.files import make_folder
 
-CHANNELS: Final = 64
+CHANNELS: Final = 80
 NOISE: Final = 0.1
 LAYER: Final = "projection"
 _CODE: Final = 8  # channels of a basic kind
+_LEAF_CODE: Final = 16  # and of a leaf
 _STREAM: Final = 2_000  # of random numbers, beside those of the pictures and the people
 
 
@@ -60,7 +63,7 @@ def factor_features(images: LeafImages) -> NDArray[np.float32]:
         images: Pictures of one world.
 
     Returns:
-        Features, (n, 64).
+        Features, (n, 80).
     """
     codes = np.zeros((len(images.chosen), CHANNELS))
     start = 0
@@ -105,23 +108,28 @@ def _generator(world: LevelsWorld) -> np.random.Generator:
 
 
 def _rotation(world: LevelsWorld) -> Floats:
-    """A random orthogonal matrix, (64, 64), whose signs do not depend on the library that decomposes."""
+    """A random orthogonal matrix, (80, 80), whose signs do not depend on the library that decomposes."""
     drawn = _generator(world).normal(size=(CHANNELS, CHANNELS))
     rotation, triangle = np.linalg.qr(drawn)
     return np.asarray(rotation * np.sign(np.diagonal(triangle)))
 
 
+def _directions(world: LevelsWorld, stream: int, shape: tuple[int, int]) -> Floats:
+    """Random directions of length 1, (kinds, channels)."""
+    drawn = np.random.default_rng((VERSION, world.seed, _STREAM, stream)).normal(size=shape)
+    return np.asarray(drawn / np.sqrt((drawn**2).sum(axis=1, keepdims=True)))
+
+
 def _blocks(images: LeafImages) -> Iterator[Floats]:
     """The code of each factor of some pictures, (n, channels)."""
     tree, leaves = images.world.drawn, images.leaves
-    basics = np.random.default_rng((VERSION, images.world.seed, _STREAM, 1)).normal(size=(len(BASICS), _CODE))
-    basics /= np.sqrt((basics**2).sum(axis=1, keepdims=True))
     hues = tree.hues[leaves]
     yield 0.5 * np.eye(len(SUPERORDINATES))[leaves // EACH**2]
-    yield basics[leaves // EACH]
+    yield _directions(images.world, 1, (len(BASICS), _CODE))[leaves // EACH]
     yield np.eye(len(HUES) // EACH)[hues // EACH]
     yield np.eye(len(HUES))[hues]
     yield np.eye(EACH)[tree.marks[leaves]]
+    yield 1.6 * _directions(images.world, 2, (LEAVES, _LEAF_CODE))[leaves]
     new = images.purpose == "shifted"  # whose backgrounds and sizes are others
     nuisances = images.nuisances
     papers = np.array([each.paper for each in nuisances]) + len(PAPERS) * new
