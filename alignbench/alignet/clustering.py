@@ -24,7 +24,7 @@ from alignbench.alignet.nearest_centroids import Points
 from alignbench.alignet.picture_groups import CLUSTERING, CLUSTERS
 from alignbench.alignet.stage_folders import is_stage, write_names, write_record
 from alignbench.alignet.teacher_features import TeacherFeatures
-from alignbench.errors import AlignbenchWarning
+from alignbench.errors import AlignbenchWarning, DataError
 from alignbench.files import UNREADABLE, open_plain, whole_folder, write_safetensors, write_whole
 from alignbench.files.json_text import parse_json
 from alignbench.results.folders import folder_of
@@ -98,7 +98,11 @@ def cluster_pictures(job: ClusteringJob, heard: Callable[[LloydState], None] = l
         before = _stopped_state(partial / _STATE, settings, points)
         if before is not None:
             heard(before)
-        found = kmeans(points, job.clusters, job.options, before, noted)
+        try:
+            found = kmeans(points, job.clusters, job.options, before, noted)
+        except DataError as error:  # it would be so each time: there is nothing to go on with
+            shutil.rmtree(partial, ignore_errors=True)
+            raise DataError(f"{job.features.stored.path}: {error}") from error
     with whole_folder(folder) as scratch:
         arrays = {"assignments": found.assignments, "centroids": found.centroids.astype(np.float32)}
         write_safetensors(scratch / CLUSTERS, arrays, {})

@@ -46,8 +46,10 @@ class KMeansOptions:
         """Return them once it is seen that they can be run.
 
         Raises:
-            UsageError: If there is no iteration, or the tolerance is negative or no number.
+            UsageError: If there is no iteration, the tolerance is negative or no number, or the seed is negative.
         """
+        if self.seed < 0:
+            raise UsageError(f"the seed {self.seed} is out of range: take one from 0")
         if self.iterations < 1:
             raise UsageError(f"{self.iterations} iterations of k-means are none: ask for one or more")
         if not 0 <= self.tolerance < np.inf:
@@ -87,7 +89,7 @@ def kmeans(
     """Group points by Lloyd's algorithm.
 
     Args:
-        points: (n, d), in memory or mapped; they are taken as float32.
+        points: (n, d), in memory or mapped; float64 is kept, and what is narrower is taken as float32.
         clusters: How many clusters.
         options: How it runs.
         start: Centroids (K, d) to start from, or the state that a run that was stopped had; none for greedy k-means++.

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from alignbench.alignet.nearest_centroids import Block, Points, PointSpread, over_blocks
+from alignbench.alignet.nearest_centroids import (
+    SAFE,
+    Block,
+    Points,
+    PointSpread,
+    Single,
+    as_block,
+    over_blocks,
+    squared_distances,
+)
 from alignbench.arrays import Floats, Indices
 from alignbench.errors import DataError
+
+_ROUGH: Final = 16  # how many times more than its error a distance in float32 has to be
 
 
 def kmeans_start(points: Points, spread: PointSpread, clusters: int, seed: int) -> Indices:
@@ -64,22 +76,29 @@ class _CentredPoints:
 
     points: Points
     spread: PointSpread
-    lengths: Block
+    lengths: Single
 
     def squared_distances(self, chosen: Indices) -> Floats:
         """Squared distances of all points to some of them, (chosen, n); 0 to itself."""
-        candidates = self.spread.centred(np.asarray(self.points[chosen], dtype=np.float32))
+        exact = as_block(self.points[chosen]).astype(np.float64)
+        candidates = self.spread.centred(as_block(self.points[chosen]))
+        squares, doubled = _squares(candidates), -2 * candidates.T
+        unsure = _ROUGH * SAFE * candidates.shape[1] ** 0.5
 
-        def apart(start: int, block: Block) -> Block:
-            products = self.spread.centred(block) @ candidates.T
-            found: Block = self.lengths[start : start + len(block), None] - 2 * products + _squares(candidates)
-            return np.maximum(found, 0)
+        def apart(start: int, block: Block) -> Floats:
+            lengths = self.lengths[start : start + len(block)]
+            products = self.spread.centred(block) @ doubled
+            products += squares
+            products += lengths[:, None]
+            near = np.flatnonzero(products <= (unsure * (lengths + squares.max()))[:, None])
+            found = products.astype(np.float64)
+            rows, columns = np.divmod(near, len(squares))  # float32 says little of what lies so close
+            found[rows, columns] = squared_distances(block[rows], exact, columns)
+            return found
 
-        found = np.concatenate(list(over_blocks(self.points, apart))).T.astype(np.float64, order="C")
-        found[np.arange(len(chosen)), chosen] = 0
-        return found
+        return np.concatenate(list(over_blocks(self.points, apart))).T.copy()
 
 
-def _squares(block: Block) -> Block:
-    squares: Block = np.einsum("ij,ij->i", block, block)
+def _squares(block: Single) -> Single:
+    squares: Single = np.einsum("ij,ij->i", block, block)
     return squares

@@ -112,9 +112,11 @@ class LabelledTriplets:
             lacking = matched.lacking(self.names)
             fault = f"lacks {len(lacking):,}" if lacking else "holds several of one file name for some"
             shown = lacking or [name for name, rows in zip(self.names, matched.found, strict=True) if len(rows) > 1]
+            files = {name.replace("\\", "/").rpartition("/")[2] for name in self.names}
+            by = "path or file name" if len(files) == len(self.names) else "path (some have one file name)"
             raise DataError(
-                f"{about} {fault} of the {len(self.names):,} pictures of {self.path} ({few(shown)}), by path or file "
-                "name: give the pictures that its triplets were made of"
+                f"{about} {fault} of the {len(self.names):,} pictures of {self.path} ({few(shown)}), by {by}: give the "
+                "pictures that its triplets were made of"
             )
         numbers = matched.rows().astype(np.int32)
         triplets = np.empty(self.triplets.shape, dtype=np.int32)

@@ -6,6 +6,7 @@ distances are taken anew in float64. So the answer is that of float64, on every 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,10 +24,12 @@ from alignbench.arrays import Floats, Indices
 from alignbench.errors import DataError
 
 Points = NDArray[np.floating[Any]]
-Block = NDArray[np.float32]
+Block = NDArray[np.floating[Any]]  # float32, or float64 where points are
+Single = NDArray[np.float32]
 Found = TypeVar("Found")
 _BLOCK: Final = 2048  # points that are looked at at once: what is made of them stays in the cache
-_SAFE: Final = 2 * float(np.finfo(np.float32).eps)  # times the root of the width: more than products are wrong by
+SAFE: Final = 4 * float(np.finfo(np.float32).eps)  # times the root of the width: more than products are wrong by
+_SINGLE: Final = 4  # bytes of a number that float32 holds
 _PAIRS: Final = 1 << 21  # numbers of pairs that are compared in float64 at once
 
 
@@ -36,16 +39,21 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def as_block(points: Points) -> Block:
+    """Return points as they are computed with: in float32, or in float64 if that is what they are."""
+    return np.asarray(points, dtype=np.float32 if points.dtype.itemsize <= _SINGLE else np.float64)
+
+
 def over_blocks(points: Points, work: Callable[[int, Block], Found]) -> Iterator[Found]:
     """Do something with every block of points, on as many threads as torch has, and yield what comes of it in order.
 
     Args:
         points: (n, d), in memory or mapped.
-        work: Takes the number of a block's first point, and its points as float32.
+        work: Takes the number of a block's first point, and its points as `as_block` gives them.
     """
 
     def taken(start: int) -> Found:
-        return work(start, np.asarray(points[start : start + _BLOCK], dtype=np.float32))
+        return work(start, as_block(points[start : start + _BLOCK]))
 
     starts, threads = range(0, len(points), _BLOCK), torch.get_num_threads()
     if len(starts) == 1:
@@ -67,7 +75,7 @@ class PointSpread:
     """Where points lie.
 
     Attributes:
-        origin: What they are held against, (d,) float32, so that products lose no digits: their mean, if they lie
+        origin: What they are held against, (d,), so that products in float32 lose no digits: their mean, if they lie
             farther from zero than from each other, and else zero.
         variance: Mean of the variances of their columns.
     """
@@ -75,9 +83,10 @@ class PointSpread:
     origin: Block
     variance: float
 
-    def centred(self, block: Block) -> Block:
-        """Return points as seen from the origin."""
-        return block - self.origin if self.origin.any() else block
+    def centred(self, block: Block) -> Single:
+        """Return points as seen from the origin, in float32."""
+        seen = block - self.origin if self.origin.any() else block
+        return seen.astype(np.float32, copy=False)
 
 
 def spread_of(points: Points) -> PointSpread:
@@ -87,17 +96,21 @@ def spread_of(points: Points) -> PointSpread:
         points: (n, d).
 
     Raises:
-        DataError: If a number is not finite; names the row.
+        DataError: If a number is not finite, or too large for products in float32; names the row.
     """
     first = np.asarray(points[0], dtype=np.float64)
+    largest = (np.finfo(np.float32).max / (16 * max(len(first), 1))) ** 0.5  # so that no squared distance overflows
 
     def moments(start: int, block: Block) -> tuple[Floats, Floats]:
+        fits = (np.abs(block) <= largest).all(axis=1)
+        if not fits.all():
+            row = start + int(np.argmin(fits))
+            raise DataError(
+                f"row {row:,} of the points is not finite, or too large for products in float32: leave out such rows, "
+                "or scale all"
+            )
         moved = block - first
-        sums, of_squares = moved.sum(axis=0), np.einsum("ij,ij->j", moved, moved)
-        if not np.isfinite(of_squares).all():
-            row = start + int(np.argmin(np.isfinite(block).all(axis=1)))
-            raise DataError(f"row {row:,} of the points is not finite: leave out such rows")
-        return sums, of_squares
+        return moved.sum(axis=0), np.einsum("ij,ij->j", moved, moved)
 
     total, squares = np.zeros_like(first), np.zeros_like(first)
     for sums, of_squares in over_blocks(points, moments):
@@ -107,7 +120,8 @@ def spread_of(points: Points) -> PointSpread:
     variances = np.maximum(squares / len(points) - mean**2, 0)
     mean += first
     is_far = float((mean**2).sum()) > float(variances.sum())
-    return PointSpread((mean if is_far else np.zeros_like(mean)).astype(np.float32), float(variances.mean()))
+    origin = mean if is_far else np.zeros_like(mean)
+    return PointSpread(origin.astype(as_block(points[:1]).dtype), float(variances.mean()))
 
 
 @dataclass(frozen=True)
@@ -130,11 +144,11 @@ class NearestCentroid:
         return moved
 
     @cached_property
-    def _weights(self) -> Block:
+    def _weights(self) -> Single:
         return np.ascontiguousarray(-self._moved.T, dtype=np.float32)
 
     @cached_property
-    def _halves(self) -> Block:
+    def _halves(self) -> Single:
         halves: Floats = (self._moved**2).sum(axis=1) / 2
         return halves.astype(np.float32)
 
@@ -146,11 +160,11 @@ class NearestCentroid:
     def _held(self) -> threading.local:
         return threading.local()
 
-    def _costs(self) -> Block:
+    def _costs(self) -> Single:
         """Memory of this thread's costs: new memory for each block would cost a tenth of the time."""
         if not hasattr(self._held, "costs"):
             self._held.costs = np.empty((_BLOCK, len(self.centroids)), dtype=np.float32)
-        costs: Block = self._held.costs
+        costs: Single = self._held.costs
         return costs
 
     def __call__(self, block: Block) -> tuple[NDArray[np.int32], Floats]:
@@ -164,9 +178,9 @@ class NearestCentroid:
             that is less than products are wrong by.
         """
         centred = self.spread.centred(block)
-        longest, safe = float(self._halves.max()), _SAFE * block.shape[1] ** 0.5
+        longest, safe = float(self._halves.max()), SAFE * block.shape[1] ** 0.5
         squares = np.einsum("ij,ij->i", centred, centred)
-        bound = safe * np.sqrt(2 * longest * squares) + _SAFE * longest
+        bound = safe * math.sqrt(2 * longest) * np.sqrt(squares) + SAFE * longest
         found = (self._here if self.device == "cpu" else self._there)(centred, bound)
         if len(found.several):
             self._settle(found, block)
@@ -175,7 +189,7 @@ class NearestCentroid:
         slack = np.sqrt(np.maximum(farther - wrong, 0)) - np.sqrt(np.maximum(nearer + wrong, 0))
         return found.nearest, slack
 
-    def _here(self, centred: Block, bound: Block) -> _Found:
+    def _here(self, centred: Single, bound: Single) -> _Found:
         """What is found in float32; costs are half the squared distances, less what is the same for all centroids."""
         costs = np.matmul(centred, self._weights, out=self._costs()[: len(centred)])
         costs += self._halves
@@ -188,7 +202,7 @@ class NearestCentroid:
         near[np.arange(len(several)), nearest[several]] = True
         return _Found(nearest.astype(np.int32), least, second, several, near)
 
-    def _there(self, centred: Block, bound: Block) -> _Found:
+    def _there(self, centred: Single, bound: Single) -> _Found:
         """The same on another device."""
         weights, halves = self._on_device
         costs = torch.addmm(halves, torch.from_numpy(centred).to(self.device), weights)
@@ -225,8 +239,8 @@ class _Found:
     """
 
     nearest: NDArray[np.int32]
-    least: Block
-    second: Block
+    least: Single
+    second: Single
     several: Indices
     near: NDArray[np.bool_]
 

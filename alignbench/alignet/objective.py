@@ -85,7 +85,12 @@ def last_is_odd(embeddings: Tensor) -> Tensor:
 
     Returns:
         (B,) bool.
+
+    Raises:
+        UsageError: If embeddings are of another shape.
     """
+    if embeddings.ndim != 3 or embeddings.shape[1] != 3:
+        raise UsageError(f"embeddings of {tuple(embeddings.shape)}: triplets are (B, 3, d)")
     first, second, third = pair_similarities(embeddings).unbind(-1)
     return (first > second) & (first > third)
 

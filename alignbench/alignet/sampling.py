@@ -69,8 +69,8 @@ def sample_triplets(
     """Draw triplets of different pictures.
 
     Args:
-        groups: Number of the cluster or class of each picture, (pictures,), from 0; for `random` their number counts
-            alone.
+        groups: Number of the cluster or class of each picture, (pictures,), integers from 0; for `random` it only
+            counts how many there are.
         count: How many triplets.
         options: How they are drawn.
         names: Names of the groups, for messages.
@@ -80,7 +80,7 @@ def sample_triplets(
         Numbers of pictures, (count, 3) int32. At a border the pair of one group comes first.
 
     Raises:
-        UsageError: If the rule is unknown, or fewer than one is asked for.
+        UsageError: If the rule is unknown, fewer than one is asked for, or `groups` are no such numbers.
         DataError: If there are too few groups, or none has enough pictures; names those that have too few.
 
     Example:
@@ -93,13 +93,21 @@ def sample_triplets(
     options = (options or SamplingOptions()).checked()
     if count < 1:
         raise UsageError(f"{count} triplets are none: ask for one or more")
-    drawn = _Groups.of(np.asarray(groups, dtype=np.int64), options)
+    drawn = _Groups.of(_checked(np.asarray(groups)), options)
     drawn.check(names)
     found = np.empty((count, 3), dtype=np.int32) if into is None else into
     for start in range(0, count, _BLOCK):
         rows = min(_BLOCK, count - start)
         found[start : start + rows] = drawn.triplets(_numbers(options, start, rows))
     return found
+
+
+def _checked(groups: NDArray[Any]) -> Indices:
+    if groups.ndim != 1 or (groups.size and groups.dtype.kind not in "iu"):
+        raise UsageError(f"groups of shape {groups.shape} and type {groups.dtype} are no whole numbers (pictures,)")
+    if groups.size and groups.min() < 0:
+        raise UsageError(f"picture {int(groups.argmin()):,} is of group {groups.min()}: number groups from 0")
+    return groups.astype(np.int64)
 
 
 def _numbers(options: SamplingOptions, start: int, rows: int) -> Floats:

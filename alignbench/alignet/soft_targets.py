@@ -126,4 +126,4 @@ def choice_frequencies(triplets: Indices, pseudo_count: float) -> tuple[Floats, 
 def mean_entropy(probabilities: Floats) -> float:
     """Mean entropy in nats of rows of probabilities, (t, 3): 0 of one-hot ones, ln 3 = 1.099 of even ones."""
     logs = np.log(np.where(probabilities > 0.0, probabilities, 1.0))
-    return float(-(probabilities * logs).sum(axis=1).mean())
+    return float(np.abs((probabilities * logs).sum(axis=1).mean()))  # no -0

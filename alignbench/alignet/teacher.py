@@ -46,7 +46,8 @@ def checked_targets(job: LearningConfig, targets: TeacherTargets, allow_test: bo
     tested = [subset for subset in job.subsets if is_test(subset)]
     if tested and not allow_test:
         raise UsageError(
-            f"subset {tested[0]} of {job.dataset} holds triplets that models are tested on: learn from another, or by "
+            f"subset {tested[0]} of {job.dataset} is taken for one that models are tested on, since its name begins "
+            f"with none of {', '.join(_FOR_LEARNING)}: learn from another, or by "
             "`alignbench alignet teacher --allow-test-triplets`, which marks the teacher and all that comes from it"
         )
     seeded = replace(targets.embedding, seed=job.recipe.seed)

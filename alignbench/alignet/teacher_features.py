@@ -202,11 +202,11 @@ def transform_file(teacher: str) -> str:
         DataError: If it holds no transform.
     """
     folder = Path(teacher)
-    if not folder.is_dir() or not find_folders(_LEARNED, [folder]):
+    if not folder.is_dir():
         return teacher
     files = sorted(folder.glob("*.safetensors"))
     of_projection = [each for each in files if each.stem == PROJECTION]
-    if not files:
+    if not files or not find_folders(_LEARNED, [folder]):
         raise DataError(f"{folder} holds no transform: name a folder that `alignbench alignet teacher` made, or a file")
     if len(files) > 1 and not of_projection:
         raise UsageError(f"{folder} holds transforms of several layers: name one of its files with --teacher")

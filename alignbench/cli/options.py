@@ -204,12 +204,13 @@ def whole_number(option: str, text: str, otherwise: str) -> int:
     return number
 
 
-def check_output(path: Path | None, endings: Sequence[str]) -> None:
-    """Refuse an `--output` file that could not be written in the end; nothing is left of the attempt.
+def check_output(path: Path | None, endings: Sequence[str], option: str = "--output") -> None:
+    """Refuse a file that could not be written in the end; nothing is left of the attempt.
 
     Args:
         path: The file; nothing is looked at if none was given.
         endings: The endings that it may have, such as `.csv`, in whatever letter case.
+        option: The option that named it.
 
     Raises:
         UsageError: If it has another ending.
@@ -219,8 +220,8 @@ def check_output(path: Path | None, endings: Sequence[str]) -> None:
         return
     if path.suffix.lower() not in endings:
         wanted = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
-        raise UsageError(f"--output {path} has no ending that tells what to write: use {wanted}")
-    check_place(path, "choose another --output")
+        raise UsageError(f"{option} {path} has no ending that tells what to write: use {wanted}")
+    check_place(path, f"choose another {option}")
 
 
 def default_root(name: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -87,7 +88,7 @@ def best_matching(names: Sequence[str], pictures: Sequence[str], concept: Concep
         pictures: Paths of the pictures.
         concept: See `match_rows`.
     """
-    rows, wanted = [_slashed(name) for name in names], [_slashed(picture) for picture in pictures]
+    rows, wanted = [_plain(name) for name in names], [_plain(picture) for picture in pictures]
     attempts: list[Matching] = []
     for by, of_rows, of_pictures in _ways(rows, wanted, concept):
         attempt = _attempt(by, of_rows, of_pictures)
@@ -97,8 +98,9 @@ def best_matching(names: Sequence[str], pictures: Sequence[str], concept: Concep
     return max(attempts, key=lambda attempt: attempt.matched)
 
 
-def _slashed(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./")
+def _plain(name: str) -> str:
+    """A name as it is compared: with slashes, and each accent in its letter, which macOS takes apart."""
+    return unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
 
 
 def _ways(

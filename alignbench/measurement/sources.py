@@ -124,7 +124,19 @@ def check_possible(cell: Cell) -> None:
         ModelError: See `SourceKind.check`.
     """
     source_kind(cell).check(cell)
-    if cell.accelerator == "cuda":
+    check_accelerator(cell.accelerator)
+
+
+def check_accelerator(accelerator: str) -> None:
+    """Refuse a device that is not here.
+
+    Args:
+        accelerator: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        UsageError: If it is `cuda`, and there is none.
+    """
+    if accelerator == "cuda":
         import torch
 
         if not torch.cuda.is_available():
@@ -235,6 +247,7 @@ def load_ready_tower(
     if cell.is_metric:
         raise UsageError(f"{cell.model} compares pictures and has no features: name a model (see `alignbench models`)")
     check_name(cell.model)
+    check_accelerator(cell.accelerator)
     import torch
 
     from alignbench.extraction.execution import fastest_batch

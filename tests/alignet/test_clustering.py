@@ -18,7 +18,8 @@ from alignbench.alignet.lloyd import LloydState
 from alignbench.alignet.picture_groups import cluster_groups
 from alignbench.alignet.stage_folders import read_record
 from alignbench.alignet.teacher_features import teacher_features
-from alignbench.errors import AlignbenchError, AlignbenchWarning, UsageError
+from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError, UsageError
+from alignbench.extraction.feature_files import FeatureFile, write_features
 from stage_inputs import PICTURES, StageInputs, write_stage_inputs
 
 
@@ -117,6 +118,11 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(inputs: StageInputs, tmp_p
         with pytest.raises(UsageError, match=f"120 pictures cannot make {clusters} clusters"):
             cluster_pictures(job_of(inputs, tmp_path, clusters=clusters))
     assert not list(tmp_path.iterdir())
+    same = tmp_path / "same.npz"
+    write_features(same, FeatureFile({"projection": np.ones((PICTURES, 4))}, inputs.names))  # float64: written anew
+    with pytest.raises(DataError, match=r"same.npz: the points take only 1 different values"):
+        cluster_pictures(replace(job_of(inputs, tmp_path / "out"), features=teacher_features(same, None, None)))
+    assert not list((tmp_path / "out").iterdir())
     (tmp_path / "file").touch()
     with pytest.raises(AlignbenchError, match="cannot be written"):
         cluster_pictures(job_of(inputs, tmp_path / "file"))

@@ -49,6 +49,17 @@ def test_clusters_are_scikit_learns(seed: int, shift: float, tolerance: float, l
     np.testing.assert_array_equal(ours.sizes, np.bincount(theirs.labels_, minlength=10))
 
 
+@pytest.mark.parametrize(("shift", "scale"), [(1e6, 1.0), (1e9, 1.0), (0.0, 1e-25), (0.0, 1e15)])
+def test_points_of_float64_keep_their_digits(shift: float, scale: float) -> None:
+    points = shift + scale * points_of(7)[:800].astype(np.float64)
+    with threadpool_limits(1):
+        theirs = KMeans(10, init=points[:10], n_init=1, tol=0, algorithm="lloyd").fit(points)
+    ours = kmeans(points, 10, KMeansOptions(tolerance=0.0), points[:10])
+    np.testing.assert_array_equal(ours.assignments, theirs.labels_)
+    apart = ((points - theirs.cluster_centers_[theirs.labels_]) ** 2).sum()
+    np.testing.assert_allclose(ours.inertia, apart, rtol=1e-6 if shift else 1e-12)
+
+
 def test_nothing_depends_on_threads_or_on_where_points_lie(tmp_path: Path) -> None:
     points = points_of(4)
     np.save(tmp_path / "points.npy", points)
@@ -90,6 +101,7 @@ def test_the_seed_settles_the_start() -> None:
         (21, {}, "20 pictures cannot make 21 clusters: ask for 2 to 20"),
         (2, {"iterations": 0}, "0 iterations of k-means are none"),
         (2, {"tolerance": -1.0}, "a tolerance of -1.0 stops nothing"),
+        (2, {"seed": -1}, "the seed -1 is out of range"),
     ],
 )
 def test_what_cannot_be_is_refused(clusters: int, options: dict[str, float], said: str) -> None:
@@ -103,9 +115,10 @@ def test_points_that_are_none_are_refused() -> None:
         kmeans(points[:, 0], 2)
     with pytest.raises(UsageError, match=r"a start of shape \(3, 12\) does not fit"):
         kmeans(points, 2, start=points[:3])
-    points[7, 2] = np.inf
-    with pytest.raises(DataError, match="row 7 of the points is not finite"):
-        kmeans(points, 2)
+    for value in (np.inf, np.nan, 1e30):  # the square of the last is infinite
+        points[7, 2] = value
+        with pytest.raises(DataError, match="row 7 of the points is not finite, or too large"):
+            kmeans(points, 2)
     with pytest.raises(DataError, match="take only 3 different values, fewer than the 4 clusters"):
         kmeans(np.repeat(np.eye(3, dtype=np.float32), 5, axis=0), 4)
 

@@ -36,6 +36,17 @@ def test_it_is_as_good_as_scikit_learns() -> None:
     assert np.mean(random) - np.mean(ours) > 8 * error, "drawn by anything else they would be no better"
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_points_close_together_far_from_the_mean_are_told_apart(kind: type) -> None:
+    rng = np.random.default_rng(3)
+    corners = rng.normal(size=(6, 4)) * 30
+    near = (corners[np.arange(300) % 6] + rng.normal(size=(300, 4))).astype(np.float32)
+    points = np.concatenate([near + 1e5, near - 1e5]).astype(kind)
+    group = np.concatenate([np.arange(300) % 6, 6 + np.arange(300) % 6])
+    for seed in range(5):
+        assert sorted(group[kmeans_start(points, spread_of(points), 12, seed)]) == list(range(12))
+
+
 def test_no_two_are_alike() -> None:
     points = np.repeat(np.arange(9, dtype=np.float32)[:, None] + 100, 3, axis=0)
     chosen = kmeans_start(points, spread_of(points), 9, 0)

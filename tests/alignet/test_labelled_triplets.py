@@ -70,6 +70,12 @@ def test_absent_pictures_are_named(pictures: tuple[str, ...], said: str) -> None
         SOUND.of_pictures(pictures, "the folder")
 
 
+def test_where_two_names_end_alike_their_paths_have_to_fit() -> None:
+    alike = replace(SOUND, names=("a/x.png", "b/x.png", "b/z.png", "c/w.png"))
+    with pytest.raises(DataError, match=re.escape("b/z.png, ...), by path (some have one file name)")):
+        alike.of_pictures(["x.png", "z.png", "w.png"], "the folder")
+
+
 def changed(array: np.ndarray, place: tuple[int, int], value: float) -> np.ndarray:
     other = array.copy()
     other[place] = value

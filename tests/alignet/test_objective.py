@@ -125,6 +125,8 @@ def test_the_last_is_odd_only_if_the_first_two_are_nearest() -> None:
     embeddings = torch.tensor([[x, x, y], [x, y, x], [y, x, x], [x, x, x], [x, y, [0.5, 0.5]]])
     assert last_is_odd(embeddings).tolist() == [True, False, False, False, False]
     assert not last_is_odd(torch.full((1, 3, 2), math.nan)).item()
+    with pytest.raises(UsageError, match=r"embeddings of \(2, 4, 5\): triplets are \(B, 3, d\)"):
+        last_is_odd(torch.zeros(2, 4, 5))
 
 
 def test_a_tie_of_equal_pictures_is_a_tie() -> None:

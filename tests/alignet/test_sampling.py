@@ -112,6 +112,20 @@ def test_what_cannot_be_is_refused(options: SamplingOptions, count: int, said: s
         sample_triplets(GROUPS, count, options)
 
 
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        (np.array([0.0, 0.0, 1.0]), "type float64 are no whole numbers"),
+        (np.array(["a", "a", "b"]), "are no whole numbers"),
+        (np.zeros((3, 2), dtype=int), r"groups of shape \(3, 2\)"),
+        (np.array([0, 0, -1]), "picture 2 is of group -1: number groups from 0"),
+    ],
+)
+def test_groups_that_are_no_numbers_are_refused(groups: np.ndarray, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        sample_triplets(groups, 1)
+
+
 def test_small_groups_are_named() -> None:
     assert small_groups(GROUPS, "cluster-border").tolist() == [1, 5]
     assert small_groups(np.array([0, 0, 2, 2, 2]), "within-class").tolist() == [0]

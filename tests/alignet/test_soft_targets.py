@@ -63,6 +63,7 @@ def test_hard_targets_are_one_hot() -> None:
     assert soft.targets.tolist() == [[1.0, 0.0, 0.0]] * 2
     assert about["entropy"] == 0.0
     assert mean_entropy(np.full((4, 3), 1 / 3)) == pytest.approx(np.log(3))
+    assert str(mean_entropy(np.eye(3))) == "0.0"
 
 
 @pytest.mark.parametrize("kind", ["embedding", "frequencies"])

@@ -56,7 +56,7 @@ def test_test_triplets_are_refused_or_everything_that_comes_from_them_is_marked(
     assert [is_test(name) for name in ("testset1", "test", "all", "coarse")] == [True] * 4
     assert not any(is_test(name) for name in ("trainset", "validationset", "calibration"))
     given, asked = job(things_root, subsets=("trainset", "testset1")), TeacherTargets("frequencies")
-    with pytest.raises(UsageError, match=r"subset testset1 of things holds triplets that models are tested on"):
+    with pytest.raises(UsageError, match=r"subset testset1 of things is taken for one that models are tested on"):
         checked_targets(given, asked)
     allowed = checked_targets(given, asked, allow_test=True)
     assert allowed.saw_test

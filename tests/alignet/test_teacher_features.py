@@ -77,7 +77,7 @@ def test_a_folder_of_learning_gives_its_transform(inputs: StageInputs, tmp_path:
     assert seen.teacher is not None
     assert seen.teacher.name == "soft-0a1b2c3d"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"the transform .*empty is a folder"):
+    with pytest.raises(DataError, match=r"empty holds no transform: name a folder that `alignbench alignet t"):
         teacher_features(inputs.features, None, str(tmp_path / "empty"))
 
 

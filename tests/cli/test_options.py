@@ -198,6 +198,10 @@ def test_an_output_file_is_looked_at_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(AlignbenchError, match=r"cannot be written \(Is a directory\): choose another --output"):
         check_output(tmp_path / "folder.csv", [".csv"])
+    with pytest.raises(UsageError, match=r"--write-released .*it.zip has no ending"):
+        check_output(tmp_path / "it.zip", [".npz"], "--write-released")
+    with pytest.raises(AlignbenchError, match="choose another --write-released"):
+        check_output(tmp_path / "folder.csv", [".csv"], "--write-released")
     assert [path.name for path in tmp_path.rglob("*")] == ["folder.csv"]
 
 

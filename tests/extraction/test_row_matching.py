@@ -32,6 +32,14 @@ def test_rows_are_matched_by_path_then_by_file_name(
     assert (found.rows.tolist(), found.by, found.others) == (rows, by, others)
 
 
+def test_accents_are_one_character_or_two() -> None:
+    composed, apart = "caf\u00e9/\u00e9t\u00e9.png", "cafe\u0301/e\u0301te\u0301.png"
+    for names, pictures in (((composed, "b.png"), (apart,)), (("b.png", apart), (composed,))):
+        assert names[match_rows("it", names, pictures, "nights").rows[0]] in (composed, apart)
+    with pytest.raises(DataError):  # two rows of one name
+        match_rows("it", (composed, apart), (composed,), "nights")
+
+
 def test_concepts_are_looked_at_last() -> None:
     names = ("lamp", "zoo", "ice")
     found = match_rows("it", names, THINGS, "things", concept_of)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -43,6 +44,14 @@ def wide_picture() -> Image.Image:
 
 
 # --- Before anything is loaded --------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_device_that_is_not_here_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="accelerator cuda: there is no such device here, use --accelerator cpu"):
+        check_possible(Cell("shapes-clip", "things", accelerator="cuda"))
+    with pytest.raises(UsageError, match="accelerator cuda: there is no such device here, use --accelerator cpu"):
+        load_ready_tower(TowerRequest("shapes-clip", "cls", accelerator="cuda"))
 
 
 @pytest.mark.parametrize(

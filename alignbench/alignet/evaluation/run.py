@@ -228,7 +228,7 @@ def _notes(rows: Sequence[UncorrectedGain], runs: Sequence[RunsOfBoth], asked: A
     notes = [each.part for each in runs if each.part]
     if any(row.about.task == "human uncertainty" and np.isnan(row.difference.value) for row in rows):
         notes.append(
-            "A model whose choices agree with people's no more than chance has no entropies that are the most likely, "
-            "and so no score of uncertainty."
+            "A model has no score of uncertainty where no temperature of its choices makes people's more likely than "
+            "guessing does, or none is the most likely. Its accuracy may differ from chance all the same."
         )
     return notes + asked.notes

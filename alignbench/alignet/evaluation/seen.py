@@ -192,9 +192,10 @@ def _learned(student: TrainedStudent, teacher: NamedTransform | None) -> Mapping
     """What the teacher's transform was learned from, as far as its file or the labels say it."""
     transform = student.labels.get("transform")
     if teacher is not None:
-        known = transform.get("sha256", teacher.digest) if isinstance(transform, dict) else teacher.digest
+        told = transform if isinstance(transform, dict) else {}
+        known = told.get("sha256", teacher.digest)
         if known != teacher.digest or student.labels.get("space") == "raw":
-            of = "none" if student.labels.get("space") == "raw" else f"another, {transform}"
+            of = "none" if student.labels.get("space") == "raw" else f"another, {told.get('name')}"
             raise UsageError(f"--teacher {teacher.name}: the student's triplets were labelled by {of}; leave it out")
         return teacher.transform.provenance
     if student.labels.get("space") == "raw" or student.labels.get("teacher") == "untransformed":

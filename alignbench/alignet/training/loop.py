@@ -205,7 +205,7 @@ def warn_of_first_step(seen: dict[str, float], objective: str) -> None:
     if text:
         warnings.warn(
             f"the teacher {text} (mean entropy of the targets {seen['target_entropy']:.4f} of {math.log(3):.4f} nats): "
-            "scale its similarities when triplets are labelled",
+            "label the triplets by another similarity or teacher",
             AlignbenchWarning,
             stacklevel=2,
         )

@@ -63,8 +63,8 @@ def gains_figure(frame: pd.DataFrame, title: str = "") -> Figure:
         _draw_scores(scores, rows)
         _draw_differences(gains, rows)
         scores.set_title(task, loc="left", fontsize=9, fontweight="bold")
-        for axis in (scores, gains):
-            _trim(axis, len(rows))
+        for axis, ticks in ((scores, 6), (gains, 4)):
+            _trim(axis, len(rows), ticks)
     axes[-1][0].set_xlabel("score, 95 % interval of each", fontsize=8)
     axes[-1][1].set_xlabel("after minus before, 95 %\nfor all rows together;\ngrey where that holds 0", fontsize=8)
     handles, labels = _legend(axes[0][0], frame)
@@ -101,11 +101,11 @@ def _draw_differences(axis: Axes, rows: pd.DataFrame) -> None:
     axis.set_yticks(np.arange(len(rows)), [""] * len(rows))
 
 
-def _trim(axis: Axes, rows: int) -> None:
+def _trim(axis: Axes, rows: int, ticks: int) -> None:
     axis.set_ylim(rows - 0.5, -0.5)
     axis.tick_params(labelsize=8, length=0, axis="y")
     axis.tick_params(labelsize=7, axis="x")
-    axis.locator_params(axis="x", nbins=6)
+    axis.locator_params(axis="x", nbins=ticks)
     axis.grid(axis="x", alpha=0.25, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
 

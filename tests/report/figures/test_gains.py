@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,16 @@ def test_scores_stand_by_task_with_their_intervals() -> None:
     assert [text.get_text() for text in agreement.get_yticklabels()] == ["border"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["before", "after", "ceiling", "* probably too optimistic"]
+
+
+def test_numbers_below_an_axis_stand_apart() -> None:
+    for low, high in ((-0.60, 0.64), (-0.094, 0.149), (-0.109, 0.183), (-0.0101, 0.0029)):
+        figure = gains_figure(FRAME.assign(corrected_low=low, corrected_high=high))
+        figure.draw_without_rendering()
+        for axis in figure.axes:
+            boxes = [text.get_window_extent() for text in axis.get_xticklabels() if text.get_text()]
+            seen = sorted((box.x0, box.x1) for box in boxes)
+            assert all(end < start for (_, end), (start, _) in pairwise(seen)), (low, seen)
 
 
 def test_nothing_is_said_of_what_is_not_there() -> None:

@@ -116,16 +116,16 @@ def device_of(accelerator: str) -> str:
         accelerator: `auto`, `cpu` or `cuda`.
 
     Raises:
-        UsageError: If there is no such device here.
+        UsageError: If there is no such device, or not here.
     """
     import torch
 
     from alignbench.errors import unknown
+    from alignbench.measurement.sources import check_accelerator
 
     if accelerator not in ("auto", "cpu", "cuda"):
         raise unknown("accelerator", accelerator, ("auto", "cpu", "cuda"))
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise UsageError("accelerator cuda: there is no such device here, use --accelerator cpu or auto")
+    check_accelerator(accelerator)
     return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 

@@ -70,7 +70,7 @@ def label(
     from alignbench.results.folders import check_writable
 
     _check_options(triplets, features, teacher, untransformed, images)
-    check_output(write_released, (".npz",))
+    check_output(write_released, (".npz",), "--write-released")
     if write_released is not None and write_released.exists() and not overwrite:
         raise UsageError(f"{write_released} is there: name another --write-released, or add --overwrite")
     check_writable(output)

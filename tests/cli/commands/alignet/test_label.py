@@ -78,7 +78,10 @@ def test_labels_are_taken_again_and_the_control_is_another(
         ),
         (("--features", "FEATURES", "--untransformed", "--similarity", "cosin"), "did you mean cosine"),
         (("--features", "FEATURES", "--teacher", "FEATURES"), "it is no transform"),
-        (("--features", "FEATURES", "--untransformed", "--write-released", "it.zip"), "it.zip"),
+        (
+            ("--features", "FEATURES", "--untransformed", "--write-released", "it.zip"),
+            "--write-released it.zip has no ending",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(

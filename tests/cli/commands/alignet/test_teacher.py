@@ -135,7 +135,7 @@ def test_features_that_exist_take_the_place_of_a_model(
     [
         (["--targets", "softt"], 2, "unknown kind of targets 'softt'"),
         (["--targets", "frequencies"], 1, "was judged 2 times (the most is 1): use --targets embedding"),
-        (["--subset", "test"], 2, "subset test of shapes-high holds triplets that models are tested on"),
+        (["--subset", "test"], 2, "subset test of shapes-high is taken for one that models are tested on"),
         (["--subset", "all"], 2, "or by `alignbench alignet teacher --allow-test-triplets`"),
         (["--targets", "hard", "--dimensions", "9"], 2, "go with --targets embedding, not with hard"),
         (["--draws", "0"], 2, "draws 0 of the embedding are below 1"),
