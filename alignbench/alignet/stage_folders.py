@@ -18,6 +18,9 @@ from alignbench.files import UNREADABLE, claim_room, open_plain
 from alignbench.files.json_text import checked_object, read_json
 
 NAMES: Final = "names.json"
+FORMAT: Final = 1
+"""What the records say of their arrays: triplets are three pictures a row. Rows of four, a triplet and the picture that
+it is seen beside, would be another format."""
 _MADE_BY: Final[Mapping[str, str]] = {"clustering": "cluster", "sampling": "sample", "labels": "label"}
 
 
@@ -47,9 +50,11 @@ def read_record(folder: Path, stage: str) -> dict[str, Any]:
         found = f", but {others[0]}.json" if others else ""
         raise DataError(f"{folder} {what}{found}: name a folder that {made_by(stage)} made")
     try:
-        record = checked_object("record", read_json(folder / f"{stage}.json"), {"settings": (dict,)})
+        record = checked_object("record", read_json(folder / f"{stage}.json"), {"settings": (dict,), "format": (int,)})
         if "settings" not in record:
             raise ValueError("it has no settings")
+        if record.get("format", FORMAT) != FORMAT:  # the first folders did not say it
+            raise ValueError(f"it is of format {record['format']}, and this version reads format {FORMAT}")
     except (OSError, ValueError) as error:
         raise DataError(
             f"{folder / f'{stage}.json'} cannot be read ({one_line(error)}): make the folder again by {made_by(stage)}"
@@ -69,7 +74,7 @@ def write_record(folder: Path, stage: str, settings: Mapping[str, Any], details:
     Raises:
         OSError: If it cannot be written.
     """
-    text = json.dumps({"settings": dict(settings), **details}, indent=2) + "\n"
+    text = json.dumps({"format": FORMAT, "settings": dict(settings), **details}, indent=2) + "\n"
     (folder / f"{stage}.json").write_text(text, encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from alignbench.alignet.training.listener import TrainingListener
+from alignbench.alignet.training.validation import COLUMNS as VALIDATION
 from alignbench.cli.console import print_status
 
 _BETWEEN_WORDS = 60.0  # seconds between two lines of a log file
@@ -56,7 +57,13 @@ class TrainingProgress(TrainingListener):
             self.progress.advance(self.progress.task_ids[0])
 
     def logged(self, row: dict[str, float]) -> None:
-        """Show the loss."""
+        """Show the loss, and what held-out triplets say."""
+        if VALIDATION[0] in row:
+            loss, agreement = (row[name] for name in VALIDATION)
+            print_status(
+                f"step {row['step']:,.0f} of {self._steps:,}, held-out triplets: loss {loss:.4g}, agreement with the "
+                f"teacher {agreement:.3f}"
+            )
         rate = row["pictures_per_second"]
         seen = f"loss {row['loss']:.4g}, agreement with the teacher {row['teacher_agreement']:.3f}, {rate:.0f} images/s"
         if self.progress is not None:

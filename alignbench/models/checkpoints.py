@@ -42,6 +42,8 @@ _READ_ONLY_IF: Final = {  # settings that count only where a key of a file says 
     _NESTED: (_NESTED, "image_processor"),
 }
 _ALWAYS_IDENTIFYING: Final = (_CONFIG, PROCESSOR, "*.safetensors", "pytorch_model*.bin")  # read or not
+HEAD: Final = "head.safetensors"
+"""Beside the weights of a student of AligNet: a transform of its output, which names the student by its fingerprint."""
 _REPLACED_BY_CODE: Final = ("AutoConfig", "AutoModel", "AutoImageProcessor", "AutoFeatureExtractor")
 _UNREACHABLE: Final = (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError)
 
@@ -216,8 +218,9 @@ def fingerprint(folder: Path) -> str:
         ModelError: If one of them cannot be read; see also `weight_files`.
     """
     always = (path for pattern in _ALWAYS_IDENTIFYING for path in folder.glob(pattern) if path.is_file())
+    others = (path for path in always if path.name != HEAD)
     digest = hashlib.sha256()
-    for path in sorted({*always, *_settings_files(folder), *weight_files(folder), *unread_weights(folder)}):
+    for path in sorted({*others, *_settings_files(folder), *weight_files(folder), *unread_weights(folder)}):
         digest.update(path.relative_to(folder).as_posix().encode())
         try:
             with open_plain(path) as file:

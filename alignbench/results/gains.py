@@ -57,14 +57,15 @@ class Gain:
         corrected_high: Its upper end.
         p: P-value of the difference against 0.
         p_corrected: The same, corrected for the number of rows.
-        relative: Difference / before; not a number where before is not above 0.
+        relative: Difference / before; not a number where before is not clearly above 0: its interval reaches 0, or
+            there is none, or it is a correlation below 0.1.
         ceiling: What could be reached; not a number where that is not known.
-        share_of_gap: Difference / (ceiling - before), which may be above 1; not a number where before reaches the
-            ceiling.
+        share_of_gap: Difference / (ceiling - before), which may be above 1; not a number where the interval of before
+            reaches the ceiling, or there is none.
         n: Number of judgments, pictures or triplets.
         over: What intervals are over.
-        sample: Whether teacher or student had seen the data: `not seen`, `held-out objects`, `in-sample`, `may be
-            in-sample` or `unknown`.
+        sample: Whether teacher or student had seen the data: `not seen`, `same file names`, `held-out objects`,
+            `in-sample`, `may be in-sample` or `unknown`.
     """
 
     task: str

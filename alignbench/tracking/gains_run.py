@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,8 @@ def log_gains(folder: Path) -> Path:
     with logged_to_disk(folder, title, {**settings, "folder": folder.name}) as run:
         for row in with_distances(frame).to_dict("records"):
             place = "/".join(filter(None, [row["data"], row["subset"], row["measure"]]))
-            run.summary.update({f"{name}/{place}": float(row[name]) for name in _SUMMED})
+            known = {name: float(row[name]) for name in _SUMMED if math.isfinite(row[name])}
+            run.summary.update({f"{name}/{place}": value for name, value in known.items()})
         tables = {"gains": frame, "curves": curves}
         media = {name: wandb.Table(dataframe=table) for name, table in tables.items() if len(table)}
         run.log({**media, "figures/gains": wandb.Image(str(folder / FIGURE))})

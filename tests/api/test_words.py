@@ -39,7 +39,7 @@ COMMANDS = {  # rooms and modules whose errors only a command meets, and the opt
     "alignet/embedding_training": "targets",
     "alignet/training": (
         "accumulate, batch-triplets, checkpoint-every, decay, ema, head-only, learning-rate, log-every, steps, "
-        "temperature, warmup, width"
+        "temperature, validate-every, validation, warmup, width"
     ),
     "alignet/triplet_order": "batch-triplets",
     "alignet/teacher_features": "layer, output, teacher, tokens",

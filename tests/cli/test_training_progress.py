@@ -32,6 +32,14 @@ def test_lines_of_a_log_file(capsys: pytest.CaptureFixture[str], monkeypatch: py
     )
 
 
+def test_held_out_triplets_have_a_line_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingProgress() as progress:
+        progress.started(0, 4000, 3)
+        progress.logged({**ROW, "step": 2000.0, "validation_loss": 0.1234, "validation_agreement": 0.75})
+    said = "step 2,000 of 4,000, held-out triplets: loss 0.1234, agreement with the teacher 0.750\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_log_file_hears_of_it_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingProgress() as progress:
         progress.started(0, 100, 3)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from kill_scenarios import SCENARIOS, Trial, make_inputs
-from killing import Moment
+from alignbench.alignet.chain import QUICK
+from alignbench.alignet.world_files import write_world
+from kill_scenarios import SCENARIOS, Trial, contents, make_inputs
+from killing import Moment, run_forked
 
 MOMENTS: Final = {
     "run": (
@@ -70,3 +74,28 @@ def test_killed_commands_lose_nothing_and_go_on(name: str, inputs: Path, tmp_pat
     trial = Trial(SCENARIOS[name], inputs, tmp_path)
     for moment in MOMENTS[name]:
         trial.kill(moment)
+
+
+@pytest.mark.slow
+def test_the_first_stage_of_the_demo_is_whole_or_absent(tmp_path: Path) -> None:
+    """Later stages are the commands above; here the third start goes on to the teacher's folder, and no further."""
+    output, other = tmp_path / "output", tmp_path / "other"
+    output.mkdir()
+    write_world(QUICK.pictures, QUICK.labelled, other)
+    command = ["alignet", "demo", "--quick", "--output", str(output)]
+    for moment in (Moment("write SCRATCH/superordinates.csv"), Moment("rename SCRATCH FOLDER")):
+        ended = run_forked(command, output, tmp_path / "work", moment)
+        assert ended.killed, ended.said
+        assert not contents(output), f"{moment}: something half-written is seen"
+    ended = run_forked(command, output, tmp_path / "work", Moment("rename SCRATCH FOLDER", 1))
+    assert ended.killed, ended.said
+    found, expected = (contents(place) for place in (output, other))
+    assert found.keys() == expected.keys()
+    for name in found:
+        if name.endswith(".safetensors"):  # whose metadata come in any order
+            made, wanted = (load_file(place / name) for place in (output, other))
+            assert all(np.array_equal(made[key], wanted[key]) for key in {*made, *wanted})
+        else:
+            assert found[name] == expected[name]
+    (scratch,) = output.glob(".tmp-*")
+    assert not (scratch / "superordinates.csv").exists(), "what killed ones left is cleared"

@@ -35,6 +35,11 @@ ROWS = (
         **{"subset": "coarse", "before": (NAN,) * 3, "after": (NAN,) * 3, "difference": (NAN,) * 3, "relative": NAN},
         **{"corrected_low": NAN, "corrected_high": NAN, "p": NAN, "p_corrected": NAN, "share_of_gap": NAN},
     ),
+    gain(
+        *("human uncertainty", "levels", "log_rt_spearman"),
+        **{"subset": "fine", "before": (NAN,) * 3, "after": (0.3, 0.2, 0.4), "difference": (NAN,) * 3, "relative": NAN},
+        **{"corrected_low": NAN, "corrected_high": NAN, "p": NAN, "p_corrected": NAN, "share_of_gap": NAN},
+    ),
     gain("few-shot", "pets", "accuracy, 5 a class", corrected_low=-0.02, sample="unknown"),
     gain("agreement with the teacher", "border", "agreement with the teacher", sample="held-out objects"),
     gain("relative distance", "pets", "within a class, over the mean", better=""),

@@ -35,6 +35,7 @@ from alignbench.alignet.sampled_triplets import SampledTriplets
 from alignbench.alignet.training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from alignbench.alignet.training.folder import COLUMNS as LOG_COLUMNS
 from alignbench.alignet.training.folder import read_log, read_student
+from alignbench.alignet.training.seen_pictures import SeenPictures
 from alignbench.datasets import DATASETS
 from alignbench.datasets.bapps import _read_share
 from alignbench.datasets.image_folder import image_folder, labelled_folder
@@ -418,6 +419,7 @@ def _read_gains(folder: Path) -> None:
 def _read_trained(folder: Path) -> None:
     read_student(folder)
     read_log(folder)
+    SeenPictures.read(folder)
 
 
 def _trained(folder: Path) -> None:
@@ -425,6 +427,7 @@ def _trained(folder: Path) -> None:
     record = {"settings": {"seed": 0}, "first_step": {}, "label": "own", "steps": 3}
     (folder / "student.json").write_text(json.dumps(record))
     pd.DataFrame([dict.fromkeys(LOG_COLUMNS, 0.5)]).to_csv(folder / "training.csv", index=False)
+    SeenPictures.of(["a.png"], ["0"]).write(folder)
 
 
 def _kept(folder: Path) -> None:
@@ -751,7 +754,7 @@ READERS: Final = {
     ),
     "records of learning": Reader(_folder(read_learned), _learned, ("learned.json",)),
     "judged transforms": Reader(_folder(read_evaluation), _judged, ("evaluation.csv", "evaluated.json")),
-    "trained students": Reader(_folder(_read_trained), _trained, ("student.json", "training.csv")),
+    "trained students": Reader(_folder(_read_trained), _trained, ("student.json", "training.csv", "pictures.npy")),
     "checkpoints of students": Reader(
         _file(lambda path: read_checkpoint(path, {"seed": 0})),
         _kept,

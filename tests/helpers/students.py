@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from alignbench.alignet.training.run import StudentJob, train_student
 from alignbench.measurement.sources import TowerRequest, load_ready_tower
 from alignbench.transforms.learning.folder import Destination
 
-PICTURES, TRIPLETS = 12, 37
+PICTURES, TRIPLETS, HELD_OUT = 12, 37, 11
 RECIPE = StudentRecipe(
     objective="kl", temperature=2.0, width=6, learning_rate=3e-3, warmup=5, steps=20, batch=8, decay=2.0, seed=3
 )
@@ -48,6 +49,22 @@ def write_labels(folder: Path, names: list[str], count: int = TRIPLETS) -> None:
     (folder / "names.json").write_text(json.dumps(names))
     settings = {"model": "a teacher", "layer": "projection", "space": "raw", "transform": None}
     (folder / "labels.json").write_text(json.dumps({"settings": settings}))
+
+
+def write_held_out(inputs: Path, folder: Path, seed: int = 4) -> Path:
+    """Labelled triplets of the training pictures, none of which is trained on."""
+    rng = np.random.default_rng(seed)
+    names = json.loads((inputs / "labels/names.json").read_text())
+    trained = {tuple(sorted(row)) for row in np.load(inputs / "labels/triplets.npy").tolist()}
+    free = [each for each in combinations(range(len(names)), 3) if each not in trained]
+    rows = np.array([rng.permutation(free[number]) for number in rng.choice(len(free), HELD_OUT, replace=False)])
+    folder.mkdir(parents=True)
+    (folder / "names.json").write_text(json.dumps(names))
+    (folder / "labels.json").write_text(json.dumps({"settings": {"space": "raw"}}))
+    np.save(folder / "triplets.npy", rows.astype(np.int32))
+    similarities = np.sort(rng.normal(size=(HELD_OUT, 3)).astype(np.float32), axis=1)[:, ::-1]
+    np.save(folder / "similarities.npy", np.ascontiguousarray(similarities))
+    return folder
 
 
 def write_vit(folder: Path) -> None:

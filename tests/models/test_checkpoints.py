@@ -152,6 +152,12 @@ def test_whatever_changes_a_number_is_in_the_fingerprint(checkpoint: Path, chang
     assert fingerprint(checkpoint) != before
 
 
+def test_the_head_of_a_student_is_not_of_its_weights(checkpoint: Path) -> None:
+    before = fingerprint(checkpoint)
+    (checkpoint / "head.safetensors").write_bytes(b"a transform of what the tower gives")
+    assert fingerprint(checkpoint) == before
+
+
 def test_weights_that_are_not_read_are_listed_and_in_the_fingerprint(checkpoint: Path) -> None:
     whole = (checkpoint / "model.safetensors").read_bytes()
     assert unread_weights(checkpoint) == ()

@@ -27,6 +27,8 @@ def test_folders_are_found_in_order_and_unfinished_ones_passed_over(tmp_path: Pa
 
 def test_labels_become_parts_of_paths() -> None:
     assert slugify("open_clip:hf-hub:org/net") == "open_clip--hf-hub--org--net"
+    assert slugify("vit student 0123abcd@head\tone") == "vit-student-0123abcd@head-one"
+    assert folder_of("my vit", "levels", "01234567") == "my-vit__levels__01234567"
 
 
 def test_a_folder_for_results_is_made_and_nothing_is_left_in_it(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_what_was_seen_is_probably_too_optimistic() -> None:
 
 def test_of_several_distances_each_is_named_and_of_one_none() -> None:
     rows = [gain("human choices", "levels", "accuracy", distance=name) for name in ("cosine", "normalized_euclidean")]
-    frame = Gains((*rows, ROWS[4]), CURVES).frame
+    frame = Gains((*rows, gain("few-shot", "pets", "accuracy, 5 a class")), CURVES).frame
     assert with_distances(frame)["measure"].tolist() == [
         "accuracy, cosine",
         "accuracy, normalised Euclidean",

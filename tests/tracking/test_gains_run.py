@@ -27,6 +27,8 @@ def test_each_measure_is_a_line_of_the_summary(logged: Logged) -> None:
     assert logged.state["summary"]["before/levels/coarse/accuracy"] == 0.4
     assert logged.state["summary"]["after/levels/coarse/accuracy"] == 0.5
     assert logged.state["summary"]["difference/levels/coarse/accuracy"] == pytest.approx(0.1)
+    assert logged.state["summary"]["after/levels/fine/log_rt_spearman"] == 0.3
+    assert "before/levels/fine/log_rt_spearman" not in logged.state["summary"], "no score is no line"
 
 
 def test_tables_and_the_figure_are_logged(logged: Logged) -> None:

@@ -127,7 +127,7 @@ def picture_gains(
         about = AboutGain("distribution shift", asked.shift.name, "", 0, "tested pictures", sample, layers=layers)
         rows += shift_gains(asked.shift, pair(), pair(), config.seed, about)
     for place, triplets in zip(config.triplets, asked.triplets, strict=True):
-        sample = seen.of_triplets(place, triplets.images.names)
+        sample = seen.of_triplets(place, triplets.images)
         of, by = ("agreement with the teacher", triplets.name), config.similarity
         about = AboutGain(*of, "", 0, "pictures", sample, distance=by, layers=layers)
         rows.append(agreement_gain(triplets, pair(), config.seed, about))

@@ -21,6 +21,8 @@ from alignbench.statistics.shared_objects import SharedObjects
 from alignbench.study.corrected_rows import possible, together
 
 NO_CEILING: Final = float("nan")
+LEAST_CORRELATION: Final = 0.1
+"""Of a smaller rank correlation (Cohen, 1988, calls this one small) no gain is told as a share of it."""
 BOTH: Final = (np.array([1.0, 0.0]), np.array([0.0, 1.0]))
 """Weights of two scores, before and after."""
 
@@ -57,6 +59,7 @@ class UncorrectedGain:
         after: Score after.
         difference: After minus before.
         limits: The least and the most that the difference can be.
+        is_signed: Whether a score may be below 0, as a correlation may.
     """
 
     about: AboutGain
@@ -64,6 +67,7 @@ class UncorrectedGain:
     after: Contrast
     difference: Contrast
     limits: tuple[float, float]
+    is_signed: bool
 
 
 def gain_of(about: AboutGain, scored: ScoredTogether, weights: tuple[Floats, Floats] = BOTH) -> UncorrectedGain:
@@ -77,7 +81,7 @@ def gain_of(about: AboutGain, scored: ScoredTogether, weights: tuple[Floats, Flo
     before, after = weights
     gained = after - before
     first, second, third = (scored.contrast(each) for each in (before, after, gained))
-    return UncorrectedGain(about, first, second, third, scored.possible(gained))
+    return UncorrectedGain(about, first, second, third, scored.possible(gained), scored.limits[0] < 0.0)
 
 
 def corrected_gains(found: Sequence[UncorrectedGain]) -> tuple[Gain, ...]:
@@ -90,7 +94,7 @@ def _corrected(row: UncorrectedGain, questions: int) -> Gain:
     about, gained = row.about, row.difference
     known = {"ci_low": gained.low, "ci_high": gained.high, "p": gained.p, "smallest": gained.smallest}
     numbers = possible(together({**known, "degrees": gained.degrees}, questions), row.limits)
-    before, ceiling = row.before.value, about.ceiling
+    relative, of_gap = _as_shares(row)
     return Gain(
         task=about.task,
         data=about.data,
@@ -107,13 +111,26 @@ def _corrected(row: UncorrectedGain, questions: int) -> Gain:
         corrected_high=numbers["corrected_high"],
         p=numbers["p"],
         p_corrected=numbers["p_corrected"],
-        relative=gained.value / before if before > 0.0 else float("nan"),
-        ceiling=ceiling,
-        share_of_gap=gained.value / (ceiling - before) if ceiling > before else float("nan"),
+        relative=relative,
+        ceiling=about.ceiling,
+        share_of_gap=of_gap,
         n=about.n,
         over=about.over,
         sample=about.sample,
     )
+
+
+def _as_shares(row: UncorrectedGain) -> tuple[float, float]:
+    """The difference as a share of the score before, and of the gap from there to the ceiling.
+
+    Either is not a number unless what it is a share of is clearly above 0: a share of noise may be any number.
+    """
+    before, ceiling = row.before, row.about.ceiling
+    least = LEAST_CORRELATION if row.is_signed else 0.0
+    has_score, has_gap = before.low > 0.0 and before.value >= least, before.high < ceiling
+    gained = row.difference.value
+    none = float("nan")
+    return gained / before.value if has_score else none, gained / (ceiling - before.value) if has_gap else none
 
 
 def _ends(found: Contrast) -> Ends:

@@ -28,6 +28,7 @@ from alignbench.models.layer_names import aligned_name
 from alignbench.results.folders import check_writable, folder_of
 from alignbench.results.gains import CURVE_COLUMNS, Gains, has_gains, write_gains
 from alignbench.results.run_folder import run_hash
+from alignbench.transforms.evaluation.leakage import UNKNOWN
 from alignbench.transforms.learning.folder import Destination
 from alignbench.transforms.learning.progress import LearningListener
 from alignbench.transforms.named import NamedTransform, resolve
@@ -128,12 +129,11 @@ def _measure(
         run_cell(cell, destination.output / "runs", overwrite=destination.overwrite, listener=heard.cells)
         for cell in cells
     )
-    pictures: Sequence[str] = ()
+    sample = UNKNOWN
     if seen.is_known:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what there is to say of the data was said when they were measured
-            pictures = data_set.read(root, subsets).images.names
-    sample = seen.of_judgments(dataset, pictures)
+            sample = seen.of_judgments(dataset, data_set.read(root, subsets).images)
     layer = "" if head is None else aligned_name(head.layer)
     return RunsOfBoth(before, after, config.at, layer, config.distances, sample, config.seed)
 

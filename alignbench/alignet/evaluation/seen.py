@@ -1,20 +1,20 @@
 """What a student and its teacher have seen of the data that they are judged on.
 
-The student says in `student.json` what it was trained from and on which triplets, and these name their pictures, if
-they are still beside it. The teacher's transform says which people's judgments it was learned from. What nobody says is
-unknown, and never taken for unseen.
+The student's folder says what it was trained from, on which triplets, and on which pictures: by their file names and by
+what is in the files, since many data sets have a `0001.jpg`. The teacher's transform says which people's judgments it
+was learned from. What nobody says is unknown, and never taken for unseen.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from alignbench.alignet.labelled_triplets import LabelledTriplets
 from alignbench.alignet.training.folder import RECORD
+from alignbench.alignet.training.seen_pictures import SeenPictures
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files.json_text import checked, checked_object, read_json
@@ -31,7 +31,8 @@ from alignbench.transforms.evaluation.leakage import (
 from alignbench.transforms.named import NamedTransform
 
 _NO_JUDGMENTS: Final = {"dataset": ""}  # of a teacher without a transform
-_WORST_FIRST: Final = (IN_SAMPLE, MAY_BE_IN_SAMPLE, UNKNOWN, HELD_OUT, NOT_SEEN)
+SAME_FILE_NAMES: Final = "same file names"
+_WORST_FIRST: Final = (IN_SAMPLE, MAY_BE_IN_SAMPLE, UNKNOWN, SAME_FILE_NAMES, HELD_OUT, NOT_SEEN)
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,13 @@ class Seen:
     Attributes:
         learned: Where the teacher's transform comes from, see `AffineTransform`; none where that is not known.
         teacher: The transform itself; none where it is not known, or there is none.
-        pictures: File names of the pictures that the student was trained on; none where they are not known.
+        pictures: The pictures that the student was trained on; none where they are not known.
         triplets: The place of its triplets; none where it is not known.
     """
 
     learned: Mapping[str, Any] | None = None
     teacher: NamedTransform | None = None
-    pictures: frozenset[str] | None = None
+    pictures: SeenPictures | None = None
     triplets: Path | None = None
 
     @classmethod
@@ -128,15 +129,15 @@ class Seen:
 
         Raises:
             UsageError: If the student was taught by another transform.
-            DataError: If what it says cannot be read. Triplets that are gone leave its pictures unknown.
+            DataError: If what it says cannot be read. Pictures that neither folder nor triplets name are unknown.
         """
         student = trained_student(after)
         if student is None:
             return cls(None if teacher is None else teacher.transform.provenance, teacher)
-        names = None
-        if student.triplets is not None and student.triplets.exists():
-            names = frozenset(map(_file_name, LabelledTriplets.open(student.triplets).names))
-        return cls(_learned(student, teacher), teacher, names, student.triplets)
+        pictures = SeenPictures.read(Path(after).expanduser())
+        if pictures is None and student.triplets is not None and student.triplets.exists():
+            pictures = SeenPictures.of(LabelledTriplets.open(student.triplets).names, None)
+        return cls(_learned(student, teacher), teacher, pictures, student.triplets)
 
     @property
     def is_known(self) -> bool:
@@ -146,46 +147,51 @@ class Seen:
     @property
     def settings(self) -> dict[str, Any]:
         """What settles the marks of all rows."""
-        pictures = None if self.pictures is None else sorted(self.pictures)
         return {
             "learned": None if self.learned is None else str(self.learned.get("dataset", "")),
             "teacher": None if self.teacher is None else self.teacher.settings(),
-            "pictures": None if pictures is None else hashlib.sha256("\n".join(pictures).encode()).hexdigest(),
+            "pictures": None if self.pictures is None else self.pictures.digest,
         }
 
-    def of_judgments(self, dataset: str, pictures: Sequence[str]) -> str:
+    def of_judgments(self, dataset: str, images: ImageSource) -> str:
         """What can be said of people's judgments of pictures.
 
         Args:
             dataset: Name of the data set.
-            pictures: Names of its pictures.
+            images: Its pictures.
         """
-        by_teacher = UNKNOWN if self.learned is None else sample_of_data_set(self.learned, dataset, pictures)
-        return _worst(by_teacher, self._of_names(pictures))
+        by_teacher = UNKNOWN if self.learned is None else sample_of_data_set(self.learned, dataset, images.names)
+        return _worst(by_teacher, self._by_student(images))
 
     def of_pictures(self, images: ImageSource) -> str:
         """What can be said of pictures of which no human judgment is asked."""
         by_teacher = NOT_SEEN if self.learned == _NO_JUDGMENTS else UNKNOWN
         if self.teacher is not None:
             by_teacher = sample_of_images(self.teacher, images)
-        return _worst(by_teacher, self._of_names(images.names))
+        return _worst(by_teacher, self._by_student(images))
 
-    def of_triplets(self, place: Path, pictures: Sequence[str]) -> str:
+    def of_triplets(self, place: Path, images: ImageSource) -> str:
         """What can be said of triplets that the teacher has labelled, of which the student may have learned.
 
         Args:
             place: Their folder or file.
-            pictures: Names of their pictures.
+            images: Their pictures.
         """
         if self.triplets is not None and place.resolve() == self.triplets.resolve():
             return IN_SAMPLE
-        return self._of_names(pictures)
+        return self._by_student(images)
 
-    def _of_names(self, pictures: Sequence[str]) -> str:
-        """Pictures of the file name of one that the student was trained on may be the same."""
+    def _by_student(self, images: ImageSource) -> str:
+        """Whether the student was trained on some of these pictures.
+
+        Another file of the same name may be another picture, as of data sets that number theirs, or the same in another
+        size: nothing is claimed then.
+        """
         if self.pictures is None:
             return UNKNOWN
-        return NOT_SEEN if self.pictures.isdisjoint(map(_file_name, pictures)) else MAY_BE_IN_SAMPLE
+        if self.pictures.has_contents_of(images):
+            return MAY_BE_IN_SAMPLE
+        return SAME_FILE_NAMES if self.pictures.has_file_names_of(images) else NOT_SEEN
 
 
 def _learned(student: TrainedStudent, teacher: NamedTransform | None) -> Mapping[str, Any] | None:
@@ -203,10 +209,6 @@ def _learned(student: TrainedStudent, teacher: NamedTransform | None) -> Mapping
     if student.labels.get("released"):
         return {"dataset": "things"}  # of which objects is not published
     return None
-
-
-def _file_name(name: str) -> str:
-    return name.rpartition("/")[2]
 
 
 def _worst(*samples: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from alignbench.alignet.labelled_triplets import LabelledTriplets
 from alignbench.alignet.triplet_order import TripletOrder
+from alignbench.arrays import Indices
 from alignbench.errors import DataError
 from alignbench.extraction.loader import Loading, OrderedImages, default_workers
 
@@ -67,18 +69,44 @@ class StudentBatches(Dataset[Batch | DataError]):
         share = self.share
         step, part = divmod(number, share.accumulate)
         rows = self.order.rows(share.first + step, part * share.ranks + share.rank, share.ranks * share.accumulate)
-        read = []
-        for picture in self.triplets.triplets[rows].ravel():
-            item = self.pictures[int(picture)]
-            if isinstance(item, DataError):
-                return item
-            read.append(item[0])
-        similarities = torch.from_numpy(np.array(self.triplets.similarities[rows], dtype=np.float32))
-        return torch.stack(read).unflatten(0, (-1, 3)), similarities
+        return _read(self.pictures, self.triplets, rows)
+
+
+class RowBatches(Dataset[Batch | DataError]):
+    """Batches of some triplets in their order, each once.
+
+    Args:
+        pictures: The pictures, prepared, by the numbers that triplets have for them.
+        triplets: The triplets, with numbers of those pictures.
+        rows: Which triplets.
+        size: Triplets a batch; the last may have fewer.
+    """
+
+    def __init__(self, pictures: OrderedImages[Tensor], triplets: LabelledTriplets, rows: Indices, size: int) -> None:
+        self.pictures, self.triplets, self.rows, self.size = pictures, triplets, rows, size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.rows) / self.size)
+
+    def __getitem__(self, number: int) -> Batch | DataError:
+        """See `StudentBatches`."""
+        return _read(self.pictures, self.triplets, self.rows[number * self.size : (number + 1) * self.size])
+
+
+def _read(pictures: OrderedImages[Tensor], triplets: LabelledTriplets, rows: Indices) -> Batch | DataError:
+    """Pixels and similarities of some triplets, or the error of a picture."""
+    read = []
+    for picture in triplets.triplets[rows].ravel():
+        item = pictures[int(picture)]
+        if isinstance(item, DataError):
+            return item
+        read.append(item[0])
+    similarities = torch.from_numpy(np.array(triplets.similarities[rows], dtype=np.float32))
+    return torch.stack(read).unflatten(0, (-1, 3)), similarities
 
 
 @contextmanager
-def batch_loader(batches: StudentBatches, loading: Loading) -> Iterator[DataLoader[Batch | DataError]]:
+def batch_loader(batches: StudentBatches | RowBatches, loading: Loading) -> Iterator[DataLoader[Batch | DataError]]:
     """A loader that hands out batches in their order, with any number of processes.
 
     A scheduler signals all processes of a job. Those of the loader pass over it until the block is left, so that the

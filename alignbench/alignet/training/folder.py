@@ -1,8 +1,8 @@
 """What training leaves: a folder that is a model, whole or not at all.
 
 It holds the tower in the format that its family loads, `student.json` (how it was trained, on what), `training.csv`
-(the log), `head.safetensors` (the head, as a transform of the projection), `README.md` (a model card), and
-`alignbench.toml` (what it is called, and what runs of it can be grouped by).
+(the log), `head.safetensors` (the head, as a transform of the projection), `pictures.npy` (which pictures it has seen),
+`README.md` (a model card), and `alignbench.toml` (what it is called, and what runs of it can be grouped by).
 """
 
 from __future__ import annotations
@@ -18,17 +18,23 @@ from typing import Any, Final
 import pandas as pd
 
 from alignbench.alignet.training.loop import StudentLoop
+from alignbench.alignet.training.seen_pictures import SeenPictures
+from alignbench.alignet.training.validation import COLUMNS as VALIDATION
+from alignbench.distances.protocols import CORRECTED
 from alignbench.errors import DataError
 from alignbench.files import whole_folder
 from alignbench.files.json_text import checked_object, read_json
+from alignbench.models.checkpoints import HEAD
+from alignbench.models.families import load_tower
+from alignbench.models.layer_names import PROJECTION
 from alignbench.models.saving import SavedForm
 from alignbench.models.vision_weights import tower_fingerprint
 from alignbench.results.csv_table import read_csv_table
 
 RECORD: Final = "student.json"
 LOG: Final = "training.csv"
-HEAD: Final = "head.safetensors"
 COLUMNS: Final = ("step", "loss", "teacher_agreement", "learning_rate")  # and no times: they are in the record
+JUDGED: Final = (*COLUMNS, *VALIDATION)  # of a log with held-out triplets
 _VERSIONS: Final = ("alignbench", "torch", "lightning", "transformers", "open_clip_torch", "timm", "torchvision")
 _FILES: Final = (RECORD, LOG, HEAD)
 
@@ -42,12 +48,14 @@ class Provenance:
         settings: Everything that can change a number.
         about: What else is recorded: the triplets, and what their own record says.
         seconds: What training took, in this run.
+        pictures: The pictures that it is trained on.
     """
 
     label: str
     settings: Mapping[str, Any]
     about: Mapping[str, Any]
     seconds: float
+    pictures: SeenPictures
 
 
 def is_student(folder: Path) -> bool:
@@ -78,7 +86,7 @@ def write_student(
         "label": provenance.label,
         "steps": loop.step,
         "first_step": loop.first,
-        "last_row": {name: loop.rows[-1][name] for name in COLUMNS},
+        "last_row": {name: loop.rows[-1][name] for name in JUDGED if name in loop.rows[-1]},
         "pictures_per_second": median(row["pictures_per_second"] for row in loop.rows),
         "theta_0": tower_fingerprint("theta_0", starts),
         "distance_to_start": _distance(loop, starts),
@@ -88,13 +96,21 @@ def write_student(
     }
     with whole_folder(folder) as scratch:
         form.write(scratch)
-        where = {"model": folder.name, "layer": "projection", "objective": provenance.settings["objective"]}
+        saved = load_tower(str(scratch), protocol=CORRECTED.name)  # as others will load it
+        where = {
+            "model": folder.name,
+            "model_fingerprint": saved.fingerprint,
+            "layer": PROJECTION,
+            "objective": provenance.settings["objective"],
+        }
         loop.student.head_transform(where).save(scratch / HEAD)
-        pd.DataFrame(loop.rows, columns=list(COLUMNS)).to_csv(scratch / LOG, index=False)
+        judged = any(VALIDATION[0] in row for row in loop.rows)
+        pd.DataFrame(loop.rows, columns=list(JUDGED if judged else COLUMNS)).to_csv(scratch / LOG, index=False)
         (scratch / "README.md").write_text(_card(folder.name, record), encoding="utf-8")
         card = _own_card(provenance, folder.name)
         (scratch / "alignbench.toml").write_text(card, encoding="utf-8")
         (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        provenance.pictures.write(scratch)
         complete(scratch)
     return folder
 
@@ -122,10 +138,10 @@ def read_log(folder: Path) -> pd.DataFrame:
         DataError: If it cannot be read.
     """
     try:
-        frame = read_csv_table(folder / LOG, (), set())
+        frame = read_csv_table(folder / LOG, (), set(VALIDATION))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / LOG} cannot be read: train the student again") from error
-    if tuple(frame.columns) != COLUMNS or frame.empty:
+    if tuple(frame.columns) not in (COLUMNS, JUDGED) or frame.empty:
         raise DataError(f"{folder / LOG} is not the log of a student: train it again")
     return frame
 
@@ -156,6 +172,11 @@ def _card(name: str, record: Mapping[str, Any]) -> str:
     """A model card: what it is, what it was trained on, how it is measured."""
     settings, last = record["settings"], record["last_row"]
     data = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in record["data"].items())
+    judged = "".join(
+        f"| {name} on held-out triplets | {last[column]:.6g} |\n"
+        for name, column in zip(("loss", "agreement with the teacher"), VALIDATION, strict=True)
+        if column in last
+    )
     chosen = "\n".join(f"| {key.replace('_', ' ')} | {settings[key]} |" for key in settings if key not in _HASHED)
     return f"""# {name}
 
@@ -172,7 +193,7 @@ pictures are a teacher's (Muttenthaler, Greff, Born et al., Nature 647, 2025).
 | steps made | {record["steps"]:,} |
 | loss of the last steps | {last["loss"]:.6g} |
 | agreement with the teacher in them | {last["teacher_agreement"]:.4f} |
-| theta_0 (SHA-256) | {record["theta_0"]} |
+{judged}| theta_0 (SHA-256) | {record["theta_0"]} |
 
 The folder holds the vision tower alone; a text tower of the model that it was would no longer fit it.
 `alignbench run --model {name}` measures its layers: the projection is its own pooled output.

@@ -22,12 +22,15 @@ from alignbench.alignet.training.listener import TrainingListener
 from alignbench.alignet.training.recipe import Course, StudentRecipe
 from alignbench.alignet.training.stopping import Stop
 from alignbench.alignet.training.student import Student
+from alignbench.alignet.training.validation import COLUMNS as JUDGED
+from alignbench.alignet.training.validation import HeldOut
 from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError
 from alignbench.extraction.distributed import Ranks
 
 _MOMENTS: Final = ("exp_avg", "exp_avg_sq")
 _PICTURES: Final = 3
 _ONE_HOT, _FLAT = 0.01, 0.99  # shares of log 3: targets of less entropy, or of more, tell little but the odd one
+_OTHERS: Final = "the student was judged on other held-out triplets before it was stopped: that is left out of the log"
 _VANISHING: Final = 1e-8  # what Adam adds to the size of a gradient: smaller ones make smaller steps
 
 
@@ -44,6 +47,7 @@ class StudentLoop(lightning.LightningModule):
         rows: What was logged.
         first: What was seen at the first step: `target_entropy` in nats, `gradient_norm`, and `gradient_rms`, the root
             of the mean square of all its numbers.
+        held_out: Digest of the triplets on which it is judged on the way; empty without any.
     """
 
     def __init__(self, student: Student, recipe: StudentRecipe, ranks: Ranks) -> None:
@@ -51,6 +55,7 @@ class StudentLoop(lightning.LightningModule):
         self.student, self.recipe, self.ranks = student, recipe, ranks
         self.trained = student.settle_parameters()
         self.step, self.rows, self.first = 0, list[dict[str, float]](), dict[str, float]()
+        self.held_out = ""
         self._sums = torch.zeros(3, dtype=torch.float64)  # of losses, of odd ones last, of triplets, since the last row
         self._targets = torch.zeros(2, dtype=torch.float64)  # entropies of the first step's targets, and how many
         self._state: dict[str, dict[str, Tensor]] | None = None
@@ -155,7 +160,8 @@ class StudentLoop(lightning.LightningModule):
     def checkpoint(self) -> Checkpoint:
         """Return the state, which all ranks ask for together."""
         sums = self.ranks.add(self._sums.clone()).tolist()
-        return Checkpoint(self.step, dict(self._tensors()), {"rows": self.rows, "sums": sums, "first": self.first})
+        log = {"rows": self.rows, "sums": sums, "first": self.first, "held_out": self.held_out}
+        return Checkpoint(self.step, dict(self._tensors()), log)
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, parameter in self.trained.items():
@@ -177,6 +183,10 @@ class StudentLoop(lightning.LightningModule):
     def go_on(self, checkpoint: Checkpoint) -> None:
         """Take over what a checkpoint says beside its tensors."""
         self.step, self.rows, self.first = checkpoint.step, [*checkpoint.log["rows"]], dict(checkpoint.log["first"])
+        if checkpoint.log.get("held_out", "") not in ("", self.held_out):
+            if self.ranks.leads:
+                warnings.warn(_OTHERS, AlignbenchWarning, stacklevel=2)
+            self.rows = [{name: row[name] for name in row if name not in JUDGED} for row in self.rows]
         if self.ranks.leads:  # which alone has what all have seen since the last row
             self._sums = torch.tensor(checkpoint.log["sums"], dtype=torch.float64)
 
@@ -227,17 +237,21 @@ class StepWatch(Callback):
         stop: Whether training is asked to end.
         keep: Leaves a checkpoint; called by all ranks.
         listener: Hears of every step.
+        held_out: Triplets on which the student is judged on the way, if there are any.
     """
 
     course: Course
     stop: Stop
     keep: Callable[[Checkpoint], None]
     listener: TrainingListener
+    held_out: HeldOut | None = None
     stopped: bool = False
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """See `Callback`."""
         assert isinstance(module, StudentLoop)
+        if self.held_out is not None and self.held_out.is_lacking(module):
+            self.held_out.judge(module)
         self._seen, self._since = module.step, (time.monotonic(), module.step)
 
     def on_train_batch_end(
@@ -257,15 +271,20 @@ class StepWatch(Callback):
         if module.step == 1:
             self.listener.first_step(module.first)
         self.stopped = self._is_asked(module) and not last
-        if last or module.step % self.course.log_every == 0:
+        due = self.held_out is not None and self.held_out.is_due(module)
+        ends_row = last or due or module.step % self.course.log_every == 0
+        if ends_row:
             module.check_finite()
             began, step = self._since
-            now = time.monotonic()
-            self.listener.logged(module.row(now - began, module.step - step))
-            self._since = (now, module.step)
+            row = module.row(time.monotonic() - began, module.step - step)
         if self.stopped or last or module.step % self.course.checkpoint_every == 0:
             module.check_finite()
             self.keep(module.checkpoint())
+        if self.held_out is not None and due and not self.stopped:  # which a stopped run does when it goes on
+            self.held_out.judge(module)
+        if ends_row:
+            self._since = (time.monotonic(), module.step)
+            self.listener.logged(row)
         if self.stopped:
             self.listener.kept(module.step)
             trainer.should_stop = True

@@ -109,6 +109,7 @@ class Course:
         workers: Loader processes of each rank; none for a default.
         devices: Processes on each machine.
         nodes: Machines.
+        validate_every: Steps between two looks at held-out triplets; none for as many as between checkpoints.
     """
 
     accumulate: int = 1
@@ -117,6 +118,7 @@ class Course:
     workers: int | None = None
     devices: int = 1
     nodes: int = 1
+    validate_every: int | None = None
 
     def checked(self, batch: int) -> Course:
         """Check that everything in it is possible, and return it.
@@ -133,6 +135,7 @@ class Course:
             "--log-every": self.log_every,
             "--devices": self.devices,
             "--num-nodes": self.nodes,
+            "--validate-every": self.checkpoint_every if self.validate_every is None else self.validate_every,
         }
         for option, count in named.items():
             if count < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Sequence
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,16 +17,19 @@ import pandas as pd
 from alignbench.alignet.labelled_triplets import LabelledTriplets
 from alignbench.alignet.training.batches import Share, StudentBatches, batch_loader
 from alignbench.alignet.training.checkpoints import FILE, Checkpoint, fill, read_checkpoint, write_checkpoint
-from alignbench.alignet.training.folder import RECORD, Provenance, is_student, write_student
+from alignbench.alignet.training.folder import RECORD, Provenance, is_student, read_log, write_student
 from alignbench.alignet.training.listener import TrainingListener
 from alignbench.alignet.training.loop import StepWatch, StudentLoop
 from alignbench.alignet.training.recipe import Course, StudentRecipe
+from alignbench.alignet.training.seen_pictures import SeenPictures
 from alignbench.alignet.training.stopping import finishing_steps
 from alignbench.alignet.training.student import Student
+from alignbench.alignet.training.triplet_data import described, digest_of, open_data
+from alignbench.alignet.training.validation import COLUMNS as VALIDATION
+from alignbench.alignet.training.validation import HeldOut, refuse_repeated
 from alignbench.alignet.triplet_order import TripletOrder
-from alignbench.arrays import Indices
-from alignbench.datasets.image_folder import image_folder
 from alignbench.datasets.images import FileImages
+from alignbench.errors import AlignbenchWarning
 from alignbench.extraction.distributed import Ranks, join, make_trainer, noticing_losses, quietly
 from alignbench.extraction.features import ReadyTower
 from alignbench.extraction.host import memory_kept
@@ -40,7 +43,6 @@ from alignbench.transforms.learning.folder import Destination
 
 STAGE: Final = "student"
 _PRECISIONS: Final = {"fp32": "32-true", "bf16": "bf16-mixed"}
-_BLOCK: Final = 1 << 20  # triplets that are looked at at once
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class StudentJob:
         random_init: Whether the model starts from random weights.
         pixel_cache: Folder of prepared pictures, `off`, or nothing for the default one.
         pixel_cache_size: Bytes that it may take.
+        validation: Labelled triplets of the same pictures that are held out, on which the student is judged on the way;
+            they change nothing of it, nor its name.
     """
 
     model: str
@@ -66,6 +70,7 @@ class StudentJob:
     random_init: bool = False
     pixel_cache: str | Path | None = None
     pixel_cache_size: int = DEFAULT_SIZE
+    validation: Path | None = None
 
     def checked(self) -> StudentJob:
         """Check that everything in it is possible, and return it.
@@ -108,22 +113,31 @@ def train_student(
     check_writable(destination.output)
     ranks = join(ready.reading.device, course.devices, course.nodes)
     with ranks.together():
-        triplets, pictures = _open_data(job)
+        triplets, pictures = open_data(job.triplets, job.images)
+        held_out = None if job.validation is None else open_data(job.validation, job.images)
+        if held_out is not None:
+            refuse_repeated(triplets, held_out[0])
+            held_out[1].identities()  # so that a picture that is not whole is named before training
+        identities = pictures.identities()
         settings = {
             "model": ready.label,
             "model_fingerprint": ready.tower.fingerprint,
             "random_init": job.random_init,
             **recipe.settings(),
-            "triplets": _digest(triplets),
-            "pictures": hashlib.sha256("\n".join(pictures.identities()).encode()).hexdigest(),
+            "triplets": digest_of(triplets),
+            "pictures": hashlib.sha256("\n".join(identities).encode()).hexdigest(),
         }
     folder = destination.output / folder_of(ready.label, STAGE, run_hash(settings))
     partial = folder.with_name(f".partial-{folder.name}")
     if ranks.decide(is_student(folder) and not destination.overwrite):
         if ranks.leads:
             _clear_leftovers(folder, partial)
+            if held_out is not None and VALIDATION[0] not in read_log(folder):
+                text = f"{folder.name} was trained without --validation: train it again by --overwrite to see it"
+                warnings.warn(text, AlignbenchWarning, stacklevel=2)
         return folder, True
     loop = StudentLoop(Student(ready.tower, recipe.width, recipe.head_only, recipe.seed), recipe, ranks)
+    loop.held_out = "" if held_out is None else digest_of(held_out[0])
     with ranks.together():
         _go_on(loop, partial / FILE, settings)
     began = time.monotonic()
@@ -134,7 +148,8 @@ def train_student(
     )
     share = Share(ranks.number, ranks.count, course.accumulate, loop.step, recipe.steps)
     batches = StudentBatches(prepared, triplets, TripletOrder(len(triplets.triplets), recipe.batch, recipe.seed), share)
-    _fit(loop, batches, course, _Keeper(partial / FILE, settings, ranks), heard)
+    judged = None if held_out is None else _held_out(job, ready, ranks, *held_out)
+    _fit(loop, batches, course, Watchers(_Keeper(partial / FILE, settings, ranks), heard, judged))
     if cache is not None and stock is not None and ranks.leads_machine:
         through = (recipe.steps - share.first) * recipe.batch >= 2 * len(
             triplets.triplets
@@ -142,56 +157,19 @@ def train_student(
         cache.finish(stock if through else replace(stock, missing=stock.missing[:0]))
     with ranks.together():
         if ranks.leads:
-            about = {"trained_from": job.model, "data": _described(triplets, job), "labels": triplets.record}
-            provenance = Provenance(ready.label, settings, about, time.monotonic() - began)
+            about = {
+                "trained_from": job.model,
+                "data": described(triplets, job.triplets.name),
+                "labels": triplets.record,
+            }
+            if held_out is not None and job.validation is not None:
+                counts = {"triplets": len(held_out[0].triplets), "sha256": loop.held_out}
+                about["validation"] = {"triplets_of": job.validation.name, **counts}
+            seen = SeenPictures.of(pictures.names, identities)
+            provenance = Provenance(ready.label, settings, about, time.monotonic() - began, seen)
             _write(folder, loop, form, provenance, destination)
             shutil.rmtree(partial, ignore_errors=True)
     return folder, False
-
-
-def _open_data(job: StudentJob) -> tuple[LabelledTriplets, FileImages]:
-    """The triplets, with numbers of the pictures that they name, and those pictures."""
-    found = LabelledTriplets.open(job.triplets).check()
-    pictures = image_folder(job.images)
-    found = found.of_pictures(pictures.names, str(job.images))
-    named = np.zeros(len(pictures.names), dtype=bool)
-    for block in _blocks(found.triplets):
-        named[block] = True
-    kept: Indices = np.flatnonzero(named)
-    if len(kept) == len(named):
-        return found, pictures
-    numbers = (np.cumsum(named) - 1).astype(np.int32)
-    rows = np.empty(found.triplets.shape, dtype=np.int32)
-    for start, block in enumerate(_blocks(found.triplets)):
-        rows[start * _BLOCK : start * _BLOCK + len(block)] = numbers[block]
-    pictures = pictures.select(kept)
-    return replace(found, names=pictures.names, triplets=rows), pictures
-
-
-def _blocks(array: Any) -> Sequence[Any]:
-    return [array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK)]
-
-
-def _digest(triplets: LabelledTriplets) -> str:
-    """SHA-256 over everything that a step sees of triplets; pictures have an identity of their own."""
-    digest = hashlib.sha256("\n".join(triplets.names).encode())
-    for array, kind in ((triplets.triplets, "<i4"), (triplets.similarities, "<f4")):
-        for block in _blocks(array):
-            digest.update(np.ascontiguousarray(block, dtype=kind).data)
-    return digest.hexdigest()
-
-
-def _described(triplets: LabelledTriplets, job: StudentJob) -> dict[str, Any]:
-    """What a model card says of the data."""
-    told = triplets.record.get("settings", {})
-    told = told if isinstance(told, dict) else {}
-    keys = ("model", "layer", "space", "transform", "released", "rule")
-    teacher = {f"teacher_{key}": told[key] for key in keys if isinstance(told.get(key), str | int | float)}
-    transform = told.get("transform")
-    if isinstance(transform, dict) and isinstance(transform.get("name"), str):
-        teacher["teacher_transform"] = transform["name"]
-    counts = {"triplets": len(triplets.triplets), "pictures": len(triplets.names)}
-    return {"triplets_of": job.triplets.name, **counts, **teacher}
 
 
 def _go_on(loop: StudentLoop, path: Path, settings: dict[str, Any]) -> None:
@@ -225,25 +203,52 @@ class _Keeper:
                 write_checkpoint(self.path, checkpoint, self.settings)
 
 
-def _fit(loop: StudentLoop, batches: StudentBatches, course: Course, keep: _Keeper, listener: TrainingListener) -> None:
+def _held_out(
+    job: StudentJob, ready: ReadyTower, ranks: Ranks, triplets: LabelledTriplets, pictures: FileImages
+) -> HeldOut:
+    """Held-out triplets, and how they are read: from the cache where it has their pictures."""
+    cache, course = PixelCache.open(job.pixel_cache, job.pixel_cache_size), job.course
+    cached = None if cache is None else cache.pixels(pictures, ready.tower.prepare)
+    prepared = OrderedImages(pictures, np.arange(len(pictures.names)), ready.tower.prepare, cached)
+    at_once = job.recipe.batch // (ranks.count * course.accumulate)
+    every = course.checkpoint_every if course.validate_every is None else course.validate_every
+    return HeldOut(prepared, triplets, every, at_once, _loading(course, ranks))
+
+
+def _loading(course: Course, ranks: Ranks) -> Loading:
+    return Loading(0, course.workers, ranks.device.type == "cuda", ranks.devices)
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who looks at steps: what keeps them, what hears of them, and what judges the student on the way."""
+
+    keep: _Keeper
+    listener: TrainingListener
+    held_out: HeldOut | None
+
+
+def _fit(loop: StudentLoop, batches: StudentBatches, course: Course, watchers: Watchers) -> None:
     """Make the steps that are left.
 
     Raises:
         KeyboardInterrupt: If training was asked to end by a signal; a checkpoint is there then.
     """
     recipe, ranks = loop.recipe, loop.ranks
+    keep, listener, held_out = watchers.keep, watchers.listener, watchers.held_out
     if loop.step >= recipe.steps:  # it was stopped after its last step
         loop.configure_optimizers()
+        if held_out is not None and held_out.is_lacking(loop):
+            held_out.judge(loop)
         return
-    loading = Loading(0, course.workers, ranks.device.type == "cuda", ranks.devices)
     with (
-        batch_loader(batches, loading) as loader,
+        batch_loader(batches, _loading(course, ranks)) as loader,
         quietly(),
         memory_kept(),
         noticing_losses(),
         finishing_steps() as stop,
     ):
-        watch = StepWatch(course, stop, keep, listener)
+        watch = StepWatch(course, stop, keep, listener, held_out)
         trainer = make_trainer(
             ranks.device.type,
             ranks.devices,

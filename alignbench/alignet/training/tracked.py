@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Final
 
-from alignbench.alignet.training.folder import HEAD, LOG, RECORD, read_log, read_student
+from alignbench.alignet.training.folder import LOG, RECORD, read_log, read_student
+from alignbench.alignet.training.validation import COLUMNS
+from alignbench.models.checkpoints import HEAD
 from alignbench.tracking.wandb_init import RunTitle, logged_to_disk, make_artifact
+
+_HELD_OUT: Final = dict(zip(COLUMNS, ("validation/loss", "validation/teacher_agreement"), strict=True))
 
 
 def log_student(folder: Path) -> Path:
@@ -27,9 +33,11 @@ def log_student(folder: Path) -> Path:
     with logged_to_disk(folder, title, {**record["settings"], "data": record["data"], "folder": folder.name}) as run:
         run.define_metric("step", hidden=True)
         run.define_metric("train/*", step_metric="step")
+        run.define_metric("validation/*", step_metric="step")
         for row in log.to_dict("records"):
             step = row.pop("step")
-            run.log({"step": step, **{f"train/{name}": value for name, value in row.items()}})
+            known = {name: value for name, value in row.items() if math.isfinite(value)}
+            run.log({"step": step, **{_HELD_OUT.get(name, f"train/{name}"): value for name, value in known.items()}})
         told = ("distance_to_start", "pictures_per_second", "seconds")
         run.summary.update({**seen, **{name: record[name] for name in told}})
         files = [folder / name for name in (RECORD, LOG, HEAD, "README.md")]

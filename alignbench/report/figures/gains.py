@@ -82,10 +82,10 @@ def _draw_scores(axis: Axes, rows: pd.DataFrame) -> None:
         axis.hlines(places + aside, rows[f"{name}_low"], rows[f"{name}_high"], color=colour, linewidth=1.4)
         face = "white" if name == "before" else colour
         axis.plot(values, places + aside, marker, color=colour, markerfacecolor=face, markersize=4.5, label=name)
-    for place in np.flatnonzero(rows[["before", "after"]].isna().all(axis=1)):
-        axis.annotate(
-            "no score", (0.02, place), xycoords=("axes fraction", "data"), fontsize=7, color="0.4", va="center"
-        )
+    for place, lacking in enumerate(rows[["before", "after"]].isna().to_numpy()):
+        if lacking.any():
+            said = "no score" if lacking.all() else f"no score {'before' if lacking[0] else 'after'}"
+            axis.annotate(said, (0.02, place), xycoords=("axes fraction", "data"), fontsize=7, color="0.4", va="center")
     axis.vlines(rows["ceiling"], places - 0.36, places + 0.36, color="0.55", linewidth=1.6)
     axis.set_yticks(places, [_label(row) for row in rows.to_dict("records")], fontsize=8)
 

@@ -26,6 +26,8 @@ from alignbench.transforms.evaluation.downstream import few_shot
 from alignbench.transforms.learning.folder import Destination
 from drawing import do_not_draw
 from gain_folders import draw
+from layouts import write_levels, write_nights, write_things, write_tid2013
+from similarity_layouts import people, write_cichy, write_king, write_peterson
 from taught_models import CLASSES, PICTURES, write_classes, write_labels, write_student
 
 pytestmark = pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")
@@ -136,6 +138,55 @@ def test_runs_lie_beside_and_what_was_seen_is_marked(judged: JudgedStudent) -> N
     assert samples["human choices"] == "not seen", "of an untransformed teacher, and other pictures"
     assert samples["few-shot"] == samples["relative distance"] == "may be in-sample", "the pictures of its triplets"
     assert samples["agreement with the teacher"] == "in-sample"
+
+
+REAL = {
+    "things": "human choices",
+    "levels": "human choices",
+    "nights": "human choices",
+    "tid2013": "human similarity",
+    "cichy2019": "human similarity",
+    "king2019": "human similarity",
+    "peterson": "human similarity",
+}
+
+
+@pytest.mark.slow
+def test_every_real_layout_is_judged(tmp_path: Path, quick: None) -> None:
+    """One command on all of them; scores are those that the run folders have of the projection."""
+    write_things(tmp_path / "things", objects=14, triplets=60)
+    write_levels(tmp_path / "levels", triplets=24)
+    write_nights(tmp_path / "nights", 24)
+    write_tid2013(tmp_path / "tid2013")
+    write_cichy(tmp_path / "cichy2019", people(4, 10))
+    write_king(tmp_path / "king2019", {"set1": people(4, 9), "set2": people(4, 9, seed=1)})
+    write_peterson(tmp_path / "peterson", "animals", people(1, 10)[0])
+    config = GainsConfig(
+        before="random:shapes-clip",
+        after="shapes-clip",
+        datasets=tuple(REAL),
+        roots=tuple(tmp_path / name for name in REAL),
+        batch_size=64,
+        workers=0,
+        pixel_cache="off",
+    )
+    folder, _ = judge(config, tmp_path)
+    frame, record = read_gains(folder)
+    scores = frame[frame["task"] != "human uncertainty"]
+    assert scores.groupby("data")["task"].unique().map(list).to_dict() == {name: [task] for name, task in REAL.items()}
+    assert set(frame.loc[frame["task"] == "human uncertainty", "data"]) == {"levels"}
+    runs = [StoredRun(Path(place)) for place in record["runs"]]
+    assert [run.record.dataset for run in runs] == [name for name in REAL for _ in range(2)]
+    for before, after in zip(runs[::2], runs[1::2], strict=True):
+        for row in scores[scores["data"] == before.record.dataset].to_dict("records"):
+            for name, run in (("before", before), ("after", after)):
+                curve = run.curve.frame
+                same = (curve["layer"] == "projection") & (curve["distance"] == "cosine")
+                same &= (curve["metric"] == row["measure"]) & (curve["subset"] == row["subset"])
+                assert row[name] == pytest.approx(curve.loc[same, "value"].item(), rel=1e-9)
+            assert row["difference"] == pytest.approx(row["after"] - row["before"])
+    curves = read_gain_curves(folder)
+    assert set(curves["data"]) == set(REAL)
 
 
 def few_shots(config: GainsConfig) -> GainsConfig:

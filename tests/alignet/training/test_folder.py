@@ -14,8 +14,11 @@ from safetensors.numpy import load_file
 from transformers import ViTModel
 
 from alignbench.alignet.training.folder import is_student, read_log, read_student
-from alignbench.errors import DataError
+from alignbench.errors import DataError, UsageError
+from alignbench.models.families import load_tower
 from alignbench.models.own_cards import read_own_card
+from alignbench.transforms.aligned_layer import Use, transformed_layer
+from alignbench.transforms.named import resolve
 from students import RECIPE, Stopping, make_job, train
 
 
@@ -76,6 +79,19 @@ def test_it_has_a_card_of_its_own(student: Path) -> None:
         "no accuracy",
     ):
         assert said in text
+
+
+@pytest.mark.filterwarnings("error::alignbench.errors.AlignbenchWarning")
+def test_its_head_is_of_it_and_of_no_other_model(inputs: Path, student: Path) -> None:
+    head = resolve(student / "head.safetensors")
+    tower = load_tower(str(student), protocol="corrected")
+    told = head.transform.provenance
+    assert told["model_fingerprint"] == tower.fingerprint
+    assert transformed_layer(tower, head, Use(str(student), "cls")).name == told["layer"] == "projection"
+    before = load_tower(str(inputs / "vit"), protocol="corrected")
+    said = rf"the transform head was learned on {student.name}, and {inputs / 'vit'} has other weights"
+    with pytest.raises(UsageError, match=said):
+        transformed_layer(before, head, Use(str(inputs / "vit"), "cls"))
 
 
 def test_a_folder_that_lacks_a_file_is_none(inputs: Path, student: Path, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_a_batch_is_cut_into_equal_parts() -> None:
         ({"nodes": 0}, "--num-nodes 0"),
         ({"log_every": 0}, "--log-every 0"),
         ({"accumulate": 0}, "--accumulate 0"),
+        ({"validate_every": 0}, "--validate-every 0"),
     ],
 )
 def test_impossible_courses_are_refused(changes: dict[str, Any], said: str) -> None:

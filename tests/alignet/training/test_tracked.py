@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from alignbench.alignet.training.tracked import log_student
-from students import make_job, train
+from students import make_job, train, write_held_out
 from wandb_runs import Logged, isolate
 
 
@@ -17,7 +17,8 @@ from wandb_runs import Logged, isolate
 def test_rows_are_points_over_steps(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
 
-    folder, _ = train(make_job(inputs), tmp_path / "out")
+    held_out = write_held_out(inputs, tmp_path / "held")
+    folder, _ = train(make_job(inputs, validation=held_out), tmp_path / "out")
     isolate(monkeypatch, tmp_path / "home")
     logged = Logged(log_student(folder))
     wandb.teardown()
@@ -26,6 +27,10 @@ def test_rows_are_points_over_steps(inputs: Path, tmp_path: Path, monkeypatch: p
     assert [row["step"] for row in rows] == log["step"].tolist()
     for name in ("loss", "teacher_agreement", "learning_rate"):
         assert [row[f"train/{name}"] for row in rows] == pytest.approx(log[name].tolist())
+    judged, points = log.dropna(), [row for row in logged.history if "validation/loss" in row]
+    assert [row["step"] for row in points] == judged["step"].tolist() == [8, 16, 20]
+    for name, column in (("loss", "validation_loss"), ("teacher_agreement", "validation_agreement")):
+        assert [row[f"validation/{name}"] for row in points] == pytest.approx(judged[column].tolist())
     record = json.loads((folder / "student.json").read_text())
     summary = logged.state["summary"]
     assert summary["first_step/target_entropy"] == pytest.approx(record["first_step"]["target_entropy"])

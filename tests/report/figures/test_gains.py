@@ -44,7 +44,9 @@ def test_scores_stand_by_task_with_their_intervals() -> None:
         bars(few_shot, (0.6,) * 3), [[-0.02, 0.0, 0.18, 0.0]], err_msg="grey where 0 is among it"
     )
     unknown = figure.axes[2 * titles.index("human uncertainty")]
-    assert [text.get_text() for text in unknown.texts] == ["no score"]
+    assert [text.get_text() for text in unknown.texts] == ["no score", "no score before"]
+    drawn = {line.get_label(): line.get_xdata().tolist() for line in unknown.lines}  # type: ignore[union-attr]
+    np.testing.assert_equal((drawn["before"], drawn["after"]), ([np.nan, np.nan], [np.nan, 0.3]))
     agreement = figure.axes[2 * titles.index("agreement with the teacher")]
     assert [text.get_text() for text in agreement.get_yticklabels()] == ["border"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]

@@ -37,7 +37,11 @@ def test_each_measure_stands_before_and_after(page: Path) -> None:
         "in-sample: probably too optimistic",
         f"shapes-high test {SIMULATED}",
     ]
-    assert table[6][:3] == ["agreement with the teacher", "held-out objects", "border"]
+    fine = table[5]
+    assert fine[:1] + fine[3:10] == [
+        *("human uncertainty: log_rt_spearman", "-", "0.300 (0.200 .. 0.400)", "-", "-", "", "0.620", "")
+    ]
+    assert table[7][:3] == ["agreement with the teacher", "held-out objects", "border"]
     marks = re.findall(r'<strong class="mark">(.*?)</strong>', page.read_text(encoding="utf-8"))
     assert marks == ["in-sample: probably too optimistic", "may be in-sample: probably too optimistic"]
 

@@ -233,7 +233,7 @@ def gains_table(frame: pd.DataFrame, title: str) -> Table:
         table.add_row(
             row["measure"] if row["measure"] == row["task"] else f"{row['task']}: {row['measure']}",
             f"{data} (simulated)" if is_simulated(row["data"]) else data,
-            *(_number(row[name]) for name in ("before", "after")),
+            *(_number(row[name]) or "no score" for name in ("before", "after")),
             _number(row["difference"], "+.3f"),
             "" if low != low else f"{low:+.3f} .. {high:+.3f}",
             _number(row["p_corrected"]),

@@ -23,6 +23,7 @@ from alignbench.cli.options import (
     parse_bytes,
     print_error,
 )
+from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +79,16 @@ def train(
         int, typer.Option(metavar="N", help="Parts of a step that are taken one after another, to save memory.")
     ] = 1,
     checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between two checkpoints.")] = 1000,
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER|FILE.npz",
+            help="Labelled triplets of these pictures that are held out: the student is judged on them on the way.",
+        ),
+    ] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(metavar="N", help="Steps between two judgments on them [default: as checkpoints].")
+    ] = None,
     log_every: Annotated[int, typer.Option(metavar="N", help="Steps that a row of the log averages.")] = 50,
     accelerator: Accelerator = "auto",
     devices: Annotated[
@@ -122,7 +133,10 @@ def train(
         precision=precision,
         seed=seed,
     ).checked()
-    course = Course(accumulate, checkpoint_every, log_every, loader_workers, devices, num_nodes).checked(recipe.batch)
+    if validation is None and validate_every is not None:
+        raise UsageError("--validate-every goes with --validation: name held-out triplets")
+    course = Course(accumulate, checkpoint_every, log_every, loader_workers, devices, num_nodes, validate_every)
+    course.checked(recipe.batch)
     size = parse_bytes(pixel_cache_size)
     from alignbench.results.folders import check_writable
     from alignbench.tracking.tracker import tracker_for
@@ -139,7 +153,7 @@ def train(
     from alignbench.measurement.sources import TowerRequest, load_ready_tower
     from alignbench.transforms.learning.folder import Destination
 
-    job = StudentJob(model, triplets, images, recipe, course, random_init, pixel_cache or None, size)
+    job = StudentJob(model, triplets, images, recipe, course, random_init, pixel_cache or None, size, validation)
     request = TowerRequest(model, "cls", random_init, seed, accelerator=accelerator, layers=("projection",))
     with working(f"loading {model}") as notice:
         ready = load_ready_tower(request, notice=notice)
@@ -178,15 +192,18 @@ def training_table(record: Mapping[str, Any], log: pd.DataFrame) -> Table:
     import numpy as np
     from rich.table import Table
 
+    from alignbench.alignet.training.validation import COLUMNS as VALIDATION
+
     table = Table(title=f"student of {record['label']}: means of the steps up to each", title_justify="left")
-    for name in ("step", "loss", "agreement with the teacher", "learning rate"):
-        table.add_column(name, justify="right")
+    shapes = {"step": ",.0f", "loss": ".5g", "teacher_agreement": ".3f", "learning_rate": ".2e"}
+    titles = {"teacher_agreement": "agreement with the teacher", "learning_rate": "learning rate"}
+    if VALIDATION[0] in log:
+        shapes |= dict(zip(VALIDATION, (".5g", ".3f"), strict=True))
+        titles |= dict(zip(VALIDATION, ("held-out loss", "held-out agreement"), strict=True))
+        log = log.dropna(subset=list(VALIDATION))
+    for name in shapes:
+        table.add_column(titles.get(name, name), justify="right")
     for row in log.iloc[np.unique(np.linspace(0, len(log) - 1, 8).astype(int))].to_dict("records"):
-        table.add_row(
-            f"{row['step']:,.0f}",
-            f"{row['loss']:.5g}",
-            f"{row['teacher_agreement']:.3f}",
-            f"{row['learning_rate']:.2e}",
-        )
+        table.add_row(*(format(row[name], shape) for name, shape in shapes.items()))
     table.caption = f"the teacher's choices, not people's; {record['pictures_per_second']:.0f} images/s"
     return table

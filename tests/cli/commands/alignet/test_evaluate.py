@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from alignbench.cli.commands.alignet.evaluate import gains_table
 from alignbench.cli.main import main
 from alignbench.datasets import shapes
-from alignbench.results.gains import has_gains, read_gains
+from alignbench.results.gains import Gains, has_gains, read_gains
 from alignbench.transforms.evaluation import downstream
-from gain_folders import draw
+from gain_folders import CURVES, ROWS, draw
 from taught_models import write_classes, write_labels, write_student
 
 Capture = pytest.CaptureFixture[str]
@@ -74,6 +75,13 @@ def test_a_plain_pair_is_judged_and_made_again(place: Path, capsys: Capture) -> 
     (folder / "evaluation.csv").write_bytes(b"")
     assert evaluate(*pair, "--overwrite") == 0
     assert (folder / "evaluation.csv").read_bytes() == content
+
+
+def test_a_score_that_is_not_there_is_told_as_that() -> None:
+    columns = {str(column.header): list(column.cells) for column in gains_table(Gains(ROWS, CURVES).frame, "").columns}
+    place = columns["measure"].index("human uncertainty: log_rt_spearman")
+    said = {name: columns[name][place] for name in ("before", "after", "difference", "95 % for all rows", "relative")}
+    assert said == {"before": "no score", "after": "0.300", "difference": "", "95 % for all rows": "", "relative": ""}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from alignbench.extraction.feature_files import read_features
 from alignbench.transforms import AffineTransform
 from documented import ROOT
 from patience import PATIENCE
-from students import left, write_inputs
+from students import left, write_held_out, write_inputs
 from wandb_runs import isolate, logged_in, read_logged
 
 
@@ -49,7 +49,7 @@ def student(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_folder_is_told_and_taken_again(inputs: Path, student: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {path.name for path in student.iterdir()} == {
         *("config.json", "preprocessor_config.json", "model.safetensors"),
-        *("student.json", "training.csv", "head.safetensors", "README.md", "alignbench.toml"),
+        *("student.json", "training.csv", "pictures.npy", "head.safetensors", "README.md", "alignbench.toml"),
     }
     assert main(_command(inputs, student.parent)) == 0
     told = capsys.readouterr()
@@ -66,7 +66,9 @@ def test_the_folder_is_told_and_taken_again(inputs: Path, student: Path, capsys:
     assert "| seed | 0 |" in card
 
 
-def test_the_student_is_a_model_and_its_head_a_transform(student: Path, tmp_path: Path) -> None:
+def test_the_student_is_a_model_and_its_head_a_transform(
+    student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`extract` reads every layer of it, and the head turns its pooled output into what it was trained by."""
     rng = np.random.default_rng(0)
     (tmp_path / "pictures").mkdir()
@@ -89,10 +91,29 @@ def test_the_student_is_a_model_and_its_head_a_transform(student: Path, tmp_path
         "0",
     ]
     assert main(run) == 0
+    assert "taken on trust" not in capsys.readouterr().err
     (folder,) = (tmp_path / "runs").iterdir()
     curve = pd.read_csv(folder / "curve.csv")
     assert curve["layer"].drop_duplicates().tolist()[-2:] == ["projection", "projection_aligned"]
-    assert folder.name.startswith("vit student ")
+    assert folder.name.startswith("vit-student-")
+
+
+def test_held_out_triplets_are_told(
+    inputs: Path, student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out = write_held_out(inputs, tmp_path / "held")
+    command = _command(inputs, tmp_path / "out", "--validation", str(held_out), "--validate-every", "4")
+    assert main(command) == 0
+    said = capsys.readouterr()
+    folder = Path(said.out.splitlines()[-1])
+    assert folder.name == student.name
+    log = pd.read_csv(folder / "training.csv").dropna()
+    assert log["step"].tolist() == [4, 8, 12]
+    assert "held-out loss" in said.out
+    for row in log.to_dict("records"):
+        line = f"step {row['step']} of 12, held-out triplets: loss {row['validation_loss']:.4g}, agreement"
+        assert line in " ".join(said.err.split())
+        assert f"{row['validation_loss']:.5g}" in said.out
 
 
 @pytest.mark.slow
@@ -127,6 +148,7 @@ def test_it_is_logged_step_by_step(inputs: Path, tmp_path: Path, monkeypatch: py
         (["--accumulate", "3"], "--batch-triplets 8 cannot be cut into 3 equal parts"),
         (["--ema", "1"], "--ema 1 is not between 0 and 1"),
         (["--decay", "-1"], "--decay -1 is below 0"),
+        (["--validate-every", "5"], "--validate-every goes with --validation"),
         (["--checkpoint-every", "0"], "--checkpoint-every 0 is not at least 1"),
     ],
 )
