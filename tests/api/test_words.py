@@ -58,7 +58,10 @@ KNOWN = {
 
 def options_in(path: Path) -> Iterator[tuple[str, str]]:
     """Each option that a text in a module names, docstrings and what stands in backquotes apart, and the text."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    source = path.read_text(encoding="utf-8")
+    if not OPTION.search(source):
+        return
+    tree = ast.parse(source)
     documented = {
         id(node.body[0].value)
         for node in ast.walk(tree)

@@ -1,6 +1,7 @@
 """BAPPS against plain loops over its files: options, shares, subsets, scores, and what is refused."""
 
 import io
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -33,7 +34,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(root, tmp_path / "bapps"))
+    """Shares that may be changed, and pictures, which no test writes into, under second names of the same files."""
+    return Path(shutil.copytree(root, tmp_path / "bapps", copy_function=link_pictures))
+
+
+def link_pictures(source: str, target: str) -> None:
+    if source.endswith(".png"):
+        os.link(source, target)
+    else:
+        shutil.copy(source, target)
 
 
 def stems(root: Path, subset: str) -> list[tuple[Path, str]]:

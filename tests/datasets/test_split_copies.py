@@ -67,16 +67,17 @@ def test_random_splits_of_few_objects_hold_each_other_by_chance() -> None:
 
 
 def test_coincidences_of_random_triplets_pass_and_a_tenth_of_the_rows_does_not() -> None:
-    evaluated, training = drawn(0, 45_000), drawn(1, 1_000_000)
+    objects = 500
+    evaluated, training = drawn(0, 9_000, objects), drawn(1, 100_000, objects)
     shared = (counted(evaluated) & counted(training)).total()
     assert shared > 5
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        refuse_copied_splits({ONE: evaluated, OTHER: training}, OBJECTS)
-        warn_of_calibrating_rows((ONE, evaluated), (OTHER, training), OBJECTS)
-    more = np.concatenate([training, evaluated[:6_000, [1, 0, 2]]])
+        refuse_copied_splits({ONE: evaluated, OTHER: training}, objects)
+        warn_of_calibrating_rows((ONE, evaluated), (OTHER, training), objects)
+    more = np.concatenate([training, evaluated[:1_200, [1, 0, 2]]])
     shared = (counted(evaluated) & counted(more)).total()
     with pytest.warns(
-        AlignbenchWarning, match=rf"^{shared:,} of the 45,000 judgments of one\.txt are in other\.txt too"
+        AlignbenchWarning, match=rf"^{shared:,} of the 9,000 judgments of one\.txt are in other\.txt too"
     ):
-        warn_of_calibrating_rows((ONE, evaluated), (OTHER, more), OBJECTS)
+        warn_of_calibrating_rows((ONE, evaluated), (OTHER, more), objects)

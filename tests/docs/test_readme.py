@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
+from alignbench import alignet
+from alignbench.alignet.chain import QUICK
 from alignbench.cli.main import main
 from baselines.perceptnet.__main__ import main as train_perceptnet
 from documented import PAGES, ROOT, blocks, command_lines
@@ -94,12 +98,19 @@ def test_commands_run_in_order(
     assert len(list(Path("runs/.wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
-def test_python_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+SNIPPETS = [snippet for snippet in blocks("python") if not snippet.startswith("# ")]  # files are for test_plugins
+
+
+def slow_or_not(snippet: str) -> object:
+    """A whole chain of AligNet takes long, however little it learns."""
+    return pytest.param(snippet, marks=pytest.mark.slow) if "Chain(" in snippet else snippet
+
+
+@pytest.mark.parametrize("snippet", [slow_or_not(snippet) for snippet in SNIPPETS], ids=range(len(SNIPPETS)))
+def test_python_snippets_run(snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where a snippet leaves a run folder
-    snippets = [snippet for snippet in blocks("python") if not snippet.startswith("# ")]  # files are for test_doors
-    assert snippets
-    for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), {})
+    monkeypatch.setattr(alignet, "ChainSettings", partial(replace, QUICK))  # what a snippet does not set takes minutes
+    exec(compile(snippet, "README.md", "exec"), {})
 
 
 def test_options_of_the_table_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,12 +10,9 @@ from typing import Any
 import open_clip
 import pytest
 
-from alignbench.models.families import load_tower
-from alignbench.models.towers import Tower
 from distributions import write_distribution
 from family_plug_ins import PLUG_IN, Install
 from openclip_towers import TOWERS, save
-from transformers_towers import BASE
 
 
 @pytest.fixture
@@ -43,12 +40,6 @@ def tiny_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small architectures that open_clip knows by name: `tiny`, and its sibling with QuickGELU."""
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TOWERS["own"])
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny-quickgelu", TOWERS["quick"])
-
-
-@pytest.fixture(scope="module", params=BASE)
-def base_tower(request: pytest.FixtureRequest) -> tuple[str, Tower]:
-    """A full-size tower with random weights, and its name; one at a time is kept."""
-    return request.param, load_tower(request.param, random_init=True)
 
 
 @pytest.fixture

@@ -15,10 +15,17 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from alignbench.models.families import load_tower
-from alignbench.models.towers import Tower
 from folders import Folders
 from taps import picture, tapped
-from transformers_towers import ARCHITECTURES, PREPARATIONS, check_layers, every_family, pil_processor, processor_of
+from transformers_towers import (
+    ARCHITECTURES,
+    BASE,
+    PREPARATIONS,
+    check_layers,
+    every_family,
+    pil_processor,
+    processor_of,
+)
 
 
 def plain_features(model: Any, pixel_values: Tensor, unit_norm: bool) -> dict[str, Tensor]:
@@ -46,8 +53,15 @@ def check_equal_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> N
 # --- Layers ---------------------------------------------------------------------------------------------------------
 
 
-def test_layers_of_base_towers(base_tower: tuple[str, Tower]) -> None:
-    name, tower = base_tower
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name in BASE or "large" in name])
+def test_layers_of_full_size_towers(name: str) -> None:
+    with torch.device("meta"):  # no weights are drawn
+        check_layers(load_tower(name, random_init=True), name)
+
+
+@pytest.mark.parametrize("name", [BASE[0], *(pytest.param(name, marks=pytest.mark.slow) for name in BASE[1:])])
+def test_layers_of_base_towers(name: str) -> None:
+    tower = load_tower(name, random_init=True)
     check_layers(tower, name)
     pixels = torch.stack([tower.prepare(picture(320, 240, seed)) for seed in range(2)])
     found = tapped(tower, pixels)
@@ -57,12 +71,6 @@ def test_layers_of_base_towers(base_tower: tuple[str, Tower]) -> None:
         assert features.shape == (2, layer.tokens, layer.channels)
         assert features.isfinite().all()
         assert not torch.equal(features[0], features[1])
-
-
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if "large" in name])
-def test_layers_of_large_towers(name: str) -> None:
-    with torch.device("meta"):  # no weights are drawn
-        check_layers(load_tower(name, random_init=True), name)
 
 
 # --- Features -------------------------------------------------------------------------------------------------------

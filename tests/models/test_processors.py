@@ -22,7 +22,7 @@ from alignbench.models.towers import Tower
 from backbones import save_backbone
 from folders import Folders
 from taps import picture
-from transformers_towers import PREPARATIONS, every_family, pil_processor, processor_of
+from transformers_towers import BASE, PREPARATIONS, every_family, pil_processor, processor_of
 
 
 @every_family
@@ -36,6 +36,13 @@ def test_pictures_are_prepared_as_by_the_processor_bit_for_bit(
     assert (prepared.dtype, prepared.shape) == (torch.uint8, (3, 32, 32))
     expected = pil_processor(folder)(images=image, return_tensors="pt")["pixel_values"]
     assert torch.equal(tower.normalise(prepared[None]), expected)
+
+
+@pytest.fixture(scope="module", params=BASE)
+def base_tower(request: pytest.FixtureRequest) -> tuple[str, Tower]:
+    """A full-size tower of which no weights are drawn, and its name."""
+    with torch.device("meta"):
+        return request.param, load_tower(request.param, random_init=True)
 
 
 def test_cards_prepare_as_their_checkpoints_do(base_tower: tuple[str, Tower], tmp_path: Path) -> None:

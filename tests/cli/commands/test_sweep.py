@@ -197,6 +197,7 @@ def test_finished_sweep_is_recognised_without_anything_heavy(place: Path) -> Non
     assert (place / "runs" / ".sweep-data" / "journal.log").read_bytes() == journal
 
 
+@pytest.mark.slow
 def test_a_sweep_is_told_to_programs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_sweep(["pixels"], ["shapes-low", "tid2013"])
     capsys.readouterr()
