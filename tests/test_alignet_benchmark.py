@@ -118,7 +118,7 @@ def test_what_is_so_is_said_by_the_interval_over_worlds(afters: tuple[float, ...
 
 
 def test_arms_are_compared_in_the_same_worlds() -> None:
-    found = results("main", "distance", [(0.0, 2.0), (0.0, 3.0), (0.0, 9.0)])
+    found = results("lambda / 10", "distance", [(0.0, 2.0), (0.0, 3.0), (0.0, 9.0)])
     found |= results("lambda 0", "distance", [(0.0, 3.1), (0.0, 4.2)])
     line = next(line for line in alignet_verdicts.report(found) if line.startswith("lambda x sum(lr) 0"))
     assert "  2  +1.1500" in line
