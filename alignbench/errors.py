@@ -93,6 +93,17 @@ def shortened(value: object, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def counted(count: int, name: str) -> str:
+    """Say how many there are of something, e.g. `1 picture` and `1,200 pictures`.
+
+    Args:
+        count: How many.
+        name: What one of them is called.
+    """
+    several = f"{name}es" if name.endswith("s") else f"{name}s"
+    return f"{count:,} {name if count == 1 else several}"
+
+
 def unwritable(path: Path, error: OSError, remedy: str = "choose another --output") -> AlignbenchError:
     """Make the error for a place that cannot be written to; NumPy tells of a full disk in words of its own."""
     return AlignbenchError(f"{path} cannot be written ({error.strerror or one_line(error)}): {remedy}")

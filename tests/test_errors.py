@@ -13,6 +13,7 @@ from alignbench.errors import (
     DataError,
     LostRankError,
     UsageError,
+    counted,
     did_you_mean,
     in_words,
     one_line,
@@ -115,3 +116,17 @@ def test_another_thread_has_its_own_words() -> None:
         thread.start()
         thread.join()
     assert found == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "said"),
+    [
+        (0, "picture", "0 pictures"),
+        (1, "picture", "1 picture"),
+        (1_200, "picture", "1,200 pictures"),
+        (1, "class", "1 class"),
+        (2, "class", "2 classes"),
+    ],
+)
+def test_counts_are_said_in_the_right_number(count: int, name: str, said: str) -> None:
+    assert counted(count, name) == said

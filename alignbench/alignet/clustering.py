@@ -24,9 +24,10 @@ from alignbench.alignet.nearest_centroids import Points
 from alignbench.alignet.picture_groups import CLUSTERING, CLUSTERS
 from alignbench.alignet.stage_folders import is_stage, write_names, write_record
 from alignbench.alignet.teacher_features import TeacherFeatures
-from alignbench.errors import AlignbenchWarning, DataError
+from alignbench.errors import AlignbenchWarning, DataError, counted
 from alignbench.files import UNREADABLE, open_plain, whole_folder, write_safetensors, write_whole
 from alignbench.files.json_text import parse_json
+from alignbench.files.scratch import no_empty_folders
 from alignbench.results.folders import folder_of
 from alignbench.results.run_folder import run_hash
 
@@ -94,7 +95,7 @@ def cluster_pictures(job: ClusteringJob, heard: Callable[[LloydState], None] = l
         write_whole(partial / _STATE, _packed(state, settings), "free some room")
         heard(state)
 
-    with job.features.mapped(partial) as points:
+    with no_empty_folders(job.output), job.features.mapped(partial) as points:
         before = _stopped_state(partial / _STATE, settings, points)
         if before is not None:
             heard(before)
@@ -117,14 +118,14 @@ def _details(found: Clusters) -> dict[str, Any]:
     alone = int((found.sizes == 1).sum())
     if alone:
         warnings.warn(
-            f"{alone:,} of the {len(found.sizes):,} clusters have one picture only, so that no pair can be drawn from "
-            "them: ask for fewer clusters if that is too many",
+            f"{alone:,} of the {len(found.sizes):,} clusters {'has' if alone == 1 else 'have'} one picture only, so "
+            "that no pair can be drawn from there: ask for fewer clusters if that is too many",
             AlignbenchWarning,
             stacklevel=3,
         )
     if found.stopped_by == "iterations":
         warnings.warn(
-            f"k-means was stopped after {found.iterations:,} iterations before it had settled: allow more",
+            f"k-means was stopped after {counted(found.iterations, 'iteration')} before it had settled: allow more",
             AlignbenchWarning,
             stacklevel=3,
         )

@@ -11,7 +11,7 @@ import torch
 
 from alignbench.alignet.probabilistic_embedding import ProbabilisticEmbedding, SpikeAndSlab, negative_elbo
 from alignbench.arrays import Indices
-from alignbench.errors import AlignbenchError, DataError, UsageError
+from alignbench.errors import AlignbenchError, DataError, UsageError, counted
 
 _FIRST_MEANS: Final = 0.5  # their spread at the start: half-normal, since there is no gradient below 0
 _FIRST_DEVIATION: Final = 0.1  # of the beliefs at the start
@@ -122,7 +122,7 @@ def learn_embedding(triplets: Indices, recipe: EmbeddingRecipe) -> LearnedEmbedd
     found = ProbabilisticEmbedding(objects, *beliefs).pruned(recipe.fewest_objects)
     if not found.dimensions:
         raise DataError(
-            f"{len(triplets):,} triplets of {len(objects):,} objects do not carry a single dimension that "
-            f"{recipe.fewest_objects} objects have: use more triplets, or --targets hard"
+            f"{counted(len(triplets), 'triplet')} of {counted(len(objects), 'object')} cannot carry a single dimension "
+            f"that {counted(recipe.fewest_objects, 'object')} have: use more triplets, or --targets hard"
         )
     return LearnedEmbedding(found, bound, steps)

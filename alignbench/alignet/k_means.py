@@ -23,7 +23,7 @@ from alignbench.alignet.nearest_centroids import (
     squared_distances,
 )
 from alignbench.arrays import Floats, Indices
-from alignbench.errors import UsageError
+from alignbench.errors import UsageError, counted
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,9 @@ def check_clusters(clusters: int, points: int) -> None:
         UsageError: If there are fewer than two, or more than points.
     """
     if not 2 <= clusters <= points:
-        raise UsageError(f"{points:,} pictures cannot make {clusters:,} clusters: ask for 2 to {points:,}")
+        raise UsageError(
+            f"{counted(points, 'picture')} cannot make {counted(clusters, 'cluster')}: ask for 2 to {points:,}"
+        )
 
 
 def _started(

@@ -23,7 +23,7 @@ from alignbench.alignet.nearest_centroids import (
     squared_distances,
 )
 from alignbench.arrays import Floats, Indices
-from alignbench.errors import DataError
+from alignbench.errors import DataError, counted
 
 _ROUGH: Final = 16  # how many times more than its error a distance in float32 has to be
 
@@ -53,8 +53,8 @@ def kmeans_start(points: Points, spread: PointSpread, clusters: int, seed: int) 
         total = np.cumsum(closest)
         if total[-1] <= 0:
             raise DataError(
-                f"the points take only {len(chosen):,} different values, fewer than the {clusters:,} clusters: ask for "
-                "fewer clusters"
+                f"the points take only {counted(len(chosen), 'different value')}, fewer than the "
+                f"{clusters:,} clusters: ask for fewer clusters"
             )
         drawn = np.searchsorted(total, rng.random(tries) * total[-1], side="right")
         drawn = np.minimum(drawn, np.flatnonzero(closest)[-1])  # what rounding puts behind the last

@@ -112,25 +112,22 @@ def _check_finite(
         )
 
 
-def take_released(path: Path, output: Path, pictures: Sequence[str] | None, overwrite: bool) -> tuple[Path, bool]:
+def take_released(labelled: LabelledTriplets, output: Path, overwrite: bool) -> tuple[Path, bool]:
     """Make a folder of labelled triplets of a published file, which cannot be mapped.
 
     Args:
-        path: The `.npz`.
+        labelled: The triplets of the file.
         output: Folder of the folders of stages.
-        pictures: Names of the pictures that are there, by which they are known then; none for the file's own.
         overwrite: Whether a finished folder is made again.
 
     Returns:
         The folder, and whether it had been finished before.
 
     Raises:
-        DataError: If it is no such file, its odd ones are not last, or a picture is not there.
+        DataError: See `LabelledTriplets.check`.
         AlignbenchError: If there is no room.
     """
-    labelled = LabelledTriplets.open(path).check()
-    if pictures is not None:
-        labelled = labelled.of_pictures(pictures, "the folder of pictures")
+    path = labelled.check().path
     triplets = SampledTriplets(labelled.names, labelled.triplets, {}, path)
     scale = LabelScale()
     settings = {

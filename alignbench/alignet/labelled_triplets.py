@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from alignbench.alignet.released_triplets import read_released
 from alignbench.alignet.stage_folders import made_by, map_rows, read_names, read_record
-from alignbench.errors import DataError
+from alignbench.errors import DataError, counted
 from alignbench.extraction.feature_forms import few
 from alignbench.extraction.row_matching import best_matching
 
@@ -68,8 +68,8 @@ class LabelledTriplets:
         """
         if len(self.triplets) != len(self.similarities):
             raise DataError(
-                f"{self.path} has {len(self.triplets):,} triplets and {len(self.similarities):,} rows of similarities: "
-                f"label them again by {made_by(STAGE)}"
+                f"{self.path} has {counted(len(self.triplets), 'triplet')} and "
+                f"{counted(len(self.similarities), 'row')} of similarities: label them again by {made_by(STAGE)}"
             )
         if not len(self.triplets):
             raise DataError(f"{self.path} holds no triplets: label some by {made_by(STAGE)}")
@@ -115,8 +115,8 @@ class LabelledTriplets:
             files = {name.replace("\\", "/").rpartition("/")[2] for name in self.names}
             by = "path or file name" if len(files) == len(self.names) else "path (some have one file name)"
             raise DataError(
-                f"{about} {fault} of the {len(self.names):,} pictures of {self.path} ({few(shown)}), by {by}: give the "
-                "pictures that its triplets were made of"
+                f"{about} {fault} of the {counted(len(self.names), 'picture')} of {self.path} ({few(shown)}), by {by}: "
+                "give the pictures that its triplets were made of"
             )
         numbers = matched.rows().astype(np.int32)
         triplets = np.empty(self.triplets.shape, dtype=np.int32)
@@ -141,8 +141,8 @@ def check_triplets(path: Path, triplets: NDArray[np.int32], pictures: int) -> No
         if outside.any():
             row = int(np.argmax(outside))
             raise DataError(
-                f"{path}: row {start + row:,} holds the numbers {block[row].tolist()}, and there are {pictures:,} "
-                "pictures: make the triplets again"
+                f"{path}: row {start + row:,} holds the numbers {block[row].tolist()}, of "
+                f"{counted(pictures, 'picture')}: make the triplets again"
             )
         first, second, third = block.T
         twice = (first == second) | (first == third) | (second == third)

@@ -26,7 +26,7 @@ from alignbench.alignet.nearest_centroids import (
     squared_distances,
 )
 from alignbench.arrays import Floats, Indices
-from alignbench.errors import DataError
+from alignbench.errors import DataError, counted
 
 _ROUNDED_UP: Final = 1 + 1e-9  # so that no rounding makes a point pass that should be looked at
 
@@ -133,8 +133,8 @@ def _refilled(points: Points, before: Floats, assignments: NDArray[np.int32], su
     if far[farthest].min() == 0:
         different = len(sums) - int((far[farthest] == 0).sum())
         raise DataError(
-            f"the points take only about {different:,} different values, fewer than the {len(sums):,} clusters: ask "
-            "for fewer"
+            f"the points take only about {counted(different, 'different value')}, fewer than the "
+            f"{len(sums):,} clusters: ask for fewer"
         )
     for cluster, number in zip(empty, farthest, strict=True):
         point, owner = np.asarray(points[number], dtype=np.float64), assignments[number]

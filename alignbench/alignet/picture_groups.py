@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from alignbench.alignet.stage_folders import made_by, read_names, read_record
-from alignbench.errors import DataError, one_line, shortened
+from alignbench.errors import DataError, counted, one_line, shortened
 from alignbench.extraction.feature_forms import few
 from alignbench.files import UNREADABLE, open_plain
 
@@ -81,8 +81,8 @@ def class_groups(names: Sequence[str]) -> PictureGroups:
     outside = [head for head, slash, _ in heads if not slash]
     if outside:
         raise DataError(
-            f"{len(outside):,} pictures lie in no folder, and so in no class ({few(outside)}): give the classes by "
-            "--labels, or features of a folder with a folder for each class"
+            f"{counted(len(outside), 'picture')} in no folder, and so in no class ({few(outside)}): give the classes "
+            "by --labels, or features of a folder with a folder for each class"
         )
     return _grouped(names, [head for head, _, _ in heads], "first folder")
 
@@ -109,7 +109,9 @@ def table_groups(path: Path, names: Sequence[str] | None = None) -> PictureGroup
                 if not row:
                     continue
                 if len(row) != len(header):
-                    raise ValueError(f"line {rows.line_num} has {len(row)} values and the first {len(header)}")
+                    raise ValueError(
+                        f"line {rows.line_num} has {counted(len(row), 'value')} and the first {len(header)}"
+                    )
                 name, label = (row[place] for place in places)
                 if name in classes:
                     raise ValueError(f"line {rows.line_num} names {shortened(name)} a second time")
@@ -121,7 +123,7 @@ def table_groups(path: Path, names: Sequence[str] | None = None) -> PictureGroup
     wanted = list(classes) if names is None else list(names)
     lacking = [name for name in wanted if name not in classes]
     if lacking or not wanted:
-        shown = f"has no class for {len(lacking):,} of the {len(wanted):,} pictures ({few(lacking)})"
+        shown = f"has no class for {len(lacking):,} of the {counted(len(wanted), 'picture')} ({few(lacking)})"
         raise DataError(f"{path} {shown if lacking else 'names no picture'}: add them")
     return _grouped(wanted, [classes[name] for name in wanted], "table")
 

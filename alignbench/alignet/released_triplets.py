@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic, write_array_header_1_0
 from numpy.typing import NDArray
 
-from alignbench.errors import DataError, one_line
+from alignbench.errors import DataError, counted, one_line, shortened
 from alignbench.files import UNREADABLE, open_plain, whole_file
 
 Number = TypeVar("Number", np.int32, np.float32)
@@ -68,7 +68,9 @@ def read_released(path: Path) -> ReleasedTriplets:
             with archive.open("similarities.npy") as member:
                 similarities = _read_similarities(member, sizes[1])
         if len(similarities) != len(triplets):
-            raise ValueError(f"it has {len(triplets):,} rows of filenames and {len(similarities):,} of similarities")
+            raise ValueError(
+                f"it has {counted(len(triplets), 'row')} of filenames and {len(similarities):,} of similarities"
+            )
     except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as released triplets ({one_line(error)}): it is an .npz of plain arrays, "
@@ -147,6 +149,26 @@ def _read_similarities(member: IO[bytes], size: int) -> NDArray[np.float32]:
     return _in_rows(values, shape, is_fortran)
 
 
+def check_file_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse pictures that the published form cannot tell apart.
+
+    Args:
+        path: The `.npz` that is to be written.
+        names: Names of the pictures.
+
+    Raises:
+        DataError: If two pictures have one file name; names two.
+    """
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(name.rpartition("/")[2], name)
+        if other != name:
+            raise DataError(
+                f"{path}: {shortened(other)} and {shortened(name)} have one file name, by which the published form "
+                "tells pictures: rename one"
+            )
+
+
 def write_released(
     path: Path, names: Sequence[str], triplets: NDArray[np.int32], similarities: NDArray[np.float32]
 ) -> None:
@@ -159,14 +181,11 @@ def write_released(
         similarities: (n, 3), as [s01, s02, s12].
 
     Raises:
-        DataError: If two pictures have one file name.
+        DataError: See `check_file_names`.
         AlignbenchError: If it cannot be written.
     """
+    check_file_names(path, names)
     files = np.array([name.rpartition("/")[2] for name in names], dtype=np.str_)
-    if len(set(files.tolist())) < len(files):
-        raise DataError(
-            f"{path}: two pictures have one file name, and the published form tells them by it: rename them"
-        )
     with whole_file(path) as scratch, zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as archive:
         step = _BLOCK // 3
         for name, array in (("filenames", None), ("similarities", similarities), ("indices", triplets)):

@@ -23,7 +23,7 @@ from alignbench.alignet.stage_folders import (
     write_names,
     write_record,
 )
-from alignbench.errors import DataError
+from alignbench.errors import DataError, counted
 from alignbench.extraction.feature_forms import few
 from alignbench.files import whole_folder
 from alignbench.results.folders import folder_of
@@ -138,4 +138,4 @@ class SampledTriplets:
 
 def said_small(small: list[str]) -> str:
     """Say which groups have too few pictures for the rule; empty if none has."""
-    return f"{len(small):,} groups have too few pictures to be drawn from ({few(small)})" if small else ""
+    return f"too few pictures to draw from in {counted(len(small), 'group')} ({few(small)})" if small else ""

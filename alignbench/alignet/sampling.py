@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats, Indices
-from alignbench.errors import DataError, UsageError, unknown
+from alignbench.errors import DataError, UsageError, counted, unknown
 from alignbench.extraction.feature_forms import few
 
 RULES: Final = ("cluster-border", "class-border", "within-class", "between-class", "random")
@@ -158,7 +158,7 @@ class _Groups:
         rule, count = self.options.rule, len(self.sizes)
         if rule == "random":
             if len(self.pictures) < 3:
-                raise DataError(f"{len(self.pictures)} pictures make no triplet: give three or more")
+                raise DataError(f"{counted(len(self.pictures), 'picture')} cannot make a triplet: give three or more")
             return
         said = few([names[number] if names is not None else str(number) for number in self.numbers.tolist()])
         kind = "clusters" if rule == "cluster-border" else "classes"

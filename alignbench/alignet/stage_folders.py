@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import dtype_to_descr, open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, one_line
@@ -115,9 +116,13 @@ def new_array(path: Path, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     Raises:
         OSError: If there is no room for it.
     """
-    array: NDArray[Any] = open_memmap(path, mode="w+", dtype=kind, shape=shape)
-    with path.open("r+b") as file:
-        claim_room(file.fileno(), path.stat().st_size)
+    kind = np.dtype(kind)
+    header = {"descr": dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        write_array_header_1_0(file, header)
+        file.flush()
+        claim_room(file.fileno(), file.tell() + math.prod(shape) * kind.itemsize)
+    array: NDArray[Any] = open_memmap(path, mode="r+")
     return array
 
 

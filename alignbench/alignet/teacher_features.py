@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from alignbench.alignet.stage_folders import map_rows, new_array
 from alignbench.arrays import Indices
-from alignbench.errors import AlignbenchWarning, DataError, UsageError, shortened
+from alignbench.errors import AlignbenchWarning, DataError, UsageError, counted, shortened
 from alignbench.extraction.feature_files import FeatureFile
 from alignbench.extraction.feature_forms import damage_said
 from alignbench.extraction.stored_features import StoredFeatures, open_features
@@ -177,8 +177,8 @@ def _check_teacher(chosen: NamedTransform, features: TeacherFeatures, force: boo
     stored, found = features.stored, features.layer
     if chosen.transform.width != found.channels:
         raise UsageError(
-            f"the transform {chosen.name} takes {chosen.transform.width} channels, and {found.name} of {stored.path} "
-            f"has {found.channels}: it belongs to another model or layer"
+            f"the transform {chosen.name} takes {counted(chosen.transform.width, 'channel')}, and {found.name} of "
+            f"{stored.path} has {found.channels}: it belongs to another model or layer"
         )
     if force:
         return

@@ -27,16 +27,20 @@ def print_status(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def print_table(table: Table) -> None:
+def print_table(table: Table, narrow: Table | None = None) -> None:
     """Print a table on stdout: at full width when it goes to a file, without lines on a terminal that is too narrow.
 
     Names stand letter by letter: brackets are no markup, and colons no emoji.
+
+    Args:
+        table: The table.
+        narrow: What says the same in fewer columns, and is printed where the terminal is too narrow.
     """
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(width=200, markup=False, emoji=False)
     elif console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
-        table = copy(table)
+        table = copy(narrow or table)
         table.box, table.padding, table.pad_edge = SIMPLE_HEAD, (0, 1, 0, 0), False
         table.leading = 1
         table.columns = [replace(column, overflow="fold") for column in table.columns]

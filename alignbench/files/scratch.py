@@ -47,7 +47,7 @@ def held_scratch(output: Path, key: str) -> Iterator[Path]:
     """Make a scratch folder, hold it, and remove it in the end; see `scratch_folder`."""
     while True:
         path = scratch_folder(output, key)
-        path.mkdir(parents=True)
+        make_path(path)
         with _held(path, wait=True):
             if not path.exists():  # cleared by someone before it was held
                 continue
@@ -56,6 +56,33 @@ def held_scratch(output: Path, key: str) -> Iterator[Path]:
             finally:
                 shutil.rmtree(path, ignore_errors=True)
             return
+
+
+def make_path(folder: Path) -> None:
+    """Make a folder, and those that it lies in, even while another process takes empty ones away again.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        except FileNotFoundError:  # one that was there a moment ago
+            if not left:
+                raise
+
+
+@contextmanager
+def no_empty_folders(folder: Path) -> Iterator[None]:
+    """Remove in the end a folder, and those that it lies in, if they were not there before and nothing is in them."""
+    lacking = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        yield
+    finally:
+        for each in lacking:
+            with suppress(OSError):
+                each.rmdir()
 
 
 def clear_scratch(output: Path) -> None:

@@ -8,18 +8,19 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, Final
 
 from alignbench.errors import one_line, unwritable
-from alignbench.files.scratch import clear_scratch, held_scratch, put_in_place
+from alignbench.files.scratch import clear_scratch, held_scratch, make_path, no_empty_folders, put_in_place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_UNITS: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _BLOCK: Final = 512  # bytes, of which `st_blocks` is a number
 ARRAY_FILES: Final = (".safetensors", ".npz", ".npy")
 # what NumPy and safetensors make of files that are damaged, encrypted, or of types that NumPy lacks
@@ -70,7 +71,7 @@ def make_folder(folder: Path) -> None:
         OSError: If it cannot be made; its `strerror` names a file that is in the way.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_path(folder)
     except (FileExistsError, NotADirectoryError) as error:
         taken = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
         raise NotADirectoryError(errno.ENOTDIR, f"{taken} is no folder", str(folder)) from error
@@ -91,13 +92,14 @@ def whole_file(path: Path, remedy: str = "choose another place") -> Iterator[Pat
         AlignbenchError: If it cannot be written.
     """
     try:
-        make_folder(path.parent)
-        clear_scratch(path.parent)
-        with held_scratch(path.parent, "file") as folder:
-            scratch = folder / path.name
-            yield scratch
-            _open_to_others(folder)
-            os.replace(scratch, path)
+        with no_empty_folders(path.parent):
+            make_folder(path.parent)
+            clear_scratch(path.parent)
+            with held_scratch(path.parent, "file") as folder:
+                scratch = folder / path.name
+                yield scratch
+                _open_to_others(folder)
+                os.replace(scratch, path)
     except OSError as error:
         raise unwritable(path, error, remedy) from error
 
@@ -127,21 +129,17 @@ def check_place(path: Path, remedy: str = "choose another place") -> None:
     Raises:
         AlignbenchError: If something else is there, or if the file or its folder cannot be written to.
     """
-    lacking = [folder for folder in path.parents if not os.path.lexists(folder)]
     try:
         if path.exists():
             os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
             if not path.is_file():
                 raise OSError(errno.EINVAL, "it is no file", str(path))
-        make_folder(path.parent)
-        with held_scratch(path.parent, "probe") as folder:
-            (folder / path.name).touch()
+        with no_empty_folders(path.parent):
+            make_folder(path.parent)
+            with held_scratch(path.parent, "probe") as folder:
+                (folder / path.name).touch()
     except OSError as error:
         raise unwritable(path, error, remedy) from error
-    finally:
-        for folder in lacking:
-            with suppress(OSError):
-                folder.rmdir()
 
 
 @contextmanager
@@ -161,11 +159,12 @@ def whole_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iter
         AlignbenchError: If it cannot be written.
     """
     try:
-        clear_scratch(folder.parent)
-        with held_scratch(folder.parent, folder.name.rpartition("__")[2]) as scratch:
-            yield scratch
-            _open_to_others(scratch)
-            put_in_place(scratch, folder, keep)
+        with no_empty_folders(folder.parent):
+            clear_scratch(folder.parent)
+            with held_scratch(folder.parent, folder.name.rpartition("__")[2]) as scratch:
+                yield scratch
+                _open_to_others(scratch)
+                put_in_place(scratch, folder, keep)
     except OSError as error:
         raise unwritable(folder, error) from error
 
@@ -202,15 +201,22 @@ def claim_room(descriptor: int, size: int) -> None:
         size: Its final size in bytes.
 
     Raises:
-        OSError: If there is no room for it.
+        OSError: If there is no room for it; its `strerror` says how much is needed, and how much there is.
     """
     system, held = os.fstatvfs(descriptor), os.fstat(descriptor)
-    if system.f_blocks and size - held.st_blocks * _BLOCK > system.f_bavail * system.f_frsize:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    needed, free = size - held.st_blocks * _BLOCK, system.f_bavail * system.f_frsize
+    if system.f_blocks and needed > free:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {_said(needed)} needed, {_said(free)} free")
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     elif held.st_size < size:
         os.truncate(descriptor, size)
+
+
+def _said(size: int) -> str:
+    """Say a size in bytes."""
+    scale, unit = next((each for each in _UNITS if size >= each[0]), _UNITS[-1])
+    return f"{size / scale:,.1f} {unit}"
 
 
 def _open_to_others(folder: Path) -> None:

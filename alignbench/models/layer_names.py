@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from alignbench.errors import counted
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -52,7 +54,7 @@ def has_one_token(layer: str) -> bool:
 
 def counted_layers(count: int) -> str:
     """How many layers, in words."""
-    return f"{count} layer" + ("" if count == 1 else "s")
+    return counted(count, "layer")
 
 
 def split_label(label: str, layers: Iterable[str]) -> tuple[str, str]:

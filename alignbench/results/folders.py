@@ -13,7 +13,7 @@ from typing import Final
 
 from alignbench.errors import AlignbenchError, UsageError
 from alignbench.files import make_folder
-from alignbench.files.scratch import clear_scratch, held_scratch
+from alignbench.files.scratch import clear_scratch, held_scratch, no_empty_folders
 
 FILES: Final = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
 _LONGEST: Final = 200  # bytes of a folder's name: file systems take 255, and what is written beside it adds some
@@ -82,14 +82,17 @@ def _is_like_run(folder: Path) -> bool:
 def check_writable(output: Path) -> None:
     """Find out before a long run that its results cannot be written, and clear what dead ones left half-written.
 
+    A folder that is not there is not left either: it is made again with what goes into it.
+
     Raises:
         AlignbenchError: If the folder can be neither made nor written to.
     """
     try:
-        make_folder(output)
-        clear_scratch(output)
-        with held_scratch(output, "probe"):
-            pass
+        with no_empty_folders(output):
+            make_folder(output)
+            clear_scratch(output)
+            with held_scratch(output, "probe"):
+                pass
     except OSError as error:
         raise AlignbenchError(
             f"the output folder {output} cannot be written to ({error.strerror}): choose another with --output"

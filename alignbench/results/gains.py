@@ -35,6 +35,11 @@ TASKS: Final = (
 )
 OPTIMISTIC: Final = "probably too optimistic"
 _SEEN: Final = ("in-sample", "may be in-sample")
+_MEASURES: Final = {
+    "entropy_spearman": "entropy of choices, Spearman",
+    "log_rt_spearman": "entropy and log response time, Spearman",
+    "spearman": "Spearman",
+}
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,16 @@ def find_gains(places: Sequence[Path]) -> list[Path]:
 def marked(sample: str) -> str:
     """What a table says of a sample: data that teacher or student have seen, or may have, are no evidence."""
     return f"{sample}: {OPTIMISTIC}" if sample in _SEEN else sample
+
+
+def said_measure(measure: str) -> str:
+    """What a measure is called where people read it, in tables and figures.
+
+    Args:
+        measure: Its name in a table, see `with_distances`.
+    """
+    name, comma, rest = measure.partition(", ")
+    return f"{_MEASURES.get(name, name)}{comma}{rest}"
 
 
 def with_distances(frame: pd.DataFrame) -> pd.DataFrame:

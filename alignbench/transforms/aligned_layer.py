@@ -21,7 +21,7 @@ from alignbench.transforms.named import AS_OWN, NamedTransform, check_fits, chec
 from alignbench.transforms.published import PUBLISHED
 
 _ONE_TOKEN_VIEWS: Final = ("cls", "mean")
-_FORCE: Final = "or force it (--force-transform, or `alignbench transform evaluate --force`)"
+_FORCE: Final = "force it (--force-transform, or `alignbench transform evaluate --force`)"
 
 
 class AffineReadout:
@@ -56,6 +56,21 @@ class AffineReadout:
 
 
 @dataclass(frozen=True)
+class Remedies:
+    """What a command advises, as messages have it, where a transform belongs to something else.
+
+    Attributes:
+        model: If it is of another model.
+        pictures: If it is of pictures that were prepared otherwise.
+        features: If it is of other features than those that are given.
+    """
+
+    model: str = f"take another, or {_FORCE}"
+    pictures: str = f"add --resize published, or {_FORCE}"
+    features: str = "add --force-transform"
+
+
+@dataclass(frozen=True)
 class Use:
     """What a transform is to be applied to.
 
@@ -65,6 +80,7 @@ class Use:
         random_init: Whether its weights are random.
         force: Whether a transform of another model is taken too.
         resize: How pictures are prepared, see `Cell`.
+        remedies: What is advised where the transform does not belong to it.
     """
 
     model: str
@@ -72,6 +88,7 @@ class Use:
     random_init: bool = False
     force: bool = False
     resize: str = AS_OWN
+    remedies: Remedies = Remedies()
 
 
 def add_aligned_layer(tower: Tower, chosen: NamedTransform, use: Use) -> None:
@@ -168,11 +185,11 @@ def with_aligned_features(
     if view_tokens(layer, use.view) > 1:
         raise UsageError(
             f"the transform {chosen.name} takes one token of a picture, and {layer.name} of {use.model} has "
-            f"{layer.tokens}: leave out --transform, or save one token"
+            f"{layer.tokens}: leave it out, or save one token"
         )
     if not use.force:
         told = {**origin, **({"tokens": use.view} if "tokens" in origin else {})}
-        check_fits(chosen, FeatureFile({}, origin=told), layer.name, "--force-transform")
+        check_fits(chosen, FeatureFile({}, origin=told), layer.name, use.remedies.features)
         if "model" not in origin:
             warnings.warn(
                 f"{use.model} does not say of which model it is: that {chosen.name} belongs to it is taken on trust",
@@ -187,8 +204,8 @@ def transformed_layer(tower: Tower, chosen: NamedTransform, use: Use) -> Layer:
     layer = _find_layer(tower.layers, chosen.name, (chosen.layer, chosen.transform.width), use.model)
     _check_view(chosen, use.view)
     if not use.force:
-        _check_model(tower, chosen, use.model, use.random_init)
-        check_pictures(chosen, use.resize, f"add --resize published, {_FORCE}")
+        _check_model(tower, chosen, use)
+        check_pictures(chosen, use.resize, use.remedies.pictures)
     return layer
 
 
@@ -219,25 +236,25 @@ def _check_view(chosen: NamedTransform, view: str) -> None:
         raise UsageError(f"{about} is of the token view '{learned}', not '{view}': run with --tokens {learned}")
 
 
-def _check_model(tower: Tower, chosen: NamedTransform, model: str, random_init: bool) -> None:
+def _check_model(tower: Tower, chosen: NamedTransform, use: Use) -> None:
     """Refuse a transform of another model, by the fingerprint of its weights or else by its names.
 
     Raises:
         UsageError: If it is of another model.
     """
-    provenance, about = chosen.transform.provenance, f"the transform {chosen.name}"
+    provenance, about, model = chosen.transform.provenance, f"the transform {chosen.name}", use.model
     fingerprint, models = provenance.get("model_fingerprint"), provenance.get("models")
     if fingerprint is not None:
         if fingerprint != tower.fingerprint:
             of = provenance.get("model", "another model")
-            weights = "random weights" if random_init else "other weights or preparation"
-            raise UsageError(f"{about} was learned on {of}, and {model} has {weights} here: take another, {_FORCE}")
+            weights = "random weights" if use.random_init else "other weights or preparation"
+            raise UsageError(f"{about} was learned on {of}, and {model} has {weights} here: {use.remedies.model}")
     elif models is not None:
         if not models:
             raise UsageError(f"{about} is of {provenance.get('model', 'a model')} and fits no model here: take another")
-        if random_init or not is_among(model_label(model), models):
-            here = f"{model} with random weights" if random_init else model
-            raise UsageError(f"{about} is of {' or '.join(models)}, not of {here}: take another, {_FORCE}")
+        if use.random_init or not is_among(model_label(model), models):
+            here = f"{model} with random weights" if use.random_init else model
+            raise UsageError(f"{about} is of {' or '.join(models)}, not of {here}: {use.remedies.model}")
     else:
         warnings.warn(
             f"{about} does not say of which model it is: that it is of {model} is taken on trust",

@@ -155,14 +155,14 @@ def _is_file(text: str | Path) -> bool:
     return isinstance(text, Path) or Path(text).suffix in ARRAY_FILES or Path(text).is_file()
 
 
-def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, force: str = "--force") -> None:
+def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, remedy: str = "add --force") -> None:
     """Refuse a transform of another model, layer or view, as far as both say of which they are, and a second one.
 
     Args:
         chosen: The transform.
         features: The features.
         layer: Name of their layer.
-        force: The option by which it is taken all the same.
+        remedy: What to do, as the message has it.
 
     Raises:
         UsageError: If they differ, pictures were prepared otherwise, the projection is divided by its norm, or the
@@ -170,11 +170,11 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, force:
     """
     provenance, origin = chosen.transform.provenance, features.origin
     if layer in origin.get("transforms", {}):
-        raise UsageError(f"{layer} has been transformed already, by {origin['transforms'][layer]}: add {force}")
+        raise UsageError(f"{layer} has been transformed already, by {origin['transforms'][layer]}: {remedy}")
     if "model" in origin and "layer" in provenance and layer not in _layers_meant(chosen, origin):
-        raise UsageError(f"the transform {chosen.name} is for {provenance['layer']}, not for {layer}: add {force}")
+        raise UsageError(f"the transform {chosen.name} is for {provenance['layer']}, not for {layer}: {remedy}")
     if origin.get("normalized") and layer == PROJECTION and "layer" in provenance:
-        raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: add {force}")
+        raise UsageError(f"the transform {chosen.name} is for raw features, and these are normalized: {remedy}")
     for name in ("model_fingerprint", "tokens"):
         if (
             name in provenance
@@ -188,7 +188,7 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, force:
                 else f"the view {provenance[name]}"
             )
             ours = origin.get("model", "another model") if name == "model_fingerprint" else f"the view {origin[name]}"
-            raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: add {force}")
+            raise UsageError(f"the transform {chosen.name} is of {known}, and these features of {ours}: {remedy}")
     if (
         "models" in provenance
         and "model" in origin
@@ -196,11 +196,11 @@ def check_fits(chosen: NamedTransform, features: FeatureFile, layer: str, force:
     ):
         raise UsageError(
             f"the transform {chosen.name} is of {provenance['model']}, and these features of {origin['model']}: "
-            f"add {force}"
+            f"{remedy}"
         )
     if "model" in origin:
-        remedy = f"extract them with --resize published, or add {force}"
-        check_pictures(chosen, str(origin.get("resize", AS_OWN)), remedy)
+        extracted = f"extract them by `alignbench extract --resize published`, or {remedy}"
+        check_pictures(chosen, str(origin.get("resize", AS_OWN)), extracted)
 
 
 def _layers_meant(chosen: NamedTransform, origin: Mapping[str, Any]) -> tuple[str, ...]:

@@ -109,20 +109,20 @@ def test_clusters_of_one_picture_and_a_run_that_has_not_settled_are_told(inputs:
     with pytest.warns(AlignbenchWarning, match="120 of the 120 clusters have one picture only"):
         folder, _ = cluster_pictures(job)
     assert json.loads((folder / "clustering.json").read_text())["alone"] == PICTURES
-    with pytest.warns(AlignbenchWarning, match="stopped after 1 iterations before it had settled"):
+    with pytest.warns(AlignbenchWarning, match="stopped after 1 iteration before it had settled"):
         cluster_pictures(replace(job, clusters=5, options=KMeansOptions(iterations=1)))
 
 
 def test_what_cannot_be_is_refused_and_leaves_nothing(inputs: StageInputs, tmp_path: Path) -> None:
     for clusters in (1, PICTURES + 1):
-        with pytest.raises(UsageError, match=f"120 pictures cannot make {clusters} clusters"):
+        with pytest.raises(UsageError, match=f"120 pictures cannot make {clusters} clusters?: ask"):
             cluster_pictures(job_of(inputs, tmp_path, clusters=clusters))
     assert not list(tmp_path.iterdir())
     same = tmp_path / "same.npz"
     write_features(same, FeatureFile({"projection": np.ones((PICTURES, 4))}, inputs.names))  # float64: written anew
-    with pytest.raises(DataError, match=r"same.npz: the points take only 1 different values"):
+    with pytest.raises(DataError, match=r"same.npz: the points take only 1 different value,"):
         cluster_pictures(replace(job_of(inputs, tmp_path / "out"), features=teacher_features(same, None, None)))
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
     (tmp_path / "file").touch()
     with pytest.raises(AlignbenchError, match="cannot be written"):
         cluster_pictures(job_of(inputs, tmp_path / "file"))

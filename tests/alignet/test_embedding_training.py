@@ -61,7 +61,7 @@ def test_objects_that_no_triplet_names_are_not_there_and_the_seed_settles_it() -
 def test_choices_at_random_carry_no_dimension() -> None:
     rng = np.random.default_rng(2)
     triplets = np.array([rng.choice(30, 3, replace=False) for _ in range(1000)])
-    with pytest.raises(DataError, match=r"1,000 triplets of 30 objects do not carry a single dimension that 5 objects"):
+    with pytest.raises(DataError, match=r"1,000 triplets of 30 objects cannot carry a single dimension that 5 objects"):
         learn_embedding(triplets, QUICK)
 
 

@@ -97,7 +97,7 @@ def test_the_seed_settles_the_start() -> None:
 @pytest.mark.parametrize(
     ("clusters", "options", "said"),
     [
-        (1, {}, "20 pictures cannot make 1 clusters: ask for 2 to 20"),
+        (1, {}, "20 pictures cannot make 1 cluster: ask for 2 to 20"),
         (21, {}, "20 pictures cannot make 21 clusters: ask for 2 to 20"),
         (2, {"iterations": 0}, "0 iterations of k-means are none"),
         (2, {"tolerance": -1.0}, "a tolerance of -1.0 stops nothing"),

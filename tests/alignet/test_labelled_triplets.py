@@ -91,7 +91,7 @@ def changed(array: np.ndarray, place: tuple[int, int], value: float) -> np.ndarr
             "3 triplets and 2 rows of similarities: label them again by `alignbench",
         ),
         ({"triplets": TRIPLETS[:0], "similarities": VALUES[:0]}, "it holds no triplets"),
-        ({"triplets": changed(TRIPLETS, (1, 2), 4)}, r"row 1 holds the numbers \[3, 1, 4\], and there are 4 pictures"),
+        ({"triplets": changed(TRIPLETS, (1, 2), 4)}, r"row 1 holds the numbers \[3, 1, 4\], of 4 pictures"),
         ({"triplets": changed(TRIPLETS, (2, 0), -1)}, r"row 2 holds the numbers \[-1, 3, 1\]"),
         ({"triplets": changed(TRIPLETS, (2, 2), 3)}, "row 2 names a picture twice"),
         ({"similarities": changed(VALUES, (1, 1), np.nan)}, "the similarities of row 1 are not finite"),

@@ -18,7 +18,7 @@ NAMES = ("dog/a.png", "cat/b.png", "dog/x/c.png")
 def test_the_first_folder_is_the_class() -> None:
     found = class_groups(NAMES)
     assert (found.labels, found.numbers.tolist(), found.names) == (("cat", "dog"), [1, 0, 1], NAMES)
-    with pytest.raises(DataError, match=r"1 pictures lie in no folder, and so in no class \(d.png\)"):
+    with pytest.raises(DataError, match=r"^1 picture in no folder, and so in no class \(d.png\)"):
         class_groups((*NAMES, "d.png"))
     assert all_pictures(NAMES).numbers.tolist() == [0, 0, 0]
 

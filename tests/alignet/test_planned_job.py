@@ -37,7 +37,7 @@ def test_what_is_no_model_is_refused(name: str, said: str) -> None:
         ({"images": 10**13}, "--images 10,000,000,000,000 is out of range"),
         ({"triplets": 0}, "--triplets 0 is out of range: give 1 to"),
         ({"iterations": 0}, "--iterations 0 is out of range"),
-        ({"clusters": 1}, "cannot make 1 clusters"),
+        ({"clusters": 1}, "cannot make 1 cluster:"),
         ({"images": 10, "clusters": 11}, "10 pictures cannot make 11 clusters"),
         ({"recipe": StudentRecipe(steps=0)}, "--steps 0 is not at least 1"),
     ],

@@ -89,7 +89,7 @@ def test_a_row_depends_on_the_seed_and_its_number_alone(rule: str, monkeypatch: 
         ([1, 1, 2, 2], "between-class", r"takes pictures of 3 classes, and there are 2 \(b, c\)"),
         ([0, 1, 2], "class-border", r"takes 2 pictures of one of the classes, and each of the 3 \(a, b, c\) has fewer"),
         ([0, 0, 1, 1], "within-class", r"takes 3 pictures of one of the classes, and each of the 2 \(a, b\) has fewer"),
-        ([0, 0], "random", "2 pictures make no triplet"),
+        ([0, 0], "random", "2 pictures cannot make a triplet"),
         ([], "cluster-border", "and there is 0"),
     ],
 )

@@ -84,3 +84,6 @@ def test_room_is_claimed_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left") as failed:
         new_array(tmp_path / "it.npy", np.int32, (rows, 3))
     assert failed.value.errno == errno.ENOSPC
+    np.save(tmp_path / "other.npy", np.arange(12).reshape(4, 3))
+    new_array(tmp_path / "own.npy", np.int64, (4, 3))[:] = np.arange(12).reshape(4, 3)
+    assert (tmp_path / "own.npy").read_bytes() == (tmp_path / "other.npy").read_bytes()

@@ -161,4 +161,4 @@ def test_weights_that_are_missing_are_asked_for_in_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"alignbench: perceptnet has no weights at {tmp_path / 'none.pth'}: get percept_colour")
     assert line.endswith("name it in $ALIGNBENCH_PERCEPTNET")
-    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()

@@ -129,7 +129,7 @@ def ended_by(tmp_path: Path, number: signal.Signals, leader: bool) -> tuple[int,
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert list(output.iterdir()) == []
+    assert not output.exists()
     return code, log.read_text().splitlines()[1:]
 
 

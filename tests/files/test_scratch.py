@@ -13,8 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from alignbench.errors import AlignbenchError
 from alignbench.files import scratch, whole_folder
-from alignbench.files.scratch import clear_scratch, held_scratch, put_in_place, scratch_folder
+from alignbench.files.scratch import (
+    clear_scratch,
+    held_scratch,
+    make_path,
+    no_empty_folders,
+    put_in_place,
+    scratch_folder,
+)
 
 NAME = "net__nights__01234567"
 HERE = socket.gethostname()
@@ -172,3 +180,34 @@ def test_many_writers_of_one_folder_all_end_well(
     clear_scratch(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     assert (tmp_path / NAME / "run.json").read_text() == "whole"
+
+
+def test_folders_that_were_made_for_nothing_go_and_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    with no_empty_folders(tmp_path / "old/new/newer"):
+        make_path(tmp_path / "old/new/newer")
+    assert list((tmp_path / "old").iterdir()) == []
+    with pytest.raises(AlignbenchError, match="stop"), whole_folder(tmp_path / "old/new" / NAME):
+        raise OSError("stop")
+    assert list((tmp_path / "old").iterdir()) == []
+    with no_empty_folders(tmp_path / "a/b"):
+        make_path(tmp_path / "a/b")
+        (tmp_path / "a/kept").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["kept"]
+
+
+def test_a_folder_is_made_while_another_process_takes_the_one_above_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir, taken = Path.mkdir, [2]
+
+    def made(path: Path, *arguments: object, **options: object) -> None:
+        mkdir(path, *arguments, **options)  # type: ignore[arg-type]
+        if path.name == "above" and taken[0]:
+            taken[0] -= 1
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    with held_scratch(tmp_path / "above", "probe") as held:
+        assert held.is_dir()
+    assert taken == [0]

@@ -165,8 +165,9 @@ def test_room_that_is_held_already_need_not_be_free(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "fstatvfs", lambda _: full)
     with path.open("r+b") as file:
         claim_room(file.fileno(), 1_000_000)
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(OSError, match="No space left on device") as refused:
             claim_room(file.fileno(), 3_000_000)
+        assert refused.value.strerror.endswith(": 2.0 MB needed, 0.0 kB free")
 
 
 def test_arrays_come_back_from_safetensors(tmp_path: Path) -> None:

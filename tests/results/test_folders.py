@@ -31,9 +31,12 @@ def test_labels_become_parts_of_paths() -> None:
     assert folder_of("my vit", "levels", "01234567") == "my-vit__levels__01234567"
 
 
-def test_a_folder_for_results_is_made_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+def test_nothing_is_left_of_the_attempt_to_write(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "runs")
-    assert list((tmp_path / "new" / "runs").iterdir()) == []
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    check_writable(tmp_path / "old" / "runs")
+    assert list((tmp_path / "old").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_is_named_with_the_remedy(tmp_path: Path) -> None:

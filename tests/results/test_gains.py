@@ -18,6 +18,7 @@ from alignbench.results.gains import (
     marked,
     read_gain_curves,
     read_gains,
+    said_measure,
     with_distances,
 )
 from gain_folders import CURVES, ROWS, gain, write_gain_folder
@@ -92,3 +93,16 @@ def test_of_several_distances_each_is_named_and_of_one_none() -> None:
         "accuracy, 5 a class",
     ]
     assert with_distances(frame[1:])["measure"].tolist() == ["accuracy", "accuracy, 5 a class"]
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        ("entropy_spearman", "entropy of choices, Spearman"),
+        ("log_rt_spearman, cosine", "entropy and log response time, Spearman, cosine"),
+        ("spearman", "Spearman"),
+        ("accuracy, 5 a class", "accuracy, 5 a class"),
+    ],
+)
+def test_measures_have_words(measure: str, said: str) -> None:
+    assert said_measure(measure) == said

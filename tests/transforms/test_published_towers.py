@@ -232,7 +232,7 @@ def test_pictures_of_dino_are_those_of_its_transform_or_it_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("resize", "said"), [("checkpoint", "extract them with --resize published"), ("published", "")]
+    ("resize", "said"), [("checkpoint", "extract them by `alignbench extract --resize published`"), ("published", "")]
 )
 def test_features_of_dino_are_those_of_such_pictures_too(
     few_things: Path,

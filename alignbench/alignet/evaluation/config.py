@@ -10,7 +10,7 @@ from alignbench.alignet.evaluation.relative_distances import FOLDERS
 from alignbench.datasets import DATASETS
 from alignbench.distances.names import DISTANCES
 from alignbench.distances.protocols import PROTOCOLS
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import UsageError, counted, unknown
 from alignbench.transforms.evaluation.odd_one_out import KINDS
 
 _VIEWS: Final = ("all", "cls", "mean")
@@ -100,7 +100,8 @@ class GainsConfig:
 
     def _check_together(self) -> None:
         if self.roots and len(self.roots) != len(self.datasets):
-            raise UsageError(f"{len(self.roots)} folders of {len(self.datasets)} data sets: give one for each, or none")
+            folders, data_sets = counted(len(self.roots), "folder"), counted(len(self.datasets), "data set")
+            raise UsageError(f"{folders} of {data_sets}: give one for each, or none")
         if bool(self.triplets) != (self.images is not None):
             lacking, given = ("--images", "--triplets") if self.triplets else ("--triplets", "--images")
             raise UsageError(f"{given} goes with {lacking}: triplets name pictures, which lie in a folder")
@@ -113,7 +114,7 @@ class GainsConfig:
         if self.at != "projection" and self.head is not None:
             raise UsageError("--head is of the layer that it says itself: leave out --at")
         if self.shots < 2:
-            raise UsageError(f"{self.shots} shots: 2 at least are needed, for cross-validation")
+            raise UsageError(f"{counted(self.shots, 'shot')}: 2 at least are needed, for cross-validation")
         if not 0 <= self.seed < 2**31:
             raise UsageError(f"seed {self.seed} is out of range 0 to 2^31 - 1")
         if self.before == self.after and self.head is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,15 +13,20 @@ from alignbench.alignet.evaluation.config import GainsConfig
 from alignbench.arrays import Floats
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import UsageError
+from alignbench.extraction.feature_source import layers_of, stored_view
 from alignbench.extraction.features import FeatureExtractor, ReadyTower
+from alignbench.extraction.stored_features import open_features
+from alignbench.measurement.cell import Cell
 from alignbench.measurement.sources import TowerRequest, load_ready_tower
 from alignbench.models.layer_names import PROJECTION, aligned_name
 from alignbench.models.towers import Layer, check_view
-from alignbench.transforms.aligned_layer import Use, transformed_layer
+from alignbench.transforms.aligned_layer import Remedies, Use, transformed_layer, with_aligned_features
 from alignbench.transforms.learning.inputs import embed_pictures
 from alignbench.transforms.named import NamedTransform
 
 _RANDOM: Final = "random:"
+_OTHER_HEAD: Final = "name the head of the model after by --head, or the model that it is of by --after"
+_REMEDIES: Final = Remedies(_OTHER_HEAD, "leave out --head, and use `alignbench run --resize published`", _OTHER_HEAD)
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,37 @@ def load_embedding_model(
     return EmbeddingModel(replace(ready, reading=replace(ready.reading, view=view)), layer, head)
 
 
+def check_head(config: GainsConfig, head: NamedTransform, notice: Callable[[str], None]) -> None:
+    """Refuse a head of another model than the one after, before anything is measured.
+
+    Args:
+        config: Which model that is, and how it is read.
+        head: The head.
+        notice: Hears of a download.
+
+    Raises:
+        UsageError: If it belongs to another model, layer or width, or the model has no layer.
+        AlignbenchError: If the model cannot be had.
+    """
+    cell = Cell(model=config.after, dataset="")
+    if cell.is_metric:
+        raise UsageError(f"{config.after} compares pictures, and has no layer that a head could take: leave out --head")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there is to say is said when it is measured
+        if cell.features is None:
+            load_embedding_model(config.after, config, head, notice)
+            return
+        stored = open_features(cell.features)
+        use = Use(config.after, stored_view(stored, config.tokens), remedies=_REMEDIES)
+        with_aligned_features(layers_of(stored), head, stored.origin, use)
+
+
 def _layer(ready: ReadyTower, request: TowerRequest, config: GainsConfig, head: NamedTransform | None) -> Layer:
     """The layer that is judged: the one that a head takes, or that is named; of a tower without projection the last."""
     layers = {layer.name: layer for layer in ready.tower.layers}
     if head is not None:
         view = _view(ready, config, layers.get(head.layer, ready.tower.layers[-1]))
-        return transformed_layer(ready.tower, head, Use(request.model, view, request.random_init))
+        return transformed_layer(ready.tower, head, Use(request.model, view, request.random_init, remedies=_REMEDIES))
     if config.at == PROJECTION:
         return layers.get(PROJECTION, ready.tower.layers[-1])
     if config.at not in layers:

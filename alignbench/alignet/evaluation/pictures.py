@@ -14,7 +14,7 @@ from alignbench.alignet.evaluation.gain import AboutGain, UncorrectedGain, gain_
 from alignbench.arrays import Floats, Indices
 from alignbench.datasets.image_folder import labelled_folder
 from alignbench.datasets.images import ImageSource
-from alignbench.errors import DataError
+from alignbench.errors import DataError, counted
 from alignbench.transforms.evaluation.downstream import few_shot, fitted_classifier
 
 HELD_OUT: Final = 0.25
@@ -85,8 +85,8 @@ def read_shift(first: Path, second: Path) -> ShiftedPictures:
     counts = np.bincount(labels)
     if counts.min() < _FEWEST:
         raise DataError(
-            f"{first / classes[int(counts.argmin())]} holds {counts.min()} pictures, where {_FEWEST} are needed, 2 to "
-            "learn from and 1 to test: add some, or leave the class out of both folders"
+            f"{first / classes[int(counts.argmin())]} holds {counted(int(counts.min()), 'picture')}, where "
+            f"{_FEWEST} are needed, 2 to learn from and 1 to test: add some, or leave the class out of both folders"
         )
     name = f"{first.resolve().name} to {second.resolve().name}"
     return ShiftedPictures(name, images, others, (labels, their_labels))

@@ -17,7 +17,7 @@ from alignbench.alignet.evaluation.gain import AboutGain, UncorrectedGain, gain_
 from alignbench.arrays import Floats, Indices
 from alignbench.datasets.image_folder import image_folder, labelled_folder
 from alignbench.datasets.images import ImageSource
-from alignbench.errors import DataError, one_line
+from alignbench.errors import DataError, counted, one_line
 from alignbench.results.csv_table import read_csv_table
 from alignbench.statistics.scored_together import ResampledScores
 from alignbench.transforms.evaluation.similarity import unit_rows
@@ -100,8 +100,8 @@ def check_shots(tree: ClassTree, shots: int) -> None:
     fewest = int(counts.argmin())
     if counts[fewest] <= shots:
         raise DataError(
-            f"class {tree.classes[fewest]} of {tree.name} has {counts[fewest]} pictures, where {shots + 1} are needed, "
-            f"{shots} to learn from and 1 to test: leave it out, or ask for fewer --shots"
+            f"class {tree.classes[fewest]} of {tree.name} has {counted(int(counts[fewest]), 'picture')}, where "
+            f"{shots + 1} are needed, {shots} to learn from and 1 to test: leave it out, or ask for fewer --shots"
         )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from alignbench.alignet.evaluation.asked_pictures import AskedPictures, picture_gains, read_pictures
 from alignbench.alignet.evaluation.config import GainsConfig
-from alignbench.alignet.evaluation.embedded import EmbeddingModel, load_embedding_model
+from alignbench.alignet.evaluation.embedded import EmbeddingModel, check_head, load_embedding_model
 from alignbench.alignet.evaluation.gain import UncorrectedGain, corrected_gains
 from alignbench.alignet.evaluation.human import RunsOfBoth, human_gains
 from alignbench.alignet.evaluation.seen import Seen, trained_student
@@ -75,6 +75,8 @@ def evaluate_student(
     teacher = None if config.teacher is None else resolve(transform_file(str(config.teacher)))
     seen, asked = Seen.by(config.after, teacher), read_pictures(config)
     models = _load_models(config, head, heard) if asked.images else None
+    if head is not None and models is None:
+        check_head(config, head, heard.cells.notice)
     runs = [_measure(config, number, head, (seen, destination, heard)) for number in range(len(config.datasets))]
     _check_before(config, runs, models)
     settings = _settings(config, runs, models, asked) | {"seen": seen.settings}

@@ -15,7 +15,7 @@ from torch import Tensor
 from alignbench.alignet.labelled_triplets import LabelledTriplets
 from alignbench.alignet.objective import last_is_odd, triplet_loss
 from alignbench.alignet.training.batches import RowBatches, batch_loader
-from alignbench.errors import AlignbenchError, DataError
+from alignbench.errors import AlignbenchError, DataError, counted
 from alignbench.extraction.loader import Loading, OrderedImages
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def refuse_repeated(training: LabelledTriplets, held_out: LabelledTriplets) -> N
         found |= np.isin(wanted, _sets(rows[(rows >= 0).all(axis=1)]))
     if found.any():
         raise DataError(
-            f"{int(found.sum()):,} of the {len(found):,} triplets of --validation {held_out.path} are among those that "
-            "the student is trained on: leave them out, or sample others"
+            f"the student is trained on {int(found.sum()):,} of the {counted(len(found), 'triplet')} of --validation "
+            f"{held_out.path}: leave out such triplets, or sample others"
         )
 
 

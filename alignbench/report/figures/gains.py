@@ -15,17 +15,12 @@ from matplotlib.figure import Figure
 from alignbench.report.figures.canvas import save_figure
 from alignbench.report.figures.text import plain_text
 from alignbench.results.extent import data_set_title
-from alignbench.results.gains import OPTIMISTIC, TASKS, marked, with_distances
+from alignbench.results.gains import OPTIMISTIC, TASKS, marked, said_measure, with_distances
 from alignbench.results.layer_curve import is_simulated
 
 _BEFORE, _AFTER = "#0072b2", "#d55e00"
 _SEPARABLE, _NEITHER = "0.1", "0.6"
 _ROW: Final = 0.27  # inches
-_MEASURES: Final = {
-    "entropy_spearman": "entropy of choices, Spearman",
-    "log_rt_spearman": "entropy and log response time, Spearman",
-    "spearman": "Spearman",
-}
 
 
 def draw_gains(frame: pd.DataFrame, folder: Path, title: str = "") -> None:
@@ -114,10 +109,8 @@ def _label(row: Mapping[Any, Any]) -> str:
     """What a row is about."""
     data = data_set_title(row["data"]) + (" (simulated)" if is_simulated(row["data"]) else "")
     subset = row["subset"] if row["subset"] != "all" else ""
-    name, comma, distance = row["measure"].partition(", ")
-    measure = f"{_MEASURES.get(name, name)}{comma}{distance}"
     about = " ".join(filter(None, [data, subset]))
-    said = about if row["measure"] == row["task"] else f"{about}: {measure}"
+    said = about if row["measure"] == row["task"] else f"{about}: {said_measure(row['measure'])}"
     return said + (" *" if OPTIMISTIC in marked(row["sample"]) else "")
 
 

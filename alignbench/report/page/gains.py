@@ -15,7 +15,7 @@ from alignbench.errors import DataError
 from alignbench.report.page.plain_tables import number, spoken_p
 from alignbench.report.page.tables import Score, read_score
 from alignbench.results.extent import data_set_title
-from alignbench.results.gains import FIGURE, OPTIMISTIC, find_gains, marked, read_gains, with_distances
+from alignbench.results.gains import FIGURE, OPTIMISTIC, find_gains, marked, read_gains, said_measure, with_distances
 from alignbench.results.layer_curve import is_simulated
 
 
@@ -140,7 +140,7 @@ def _line(row: pd.Series) -> GainLine:
         row["task"],
         f"{data_set_title(row['data'])} {subset}".rstrip(),
         is_simulated(row["data"]),
-        row["measure"],
+        said_measure(row["measure"]),
         read_score(row, "before"),
         read_score(row, "after"),
         read_score(pd.Series(together), "difference", "+"),

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alignbench.errors import counted
 from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.gains import collect_gains
@@ -170,13 +171,13 @@ def _of_runs(charts: Charts, study: Study, factors: Sequence[Factor], findings: 
 def _told(transforms: Transforms) -> str:
     """How many transforms there are."""
     learned, judged = len(transforms.learned), len(transforms.judged)
-    folders = f"{_counted(learned, 'folder')} of learned transforms" if learned else ""
-    return " and ".join(filter(None, [folders, _counted(judged, "judged transform") if judged else ""]))
+    folders = f"{counted(learned, 'folder')} of learned transforms" if learned else ""
+    return " and ".join(filter(None, [folders, counted(judged, "judged transform") if judged else ""]))
 
 
 def _taught(transforms: Transforms) -> str:
     """How many models were judged before and after they were taught."""
-    return _counted(len(transforms.taught), "model") if transforms.taught else ""
+    return counted(len(transforms.taught), "model") if transforms.taught else ""
 
 
 def write_page(text: str, path: Path) -> None:
@@ -201,14 +202,10 @@ def _outline(study: Study, charts: Charts) -> str:
         "untrained twin": twins,
         "baseline": sum(labels.values()),
     }
-    shown = ", ".join(_counted(count, name) for name, count in counts.items() if count)
+    shown = ", ".join(counted(count, name) for name, count in counts.items() if count)
     places = ", ".join(f"{panel.title}{f': {panel.part}' if panel.part else ''}" for panel in charts.panels)
     protocols = " and ".join(dict.fromkeys(run.protocol for run in study.runs))
-    return f"{_counted(len(study.runs), 'run')} ({shown}) on {places}, by the {protocols} protocol"
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}{'' if count == 1 else 's'}"
+    return f"{counted(len(study.runs), 'run')} ({shown}) on {places}, by the {protocols} protocol"
 
 
 def _best_table(charts: Charts, panel: Panel, peaks: Peaks) -> _BestTable:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from alignbench.arrays import Indices
 from alignbench.datasets.images import ImageSource
 from alignbench.errors import DataError, UsageError, shortened
 from alignbench.extraction.feature_forms import damage_said
@@ -82,6 +83,10 @@ class LearningBase(Protocol):
         """Return the layers of some names, each of one token a picture."""
         ...
 
+    def check(self, pictures: Pictures) -> None:
+        """Refuse pictures that it could give no features of, before anything is learned."""
+        ...
+
     def features(
         self, layers: Sequence[Layer], pictures: Pictures, embedded: Callable[[int], None]
     ) -> tuple[dict[str, Rows], dict[str, Rows]]:
@@ -126,6 +131,9 @@ class TowerBase:
                 "a transform takes one vector a picture: use --tokens cls or mean, or the projection alone"
             )
         return layers
+
+    def check(self, pictures: Pictures) -> None:
+        """See `LearningBase.check`: a model takes any."""
 
     def features(
         self, layers: Sequence[Layer], pictures: Pictures, embedded: Callable[[int], None]
@@ -197,6 +205,16 @@ class StoredBase:
                 )
         return layers
 
+    def check(self, pictures: Pictures) -> None:
+        """See `LearningBase.check`.
+
+        Raises:
+            DataError: If a picture has no row, or several.
+        """
+        for images in (pictures.objects, pictures.local):
+            if images is not None:
+                self._matched(images)
+
     def features(
         self, layers: Sequence[Layer], pictures: Pictures, embedded: Callable[[int], None]
     ) -> tuple[dict[str, Rows], dict[str, Rows]]:
@@ -212,8 +230,7 @@ class StoredBase:
         return found[0], found[1]
 
     def _rows(self, layers: Sequence[Layer], images: ImageSource) -> dict[str, Rows]:
-        path, found = self.stored.path, dict[str, Rows]()
-        rows = match_rows(str(path), self.stored.names, images.names, "the data set", self.concept).rows
+        path, found, rows = self.stored.path, dict[str, Rows](), self._matched(images)
         wanted = {layer.name for layer in layers}
         for layer in self.stored.layers:
             if layer.name in wanted:
@@ -224,3 +241,8 @@ class StoredBase:
                     name = shortened(self.stored.names[rows[int(np.argmin(finite))]])
                     raise DataError(f"{path}: {layer.name} of {name} is not finite: leave out such rows")
         return found
+
+    def _matched(self, images: ImageSource) -> Indices:
+        """The row of each picture."""
+        path = str(self.stored.path)
+        return match_rows(path, self.stored.names, images.names, "the data set", self.concept).rows

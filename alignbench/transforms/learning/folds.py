@@ -16,7 +16,7 @@ import numpy as np
 
 from alignbench.arrays import Floats, Indices
 from alignbench.datasets.things import distinct_triplets
-from alignbench.errors import DataError, UsageError
+from alignbench.errors import DataError, UsageError, counted
 
 SAVED: Final = 0  # the fold whose transform stands for its layer
 
@@ -78,7 +78,7 @@ def object_folds(objects: int, folds: int, seed: int) -> list[Indices]:
         raise UsageError(f"{folds} fold leaves nothing to learn from: two at least are needed")
     if objects < 3 * folds:
         raise UsageError(
-            f"{objects} objects cannot be split into {folds} folds of three at least: ask for fewer --folds"
+            f"{counted(objects, 'object')} cannot be split into {folds} folds of three at least: ask for fewer --folds"
         )
     from sklearn.model_selection import KFold
 
@@ -109,7 +109,8 @@ def split_triplets(triplets: Indices, objects: int, held_out: Indices, seed: int
             "none to learn from" if not len(train) else f"{distinct} of held-out objects only, to validate and judge"
         )
         raise DataError(
-            f"{len(triplets):,} triplets of {objects:,} objects leave {lacking}: use more, or other --folds"
+            f"too few triplets of {counted(objects, 'object')} ({len(triplets):,}, {lacking}): use more, or other "
+            "--folds"
         )
     judges = np.zeros(distinct, dtype=np.bool_)
     judges[np.random.default_rng(seed).permutation(distinct)[: distinct // 2]] = True

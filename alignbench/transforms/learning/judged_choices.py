@@ -145,6 +145,30 @@ def _check(names: Sequence[str], triplets: Any, logs: Mapping[str, Any]) -> None
             raise ValueError(f"probabilities of {name} are {found.dtype} of shape {found.shape}, or not finite")
 
 
+def check_same_choices(first: Path, second: Path | str, choices: HeldOutChoices) -> HeldOutChoices:
+    """Read the choices of a teacher that another one is to be compared with.
+
+    Args:
+        first: Its folder.
+        second: Folder of the other, or what stands for it in messages.
+        choices: Those of the other; of its probabilities only the layers count.
+
+    Raises:
+        DataError: If the folder cannot be read.
+        UsageError: If they are others, or have no layer in common.
+    """
+    one = read_choices(first)
+    if one.names != choices.names or not np.array_equal(one.triplets, choices.triplets):
+        raise UsageError(
+            f"{first} and {second} are not judged on the same choices: learn both on the same triplets, with the same "
+            "--folds and --seed"
+        )
+    if not one.logs.keys() & choices.logs.keys():
+        layers = f"{first} has {', '.join(one.logs)}, and {second} {', '.join(choices.logs)}"
+        raise UsageError(f"{layers}: learn both at one layer at least")
+    return one
+
+
 def compared_frame(first: Path, second: Path) -> pd.DataFrame:
     """Compare two teachers on the very same choices of held-out objects: the first as before, the second as after.
 
@@ -161,18 +185,11 @@ def compared_frame(first: Path, second: Path) -> pd.DataFrame:
     """
     from alignbench.transforms.evaluation.choice_probabilities import judge_probabilities
 
-    one, other, frame = read_choices(first), read_choices(second), read_judged(second)
-    if one.names != other.names or not np.array_equal(one.triplets, other.triplets):
-        raise UsageError(
-            f"{first} and {second} were not judged on the same choices: learn both on the same triplets, with the same "
-            "--folds and --seed"
-        )
+    other, frame = read_choices(second), read_judged(second)
+    one = check_same_choices(first, second, other)
     rows = []
     for layer in (layer for layer in other.logs if layer in one.logs):
         scores = judge_probabilities(one.logs[layer], other.logs[layer], one.triplets)
         about = frame[frame["layer"] == layer].iloc[0].to_dict()
         rows += [about | score_columns(score) for score in scores]
-    if not rows:
-        layers = f"{first} has {', '.join(one.logs)}, and {second} {', '.join(other.logs)}"
-        raise UsageError(f"{layers}: learn both at one layer at least")
     return pd.DataFrame(rows, columns=list(JUDGED_COLUMNS))

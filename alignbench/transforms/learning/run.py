@@ -14,13 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from alignbench.datasets import DATASETS
 from alignbench.datasets.data_set import DataSet
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import UsageError, counted, unknown
 from alignbench.extraction.features import ReadyTower
 from alignbench.models.layer_names import counted_layers
 from alignbench.transforms.evaluation.odd_one_out import KINDS, to_triplets
@@ -34,6 +35,7 @@ from alignbench.transforms.learning.folder import (
 )
 from alignbench.transforms.learning.folds import SAVED, Fold, SoftTargets, object_folds, split_triplets
 from alignbench.transforms.learning.inputs import digest_of_images, local_pictures, varying_layers
+from alignbench.transforms.learning.judged_choices import HeldOutChoices, check_same_choices
 from alignbench.transforms.learning.layers import Judging, LayerFeatures, LearnedLayer, learn_layer
 from alignbench.transforms.learning.progress import LearningListener
 from alignbench.transforms.learning.recipe import Recipe
@@ -58,6 +60,8 @@ class LearningConfig:
         similarity: Similarity of the choices that judge: `cosine`, `euclidean` or `dot`.
         trials: Trials of a search for hyper-parameters at each layer; 0 for none.
         pixel_cache: Folder of prepared pixels, `off`, or none for the default one.
+        against: For the objective `soft`: a folder that was learned before, on whose choices what is learned is to be
+            judged, too; one that was judged on others is refused before anything is learned.
     """
 
     dataset: str
@@ -71,6 +75,7 @@ class LearningConfig:
     similarity: str = "cosine"
     trials: int = 0
     pixel_cache: str | None = None
+    against: Path | None = None
 
     def checked(self) -> LearningConfig:
         """The job, if what it names can be there; nothing is read.
@@ -144,13 +149,22 @@ def learn_transforms(
     settings = _settings(job, base, judgments, identities, local)
     settings |= {} if targets is None else {"targets": dict(targets.settings())}
     folder = destination.output / learned_name(settings["model"], job.dataset, settings)
+    if job.against is not None:
+        judged = np.concatenate([fold.judge for fold in folds])
+        told = HeldOutChoices(tuple(judgments.images.names), judged, {layer.name: np.empty(0) for layer in layers})
+        check_same_choices(job.against, "what is to be learned", told)
     if is_learned(folder, targets is not None) and not destination.overwrite:
         return folder, True
+    base.check(pictures)
     folds, about_targets = _softened(folds, targets, listener)
-    listener.planned(f"{pictures.count:,} images, {counted_layers(len(layers))}, {base.device}", pictures.count)
+    listener.planned(
+        f"{counted(pictures.count, 'image')}, {counted_layers(len(layers))}, {base.device}", pictures.count
+    )
     features, images = base.features(layers, pictures, listener.embedded)
     layers = varying_layers(layers, features, settings["tokens"])
-    extent = f"{len(triplets):,} triplets of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
+    extent = (
+        f"{counted(len(triplets), 'triplet')} of {objects:,} objects, {counted_layers(len(layers))}, {job.folds} folds"
+    )
     listener.learning(f"learning {recipe.objective}: {extent}")
     journal = destination.output / f".search-{folder.name.rpartition('__')[2]}.journal"
     found: list[LearnedLayer] = []

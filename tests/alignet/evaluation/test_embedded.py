@@ -1,7 +1,8 @@
-"""Both models as embedders: vectors by transformers, a head by NumPy, and layers that are not there."""
+"""Both models as embedders: vectors by transformers, a head by NumPy, and layers and heads that do not fit."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import torch
 from transformers import AutoImageProcessor, CLIPModel
 
 from alignbench.alignet.evaluation.config import GainsConfig
-from alignbench.alignet.evaluation.embedded import load_embedding_model
+from alignbench.alignet.evaluation.embedded import check_head, load_embedding_model
+from alignbench.cli.commands.alignet.evaluate import evaluate
+from alignbench.cli.options import read_options
 from alignbench.datasets import shapes
 from alignbench.errors import UsageError
+from alignbench.extraction.feature_files import FeatureFile, write_features
 from alignbench.models.checkpoints import checkpoint_folder
 from alignbench.transforms import AffineTransform
 from alignbench.transforms.named import resolve
@@ -56,3 +60,25 @@ def test_a_block_gives_its_class_token_and_random_weights_are_others() -> None:
     assert block.settings["fingerprint"] != drawn.settings["fingerprint"]
     with pytest.raises(UsageError, match="has no layer layer_9: use --at projection or one of layer_0"):
         load_embedding_model("shapes-clip", GainsConfig("a", "b", at="layer_9"), None, ignore)
+
+
+def test_a_head_of_another_model_is_refused_with_remedies_of_the_command(tmp_path: Path) -> None:
+    features = FeatureFile({"projection": np.zeros((3, 64))}, ("a", "b", "c"), origin={"model": "y", "tokens": "cls"})
+    write_features(tmp_path / "f.safetensors", features)
+    known = set(read_options(evaluate))
+    heads = {
+        "other weights": {"model_fingerprint": "0" * 64, "model": "x"},
+        "by name": {"models": ["x/clip"], "model": "x/clip"},
+        "other pictures": {"sha256": "0" * 64, "models": ["shapes-clip", "y"], "model": "y", "pictures": "squashed"},
+    }
+    for after in ("shapes-clip", f"features:{tmp_path / 'f.safetensors'}", "pixels"):
+        for name, told in heads.items():
+            head = AffineTransform(np.eye(64), 0.0, 1.0, None, {"layer": "projection", **told})
+            chosen = resolve(head.save(tmp_path / f"{name}.safetensors"))
+            if name == "other weights" and after.startswith("features"):
+                continue  # the file does not say which weights it is of
+            with pytest.raises(UsageError) as refused:
+                check_head(GainsConfig("a", after, datasets=("shapes-high",), workers=0), chosen, ignore)
+            options = set(re.findall(r"--([a-z-]+)", re.sub(r"`[^`]*`", "", str(refused.value))))
+            assert options, refused.value
+            assert options <= known, refused.value

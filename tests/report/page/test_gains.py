@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gain_folders import write_gain_folder
-from pages import words
+from gain_folders import ROWS, gain, write_gain_folder
+from pages import Opened, words
 from transform_pages import SIMULATED, parsed, report, write_judged
 
 Capture = pytest.CaptureFixture[str]
@@ -39,7 +40,16 @@ def test_each_measure_stands_before_and_after(page: Path) -> None:
     ]
     fine = table[5]
     assert fine[:1] + fine[3:10] == [
-        *("human uncertainty: log_rt_spearman", "-", "0.300 (0.200 .. 0.400)", "-", "-", "", "0.620", "")
+        *(
+            "human uncertainty: entropy and log response time, Spearman",
+            "-",
+            "0.300 (0.200 .. 0.400)",
+            "-",
+            "-",
+            "",
+            "0.620",
+            "",
+        )
     ]
     assert table[7][:3] == ["agreement with the teacher", "held-out objects", "border"]
     marks = re.findall(r'<strong class="mark">(.*?)</strong>', page.read_text(encoding="utf-8"))
@@ -68,3 +78,15 @@ def test_it_stands_beside_transforms_and_a_broken_one_is_left_out(tmp_path: Path
     assert "does not hold what a model gained" in capsys.readouterr().err
     ids = [attrs["id"] for tag, attrs in parsed(tmp_path / "report.html").elements if tag == "section"]
     assert ids.index("costs") < ids.index("gains")
+
+
+def test_the_whole_table_is_in_view_at_1200_pixels(browser: Any, tmp_path: Path) -> None:
+    long = {"before": (-0.1, -0.2, -0.05), "p_corrected": 0.0001, "relative": 123.4, "n": 1_234_567}
+    rows = (*ROWS, gain("relative distance", "pets", "within a superordinate, over the mean", **long))
+    write_gain_folder(tmp_path, rows=rows)
+    assert report(tmp_path, output=tmp_path / "report.html") == 0
+    opened = Opened(browser, tmp_path / "report.html", viewport={"width": 1200, "height": 800})
+    region = opened.tab.locator("#gains .gained")
+    inside, outside = region.evaluate("each => [each.scrollWidth, each.clientWidth]")
+    assert inside == outside
+    opened.check()

@@ -9,7 +9,7 @@ import typer
 
 from alignbench.cli.completion import one_of, transforms
 from alignbench.cli.options import Accelerator, AsJson, print_error
-from alignbench.errors import UsageError
+from alignbench.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -94,7 +94,7 @@ def cluster(
 
     def heard(state: LloydState) -> None:
         if not shown and state.iteration > 0:
-            print_status(f"{state.iteration:,} iterations had been made before this was stopped: it goes on from there")
+            print_status(f"this was stopped after {counted(state.iteration, 'iteration')}: it goes on from there")
         shown.append(state.iteration)
 
     with working("clustering"):

@@ -23,9 +23,9 @@ def demo(
     The last line of stdout is the folder. What was stopped goes on from there.
     """
     from alignbench.alignet.chain import PEOPLE
-    from alignbench.cli.commands.alignet.evaluate import gains_table
+    from alignbench.cli.commands.alignet.evaluate import print_gains
     from alignbench.cli.commands.report import report
-    from alignbench.cli.console import print_status, print_table
+    from alignbench.cli.console import print_status
     from alignbench.report.panels import SIMULATED
     from alignbench.results.folders import check_writable
     from alignbench.results.gains import FIGURE, read_gains
@@ -35,7 +35,7 @@ def demo(
     found = _run(output, quick)
     frame, record = read_gains(found.evaluation)
     settings = record["settings"]
-    print_table(gains_table(frame, f"{settings['after']} after, {settings['before']} before ({SIMULATED})"))
+    print_gains(frame, f"{settings['after']} after, {settings['before']} before ({SIMULATED})")
     for note in record["notes"]:
         print_status(note)
     print(f"figure: {found.evaluation / FIGURE}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -31,6 +32,22 @@ from alignbench.cli.options import (
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
+
+_TEXTS: Final = ("measure", "data", "seen")
+_SIDE_BY_SIDE: Final = tuple(
+    (name,)
+    for name in (
+        *("measure", "data", "before", "after", "difference", "95 % for all rows", "p", "relative", "ceiling"),
+        *("of the gap", "n", "seen"),
+    )
+)
+_BELOW_EACH_OTHER: Final = (
+    _TEXTS,
+    ("before", "after", "ceiling"),
+    ("difference", "95 % for all rows"),
+    ("relative", "of the gap"),
+    ("p", "n"),
+)
 
 
 def evaluate(
@@ -146,7 +163,7 @@ def evaluate(
     from alignbench.alignet.evaluation.config import GainsConfig
     from alignbench.alignet.evaluation.run import GainsListener, evaluate_student
     from alignbench.alignet.evaluation.seen import model_before
-    from alignbench.cli.console import print_json, print_status, print_table
+    from alignbench.cli.console import print_json, print_status
     from alignbench.cli.progress import ConsoleListener, LearningProgress
     from alignbench.report.figures.gains import draw_gains
     from alignbench.results.gains import read_gains
@@ -203,47 +220,68 @@ def evaluate(
     if as_json:
         print_json(frame.assign(folder=str(folder)))
         return
-    print_table(gains_table(frame, f"{record['settings']['after']} after, {record['settings']['before']} before"))
+    print_gains(frame, f"{record['settings']['after']} after, {record['settings']['before']} before")
     for note in record["notes"]:
         print_status(note)
     print(folder)
 
 
-def gains_table(frame: pd.DataFrame, title: str) -> Table:
-    """What was before and after: the difference with the interval that holds for all rows, and relative to what.
+def print_gains(frame: pd.DataFrame, title: str) -> None:
+    """Print what was before and after, with cells below each other where the terminal is too narrow.
 
     Args:
         frame: `evaluation.csv`.
         title: Title of the table.
     """
+    from alignbench.cli.console import print_table
+
+    print_table(gains_table(frame, title), narrow=gains_table(frame, title, _BELOW_EACH_OTHER))
+
+
+def gains_table(frame: pd.DataFrame, title: str, columns: Sequence[Sequence[str]] = _SIDE_BY_SIDE) -> Table:
+    """What was before and after: the difference with the interval that holds for all rows, and relative to what.
+
+    Args:
+        frame: `evaluation.csv`.
+        title: Title of the table.
+        columns: What is in each column, from top to bottom.
+    """
     from rich.table import Table
 
-    from alignbench.results.extent import data_set_title
-    from alignbench.results.gains import marked, with_distances
-    from alignbench.results.layer_curve import is_simulated
+    from alignbench.results.gains import with_distances
 
     table = Table(title=title, title_justify="left")
-    texts = ("measure", "data", "seen")
-    numbers = ("before", "after", "difference", "95 % for all rows", "p", "relative", "ceiling", "of the gap", "n")
-    for name in (*texts[:2], *numbers, texts[2]):
-        table.add_column(name, justify="left" if name in texts else "right", overflow="fold")
+    for names in columns:
+        table.add_column("\n".join(names), justify="left" if names[0] in _TEXTS else "right", overflow="fold")
     for row in with_distances(frame).to_dict("records"):
-        low, high = row["corrected_low"], row["corrected_high"]
-        data = f"{data_set_title(row['data'])} {row['subset'] if row['subset'] != 'all' else ''}".rstrip()
-        table.add_row(
-            row["measure"] if row["measure"] == row["task"] else f"{row['task']}: {row['measure']}",
-            f"{data} (simulated)" if is_simulated(row["data"]) else data,
-            *(_number(row[name]) or "no score" for name in ("before", "after")),
-            _number(row["difference"], "+.3f"),
-            "" if low != low else f"{low:+.3f} .. {high:+.3f}",
-            _number(row["p_corrected"]),
-            _number(row["relative"], "+.1%"),
-            _number(row["ceiling"]),
-            _number(row["share_of_gap"], "+.1%"),
-            f"{row['n']:,}",
-            marked(row["sample"]),
-        )
+        cells = _cells(row)
+        table.add_row(*("\n".join(cells[name] for name in names) for names in columns))
     return table
+
+
+def _cells(row: Mapping[Any, Any]) -> dict[str, str]:
+    """What is said of a row, by the name of its column."""
+    from alignbench.results.extent import data_set_title
+    from alignbench.results.gains import marked, said_measure
+    from alignbench.results.layer_curve import is_simulated
+
+    low, high = row["corrected_low"], row["corrected_high"]
+    data = f"{data_set_title(row['data'])} {row['subset'] if row['subset'] != 'all' else ''}".rstrip()
+    measure = "" if row["measure"] == row["task"] else f": {said_measure(row['measure'])}"
+    return {
+        "measure": f"{row['task']}{measure}",
+        "data": f"{data} (simulated)" if is_simulated(row["data"]) else data,
+        "before": _number(row["before"]) or "no score",
+        "after": _number(row["after"]) or "no score",
+        "difference": _number(row["difference"], "+.3f"),
+        "95 % for all rows": "" if low != low else f"{low:+.3f} .. {high:+.3f}",
+        "p": _number(row["p_corrected"]),
+        "relative": _number(row["relative"], "+.1%"),
+        "ceiling": _number(row["ceiling"]),
+        "of the gap": _number(row["share_of_gap"], "+.1%"),
+        "n": f"{row['n']:,}",
+        "seen": marked(row["sample"]),
+    }
 
 
 def _number(value: float, shape: str = ".3f") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +61,7 @@ def label(
     """
     from alignbench.alignet.label_folder import LabellingJob, label_triplets, take_released, warn_of_scale
     from alignbench.alignet.labelled_triplets import STAGE, LabelledTriplets
+    from alignbench.alignet.released_triplets import check_file_names
     from alignbench.alignet.released_triplets import write_released as write_file
     from alignbench.alignet.sampled_triplets import SampledTriplets
     from alignbench.alignet.stage_folders import read_record
@@ -74,13 +76,22 @@ def label(
     if write_released is not None and write_released.exists() and not overwrite:
         raise UsageError(f"{write_released} is there: name another --write-released, or add --overwrite")
     check_writable(output)
+
+    def writable(names: Sequence[str]) -> None:
+        if write_released is not None:
+            check_file_names(write_released, names)
+
     with working("labelling triplets"):
         if features is None:
-            pictures = None if images is None else image_folder(images).names
-            folder, is_finished = take_released(triplets, output, pictures, overwrite)
+            taken = LabelledTriplets.open(triplets)
+            if images is not None:
+                taken = taken.of_pictures(image_folder(images).names, "the folder of pictures")
+            writable(taken.names)
+            folder, is_finished = take_released(taken, output, overwrite)
         else:
             seen = teacher_features(features, layer, teacher, force)
             drawn = SampledTriplets.open(triplets)
+            writable(drawn.names)
             folder, is_finished = label_triplets(LabellingJob(drawn, seen, similarity, output, overwrite))
         if write_released is not None:
             labelled = LabelledTriplets.open(folder)

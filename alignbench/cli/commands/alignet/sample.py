@@ -10,7 +10,7 @@ import typer
 from alignbench.cli.commands.alignet.cluster import Overwrite, StageFolders
 from alignbench.cli.completion import one_of
 from alignbench.cli.options import AsJson, print_error
-from alignbench.errors import UsageError
+from alignbench.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from alignbench.alignet.picture_groups import PictureGroups
@@ -78,7 +78,8 @@ def sample(
     small = said_small(record["too_small"])
     if small:
         print_error(f"warning: {small}")
-    print(f"{count:,} triplets of {record['pictures']:,} pictures in {record['groups']:,} groups, {rule}")
+    of = f"{counted(record['pictures'], 'picture')} in {counted(record['groups'], 'group')}"
+    print(f"{counted(count, 'triplet')} of {of}, {rule}")
     print(folder)
 
 

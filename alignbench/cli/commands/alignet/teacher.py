@@ -39,6 +39,7 @@ from alignbench.cli.options import (
     parse_batch_size,
     print_error,
 )
+from alignbench.errors import counted
 
 _INTERVAL: Final = "95 % interval"
 
@@ -173,6 +174,7 @@ def teacher(
         similarity=similarity,
         trials=trials,
         pixel_cache=pixel_cache or None,
+        against=against,
     ).checked()
     embedding = EmbeddingRecipe(dimensions=dimensions, draws=draws)
     asked = TeacherTargets(targets, pseudo_count, fewest_judgments, embedding)
@@ -238,6 +240,6 @@ def judged_table(frame: pd.DataFrame, part: str = "") -> Table:
         for name, sign in (("before", ""), ("after", ""), ("difference", "+")):
             cells += [f"{row[name]:{sign}.3f}", f"{row[f'{name}_low']:.3f} .. {row[f'{name}_high']:.3f}"]
         table.add_row(*cells)
-    counts = f"{first['n']:,} choices among {first['objects']:,} objects"
+    counts = f"{counted(first['n'], 'choice')} among {counted(first['objects'], 'object')}"
     table.caption = f"{counts}; log loss in nats, {math.log(3):.3f} without knowledge"
     return table

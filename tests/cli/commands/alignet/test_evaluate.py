@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from rich.console import Console
 
-from alignbench.cli.commands.alignet.evaluate import gains_table
+from alignbench.cli.commands.alignet.evaluate import gains_table, print_gains
 from alignbench.cli.main import main
 from alignbench.datasets import shapes
 from alignbench.results.gains import Gains, has_gains, read_gains
+from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation import downstream
 from gain_folders import CURVES, ROWS, draw
 from taught_models import write_classes, write_labels, write_student
@@ -25,6 +29,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_classes(root / "one")
     write_labels(root / "alignet/labels", root / "one")
     write_student(root / "alignet/student")
+    of = {"layer": "projection", "model": "another", "model_fingerprint": "0" * 64}
+    AffineTransform(np.eye(64), 0.0, 1.0, None, of).save(root / "other.safetensors")
     return root
 
 
@@ -79,9 +85,29 @@ def test_a_plain_pair_is_judged_and_made_again(place: Path, capsys: Capture) -> 
 
 def test_a_score_that_is_not_there_is_told_as_that() -> None:
     columns = {str(column.header): list(column.cells) for column in gains_table(Gains(ROWS, CURVES).frame, "").columns}
-    place = columns["measure"].index("human uncertainty: log_rt_spearman")
+    place = columns["measure"].index("human uncertainty: entropy and log response time, Spearman")
     said = {name: columns[name][place] for name in ("before", "after", "difference", "95 % for all rows", "relative")}
     assert said == {"before": "no score", "after": "0.300", "difference": "", "95 % for all rows": "", "relative": ""}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_can_be_read_on_a_narrow_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """No word and no number is cut in two."""
+
+    def terminal(**options: Any) -> Console:
+        return Console(width=width, force_terminal=True, color_system=None, **options)
+
+    monkeypatch.setattr("alignbench.cli.console.Console", terminal)
+    frame = Gains(ROWS, CURVES).frame
+    print_gains(frame, "after against before")
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= width
+    wide = gains_table(frame, "")
+    words = " ".join(str(cell) for column in wide.columns for cell in (column.header, *column.cells)).split()
+    assert set(words) <= set(said.split())
+    assert len(said.replace("─", "").split()) == len(words) + len(["after", "against", "before"])
 
 
 @pytest.mark.parametrize(
@@ -100,11 +126,19 @@ def test_a_score_that_is_not_there_is_told_as_that() -> None:
         ),
         (("--after", "alignet/student", "--labelled", "one", "--shots", "20"), "where 21 are needed"),
         (("--after", "alignet/student", "--dataset", "shapes-high", "--distance", "cosin"), "unknown distance 'cosin'"),
+        *(
+            (
+                ("--after", "alignet/student", "--head", "other.safetensors", *asked),
+                "other weights or preparation here: name the head of the model after by --head, or the model",
+            )
+            for asked in (("--labelled", "one"), ("--dataset", "shapes-high"))
+        ),
         (("--after", "alignet/student", "--before", "no-such-model", "--labelled", "one"), "no-such-model"),
     ],
 )
 def test_bad_input_ends_in_one_line(options: tuple[str, ...], fault: str, capsys: Capture) -> None:
-    assert evaluate(*options) != 0
+    assert evaluate(*options, "--output", "new/output") != 0
+    assert not Path("new").exists(), "no empty folders are left"
     said = capsys.readouterr()
     assert said.out == ""
     *_, line = said.err.strip().splitlines()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from alignbench.alignet.labelled_triplets import LabelledTriplets
 from alignbench.cli.main import main
+from alignbench.extraction.feature_files import FeatureFile, write_features
 from stage_inputs import StageInputs, write_stage_inputs
 
 Capture = pytest.CaptureFixture[str]
@@ -101,3 +102,24 @@ def test_a_folder_without_triplets_is_refused(inputs: StageInputs, tmp_path: Pat
     assert "none is not there: name a folder that `alignbench alignet sample` made" in capsys.readouterr().err
     assert main(["alignet", "label", "--triplets", str(tmp_path / "none.npz"), "--output", str(tmp_path)]) == 1
     assert "none.npz cannot be read as released triplets" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("of_released", [False, True])
+def test_pictures_of_one_file_name_are_refused_before_labels_are_made(
+    inputs: StageInputs, tmp_path: Path, capsys: Capture, of_released: bool
+) -> None:
+    names, output, given = ["a/1.png", "b/1.png", "b/2.png"], tmp_path / "labels", []
+    if of_released:
+        triplets = tmp_path / "own.npz"
+        np.savez(triplets, filenames=np.array([names]), similarities=np.array([[3.0, 2.0, 1.0]]))
+    else:
+        write_features(tmp_path / "f.safetensors", FeatureFile({"projection": np.eye(3)}, tuple(names)))
+        given = ["--features", str(tmp_path / "f.safetensors"), "--untransformed"]
+        options = ("--features", given[1], "--rule", "random", "--count", "2", "--output", str(tmp_path))
+        assert main(["alignet", "sample", *options]) == 0
+        triplets = Path(capsys.readouterr().out.splitlines()[-1])
+    released = ("--write-released", str(tmp_path / "it.npz"), "--output", str(output))
+    assert main(["alignet", "label", "--triplets", str(triplets), *given, *released]) == 1
+    assert "it.npz: a/1.png and b/1.png have one file name" in capsys.readouterr().err
+    assert not output.exists()
+    assert main(["alignet", "label", "--triplets", str(triplets), *given, "--output", str(output)]) == 0

@@ -80,6 +80,6 @@ def test_groups_that_are_too_small_are_named(tmp_path: Path, capsys: Capture) ->
     table.write_text("name,class\na,cat\nb,cat\nc,dog\n")
     given = ["alignet", "sample", "--count", "10", "--output", str(tmp_path), "--labels", str(table)]
     assert main([*given, "--rule", "class-border"]) == 0
-    assert "1 groups have too few pictures to be drawn from (dog)" in capsys.readouterr().err
+    assert "too few pictures to draw from in 1 group (dog)" in capsys.readouterr().err
     assert main([*given, "--rule", "between-class"]) == 1
     assert "takes pictures of 3 classes, and there are 2 (cat, dog)" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alignbench.alignet.soft_targets import TeacherTargets
 from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from alignbench.extraction.feature_files import FeatureFile, write_features
@@ -130,6 +131,52 @@ def test_features_that_exist_take_the_place_of_a_model(
     np.testing.assert_allclose(read_judged(folder)["after"], read_judged(teachers[0])["after"], atol=1e-4)
 
 
+@pytest.fixture
+def not_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("targets are learned")
+
+    monkeypatch.setattr(TeacherTargets, "of", fail)
+
+
+@pytest.mark.usefixtures("not_learned")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--folds", "2"), "not judged on the same choices: learn both on the same triplets, with the same --folds"),
+        (("--seed", "1"), "not judged on the same choices"),
+        (("--limit", "900"), "not judged on the same choices"),
+        (("--dataset", "shapes-objects"), "not judged on the same choices"),
+        (("--layers", "layer_2"), "has projection, and what is to be learned layer_2: learn both at one layer"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_learned(
+    teachers: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    said: str,
+) -> None:
+    command = [*QUIET, "--targets", "hard", "--output", str(tmp_path / "out"), "--against", str(teachers[0]), *options]
+    assert main(command) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("not_learned")
+def test_features_of_other_pictures_are_refused_before_anything_is_learned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = DATASETS.load("shapes-high").read(None, ("trainset",)).images.names
+    rows = np.random.default_rng(0).normal(size=(len(names), 4))
+    path = tmp_path / "f.safetensors"
+    write_features(path, FeatureFile({"projection": rows}, tuple(f"other/{name}" for name in range(len(names)))))
+    command = [*QUIET, "--model", f"features:{path}", "--targets", "hard", "--output", str(tmp_path / "out")]
+    assert main(command) == 1
+    assert f"{path} has a row for none of the {len(names)} pictures" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
@@ -154,4 +201,4 @@ def test_bad_input_is_said_in_a_line(
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("alignbench: ")]
     assert len(lines) == 1
     assert text in lines[0]
-    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
