@@ -22,7 +22,7 @@ FLOORS = (  # from the ground up; a room may use those on the floors below it
     ("study",),
     ("report", "tracking"),
     ("measurement",),
-    ("sweeps", "alignet"),
+    ("sweeps", "alignet", "interpret"),
     ("cli", "api"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -43,6 +43,7 @@ PUBLIC = (
 TESTED_ELSEWHERE = {  # modules without a test file of their own, and why
     "arrays": "two names of types",
     "measurement/source_kinds": "a protocol and a record, whose members are tested in measurement/test_sources",
+    "interpret/parts": "data alone, held against every family in interpret/test_anatomy",
     "models/transformers_layouts": "data alone, held against transformers itself in models/test_huggingface",
 }
 

@@ -28,6 +28,7 @@ from alignbench.cli.commands.alignet import alignet_app, cluster, label, sample,
 from alignbench.cli.commands.alignet import demo as alignet_demo
 from alignbench.cli.commands.alignet import evaluate as alignet_evaluate
 from alignbench.cli.commands.alignet import plan as alignet_plan
+from alignbench.cli.commands.interpret import decompose, interpret_app, textspan
 
 app = typer.Typer(
     name="alignbench",
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _models, _datasets, _transform = catalogue.models_app, catalogue.datasets_app, transform.transform_app
-_alignet = alignet_app
+_alignet, _interpret = alignet_app, interpret_app
 _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], ...]] = (  # each with an example
     (app, "run", run.run, "run --model shapes-clip --dataset shapes-low"),
     (app, "demo", demo.demo, "demo"),
@@ -64,6 +65,8 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
     (_alignet, "evaluate", alignet_evaluate.evaluate, "alignet evaluate --after STUDENT --dataset things,levels"),
     (_alignet, "plan", alignet_plan.plan, "alignet plan --model openai/clip-vit-base-patch32 --devices 1,8"),
     (_alignet, "demo", alignet_demo.demo, "alignet demo"),
+    (_interpret, "decompose", decompose.decompose, "interpret decompose --model shapes-clip --images pictures"),
+    (_interpret, "textspan", textspan.textspan, "interpret textspan --heads heads/STORE --picks 20"),
 )
 for _app, _name, _command, _example in _COMMANDS:
     _app.command(_name, cls=CheckedCommand, epilog=epilog(_example))(_command)
@@ -71,6 +74,7 @@ app.add_typer(_models, name="models")
 app.add_typer(_datasets, name="datasets")
 app.add_typer(_transform, name="transform")
 app.add_typer(_alignet, name="alignet")
+app.add_typer(_interpret, name="interpret")
 
 
 def _show_version(wanted: bool) -> None:

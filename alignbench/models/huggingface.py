@@ -32,7 +32,7 @@ from alignbench.models.towers import Layer, Tower, block_depths
 from alignbench.models.transformers_backbones import BACKBONES, describe_layers, model_options, wrapped
 from alignbench.models.transformers_config import card_config, read_config
 from alignbench.models.transformers_layouts import LAYOUTS, Layout
-from alignbench.models.transformers_weights import ModelClass, load_weights
+from alignbench.models.transformers_weights import NAMINGS, ModelClass, load_weights
 
 
 class HuggingFaceTower(Tower):
@@ -113,7 +113,7 @@ def silence() -> Iterator[None]:
 
 
 @contextmanager
-def _followed(name: str) -> Iterator[None]:
+def followed(name: str) -> Iterator[None]:
     """Say of whatever transformers cannot make of a configuration that it cannot be followed."""
     try:
         yield
@@ -142,7 +142,7 @@ def load(name: str, *, random_init: bool, seed: int) -> HuggingFaceTower:
         return _random(name, card_config(card), card_processor(card), seed)
     folder = checkpoint_folder(name, weights=not random_init)
     config, processor = _configured(name, folder)
-    with _followed(name):
+    with followed(name):
         return _random(name, config, processor, seed) if random_init else _pretrained(name, folder, config, processor)
 
 
@@ -179,7 +179,7 @@ def skeleton(name: str) -> HuggingFaceTower:
         config, processor = card_config(card), card_processor(card)
     else:
         config, processor = _configured(name, configuration_folder(name))
-    with _followed(name):
+    with followed(name):
         built, width = _model_class(config)
         with torch.device("meta"):
             model = built.build()
@@ -271,7 +271,7 @@ def _layers(layout: Layout, config: PretrainedConfig, projection_dim: int | None
 def _pretrained(name: str, folder: Path, config: PretrainedConfig, processor: Any) -> HuggingFaceTower:
     built, width = _model_class(config)
     family = config.model_type if config.model_type in BACKBONES else _find_layout(config)[0].full
-    model = load_weights(name, folder, family, built)
+    model = load_weights(name, folder, NAMINGS[family], built)
     return _tower(model, config, width, processor, fingerprint(folder))
 
 

@@ -26,6 +26,7 @@ from alignbench.models.settings import (
     check_settings,
     either,
     number,
+    one_of,
     whole,
 )
 from alignbench.models.transformers_layouts import LAYOUTS
@@ -47,6 +48,14 @@ _TEXT: Final = TRANSFORMER | {
     "pad_token_id": either(whole(2**22, 0), NULL),
     "hidden_dropout_prob": SHARE,
     "attention_probs_dropout_prob": SHARE,
+}
+_TEXT_READ: Final = _TEXT | {
+    "projection_dim": WIDTH,
+    "projection_size": WIDTH,
+    "attention_dropout": SHARE,
+    "bos_token_id": either(whole(2**22, 0), NULL),
+    "eos_token_id": either(whole(2**22, 0), NULL),
+    "position_embedding_type": one_of("absolute"),
 }
 _WHOLE: Final = {
     "projection_dim": WIDTH,
@@ -86,12 +95,13 @@ def config_values(folder: Path) -> dict[str, Any]:
     return values
 
 
-def read_config(name: str, folder: Path) -> PretrainedConfig:
+def read_config(name: str, folder: Path, *, texts: bool = False) -> PretrainedConfig:
     """Read the configuration of a checkpoint.
 
     Args:
         name: The model's name, for messages.
         folder: The checkpoint's folder.
+        texts: Whether its text tower is wanted, which most towers of pictures do without.
 
     Raises:
         UsageError: If it is of no supported family.
@@ -112,7 +122,7 @@ def read_config(name: str, folder: Path) -> PretrainedConfig:
     types = {layout.vision: _VISION for layout in LAYOUTS.values()} | BACKBONE_SETTINGS
     if not isinstance(kind, str) or kind not in types.keys() | LAYOUTS.keys():
         raise UsageError(f"{name} is of type '{kind}': supported are {', '.join((*LAYOUTS, *BACKBONE_SETTINGS))}")
-    taken = _whole(name, values) if kind in LAYOUTS else _taken(name, "", values, types[kind] | _ARCHITECTURES)
+    taken = _whole(name, values, texts) if kind in LAYOUTS else _taken(name, "", values, types[kind] | _ARCHITECTURES)
     try:
         config: PretrainedConfig = CONFIG_MAPPING[kind].from_dict(taken | {"_name_or_path": str(folder)})
     except Exception as error:
@@ -132,11 +142,12 @@ def read_config(name: str, folder: Path) -> PretrainedConfig:
     return config
 
 
-def _whole(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _whole(name: str, values: Mapping[str, Any], texts: bool) -> dict[str, Any]:
     """What is taken of the configuration of a checkpoint with both towers."""
     check_settings(f"config.json of {name}", values, _HALVES)
     taken = _taken(name, "", values, _WHOLE | _ARCHITECTURES)
     halves = {"vision": _VISION} | ({"text": _TEXT} if values["model_type"] == "chinese_clip" else {})
+    halves |= {"text": _TEXT_READ} if texts else {}
     for half, kinds in halves.items():
         for key in (f"{half}_config", f"{half}_config_dict"):  # where both are there, transformers prefers the other
             if values.get(key) is not None:

@@ -1,4 +1,4 @@
-"""Weights of transformers' vision models: read from a checkpoint's folder into a model."""
+"""Weights of transformers' models: read from a checkpoint's folder into a model."""
 
 from __future__ import annotations
 
@@ -93,6 +93,19 @@ NAMINGS: Final = {
     ),
 }
 """How each type of model names its weights, and what a tower may leave over."""
+TEXT_NAMINGS: Final = {
+    kind: Naming(
+        family="transformers",
+        vision=("text_model.", "text_projection."),
+        bare=(),
+        beside=("vision_model.", "visual_projection.", "logit_scale", "logit_bias", "classifier."),
+        left_over=r"text_model\.embeddings\.position_ids|text_model\.pooler\..+",  # of Chinese-CLIP's BERT
+        optional=("text_projection.",),
+        half="text",
+    )
+    for kind in ("clip", "chinese_clip", "siglip")
+}
+"""The same for text towers."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +127,13 @@ class ModelClass:
         return self.kind(self.config, **self.options)
 
 
-def load_weights(name: str, folder: Path, family: str, model_class: ModelClass) -> Any:
+def load_weights(name: str, folder: Path, naming: Naming, model_class: ModelClass) -> Any:
     """Build a model with the weights of a checkpoint.
 
     Args:
         name: The checkpoint's name, for messages.
         folder: Its folder.
-        family: Its type, a key of `NAMINGS`.
+        naming: How its type names weights, one of `NAMINGS` or `TEXT_NAMINGS`.
         model_class: What it is built from.
 
     Raises:
@@ -135,25 +148,26 @@ def load_weights(name: str, folder: Path, family: str, model_class: ModelClass) 
         )
     files = shards or [first]
     _say_unread(name, folder, first)
-    settings = config_values(folder)
-    refuse_quantised_settings(name, {key: part for key, part in settings.items() if not key.startswith("text_config")})
+    settings, other = config_values(folder), "text_config" if naming.half == "vision" else "vision_config"
+    refuse_quantised_settings(name, {key: part for key, part in settings.items() if not key.startswith(other)})
     named = settings.get("transformers_weights")
     if named not in (None, *(path.name for path in files)):
         raise ModelError(
             f"config.json of {name} says that its weights are in {named} (transformers_weights), which is not read: "
             "save the checkpoint anew by save_pretrained"
         )
-    naming = NAMINGS[family]
     listed = {key: folder / shard for key, shard in weight_map(first).items()} if shards else None
     given, _ = read_vision_half(name, files, naming, listed=listed)
     with torch.device("meta"):
         state = model_class.build().state_dict()
-    own = {key: tensor for key, tensor in state.items() if not key.startswith(_BESIDE) and tensor.is_floating_point()}
+    own = {
+        key: tensor for key, tensor in state.items() if not key.startswith(naming.beside) and tensor.is_floating_point()
+    }
     # what a class calls its weights differs between versions of transformers, as what is saved does
     names = {key: naming.current(_family_name(key, naming)) for key in own}
     expected = {names[key]: tensor for key, tensor in own.items()}
     weights = fitted(name, expected, _with_halves(given, expected), naming)
-    return _filled(name, model_class, {key: weights[ours] for key, ours in names.items()})
+    return _filled(name, model_class, {key: weights[ours] for key, ours in names.items()}, naming)
 
 
 def _with_halves(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -191,8 +205,8 @@ def _family_name(key: str, naming: Naming) -> str:
     return key if key.startswith(naming.vision) else naming.vision[0] + key
 
 
-def _filled(name: str, model_class: ModelClass, weights: dict[str, Tensor]) -> Any:
-    """Let transformers build the model; what is drawn at random for a text tower is thrown away with it."""
+def _filled(name: str, model_class: ModelClass, weights: dict[str, Tensor], naming: Naming) -> Any:
+    """Let transformers build the model; what is drawn at random for the other tower is thrown away with it."""
     try:
         with torch.random.fork_rng(devices=[]):
             model, info = model_class.kind.from_pretrained(
@@ -207,6 +221,6 @@ def _filled(name: str, model_class: ModelClass, weights: dict[str, Tensor]) -> A
         raise ModelError(f"the weights of {name} cannot be loaded: {one_line(error)}; download them again") from error
     counters = {key for key, tensor in model.state_dict().items() if not tensor.is_floating_point()}
     missing = set(info["missing_keys"]) - counters
-    if any(not key.startswith(_BESIDE) for key in missing) or info["unexpected_keys"]:
+    if any(not key.startswith(naming.beside) for key in missing) or info["unexpected_keys"]:
         raise RuntimeError(f"parts of {name} were not loaded")
     return model

@@ -1,4 +1,4 @@
-"""The weights of a vision half: every one of them is used as it was saved, or the checkpoint is refused.
+"""The weights of a half, vision or text: every one of them is used as it was saved, or the checkpoint is refused.
 
 Refused are quantised weights, adapters beside the weights that they change, tensors without numbers, and whatever the
 tower has no place for and its family does not list as left over.
@@ -119,8 +119,9 @@ def fitted(name: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor
         )
     if surplus:
         raise ModelError(
-            f"the checkpoint {name} has {len(surplus)} weights of the vision tower that its configuration has no place "
-            f"for ({surplus[0]}): they are those of another architecture; give the configuration they were trained with"
+            f"the checkpoint {name} has {len(surplus)} weights of the {naming.half} tower that its configuration has "
+            f"no place for ({surplus[0]}): they are those of another architecture; give the configuration they were "
+            "trained with"
         )
     return {key: given[key] for key in expected}
 

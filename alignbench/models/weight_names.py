@@ -48,6 +48,7 @@ class Naming:
         left_over: Pattern of names in the vision half that no tower has a place for, and no layer depends on.
         optional: What the names begin with of parts that some towers lack, and only these may leave over.
         renamed: Patterns in older names of the vision half, and what stands there now, applied in this order.
+        half: Which half is read, `vision` or `text`; of the latter, `vision` above says what its names begin with.
     """
 
     family: str
@@ -57,6 +58,7 @@ class Naming:
     left_over: str
     optional: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
+    half: str = "vision"
 
     def current(self, key: str) -> str:
         """Return the name that a weight of the vision half has now."""
@@ -114,12 +116,13 @@ def vision_names(name: str, given: Iterable[str], naming: Naming) -> dict[str, s
     if len(removed["before"]) > 1:
         kinds = " and ".join(repr(each) for each in sorted(removed["before"]))
         raise ModelError(
-            f"the vision tower of {name} has names that begin with {kinds}, which are two sets: give one set alone"
+            f"the {naming.half} tower of {name} has names that begin with {kinds}, which are two sets: give one "
+            "set alone"
         )
     if foreign:
         raise ModelError(
             f"the checkpoint {name} has {len(foreign)} weights that are neither of a vision nor of a text tower of "
-            f"{naming.family} ({foreign[0]}): leave them out if the vision tower does not need them"
+            f"{naming.family} ({foreign[0]}): leave them out if the {naming.half} tower does not need them"
         )
     _say(name, sorted((removed["before"] | removed["within"]) - {""}))
     return found
@@ -160,7 +163,7 @@ def nothing_fits(name: str, given: list[str], naming: Naming) -> str:
         given: The names of the weights.
         naming: How the family names them.
     """
-    what = f"the weights of {name} have no vision tower of {naming.family}"
+    what = f"the weights of {name} have no {naming.half} tower of {naming.family}"
     for key in given:
         for start in naming.vision:
             before, there, _ = f".{key}".partition(f".{start}")

@@ -35,6 +35,7 @@ COMMANDS = {  # rooms and modules whose errors only a command meets, and the opt
     "transforms/named": "force, mean, std",
     "transforms/learning": "folds, layers, local-images, trials",
     "transforms/evaluation/leakage": "in-sample",
+    "interpret": "dtype, layers, picks, rank, resamples",
     "alignet/soft_targets": "dimensions, draws, fewest-judgments, pseudo-count, targets",
     "alignet/embedding_training": "targets",
     "alignet/training": (

@@ -131,6 +131,7 @@ OURS: Final = {  # what calls a library's reader for no file of somebody else's,
     "alignbench/cli/main: _tell_end": "runs an empty text",
     "alignbench/__init__: __getattr__": "imports the package's own modules",
     "alignbench/alignet/__init__: __getattr__": "imports the package's own modules",
+    "alignbench/interpret/__init__: __getattr__": "imports the package's own modules",
     "alignbench/results/published: _table": "a table that comes with the package",
     "alignbench/tracking/transform_run: log_learned": "plain CSV of a folder that this run has just written",
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from alignbench.interpret.store import HeadStore
 from extracted import NAMES, write_scenes
 from patience import PATIENCE
 from stage_inputs import write_stage_inputs
@@ -63,6 +64,19 @@ def test_features(small_disk: Path, tmp_path: Path) -> None:
     else:
         check_one_line(done)
         assert [path.name for path in small_disk.iterdir() if not path.name.startswith(".partial-")] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("small_disk", KILOBYTES, indirect=True)
+def test_contributions(small_disk: Path, tmp_path: Path) -> None:
+    pictures = write_scenes(tmp_path / "pictures")
+    options = ("--model", "shapes-clip", "--images", pictures, "--layers", "all", "--output", small_disk)
+    done = alignbench("interpret", "decompose", *options)
+    if done.returncode == 0:
+        assert HeadStore.open(done.stdout.splitlines()[-1]).names == NAMES
+    else:
+        check_one_line(done)
+        assert list(small_disk.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -55,6 +55,14 @@ MOMENTS: Final = {
         Moment("write SCRATCH/README.md"),
         Moment("clear SCRATCH", 2),  # the student is there, and the checkpoint too
     ),
+    "decompose": (
+        Moment("write FOLDER/store/layer_3.safetensors"),
+        Moment("rename FOLDER/SCRATCH/settings.json FOLDER/settings.json"),
+        Moment("write FOLDER/store/layer_3.safetensors", 1),  # the rows
+        Moment("write FOLDER/store/heads.json"),
+        Moment("rename FOLDER/store FOLDER"),
+        Moment("clear FOLDER"),  # the store is there, and the settings beside it too
+    ),
     "judge a student": (Moment("write SCRATCH/curves.csv"), Moment("rename SCRATCH FOLDER")),
     "cache": (Moment("write DRAFT", 3), Moment("rename DRAFT ENTRY", 5)),
 }

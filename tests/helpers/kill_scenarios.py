@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,7 @@ class Scenario:
     """A command, and what is in its folder before.
 
     Attributes:
-        command: Its arguments, where `INPUT` and `OUTPUT` stand for folders.
+        command: Its arguments, where `INPUT` and `OUTPUT` stand for folders; one with `*` is the first place like it.
         before: Commands that came before it.
         goes_on: Names that may be there before it is whole, for the next start to go on from.
         loose: Whether each file stands for itself; else all of a folder are there, or none.
@@ -118,6 +119,22 @@ SCENARIOS: Final = {
             *("--dataset", "shapes-low", "--limit", "40", "--loader-workers", "0", "--output", "OUTPUT"),
         )
     ),
+    "decompose": Scenario(
+        (
+            *("interpret", "decompose", "--model", "INPUT/clip", "--images", "INPUT/pictures", "--layers", "all"),
+            *("--loader-workers", "0", "--output", "OUTPUT"),
+        ),
+        goes_on=(".partial-",),
+    ),
+    "textspan": Scenario(
+        ("interpret", "textspan", "--heads", "OUTPUT/*__heads__*", "--texts", "INPUT/texts.txt", "--resamples", "2"),
+        (
+            (
+                *("interpret", "decompose", "--model", "shapes-clip", "--images", "INPUT/pictures"),
+                *("--loader-workers", "0", "--output", "OUTPUT"),
+            ),
+        ),
+    ),
     "cache": Scenario(
         (
             *("datasets", "cache", "nights", "--data-root", "INPUT/nights", "--pixel-cache", "OUTPUT"),
@@ -137,6 +154,7 @@ def make_inputs(root: Path) -> None:
     write_tid2013(root / "tid")
     write_nights(root / "nights", 5)
     write_scenes(root / "pictures")
+    (root / "texts.txt").write_text("a red circle\na blue star\nsomething striped\n")
     write_labels(root / "labels", write_pictures(root / "noise"))
     write_vit(root / "vit")
     stages = write_stage_inputs(root / "stages")
@@ -193,6 +211,7 @@ class Trial:
 
     def _run(self, command: tuple[str, ...], killed: Moment | None = None) -> Ended:
         words = [word.replace("INPUT", str(self._inputs)).replace("OUTPUT", str(self.output)) for word in command]
+        words = [min(glob(word)) if "*" in word else word for word in words]
         return run_forked(words, self.output, self._root / "work", killed)
 
 

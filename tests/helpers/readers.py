@@ -5,6 +5,7 @@ The tests and benchmarks of hostile, damaged and odd files go over this table: w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -48,6 +49,13 @@ from alignbench.extraction.cached_pixels import read_entry, write_entry
 from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.extraction.stored_features import open_features
+from alignbench.interpret.partial_store import PartialStore
+from alignbench.interpret.spanning import COLUMNS as SPAN_COLUMNS
+from alignbench.interpret.spanning import read_span
+from alignbench.interpret.store import HeadStore, StoreShape
+from alignbench.interpret.text_cache import read_rows
+from alignbench.interpret.text_encoders.loading import load_text_encoder
+from alignbench.interpret.texts import read_texts
 from alignbench.models import timm_names
 from alignbench.models.families import load_tower
 from alignbench.models.named_weights import named_weights, write_name
@@ -73,11 +81,13 @@ from baselines.perceptnet.training import PerceptNetEpoch, PerceptNetRecipe, Tra
 from baselines.weights import read_weights
 from feature_writers import FORMS, MAPS, TOKENS, list_names
 from gain_folders import write_gain_folder
+from head_stores import write_store
 from layouts import write_bapps, write_kadid10k, write_levels, write_nights, write_things, write_tid2013
 from openclip_towers import TOWERS, save
 from reference import save_clip
 from studies import BASE_16, Made, as_published, write_made
 from sweep_files import OPTIONS
+from text_towers import save_chinese_texts, save_clip_texts, save_openclip_texts
 
 
 @dataclass(frozen=True)
@@ -511,6 +521,57 @@ def _read_stage(folder: Path, file: str) -> object:
     return LabelledTriplets.open(folder / file if file == "it.npz" else folder).check()
 
 
+# --- Contributions of heads -----------------------------------------------------------------------------------------
+
+_HEADS: Final = StoreShape(pictures=2, blocks=2, layers=(2,), heads=2, width=3, dtype="fp32", has_constant=True)
+_HEADS_SETTINGS: Final = {"model": "own"}
+
+
+def _read_heads(folder: Path) -> None:
+    store = HeadStore.open(folder)
+    store.head(2, 1)
+    for read in (store.others, store.left_out, lambda: store.norms, lambda: store.closure, lambda: store.constant):
+        read()
+
+
+def _partial_heads(folder: Path) -> None:
+    partial = PartialStore(folder / "it__heads__0", _HEADS_SETTINGS, _HEADS)
+    with partial.held():
+        (partial.place / "done").write_bytes(bytes([1, 0]))
+
+
+def _read_partial_heads(folder: Path) -> None:
+    partial = PartialStore(folder / "it__heads__0", _HEADS_SETTINGS, _HEADS)
+    with partial.held(), partial.rows("ab"):
+        pass
+
+
+# --- Texts ------------------------------------------------------------------------------------------------------------
+
+
+def _texts(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "it.txt").write_text("a dog\na cat\n")
+
+
+def _kept_texts(folder: Path) -> None:
+    folder.mkdir()
+    rows = np.eye(2, dtype=np.float32)
+    said = {"key": "k", "sha256": hashlib.sha256(rows.tobytes()).hexdigest()}
+    save_arrays({"texts": rows}, folder / "it.safetensors", said)
+
+
+def _span(folder: Path) -> None:
+    folder.mkdir()
+    row = ["1", "0", "1", "3", "a dog", "0.5", "0.25", "0.125"]
+    (folder / "texts.csv").write_text(f"{','.join(SPAN_COLUMNS)}\n{','.join(row)}\n")
+    (folder / "textspan.json").write_text(json.dumps({"settings": {"picks": 1}, "store": "it", "ranks": []}))
+
+
+def _encode(folder: Path) -> None:
+    load_text_encoder(str(folder)).encode(["a dog", "the cat"])
+
+
 # --- Lists that are kept ----------------------------------------------------------------------------------------------
 
 _KEPT: Final = f"names/timm-{timm.__version__}.json"
@@ -653,6 +714,41 @@ READERS: Final = {
         _partial,
         ("layer_0.npy", "progress.json", "other.npy"),
         ("alignbench/extraction/feature_extraction: _open_rows", "alignbench/extraction/feature_extraction: _shape"),
+    ),
+    "contributions of heads": Reader(
+        _folder(_read_heads),
+        lambda folder: write_store(folder, _HEADS),
+        ("heads.json", "names.json", "layer_2.safetensors", "others.safetensors", "pictures.safetensors"),
+        ("alignbench/interpret/store: open_shard",),
+    ),
+    "rows of contributions": Reader(
+        _folder(_read_partial_heads),
+        _partial_heads,
+        tuple(
+            f".partial-it__heads__0/{name}"
+            for name in ("settings.json", "done", "store/layer_2.safetensors", "store/pictures.safetensors")
+        ),
+        ("alignbench/interpret/partial_store: PartialStore.rows", "alignbench/interpret/shards: StoreShard.maps"),
+    ),
+    "texts": Reader(_file(read_texts), _texts, ("it.txt",)),
+    "embeddings of texts": Reader(
+        _file(lambda path: read_rows(path, "k", (2, 2))),
+        _kept_texts,
+        ("it.safetensors",),
+        ("alignbench/interpret/text_cache: read_rows",),
+    ),
+    "texts of heads": Reader(_folder(read_span), _span, ("textspan.json", "texts.csv")),
+    "text towers of transformers": Reader(
+        _folder(_encode),
+        save_clip_texts,
+        ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"),
+        ("alignbench/interpret/text_encoders/transformers_texts: _read",),
+    ),
+    "text towers with a list of words": Reader(_folder(_encode), save_chinese_texts, ("vocab.txt",)),
+    "text towers of open_clip": Reader(
+        _folder(_encode),
+        lambda folder: save_openclip_texts(folder, "siglip"),
+        ("open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json"),
     ),
     "prepared pictures": Reader(_file(lambda path: read_entry(str(path), (3, 4, 4))), _prepared, ("it",)),
     "transforms": Reader(

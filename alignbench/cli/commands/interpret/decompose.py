@@ -1,0 +1,92 @@
+"""`alignbench interpret decompose`: what each head contributes to a model's output, for a folder of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alignbench.cli.completion import one_of
+from alignbench.cli.options import (
+    Accelerator,
+    BatchSize,
+    LoaderWorkers,
+    Model,
+    RandomInit,
+    Resize,
+    parse_batch_size,
+)
+
+
+def decompose(
+    model: Model,
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of pictures, at any depth.")],
+    layers: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="Layers whose heads are kept one by one: last4, or all.",
+            autocompletion=one_of("last4", "all"),
+        ),
+    ] = "last4",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="TYPE",
+            help="What numbers are kept in: fp32, fp16 or bf16; they are computed in fp32.",
+            autocompletion=one_of("fp32", "fp16", "bf16"),
+        ),
+    ] = "fp32",
+    resize: Resize = "checkpoint",
+    batch_size: BatchSize = "16",
+    accelerator: Accelerator = "auto",
+    devices: Annotated[
+        int, typer.Option(metavar="N", help="Processes that share the pictures, each with its GPU.")
+    ] = 1,
+    loader_workers: LoaderWorkers = None,
+    random_init: RandomInit = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of random weights.")] = 0,
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of contributions.")] = Path(
+        "heads"
+    ),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make again what is finished.")] = False,
+) -> None:
+    """Decompose a model's output into what its heads add.
+
+    The contributions of heads, MLPs and the embedding add up to the output of every picture, which is verified.
+    The last line of stdout is their folder. What was stopped goes on where it was.
+    """
+    from alignbench.interpret.store_job import StoreJob
+
+    job = StoreJob(layers, dtype, output, devices, overwrite).checked()
+    from alignbench.datasets.image_folder import image_folder
+
+    pictures = image_folder(images)
+    from alignbench.cli.console import print_status
+    from alignbench.cli.options import print_error
+    from alignbench.cli.progress import ImageProgress
+    from alignbench.cli.working import working
+    from alignbench.extraction.distributed import follows
+    from alignbench.interpret.decomposing import store_contributions
+    from alignbench.measurement.sources import TowerRequest, load_ready_tower
+
+    size = parse_batch_size(batch_size)
+    request = TowerRequest(model, "all", random_init, seed, "fp32", accelerator, size, loader_workers, ("all",), resize)
+    with working(f"loading {model}") as notice:
+        ready = load_ready_tower(request, notice=notice)
+    follower = devices > 1 and follows()  # the first process speaks
+    progress = None if follower else ImageProgress()
+    try:
+        store, is_finished = store_contributions(job, ready, pictures, progress)
+    finally:
+        if progress is not None:
+            progress.finished()
+    if follower:
+        return
+    if is_finished:
+        print_error(f"these contributions are there: taken from {store.folder}")
+    kept = f"{len(store.layers)} of {store.shape.blocks} layers x {store.heads} heads x {store.width} numbers"
+    largest = float(store.closure.max())
+    print_status(f"{ready.label}: {len(store.names):,} images, {kept}; the sum is the output within {largest:.1e}")
+    print(store.folder)

@@ -1,0 +1,131 @@
+"""`alignbench interpret textspan`: the texts that span what each head says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alignbench.cli.completion import models
+from alignbench.cli.options import AsJson, print_error
+from alignbench.errors import AlignbenchError, DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from alignbench.interpret.store import HeadStore
+
+_SHOWN = 3  # texts of a head in the table
+
+
+def textspan(
+    heads: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Contributions of heads, as `interpret decompose` leaves them.")
+    ],
+    texts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="UTF-8 file with a text a line [default: the packaged pool].")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The model of the contributions, where its name there is that of a folder [default: that name].",
+            autocompletion=models,
+        ),
+    ] = None,
+    picks: Annotated[int, typer.Option(metavar="N", help="Texts of a head at most.")] = 20,
+    rank: Annotated[
+        str, typer.Option(metavar="N", help="Singular vectors that are kept of a head, or auto for those it has.")
+    ] = "80",
+    resamples: Annotated[
+        int, typer.Option(metavar="N", help="Draw the images anew so often, to see which picks come again.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of these draws.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Find the texts that span what each head says.
+
+    Texts are picked one after the other, each for how much it takes up of what is left of a head's contributions.
+    The last line of stdout is the folder of them, which lies beside that of the contributions.
+    """
+    from alignbench.interpret.spanning import SpanJob
+
+    job = SpanJob(picks, _rank(rank), resamples, seed).checked()
+    from dataclasses import replace
+
+    from alignbench.cli.console import print_json, print_status, print_table
+    from alignbench.cli.working import working
+    from alignbench.extraction.host import usable_cores
+    from alignbench.interpret.spanning import read_span, span_store
+    from alignbench.interpret.store import HeadStore
+    from alignbench.interpret.text_encoders.loading import load_text_encoder
+    from alignbench.interpret.texts import packaged_texts, read_texts
+
+    store = HeadStore.open(heads)
+    given = packaged_texts() if texts is None else read_texts(texts)
+    name = model or str(store.record["settings"].get("model", ""))
+    with working(f"loading {name}"):
+        _check_model(store, name, is_given=model is not None)
+        encoder = load_text_encoder(name)
+    count = len(store.layers) * store.heads
+    print_status(f"{count:,} heads, {len(store.names):,} images, {len(given):,} texts, {store.width} numbers each")
+    with working("picking texts"):
+        folder, is_finished = span_store(store, encoder, given, replace(job, workers=usable_cores()))
+    if is_finished:
+        print_error(f"these texts were picked before: taken from {folder}")
+    record, table = read_span(folder)
+    if as_json:
+        print_json({"folder": str(folder), **record, "texts": table.to_dict("records")})
+        return
+    print_table(_shown(table))
+    print(folder)
+
+
+def _rank(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal():
+        raise UsageError(f"--rank {text} is neither a number nor auto: give one of them")
+    return int(text)
+
+
+def _check_model(store: HeadStore, name: str, is_given: bool) -> None:
+    """Refuse another model than the one that contributions are of: its texts would mean nothing."""
+    from alignbench.models.families import load_tower
+
+    settings: dict[str, Any] = store.record["settings"]
+    if not name or "@random" in name:
+        raise UsageError(f"{store.folder} is of weights at random, to which texts mean nothing: give a trained model's")
+    try:
+        fingerprint = load_tower(name, protocol="corrected").fingerprint
+    except AlignbenchError as error:
+        if is_given:
+            raise
+        raise DataError(
+            f"the model of {store.folder} is not found by its name there, {name}: name it with --model"
+        ) from error
+    if fingerprint != settings.get("model_fingerprint"):
+        raise DataError(
+            f"{store.folder} is of another model than {name}: name its model with --model, or make the contributions "
+            "again by `alignbench interpret decompose`"
+        )
+
+
+def _shown(table: pd.DataFrame) -> Table:
+    """The first texts of each head, and what all of its texts take up."""
+    from rich.table import Table
+
+    from alignbench.interpret.spanning import heads_of
+
+    shown = Table(title="Heads", title_justify="left")
+    for name in ("layer", "head", "explained", "margin"):
+        shown.add_column(name, justify="right")
+    shown.add_column("first texts")
+    for layer, head, rows in heads_of(table):
+        first = "; ".join(rows["text"].head(_SHOWN))
+        shown.add_row(
+            str(layer), str(head), f"{rows['explained_variance'].sum():.3f}", f"{rows['margin'].iloc[0]:.3f}", first
+        )
+    return shown

@@ -1,0 +1,122 @@
+"""What a text encoder is: a tokenizer and a text tower that turn texts into rows of the space of pictures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alignbench.errors import AlignbenchWarning, ModelError, UsageError, shortened
+
+_BATCH: Final = 64
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts as a tower takes them.
+
+    Attributes:
+        ids: Numbers of the tokens, (texts, tokens).
+        mask: 1 where there is a token and 0 where the row is filled up; none for towers that are trained without.
+        lengths: How many tokens each text has by itself, which may be more than there is room for.
+    """
+
+    ids: Tensor
+    mask: Tensor | None
+    lengths: tuple[int, ...]
+
+
+class Tokenizer(Protocol):
+    """What cuts texts into tokens."""
+
+    @property
+    def context(self) -> int:
+        """Tokens that a text may have."""
+        ...
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Turn texts into tokens, cut at `context`."""
+        ...
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A model's encoder of texts.
+
+    Attributes:
+        name: The model's name as it was given.
+        tokenizer: Turns texts into tokens.
+        tower: Turns tokens into embeddings, (texts, width).
+        vocabulary: How many tokens the tower knows.
+        width: Width of an embedding, d'.
+        fingerprint: SHA-256 over the weights, the tokenizer and everything else that settles an embedding.
+    """
+
+    name: str
+    tokenizer: Tokenizer
+    tower: Callable[[Tokens], Tensor]
+    vocabulary: int
+    width: int
+    fingerprint: str
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts.
+
+        Texts that are longer than the tower's context are cut, and texts may consist of the same tokens; either is
+        said in a warning.
+
+        Args:
+            texts: The texts.
+
+        Returns:
+            (texts, d'), of the length that the tower gives them.
+
+        Raises:
+            UsageError: If there is no text.
+            ModelError: If tokenizer and tower do not fit, or numbers are not finite.
+        """
+        if not texts:
+            raise UsageError("there is no text to encode: give one at least")
+        batches = [self.tokenizer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
+        self._warn(texts, batches)
+        with torch.inference_mode():
+            rows = torch.cat([self._embedded(batch) for batch in batches])
+        if not torch.isfinite(rows).all():
+            raise ModelError(f"the text tower of {self.name} gives numbers that are not finite: download it again")
+        return np.ascontiguousarray(rows.numpy())
+
+    def _embedded(self, tokens: Tokens) -> Tensor:
+        largest = int(tokens.ids.max())
+        if largest >= self.vocabulary:
+            raise ModelError(
+                f"the tokenizer of {self.name} gives token {largest:,}, and its text tower knows {self.vocabulary:,}: "
+                "give the tokenizer that it was trained with"
+            )
+        return self.tower(tokens).float()
+
+    def _warn(self, texts: Sequence[str], batches: Sequence[Tokens]) -> None:
+        lengths = [length for batch in batches for length in batch.lengths]
+        cut = [text for text, length in zip(texts, lengths, strict=True) if length > self.tokenizer.context]
+        if cut:
+            warnings.warn(
+                f"{len(cut):,} of {len(texts):,} texts are longer than the {self.tokenizer.context} tokens that "
+                f"{self.name} takes, and are cut ('{shortened(cut[0], 60)}'): shorten them",
+                AlignbenchWarning,
+                stacklevel=3,
+            )
+        rows = [row for batch in batches for row in batch.ids.tolist()]
+        different = {tuple(row[:length]) for row, length in zip(rows, lengths, strict=True)}
+        alike = len(set(texts)) - len(different)
+        if alike > 0:
+            warnings.warn(
+                f"{alike:,} of {len(texts):,} texts are the same as an earlier one to the tokenizer of {self.name}, "
+                "which does not know all of their words: of such texts the first is picked",
+                AlignbenchWarning,
+                stacklevel=3,
+            )

@@ -1,0 +1,40 @@
+"""Small stores of contributions, of numbers that are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from alignbench.interpret.store import HeadStore, StoreShape, write_record
+
+
+def random_contributions(pictures: int, components: int, width: int, seed: int = 0) -> NDArray[np.float32]:
+    """(pictures, components, width)."""
+    return np.random.default_rng(seed).normal(size=(pictures, components, width)).astype(np.float32)
+
+
+def write_store(folder: Path, shape: StoreShape, seed: int = 0, label: str = "own") -> HeadStore:
+    """A store of random numbers: `random_contributions` of the kept heads, then of the others, from one seed."""
+    folder.mkdir(parents=True)
+    kept = len(shape.layers) * shape.heads
+    values = torch.from_numpy(random_contributions(shape.pictures, kept + shape.blocks + 1, shape.width, seed))
+    for shard in shape.shards(folder):
+        shard.create()
+    for number, layer in enumerate(shape.layers):
+        with shape.layer_shard(folder, layer).mapped() as tensors:
+            for head in range(shape.heads):
+                tensors[f"head_{head}"][:] = values[:, number * shape.heads + head]
+    with shape.others_shard(folder).mapped() as tensors:
+        for number, name in enumerate(["embedding", *(f"mlp_{layer}" for layer in range(1, shape.blocks + 1))]):
+            tensors[name][:] = values[:, kept + number]
+    with shape.pictures_shard(folder).mapped() as tensors:
+        tensors["norms"][:] = torch.linspace(1, 2, shape.pictures)
+        if shape.has_constant:
+            tensors["constant"][:] = 0.5
+    names = [f"{number}.png" for number in range(shape.pictures)]
+    settings = {"model": label, "model_fingerprint": "0", "images": "0"}
+    write_record(folder, shape, names, {"settings": settings, "closure": {"largest": 0.0}})
+    return HeadStore.open(folder)
