@@ -16,6 +16,7 @@ import torch
 import ceilings
 import extraction
 import gpu
+import heads
 import highest
 import nights
 import objects
@@ -125,6 +126,16 @@ def test_towers_of_timm(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     ratio = number(shown, "ratio")
     assert shown.count("at most 1.15") == 2
     assert ratio == pytest.approx(number(shown, "ours") / number(shown, "bare"), rel=0.6)
+
+
+@pytest.mark.slow
+def test_heads(here: None, capsys: pytest.CaptureFixture[str]) -> None:
+    heads.main([*TINY, "--images", "6", "--threads", "1", "--rounds", "1"])
+    shown = capsys.readouterr().out
+    assert "6 images, shapes-clip, batch 16, 1 threads" in shown
+    assert 0 < number(shown, "largest error of a sum") < 1e-5
+    assert number(shown, "decomposition / bare forward") > 0.0
+    assert "at most 1.25" in shown
 
 
 @pytest.mark.slow
