@@ -43,6 +43,8 @@ def unit_embeddings(encoder: TextEncoder, texts: Sequence[str]) -> Floats:
         rows = encoder.encode(texts)
         if path is not None:
             _keep(path, key, rows)
+    else:
+        encoder.tokens(texts)  # what is to be said of them is said again
     wide = rows.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1)
     if not (lengths > 0).all():

@@ -64,6 +64,7 @@ MOMENTS: Final = {
         Moment("clear FOLDER"),  # the store is there, and the settings beside it too
     ),
     "judge a student": (Moment("write SCRATCH/curves.csv"), Moment("rename SCRATCH FOLDER")),
+    "textspan": (Moment("write SCRATCH/texts.csv"), Moment("rename SCRATCH FOLDER")),
     "cache": (Moment("write DRAFT", 3), Moment("rename DRAFT ENTRY", 5)),
 }
 """Before a file is made, in the middle of a folder, and on both sides of the step that makes it whole."""

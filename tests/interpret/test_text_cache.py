@@ -20,17 +20,20 @@ TEXTS = ("ab", "b", "ccc")
 
 def letters(texts: object) -> Tokens:
     rows = [[ord(letter) - 96 for letter in text] for text in texts]  # type: ignore[attr-defined]
-    ids = torch.tensor([row + [0] * (5 - len(row)) for row in rows])
+    ids = torch.tensor([(row + [0] * 5)[:5] for row in rows])
     return Tokens(ids, None, tuple(map(len, rows)))
 
 
 def encoder(fingerprint: str = "0", sign: int = 1) -> tuple[TextEncoder, mock.Mock]:
     tokenizer = mock.Mock(side_effect=letters, context=5)
 
+    embedded = mock.Mock()
+
     def tower(tokens: Tokens) -> Tensor:
+        embedded()
         return torch.stack([sign * tokens.ids.sum(dim=1), tokens.ids[:, 1] * 2.0], dim=1)
 
-    return TextEncoder("m", tokenizer, tower, 27, 2, fingerprint), tokenizer
+    return TextEncoder("m", tokenizer, tower, 27, 2, fingerprint), embedded
 
 
 EXPECTED = np.array([[3, 4], [2, 0], [9, 6]]) / np.array([[5], [2], [117**0.5]])
@@ -50,6 +53,11 @@ def test_embeddings_are_of_length_one_and_kept(cache: Path) -> None:
     again, asked = encoder()
     np.testing.assert_allclose(unit_embeddings(again, TEXTS), EXPECTED, rtol=1e-7)
     assert asked.call_count == 0
+    with pytest.warns(AlignbenchWarning, match="1 of 2 texts are longer than the 5 tokens"):
+        unit_embeddings(again, ("ab", "abcdef"))
+    with pytest.warns(AlignbenchWarning, match="1 of 2 texts are longer than the 5 tokens"):
+        unit_embeddings(again, ("ab", "abcdef"))
+    assert asked.call_count == 1
 
 
 def test_other_texts_and_other_encoders_are_others(cache: Path) -> None:
@@ -89,6 +97,6 @@ def test_without_room_they_are_not_kept(cache: Path) -> None:
 
 
 def test_a_text_without_direction_is_named(cache: Path) -> None:
-    nothing = TextEncoder("m", encoder()[1], lambda tokens: torch.zeros(len(tokens.ids), 2), 27, 2, "2")
+    nothing = TextEncoder("m", encoder()[0].tokenizer, lambda tokens: torch.zeros(len(tokens.ids), 2), 27, 2, "2")
     with pytest.raises(ModelError, match="the text tower of m gives nothing for 'ab': leave this text out"):
         unit_embeddings(nothing, TEXTS)

@@ -81,15 +81,25 @@ class TextEncoder:
             UsageError: If there is no text.
             ModelError: If tokenizer and tower do not fit, or numbers are not finite.
         """
-        if not texts:
-            raise UsageError("there is no text to encode: give one at least")
-        batches = [self.tokenizer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
-        self._warn(texts, batches)
+        batches = self.tokens(texts)
         with torch.inference_mode():
             rows = torch.cat([self._embedded(batch) for batch in batches])
         if not torch.isfinite(rows).all():
             raise ModelError(f"the text tower of {self.name} gives numbers that are not finite: download it again")
         return np.ascontiguousarray(rows.numpy())
+
+    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Cut texts into tokens, batch by batch, and say what becomes of them; see `encode`.
+
+        Raises:
+            UsageError: If there is no text.
+            ModelError: If the tokenizer cannot be used.
+        """
+        if not texts:
+            raise UsageError("there is no text to encode: give one at least")
+        batches = [self.tokenizer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
+        self._warn(texts, batches)
+        return batches
 
     def _embedded(self, tokens: Tokens) -> Tensor:
         largest = int(tokens.ids.max())
