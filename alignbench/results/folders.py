@@ -6,7 +6,6 @@ Nothing heavy is imported here, so that what is finished can be told at once.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -25,8 +24,8 @@ def is_complete(folder: Path) -> bool:
 
 
 def slugify(label: str) -> str:
-    """A label as a part of a folder's name: without spaces, and without a dot first, which hides a folder."""
-    slug = re.sub(r"\s", "-", label.replace("/", "--").replace(":", "--"))
+    """A label as a part of a folder's name, which does not begin with a dot: such folders are hidden."""
+    slug = label.replace("/", "--").replace(":", "--")
     return f"_{slug}" if slug.startswith(".") else slug
 
 

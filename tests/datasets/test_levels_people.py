@@ -101,7 +101,7 @@ def test_what_is_held_out_is_a_part_of_its_own(levels: Judgments, name: str) -> 
 
 def test_objects_are_two_pictures_of_each_leaf_and_some_are_held_out(objects: Judgments) -> None:
     assert Counter(Counter(kinds(name) for name in objects.images.names).values()) == {2: 64}
-    for name, distinct, answers in (("trainset", 3000, 4), ("testset", 500, 8)):
+    for name, distinct, answers in (("trainset", 12_000, 4), ("testset", 500, 8)):
         own = subset(objects, name)
         trials = shown(objects, own.rows)
         assert Counter(Counter(tuple(sorted(trial)) for trial in trials).values()) == {answers: distinct}

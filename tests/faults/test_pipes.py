@@ -17,11 +17,10 @@ FILES = [(name, file) for name, reader in READERS.items() for file in reader.fil
 class Pipe:
     """A named pipe, and a process that frees whoever opens it: libraries keep the threads of theirs from running."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, other_name: Path) -> None:
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-        other_name = path.with_name(".the-same")
-        os.link(path, other_name)  # the reader may put a file in its place
+        os.link(path, other_name)  # the reader may put a file in its place, or take the folder away
         self._said, saying = os.pipe()
         self._child = os.fork()
         if not self._child:
@@ -42,7 +41,7 @@ class Pipe:
 def test_pipes_are_not_opened(name: str, file: str, tmp_path: Path) -> None:
     reader = READERS[name]
     reader.make(tmp_path / "it")
-    pipe = Pipe(tmp_path / "it" / file)
+    pipe = Pipe(tmp_path / "it" / file, tmp_path / "the-same")
     said = ""
     try:
         reader.read(tmp_path / "it", file)

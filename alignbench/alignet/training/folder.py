@@ -164,7 +164,7 @@ def _own_card(provenance: Provenance, name: str) -> str:
         "decay_to_start": float(settings["decay"]),
         "head_only": bool(settings["head_only"]),
     }
-    lines = [f"label = {json.dumps(f'{plain} student {name[-8:]}')}", "", "[factors]"]
+    lines = [f"label = {json.dumps(f'{plain}-student-{name[-8:]}')}", "", "[factors]"]
     return "\n".join([*lines, *(f"{key} = {json.dumps(value)}" for key, value in factors.items())]) + "\n"
 
 

@@ -64,7 +64,7 @@ def test_the_digest_and_distance_are_of_the_start(inputs: Path, student: Path, t
 
 def test_it_has_a_card_of_its_own(student: Path) -> None:
     card = read_own_card(str(student))
-    assert card.label == f"vit student {student.name[-8:]}"
+    assert card.label == f"vit-student-{student.name[-8:]}"
     assert card.factors == {
         **{"student_of": "vit", "training_objective": "kl"},
         **{"decay_to_start": 2.0, "head_only": False},
