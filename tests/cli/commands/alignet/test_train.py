@@ -179,7 +179,11 @@ def test_a_process_that_is_told_to_end_keeps_its_step(
     errors = tmp_path / "errors"
     with errors.open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "alignbench", *command], stderr=said, env=environment, start_new_session=True
+            [sys.executable, "-m", "alignbench", *command],
+            stderr=said,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
         )
         try:
             end = time.monotonic() + PATIENCE
