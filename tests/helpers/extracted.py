@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from alignbench.cli.main import main
 from reference import Array, embed, token_view
 from scenery import Scenery
 
@@ -35,3 +38,12 @@ def expected(model: Path, pictures: Path, *, view: str, unit: bool = False) -> d
 
 def check(found: Array, wanted: Array) -> None:
     np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
+    """The one line of complaint of a command that is to fail."""
+    capsys.readouterr()
+    assert main(list(arguments)) in (1, 2)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("alignbench: ")]
+    assert "unexpected" not in line
+    return line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from alignbench.cli.main import main
 from alignbench.extraction.feature_files import read_features
-from extracted import NAMES, check, command, expected, write_scenes
+from extracted import NAMES, check, command, expected, refused, write_scenes
 from folders import Folders
 from scenery import Scenery
 
@@ -53,15 +52,6 @@ def test_only_normalize_divides_by_the_norm(tiny_tower: Folders, pictures: Path,
     assert found.origin["normalized"] == (family != "clip")  # whose own code leaves it raw
     norms = np.linalg.norm(found.arrays["projection"], axis=1)
     assert np.allclose(norms, 1.0, rtol=1e-5) == (family != "clip")
-
-
-def refused(capsys: Capture, arguments: Sequence[str]) -> str:
-    """The one line of complaint of a command that is to fail."""
-    capsys.readouterr()
-    assert main(list(arguments)) in (1, 2)
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("alignbench: ")]
-    assert "unexpected" not in line
-    return line
 
 
 def test_a_damaged_picture_is_named_and_may_be_replaced(

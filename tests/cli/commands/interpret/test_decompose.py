@@ -9,7 +9,7 @@ import pytest
 
 from alignbench.cli.main import main
 from alignbench.interpret.store import HeadStore
-from extracted import NAMES, write_scenes
+from extracted import NAMES, refused, write_scenes
 from folders import Folders
 
 Capture = pytest.CaptureFixture[str]
@@ -49,14 +49,6 @@ def test_a_store_is_made_told_and_taken_again(
     assert folder.stat().st_mtime_ns == made
     assert main([*order, "--overwrite"]) == 0
     np.testing.assert_allclose(HeadStore.open(folder).head(1, 0), store.head(1, 0), atol=1e-3)
-
-
-def refused(capsys: Capture, arguments: list[str]) -> str:
-    capsys.readouterr()
-    assert main(arguments) in (1, 2)
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("alignbench: ")]
-    assert "unexpected" not in line
-    return line
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from alignbench.interpret.spanning import heads_of, read_span
 from alignbench.interpret.store import HeadStore
 from alignbench.interpret.text_span import textspan
 from alignbench.models.checkpoints import checkpoint_folder
-from extracted import write_scenes
+from extracted import refused, write_scenes
 from text_towers import save_clip_texts, save_openclip_texts
 
 Capture = pytest.CaptureFixture[str]
@@ -101,14 +101,6 @@ def test_models_in_folders_are_named_again(
     )
     assert main([*order, "--model", str(model)]) == 0
     assert read_span(Path(capsys.readouterr().out.splitlines()[-1]))[1]["text"].isin(["a red dog", "a green cat"]).all()
-
-
-def refused(capsys: Capture, arguments: list[str]) -> str:
-    capsys.readouterr()
-    assert main(arguments) in (1, 2)
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("alignbench: ")]
-    assert "unexpected" not in line
-    return line
 
 
 @pytest.mark.parametrize(
