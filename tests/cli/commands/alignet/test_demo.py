@@ -57,7 +57,7 @@ def test_it_goes_on_where_it_was_stopped_and_is_taken_again(
     assert figure == f"figure: {evaluation / 'gains.png'}"
     assert Path(page) == tmp_path / "report.html"
     assert last == str(tmp_path)
-    assert shown.out.startswith(f"{BASE} student")
+    assert shown.out.startswith(f"{BASE}-student-")
     assert "simulated observers, not human data" in shown.out.splitlines()[0]
     text = Path(page).read_text(encoding="utf-8")
     for said in ("What a model gained by being taught", "What a linear readout reaches", "simulated observers"):
