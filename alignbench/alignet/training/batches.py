@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from alignbench.alignet.labelled_triplets import LabelledTriplets
+from alignbench.alignet.training.stopping import ENDINGS
 from alignbench.alignet.triplet_order import TripletOrder
 from alignbench.arrays import Indices
 from alignbench.errors import DataError
@@ -119,7 +120,7 @@ def batch_loader(batches: StudentBatches | RowBatches, loading: Loading) -> Iter
     workers = default_workers(len(batches.pictures), loading.sharers) if loading.workers is None else loading.workers
     needed = RawValue(c_bool, True)
     try:
-        yield DataLoader(
+        yield _SignalLoader(
             batches,
             batch_size=None,
             shuffle=False,
@@ -131,6 +132,18 @@ def batch_loader(batches: StudentBatches | RowBatches, loading: Loading) -> Iter
         needed.value = False
 
 
+class _SignalLoader(DataLoader[Batch | DataError]):
+    """A loader whose processes hear of no signal before they know what to do about it."""
+
+    def __iter__(self) -> Any:
+        """Start the processes with signals held back, which `_outlive_signals` lets through in each of them."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _outlive_signals(needed: Any, worker: int) -> None:
     """Have a loader's process end by a signal only once it is not needed any more."""
 
@@ -138,5 +151,6 @@ def _outlive_signals(needed: Any, worker: int) -> None:
         if not needed.value:
             os._exit(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, hear)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)

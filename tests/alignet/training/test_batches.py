@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data._utils import signal_handling
 
 from alignbench.alignet.labelled_triplets import LabelledTriplets
 from alignbench.alignet.training.batches import Share, StudentBatches, _outlive_signals, batch_loader
@@ -82,3 +83,17 @@ def test_a_process_of_the_loader_ends_by_a_signal_once_it_is_not_needed() -> Non
         os.kill(os.getpid(), signal.SIGINT)
         os._exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 7
+
+
+def test_a_signal_that_comes_while_the_loader_starts_ends_none_of_its_processes(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def struck() -> None:
+        set_handlers()  # of torch, by which this process would end
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    set_handlers = signal_handling._set_worker_signal_handlers
+    monkeypatch.setattr(signal_handling, "_set_worker_signal_handlers", struck)
+    with batch_loader(_batches(inputs, Share(steps=3)), Loading(0, 2)) as loader:
+        assert len([*loader]) == 3
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
