@@ -1,8 +1,8 @@
 """Registries of names that stand for objects, of the package or of any installed plug-in, loaded only when chosen.
 
-A plug-in enters a name in its `pyproject.toml`, in one of the groups `alignbench.datasets`, `alignbench.models` and
-`alignbench.metrics`; the package's own names use the same form (`module:attribute`). What is wrong with one plug-in is
-said when it is chosen, and hurts no other name.
+A plug-in enters a name in its `pyproject.toml`, in one of the groups `alignbench.datasets`, `alignbench.models`,
+`alignbench.metrics` and `alignbench.labellers`; the package's own names use the same form (`module:attribute`). What is
+wrong with one plug-in is said when it is chosen, and hurts no other name.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alignbench.cli.commands.run import run
-from alignbench.cli.options import read_options
+from alignbench.cli.swept_commands import swept_commands
 from alignbench.results.folders import FILES
 from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import list_cells
@@ -25,7 +24,7 @@ from alignbench.sweeps.queue import Queue
 
 def finish_sweep(name: str, output: Path) -> int:
     """Leave what a finished sweep does in an output folder; how many cells it has."""
-    sweep = read_sweep(name, read_options(run))
+    sweep = read_sweep(name, swept_commands())
     queue = Queue(list_cells(sweep), output, sweep.path.stem)
     queue.enrol()
     while (taken := queue.take()) is not None:

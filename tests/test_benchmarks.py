@@ -16,6 +16,7 @@ import torch
 import ceilings
 import extraction
 import gpu
+import head_nulls
 import heads
 import highest
 import nights
@@ -365,3 +366,15 @@ def test_highest_counts_the_calls_among_equal_layers() -> None:
     simultaneous, anew = highest.mistakes(highest.World(25, 13, 1, 0.8), draws=8)
     assert 0.0 <= simultaneous <= anew <= 0.5
     assert anew > 0.0, "what choosing anew calls"
+
+
+@pytest.mark.slow
+def test_nulls_of_heads_take_chance_for_more_as_seldom_as_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    assert head_nulls.main(["--worlds", "12", "--draws", "240", "--triplets", "300"]) == 0
+    rows = [line.rsplit(maxsplit=4) for line in capsys.readouterr().out.splitlines()[2:-1]]
+    assert [row[0].strip() for row in rows] == list(head_nulls.NULLS)
+    for _, called, uncorrected, planted, _ in rows:
+        assert float(called) < float(uncorrected)
+        assert float(planted) > 0.5
+    head_nulls.main(["--time", "--draws", "20", "--triplets", "50"])
+    assert number(capsys.readouterr().out, "subspaces, seconds for a layer") > 0.0

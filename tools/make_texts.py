@@ -1,18 +1,20 @@
 """Make the packaged pool of texts: short descriptions of what pictures may show, from our own words and templates.
 
-    python tools/make_texts.py --output alignbench/assets/texts.txt
+    python tools/make_texts.py --output alignbench/assets/texts.txt --properties alignbench/assets/properties.yaml
 
 Each group is an attribute of pictures: words, and templates that they are put into. The order is fixed, and a line
-comes once.
+comes once. The properties that heads are labelled by have the same words.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+
+import yaml
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,46 @@ CROSSED = (
     ("wooden, metal, glass, plastic, stone, leather, paper", "box, toy, table, bowl, door, figure", "a {} {}"),
 )
 
+PROPERTIES: Mapping[str, tuple[str, ...]] = {
+    "colours": (COLOURS,),
+    "shapes": (SHAPES,),
+    "textures": (TEXTURES,),
+    "materials": (MATERIALS,),
+    "animals": (ANIMALS,),
+    "locations": (PLACES, REGIONS),
+    "weather": (WEATHER,),
+    "actions": (ACTIONS,),
+    "people": (PEOPLE,),
+    "emotions": (EMOTIONS, MOODS),
+    "food": (FOOD,),
+    "objects": (OBJECTS,),
+    "vehicles": (VEHICLES,),
+    "plants": (PLANTS,),
+    "photography": (PHOTOGRAPHIC,),
+    "art": (ART,),
+    "patterns": (PATTERNS,),
+    "writing": (TEXT_IN_PICTURES,),
+    "positions": (POSITIONS,),
+    "sizes": (SIZES,),
+    "numbers": (NUMBERS,),
+    "parts": (PARTS,),
+    "events": (EVENTS,),
+}
+
+
+def properties() -> dict[str, list[str]]:
+    """The words of each property, without articles, each once."""
+    return {
+        name: list(dict.fromkeys(bare(word) for words in groups for word in listed(words)))
+        for name, groups in PROPERTIES.items()
+    }
+
+
+def bare(word: str) -> str:
+    """A word without an article in front."""
+    first, _, rest = word.partition(" ")
+    return rest if first in ("a", "an", "the") and rest else word
+
 
 def lines() -> list[str]:
     """All lines, each once, in a fixed order."""
@@ -262,10 +304,14 @@ def lines() -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="the file")
+    parser.add_argument("--properties", type=Path, required=True, help="the file of properties and their words")
     arguments = parser.parse_args()
-    made = lines()
+    made, named = lines(), properties()
     arguments.output.write_text("\n".join(made) + "\n", encoding="utf-8")
-    print(f"{len(made):,} texts")
+    arguments.properties.write_text(
+        yaml.safe_dump(named, sort_keys=False, width=110, default_flow_style=None), encoding="utf-8"
+    )
+    print(f"{len(made):,} texts, {len(named)} properties")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ from alignbench.cli.commands.alignet import alignet_app, cluster, label, sample,
 from alignbench.cli.commands.alignet import demo as alignet_demo
 from alignbench.cli.commands.alignet import evaluate as alignet_evaluate
 from alignbench.cli.commands.alignet import plan as alignet_plan
-from alignbench.cli.commands.interpret import decompose, interpret_app, textspan
+from alignbench.cli.commands.interpret import ablate, align, decompose, interpret_app, score, search, textspan
+from alignbench.cli.commands.interpret import demo as interpret_demo
+from alignbench.cli.commands.interpret import label as interpret_label
+from alignbench.cli.commands.interpret import plan as interpret_plan
 
 app = typer.Typer(
     name="alignbench",
@@ -67,6 +70,13 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
     (_alignet, "demo", alignet_demo.demo, "alignet demo"),
     (_interpret, "decompose", decompose.decompose, "interpret decompose --model shapes-clip --images pictures"),
     (_interpret, "textspan", textspan.textspan, "interpret textspan --heads heads/STORE --picks 20"),
+    (_interpret, "ablate", ablate.ablate, "interpret ablate --heads heads/STORE --group 5.3,6.0"),
+    (_interpret, "search", search.search, "interpret search text --heads heads/STORE --text 'a red circle'"),
+    (_interpret, "label", interpret_label.label, "interpret label --textspan heads/TEXTS --labeller words"),
+    (_interpret, "score", score.score, "interpret score --labels heads/LABELS --judge prototypes --model NAME"),
+    (_interpret, "align", align.align, "interpret align --model shapes-clip --dataset shapes-high"),
+    (_interpret, "plan", interpret_plan.plan, "interpret plan --model openai/clip-vit-large-patch14 --images 50000"),
+    (_interpret, "demo", interpret_demo.demo, "interpret demo"),
 )
 for _app, _name, _command, _example in _COMMANDS:
     _app.command(_name, cls=CheckedCommand, epilog=epilog(_example))(_command)

@@ -37,6 +37,13 @@ def models_and_baselines(incomplete: str) -> list[str]:
     return sorted({*models(incomplete), *_last_of_several(METRICS.names(), incomplete)})
 
 
+def labellers(incomplete: str) -> list[str]:
+    """Offer the labellers of heads."""
+    from alignbench.interpret.labelling.labeller import LABELLERS
+
+    return _beginning(LABELLERS.names(), incomplete)
+
+
 def data_sets(incomplete: str) -> list[str]:
     """Offer the data sets, several by commas."""
     from alignbench.datasets import DATASETS

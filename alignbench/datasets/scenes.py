@@ -193,17 +193,24 @@ _OUTLINES: Final[dict[str, Callable[[Floats, Floats], Floats]]] = {
 # --------------------------------------------------------------------------------------------- describing
 
 _NUMBERS: Final = {1: "one", 2: "two", 3: "three"}
-_WHERE: Final = {
-    "left": ("on", "the", "left"),
-    "right": ("on", "the", "right"),
-    "top": ("at", "the", "top"),
-    "bottom": ("at", "the", "bottom"),
-}
+_PLACES: Final = {"left": "on the left", "right": "on the right", "top": "at the top", "bottom": "at the bottom"}
 _PLURAL: Final = {"cross": "crosses"}
 
 
 def _noun(word: str, count: int) -> str:
     return word if count == 1 else _PLURAL.get(word, word + "s")
+
+
+def words_of(attribute: str, value: object) -> str:
+    """Say the value of an attribute as captions do, e.g. `three`, `red`, `on a white background`, `at the top`."""
+    match attribute, value:
+        case "count", int():
+            return _NUMBERS[value]
+        case "position", str():
+            return _PLACES[value]
+        case "background", _:
+            return f"on a {value} background"
+    return str(value)
 
 
 def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
@@ -221,7 +228,7 @@ def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
 
     words: list[str] = []
     if named(0.7):
-        words.append(_NUMBERS[scene.count])
+        words.append(words_of("count", scene.count))
     if named(0.6):
         words.append(scene.size)
     if named(0.75):
@@ -237,9 +244,9 @@ def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
             words.append(KIND_OF[scene.shape])
         words.append(_noun("thing", scene.count))
     if named(0.6):
-        words += ["on", "a", scene.background, "background"]
+        words.append(words_of("background", scene.background))
     if named(0.6):
-        words += _WHERE[scene.position]
+        words.append(words_of("position", scene.position))
     return " ".join(words)
 
 

@@ -14,6 +14,7 @@ from alignbench.errors import DataError
 from alignbench.files import open_plain
 
 _ROOT = "--data-root must name the folder that holds it"
+_AGAIN = "download it again"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 
@@ -98,7 +99,11 @@ class Repeats:
 
 
 def table_rows(
-    path: Path, columns: Sequence[str], delimiter: str = ",", optional: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str],
+    delimiter: str = ",",
+    optional: Sequence[str] = (),
+    remedy: str = "",
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table whose first line names its columns, which are read by these names; each row is one line.
 
@@ -107,6 +112,7 @@ def table_rows(
         columns: The columns to read; others may be there.
         delimiter: What parts the columns. Where it is a tab, quotes are text like any other.
         optional: Columns to read where they are there.
+        remedy: What can be done where the file or a column is missing; by default what is said of published files.
 
     Yields:
         The line of each row, and its values without blanks around them.
@@ -116,12 +122,12 @@ def table_rows(
             are columns or a quote that its line does not close; names the line.
     """
     try:
-        lines = io.StringIO(file_bytes(path).decode("utf-8-sig"), newline=None)
+        lines = io.StringIO(file_bytes(path, remedy or _ROOT).decode("utf-8-sig"), newline=None)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a table of text ({error}): download it again") from error
+        raise DataError(f"{path} is not a table of text ({error}): {remedy or _AGAIN}") from error
     header = _cells(next(lines, ""), delimiter, f"{path}, line 1")
     columns = [*columns, *(name for name in optional if name in header)]
-    places = column_places(header, columns, path)
+    places = column_places(header, columns, path, remedy or _AGAIN)
     for line, text in enumerate(lines, start=2):
         if text.strip():
             cells = _cells(text, delimiter, f"{path}, line {line}")
@@ -130,15 +136,21 @@ def table_rows(
             yield line, {name: cells[place].strip() for name, place in zip(columns, places, strict=True)}
 
 
-def column_places(header: Sequence[str], columns: Sequence[str], path: Path) -> list[int]:
+def column_places(header: Sequence[str], columns: Sequence[str], path: Path, remedy: str = _AGAIN) -> list[int]:
     """Find the columns of a table by the names in its first line.
+
+    Args:
+        header: The names in the first line.
+        columns: The columns that are looked for.
+        path: The file, for messages.
+        remedy: What can be done where one is missing.
 
     Raises:
         DataError: If one is missing, or is there twice.
     """
     missing = [name for name in columns if name not in header]
     if missing:
-        raise DataError(f"{path}, line 1: no column {', '.join(missing)}: download it again")
+        raise DataError(f"{path}, line 1: no column {', '.join(missing)}: {remedy}")
     doubled = [name for name in columns if header.count(name) > 1]
     if doubled:
         raise DataError(f"{path}, line 1: the column {doubled[0]} is there twice: leave one of the two")

@@ -6,7 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 DISTANCES: Final = ("normalized_euclidean", "euclidean", "cosine")
-_DISPLAYED: Final = {"normalized_euclidean": "normalised Euclidean", "euclidean": "Euclidean"}
+_DISPLAYED: Final = {
+    "normalized_euclidean": "normalised Euclidean",
+    "euclidean": "Euclidean",
+    "centred_cosine": "cosine of centred features",
+}
 
 
 def common_distance(measured: Mapping[str, Collection[str]]) -> str:

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all, where they are kept, and what is seen to when others wrote them.
 
 `whole_files` writes and opens files and folders, `scratch` holds what is not whole yet, `locks` are the kernel's,
-`journals` are Optuna's, and `json_text` checks JSON.
+`journals` are Optuna's, and `json_text` and `yaml_text` check what is parsed.
 """
 
 from alignbench.files.whole_files import (

@@ -36,6 +36,19 @@ def find_anatomy(tower: Tower) -> Anatomy:
     return find(model)
 
 
+def check_class_token(anatomy: Anatomy) -> None:
+    """Refuse a tower of which a part that is read of the class token is asked, and which has none.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    if not isinstance(anatomy, ResidualTower):
+        raise UsageError(
+            "this model pools its tokens by a query of its own, and no class token reads itself: choose a CLIP or ViT "
+            "with class token"
+        )
+
+
 def refused(why: str) -> UsageError:
     """Make the error for a tower whose output is no exact sum.
 

@@ -20,7 +20,7 @@ from alignbench.extraction.host import memory_kept
 from alignbench.extraction.loader import Loading, OrderedImages, ordered_loader, stack
 from alignbench.extraction.predict import Batch, Feed, PixelLoop, unpack_batch
 from alignbench.extraction.progress import EmbeddingListener
-from alignbench.interpret.anatomy import find_anatomy
+from alignbench.interpret.anatomy import check_class_token, find_anatomy
 from alignbench.interpret.decomposition import Decomposer, decomposer
 from alignbench.interpret.partial_store import PartialStore, StoreRows
 from alignbench.interpret.parts import Anatomy
@@ -54,9 +54,11 @@ def store_contributions(
         AlignbenchError: If the sum is not the output for a picture, or something cannot be written.
     """
     job, heard, anatomy = job.checked(), listener or EmbeddingListener(), find_anatomy(ready.tower)
+    if job.class_token:
+        check_class_token(anatomy)
     check_writable(job.output)
     ranks = join(ready.reading.device, job.devices)
-    shape = _shape(job, anatomy, len(images.names))
+    shape = store_shape(job, anatomy, len(images.names))
     with ranks.together():
         settings = {
             "model": ready.label,
@@ -65,6 +67,7 @@ def store_contributions(
             "layers": list(shape.layers),
             "dtype": job.dtype,
             **({} if ready.reading.resize == "checkpoint" else {"resize": ready.reading.resize}),
+            **({"class_token": True} if job.class_token else {}),
         }
     partial = PartialStore(job.output / folder_of(ready.label, STAGE, run_hash(settings)), settings, shape)
     if ranks.decide(is_store(partial.folder) and not job.overwrite):
@@ -86,11 +89,19 @@ def store_contributions(
     return HeadStore.open(partial.folder), False
 
 
-def _shape(job: StoreJob, anatomy: Anatomy, pictures: int) -> StoreShape:
+def store_shape(job: StoreJob, anatomy: Anatomy, pictures: int) -> StoreShape:
+    """Settle the sizes of a store.
+
+    Args:
+        job: What is stored.
+        anatomy: The parts of the tower.
+        pictures: Number of pictures.
+    """
     blocks = anatomy.layers
     first = 1 if job.layers == "all" else max(1, blocks - _LAST + 1)
     layers = tuple(range(first, blocks + 1))
-    return StoreShape(pictures, blocks, layers, anatomy.heads, anatomy.width, job.dtype, anatomy.has_constant)
+    sizes = (layers, anatomy.heads, anatomy.width)
+    return StoreShape(pictures, blocks, *sizes, job.dtype, anatomy.has_constant, job.class_token)
 
 
 def _digest(images: ImageSource) -> str:
@@ -129,4 +140,4 @@ class _StoreLoop(PixelLoop):
         pixels, indices = unpack_batch(batch)
         if self.decomposer is None:  # only now the tower is on its device
             self.decomposer = decomposer(self.tower)
-        self.rows.write(indices.numpy(), self.decomposer(pixels))
+        self.rows.write(indices.numpy(), self.decomposer(pixels, class_part=self.rows.shape.has_class))

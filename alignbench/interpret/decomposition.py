@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from alignbench.errors import AlignbenchError, UsageError
-from alignbench.interpret.anatomy import find_anatomy
+from alignbench.interpret.anatomy import check_class_token, find_anatomy
 from alignbench.interpret.parts import Affine, BlockParts, PoolingTower, ResidualTower
 from alignbench.interpret.query import QueriedHeads, after, before
 from alignbench.models.towers import Tower
@@ -46,6 +46,8 @@ class Contributions:
         constant: What is the same for every picture, (d'); none where there is no such part.
         norm: Norms of the outputs, (B,). They are divided by it where the tower has a class token.
         closure: Distances of the sum from the output, divided by the norm of that, (B,).
+        class_part: The part of each layer's `attention` that all heads read of the class token itself, (B, L, d'); none
+            unless it was asked for.
     """
 
     attention: Tensor
@@ -53,6 +55,7 @@ class Contributions:
     constant: Tensor | None
     norm: Tensor
     closure: Tensor
+    class_part: Tensor | None = None
 
     def total(self) -> Tensor:
         """Return the sum of everything, (B, d')."""
@@ -60,19 +63,21 @@ class Contributions:
         return total if self.constant is None else total + self.constant
 
 
-def decompose(tower: Tower, pixels: Tensor, tokens: bool = False) -> Contributions:
+def decompose(tower: Tower, pixels: Tensor, tokens: bool = False, class_part: bool = False) -> Contributions:
     """Decompose the output of a tower into contributions of its heads, its MLPs and its embedding.
 
     Args:
         tower: A tower in float32: a CLIP or ViT with class token, or SigLIP, of open_clip, transformers or timm.
         pixels: Prepared pictures, (B, 3, H, W) uint8.
         tokens: Whether a head's contributions are told apart by the token that it reads.
+        class_part: Whether the part that heads read of the class token itself is given too.
 
     Returns:
         The contributions, float32 on the tower's device.
 
     Raises:
-        UsageError: If the output of the tower is no such sum; says why.
+        UsageError: If the output of the tower is no such sum, or it has no class token of which a part is asked; says
+            why.
         AlignbenchError: If the sum is not the output within 1e-5 of its norm.
 
     Example:
@@ -84,7 +89,9 @@ def decompose(tower: Tower, pixels: Tensor, tokens: bool = False) -> Contributio
         >>> tuple(found.attention.shape), tuple(found.others.shape)
         ((2, 6, 4, 64), (2, 7, 64))
     """
-    return decomposer(tower)(pixels, tokens)
+    if class_part:
+        check_class_token(find_anatomy(tower))
+    return decomposer(tower)(pixels, tokens, class_part)
 
 
 def decomposer(tower: Tower) -> Decomposer:
@@ -121,21 +128,21 @@ class Decomposer:
     def __init__(self, tower: Tower) -> None:
         self.tower = tower
 
-    def __call__(self, pixels: Tensor, tokens: bool = False) -> Contributions:
+    def __call__(self, pixels: Tensor, tokens: bool = False, class_part: bool = False) -> Contributions:
         """Decompose the outputs of a batch; see `decompose`."""
-        device, kept = next(self.tower.parameters()).device, _Kept()
+        device, kept = next(self.tower.parameters()).device, _Kept(tokens, class_part)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             with ExitStack() as stack:
-                for handle in self._listen(kept, tokens):
+                for handle in self._listen(kept):
                     stack.callback(handle.remove)
                 self.tower(pixels.to(device))
-            attention, others = self._parts(kept, tokens)
+            attention, others, of_class = self._parts(kept)
             output = kept.output
             norm = torch.linalg.vector_norm(output, dim=-1)
             if self.divides:
-                for each in (attention, others, output):
+                for each in (attention, others, output, *([] if of_class is None else [of_class])):
                     each /= norm.view(-1, *[1] * (each.ndim - 1))
-            found = Contributions(attention, others, self.constant, norm, norm)
+            found = Contributions(attention, others, self.constant, norm, norm, of_class)
             missed = torch.linalg.vector_norm(found.total() - output, dim=-1)
             closure = missed / torch.linalg.vector_norm(output, dim=-1)
         worst = float(closure.max())
@@ -147,12 +154,12 @@ class Decomposer:
         return replace(found, closure=closure)
 
     @abstractmethod
-    def _listen(self, kept: _Kept, tokens: bool) -> Iterable[RemovableHandle]:
+    def _listen(self, kept: _Kept) -> Iterable[RemovableHandle]:
         """Keep what is needed of a forward pass."""
 
     @abstractmethod
-    def _parts(self, kept: _Kept, tokens: bool) -> tuple[Tensor, Tensor]:
-        """Return attention and others, of the output before it is divided."""
+    def _parts(self, kept: _Kept) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return attention, others and the part of the class token, of the output before it is divided."""
 
 
 @dataclass
@@ -160,16 +167,31 @@ class _Kept:
     """What is kept of a forward pass.
 
     Attributes:
+        by_token: Whether what heads add is kept token by token.
+        has_class: Whether what they add of the class token is kept.
         heads: What heads add, by layer.
+        of_class: What all heads of a layer add of the class token, (B, d') each.
+        tokens: Number of the tokens, N.
         others: What the embedding and the MLPs add, (B, d) each.
         residual: The class token after the last block, (B, d).
         output: The output, (B, d').
     """
 
+    by_token: bool
+    has_class: bool
     heads: list[Tensor] = field(default_factory=list)
+    of_class: list[Tensor] = field(default_factory=list)
+    tokens: int = 0
     others: list[Tensor] = field(default_factory=list)
     residual: Tensor = field(default_factory=lambda: torch.empty(0))
     output: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def keep(self, heads: QueriedHeads, tokens: Tensor) -> None:
+        """Keep what heads add that are given these tokens."""
+        self.tokens = tokens.shape[1]
+        self.heads.append(heads.by_token(tokens) if self.by_token else heads.summed(tokens))
+        if self.has_class:
+            self.of_class.append(heads.of_first(tokens))
 
 
 class _Residual(Decomposer):
@@ -187,11 +209,11 @@ class _Residual(Decomposer):
         self._onward, self._beta, self._mean = onward, end, onward.sum(dim=0)
         self._heads = [QueriedHeads(block.attention, onward) for block in parts.blocks]
 
-    def _listen(self, kept: _Kept, tokens: bool) -> Iterable[RemovableHandle]:
+    def _listen(self, kept: _Kept) -> Iterable[RemovableHandle]:
         parts = self.parts
         yield before(parts.blocks[0].module, lambda given: kept.others.append(self._class_token(given[0])))
         for block, heads in zip(parts.blocks, self._heads, strict=True):
-            yield heads.listen(kept.heads.append, tokens)
+            yield heads.listen(partial(kept.keep, heads))
             yield after(block.mlp, partial(self._keep_mlp, kept, block))
         yield before(parts.norm, lambda given: setattr(kept, "residual", _class_token(given[0])))
         yield after(parts.output, lambda output: setattr(kept, "output", output.clone()))
@@ -204,21 +226,26 @@ class _Residual(Decomposer):
         added = self._class_token(tokens)
         kept.others.append(added if block.mlp_scale is None else added * block.mlp_scale)
 
-    def _parts(self, kept: _Kept, tokens: bool) -> tuple[Tensor, Tensor]:
+    def _parts(self, kept: _Kept) -> tuple[Tensor, Tensor, Tensor | None]:
         terms = 2 * self.parts.layers + 1
         mean = kept.residual.mean(dim=1)
         spread = (kept.residual.var(dim=1, unbiased=False) + self.parts.norm.eps).sqrt()
         attention = torch.stack(kept.heads, dim=1)
         shares = prod(attention.shape[2:-1])  # of a layer: heads, or heads and tokens
-        bias = torch.stack([heads.whole_bias for heads in self._heads]) / shares
-        attention += bias.view(self.parts.layers, *[1] * (attention.ndim - 3), self.parts.width)
+        bias = torch.stack([heads.whole_bias for heads in self._heads])
+        attention += (bias / shares).view(self.parts.layers, *[1] * (attention.ndim - 3), self.parts.width)
         others = torch.stack(kept.others, dim=1) @ self._onward
-        for each, among in ((attention, terms * shares), (others, terms)):
+        parts = [(attention, terms * shares), (others, terms)]
+        of_class = None
+        if kept.has_class:
+            of_class = torch.stack(kept.of_class, dim=1) + bias / kept.tokens
+            parts.append((of_class, terms * kept.tokens))
+        for each, among in parts:
             alone = (len(each), *[1] * (each.ndim - 2))  # one number, or vector, of each picture
             each -= (mean[:, None] * (self._mean / among)).view(*alone, self.parts.width)
             each /= spread.view(*alone, 1)
             each += self._beta / among
-        return attention, others
+        return attention, others, of_class
 
 
 class _Pooling(Decomposer):
@@ -237,15 +264,15 @@ class _Pooling(Decomposer):
         self._heads = QueriedHeads(parts.attention, self._onward)
         self.constant = self._heads.whole_bias + end
 
-    def _listen(self, kept: _Kept, tokens: bool) -> Iterable[RemovableHandle]:
-        yield self._heads.listen(kept.heads.append, tokens)
+    def _listen(self, kept: _Kept) -> Iterable[RemovableHandle]:
+        yield self._heads.listen(partial(kept.keep, self._heads))
         yield after(self.parts.mlp, lambda added: kept.others.append(_class_token(added)))
         yield after(self.parts.output, lambda output: setattr(kept, "output", output.clone()))
 
-    def _parts(self, kept: _Kept, tokens: bool) -> tuple[Tensor, Tensor]:
+    def _parts(self, kept: _Kept) -> tuple[Tensor, Tensor, Tensor | None]:
         (added,) = kept.others
         others = torch.stack([torch.zeros_like(added), added], dim=1) @ self._onward
-        return torch.stack(kept.heads, dim=1), others
+        return torch.stack(kept.heads, dim=1), others, None
 
 
 def _class_token(tokens: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from alignbench.files.locks import Lock
 from alignbench.files.scratch import put_in_place
 from alignbench.interpret.decomposition import Contributions
 from alignbench.interpret.shards import ShardMap
-from alignbench.interpret.store import LEFT_OUT, StoreShape, head_name, is_store, other_name, write_record
+from alignbench.interpret.store import LEFT_OUT, StoreShape, class_name, head_name, is_store, other_name, write_record
 
 _SETTINGS: Final = "settings.json"
 _DONE: Final = "done"
@@ -209,6 +209,10 @@ class StoreRows:
         if len(kept) < self.shape.blocks:
             early = [layer for layer in range(self.shape.blocks) if layer not in kept]
             tensors[LEFT_OUT][where] = self._stored(found.attention[:, early].sum(dim=(1, 2)), rows)
+        if found.class_part is not None:
+            of_class = self._stored(found.class_part, rows)
+            for number in range(self.shape.blocks):
+                tensors[class_name(number + 1)][where] = of_class[:, number]
         pictures = self.maps["pictures"].tensors
         pictures["norms"][where], pictures["closure"][where] = found.norm.cpu().float(), found.closure.cpu().float()
         self.written.append(rows)

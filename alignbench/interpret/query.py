@@ -41,18 +41,16 @@ class QueriedHeads:
         self._key = parts.key.weight.unflatten(0, (parts.heads, -1))  # (H, d_h, d)
         self._value = parts.value.weight.unflatten(0, (parts.heads, -1))
 
-    def listen(self, receive: Callable[[Tensor], None], by_token: bool) -> RemovableHandle:
-        """Hand on what the heads add in each forward pass, until the handle is removed.
+    def listen(self, receive: Callable[[Tensor], None]) -> RemovableHandle:
+        """Hand on the tokens that the heads are given in each forward pass, until the handle is removed.
 
         Args:
-            receive: Hears of what `summed` gives, or `by_token`.
-            by_token: Which of them.
+            receive: Hears of the tokens, (B, N, d), of which `summed`, `by_token` and `of_first` make what heads add.
         """
-        work = self.by_token if by_token else self.summed
 
         def hear(given: tuple[Any, ...]) -> None:
             tokens: Tensor = given[self.parts.argument]
-            receive(work(tokens.transpose(0, 1) if self.parts.tokens_first else tokens))
+            receive(tokens.transpose(0, 1) if self.parts.tokens_first else tokens)
 
         return before(self.parts.module, hear)
 
@@ -68,6 +66,12 @@ class QueriedHeads:
         values = linear(tokens, self.parts.value.weight, self.parts.value.bias).unflatten(2, (self.parts.heads, -1))
         read = values * self._weights(tokens).transpose(1, 2)[..., None]
         return torch.einsum("bnhc,hce->bnhe", read, self._out)
+
+    def of_first(self, tokens: Tensor) -> Tensor:
+        """Return what all heads add of the first token, without their bias, (B, e), from the tokens (B, N, d)."""
+        values = linear(tokens[:, 0], self.parts.value.weight, self.parts.value.bias)
+        read = values.unflatten(1, (self.parts.heads, -1)) * self._weights(tokens)[:, :, :1]
+        return torch.einsum("bhc,hce->be", read, self._out)
 
     def _weights(self, tokens: Tensor) -> Tensor:
         """How much the query attends to each token, (B, H, N)."""

@@ -19,12 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alignbench.errors import DataError, one_line
 from alignbench.files import claim_room, open_plain
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 DTYPES: Final[Mapping[str, torch.dtype]] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _NAMES: Final = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}  # as safetensors has them
+MAKE_AGAIN: Final = "make it again by `alignbench interpret decompose`"
 _LENGTH: Final = 8  # bytes that say how long the header is
 
 
@@ -42,6 +44,11 @@ class StoreShard:
     shapes: Shapes
     dtype: torch.dtype
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self._header()) + sum(map(prod, self.shapes.values())) * self.dtype.itemsize
+
     def create(self) -> None:
         """Write the header and claim the room of the tensors, which are zero.
 
@@ -52,7 +59,7 @@ class StoreShard:
         with self.path.open("w+b") as file:
             file.write(header)
             file.flush()
-            claim_room(file.fileno(), len(header) + self._size())
+            claim_room(file.fileno(), self.size)
 
     def is_there(self) -> bool:
         """Whether the file is there with that header, in its whole length."""
@@ -60,7 +67,7 @@ class StoreShard:
         try:
             with open_plain(self.path) as file:
                 found = file.read(len(header))
-            return found == header and self.path.stat().st_size == len(header) + self._size()
+            return found == header and self.path.stat().st_size == self.size
         except OSError:
             return False
 
@@ -90,9 +97,6 @@ class StoreShard:
             tensors[name] = data[start : start + prod(shape)].view(shape)
             start += prod(shape)
         return ShardMap(held, tensors)
-
-    def _size(self) -> int:
-        return sum(map(prod, self.shapes.values())) * self.dtype.itemsize
 
     def _header(self) -> bytes:
         """Length and text of the header, whose end is aligned for every type."""
@@ -127,3 +131,23 @@ class ShardMap:
         """
         assert isinstance(self.held, np.memmap)
         self.held.flush()
+
+
+def open_shard(shard: StoreShard) -> dict[str, Tensor]:
+    """Map the tensors of a file for reading.
+
+    Raises:
+        DataError: If it is damaged, or not what it should be.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        open_plain(shard.path).close()
+        with safe_open(shard.path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in shard.shapes}
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{shard.path} cannot be read ({one_line(error)}): {MAKE_AGAIN}") from error
+    for name, tensor in tensors.items():
+        if tuple(tensor.shape) != shard.shapes[name] or tensor.dtype != shard.dtype:
+            raise DataError(f"{shard.path}: {name} is {tensor.dtype} of {tuple(tensor.shape)}: {MAKE_AGAIN}")
+    return tensors

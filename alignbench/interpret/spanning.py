@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Indices
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import whole_folder
 from alignbench.files.json_text import checked_object, read_json
+from alignbench.interpret.drawn_picks import write_drawn
 from alignbench.interpret.pick_stability import PickStability, image_draws, stability_of_heads
 from alignbench.interpret.store import HeadStore
 from alignbench.interpret.text_cache import unit_embeddings
@@ -106,17 +107,26 @@ def span_store(
         return folder, True
     check_writable(folder.parent)
     rows = unit_embeddings(encoder, texts)
-    table, ranks = _table(store, rows, texts, job, heard)
+    table, ranks, drawn = _table(store, rows, texts, job, heard)
     with whole_folder(folder, lambda: is_span(folder)) as scratch:
         table.to_csv(scratch / TABLE, index=False)
-        record = {"settings": settings, "store": store.folder.name, "ranks": ranks}
+        if drawn is not None:
+            write_drawn(scratch, drawn, texts)
+        record = {
+            "settings": settings,
+            "store": store.folder.name,
+            "images": len(store.names),
+            "blocks": store.shape.blocks,  # of the whole model, kept in the store or not
+            "heads": store.heads,
+            "ranks": ranks,
+        }
         (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return folder, False
 
 
 def _settings(store: HeadStore, encoder: TextEncoder, texts: Sequence[str], job: SpanJob) -> dict[str, Any]:
     """Everything that can change a number."""
-    drawn = {"resamples": job.resamples, "seed": job.seed} if job.resamples else {}
+    drawn = {"resamples": job.resamples, "seed": job.seed, "draws": "kept"} if job.resamples else {}
     return {
         "heads": store.record["settings"],
         "text_fingerprint": encoder.fingerprint,
@@ -130,24 +140,26 @@ def _settings(store: HeadStore, encoder: TextEncoder, texts: Sequence[str], job:
 
 def _table(
     store: HeadStore, rows: Floats, texts: Sequence[str], job: SpanJob, heard: Heard
-) -> tuple[pd.DataFrame, list[dict[str, int]]]:
-    """The rows of all heads, and the rank of each."""
+) -> tuple[pd.DataFrame, list[dict[str, int]], Indices | None]:
+    """The rows of all heads, the rank of each, and what is picked in draws, (draws, heads, picks)."""
     places = [(layer, head) for layer in store.layers for head in range(store.heads)]
     precision = float(torch.finfo(store.shape.torch_dtype).eps)
     draws = image_draws(len(store.names), job.resamples, job.seed) if job.resamples else None
     spans = textspan_heads((store.head(*place) for place in places), rows, job.picks, job.rank, precision)
     found: list[pd.DataFrame] = []
-    ranks = []
+    ranks: list[dict[str, int]] = []
+    drawn = None if draws is None else np.full((len(draws), len(places), job.picks), -1, dtype=np.int64)
     for place, span in zip(places, spans, strict=True):
         stability = None
-        if draws is not None:
+        if draws is not None and drawn is not None:
             again = stability_of_heads([(store.head(*place), span)], rows, draws, job.workers, precision)
             stability = next(again)
+            drawn[:, len(ranks), : len(span.indices)] = stability.picks
         found.append(_rows(place, span, texts, stability))
         ranks.append({"layer": place[0], "head": place[1], "rank": span.rank})
         heard(len(ranks), len(places))
     columns = [*COLUMNS, *(RESAMPLED if draws is not None else ())]
-    return pd.concat(found, ignore_index=True)[columns], ranks
+    return pd.concat(found, ignore_index=True)[columns], ranks, drawn
 
 
 def _rows(

@@ -16,19 +16,17 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.extraction.feature_files import parse_names
 from alignbench.files import open_plain
 from alignbench.files.json_text import checked_object, read_json
-from alignbench.interpret.shards import DTYPES, StoreShard
+from alignbench.interpret.shards import DTYPES, MAKE_AGAIN, StoreShard, open_shard
 
 RECORD: Final = "heads.json"
 NAMES: Final = "names.json"
 LEFT_OUT: Final = "left_out"  # name of the tensor of all heads that are not kept, together
 _MAKE: Final = "make it by `alignbench interpret decompose`"
-_MAKE_AGAIN: Final = "make it again by `alignbench interpret decompose`"
 _SHAPE: Final = ("pictures", "blocks", "heads", "width")
 _MOST: Final = 4096  # layers, or heads of one: far more than any model has
 Rows = NDArray[np.float32]
@@ -46,6 +44,7 @@ class StoreShape:
         width: Numbers of a contribution, d'.
         dtype: `fp32`, `fp16` or `bf16`.
         has_constant: Whether there is a part of the output that is the same for every picture.
+        has_class: Whether the part of each layer's attention is kept that is read of the class token.
     """
 
     pictures: int
@@ -55,6 +54,7 @@ class StoreShape:
     width: int
     dtype: str
     has_constant: bool = False
+    has_class: bool = False
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -71,6 +71,8 @@ class StoreShape:
         shapes = {other_name(number): (self.pictures, self.width) for number in range(self.blocks + 1)}
         if len(self.layers) < self.blocks:
             shapes[LEFT_OUT] = (self.pictures, self.width)
+        if self.has_class:
+            shapes |= {class_name(layer): (self.pictures, self.width) for layer in range(1, self.blocks + 1)}
         return StoreShard(folder / "others.safetensors", shapes, self.torch_dtype)
 
     def pictures_shard(self, folder: Path) -> StoreShard:
@@ -94,6 +96,11 @@ def head_name(number: int) -> str:
 def other_name(number: int) -> str:
     """Name of the tensor of an MLP by the number of its layer, from 1; of the embedding for 0."""
     return f"mlp_{number}" if number else "embedding"
+
+
+def class_name(layer: int) -> str:
+    """Name of the tensor of what all heads of a layer, from 1, read of the class token."""
+    return f"class_{layer}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ class HeadStore:
                 if not shard.is_there():
                     raise ValueError(f"{shard.path.name} is not of the length and the shapes that {RECORD} says")
         except (OSError, ValueError, OverflowError) as error:
-            raise DataError(f"{folder} cannot be read ({one_line(error)}): {_MAKE_AGAIN}") from error
+            raise DataError(f"{folder} cannot be read ({one_line(error)}): {MAKE_AGAIN}") from error
         return HeadStore(folder, names, shape, record)
 
     @property
@@ -182,11 +189,32 @@ class HeadStore:
         names = [other_name(number) for number in range(self.shape.blocks + 1)]
         return np.stack(self._read(self.shape.others_shard(self.folder), names), axis=1)
 
+    def other(self, number: int) -> Rows:
+        """Map the contributions of the MLP of a layer, by its number from 1, or of the embedding for 0.
+
+        Returns:
+            (n, d'), float32, as of a head.
+        """
+        return self._read(self.shape.others_shard(self.folder), [other_name(number)])[0]
+
     def left_out(self) -> Rows:
         """Read the sum over all heads of the layers that are not kept, (n, d'); zero where all are."""
         if len(self.layers) == self.shape.blocks:
             return np.zeros((len(self.names), self.width), dtype=np.float32)
         return self._read(self.shape.others_shard(self.folder), [LEFT_OUT])[0]
+
+    def class_part(self, layer: int) -> Rows:
+        """Map what all heads of a layer, kept or not, read of the class token, (n, d').
+
+        Args:
+            layer: Its number, from 1.
+
+        Raises:
+            DataError: If the store was made without.
+        """
+        if not self.shape.has_class:
+            raise DataError(f"{self.folder} has no class part: make it again by `interpret decompose --class-token`")
+        return self._read(self.shape.others_shard(self.folder), [class_name(layer)])[0]
 
     @property
     def norms(self) -> Rows:
@@ -211,7 +239,7 @@ class HeadStore:
         found = [tensors[name].float().numpy() for name in names]
         for name, array in zip(names, found, strict=True):
             if not np.isfinite(array).all():
-                raise DataError(f"{shard.path}: {name} holds numbers that are not finite: {_MAKE_AGAIN}")
+                raise DataError(f"{shard.path}: {name} holds numbers that are not finite: {MAKE_AGAIN}")
         return found
 
 
@@ -233,29 +261,10 @@ def write_record(folder: Path, shape: StoreShape, names: Sequence[str], record: 
         OSError: If they cannot be written.
     """
     (folder / NAMES).write_text(json.dumps(list(names)), encoding="utf-8")
-    sizes = {key: getattr(shape, key) for key in (*_SHAPE, "dtype", "has_constant")} | {"layers": list(shape.layers)}
+    sizes = {key: getattr(shape, key) for key in (*_SHAPE, "dtype", "has_constant", "has_class")}
+    sizes["layers"] = list(shape.layers)
     text = json.dumps({**record, "shape": sizes}, indent=2) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")
-
-
-def open_shard(shard: StoreShard) -> dict[str, Tensor]:
-    """Map the tensors of a file for reading.
-
-    Raises:
-        DataError: If it is damaged, or not what it should be.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        open_plain(shard.path).close()
-        with safe_open(shard.path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in shard.shapes}
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{shard.path} cannot be read ({one_line(error)}): {_MAKE_AGAIN}") from error
-    for name, tensor in tensors.items():
-        if tuple(tensor.shape) != shard.shapes[name] or tensor.dtype != shard.dtype:
-            raise DataError(f"{shard.path}: {name} is {tensor.dtype} of {tuple(tensor.shape)}: {_MAKE_AGAIN}")
-    return tensors
 
 
 def _shape(record: Mapping[str, Any]) -> StoreShape:
@@ -264,8 +273,8 @@ def _shape(record: Mapping[str, Any]) -> StoreShape:
     Raises:
         ValueError: If it does not say them, or they are no sizes.
     """
-    kinds = {**dict.fromkeys(_SHAPE, (int,)), "dtype": (str,), "has_constant": (bool,)}
-    sizes = checked_object("shape", record.get("shape"), kinds)
+    kinds = {**dict.fromkeys(_SHAPE, (int,)), "dtype": (str,), "has_constant": (bool,), "has_class": (bool,)}
+    sizes = {"has_class": False} | checked_object("shape", record.get("shape"), kinds)
     if not {*kinds, "layers"} <= sizes.keys() or "settings" not in record:
         raise ValueError("it does not say of what it is")
     layers = sizes["layers"]

@@ -23,6 +23,7 @@ class StoreJob:
         output: Folder of the folders of stores.
         devices: Processes of this machine that share the pictures.
         overwrite: Whether a finished store is made again.
+        class_token: Whether the part of each layer's attention is kept too that is read of the class token itself.
     """
 
     layers: str = "last4"
@@ -30,6 +31,7 @@ class StoreJob:
     output: Path = Path(STAGE)
     devices: int = 1
     overwrite: bool = False
+    class_token: bool = False
 
     def checked(self) -> StoreJob:
         """Check that everything in it is possible, and return it.

@@ -59,11 +59,14 @@ _MODELS: Final = {
     "torchvision:vgg16": ("simonyan2015vgg",),
     "torchvision:alexnet": ("krizhevsky2014alexnet",),
 }
+HEADS: Final = "heads"
+"""What stands for heads that were scored, among the objectives of transforms."""
 _OBJECTIVES: Final = {
     "naive": ("muttenthaler2023human",),
     "global": ("muttenthaler2023glocal",),
     "glocal": ("muttenthaler2023glocal",),
     "soft": ("muttenthaler2025levels", "muttenthaler2023glocal", "muttenthaler2022vice"),
+    HEADS: ("gandelsman2024heads",),
 }
 
 
@@ -90,7 +93,7 @@ def cite(runs: Iterable[StoredRun], published: Iterable[str] = (), objectives: I
     Args:
         runs: The runs.
         published: Published models that stand beside them.
-        objectives: Objectives of further transforms: `naive`, `global`, `glocal` or `soft`.
+        objectives: Objectives of further transforms: `naive`, `global`, `glocal` or `soft`; and `HEADS`.
     """
     keys, unknown = {PAPER}, dict[str, None]()
     for objective in objectives:

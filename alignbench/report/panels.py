@@ -34,6 +34,11 @@ _CEILINGS = {  # the first of these that a panel has are drawn
 }
 
 
+def score_name(metric: str) -> str:
+    """What a score is called where people read it, such as on an axis; a metric of another kind is called by itself."""
+    return _SCORES.get(metric, metric)
+
+
 @dataclass(frozen=True)
 class Ceiling:
     """How far people agree with each other.

@@ -26,7 +26,7 @@ TOLERANCE = 0.005  # how far the score of a recomputation on the same pictures a
 _VARIANTS = {"lpips-alex": "lpips", "lpips-vgg": "lpips"}
 _ROUNDING = 1e-12  # of a difference of two decimal fractions
 _HUB = "open_clip:hf-hub:"  # the same checkpoint by open_clip's name for a repository
-_COLUMNS = (
+COLUMNS = (
     *("model", "published_model", "dataset", "subset", "distance", "metric", "layer", "depth", "n"),
     *("ours", "ci_low", "ci_high", "published", "difference", "within", "inside", "note", "part"),
 )
@@ -203,7 +203,7 @@ def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataF
     """
     theirs = published_for(curve)
     if theirs.empty:
-        return pd.DataFrame(columns=list(_COLUMNS))
+        return pd.DataFrame(columns=list(COLUMNS))
     name, dataset = published_name(checkpoint_of(curve)) or "", str(theirs["dataset"].iloc[0])
     ours = curve.frame[curve.frame["subset"] == PAPER_SUBSETS[dataset]].rename(columns={"value": "ours"})
     theirs = theirs.rename(columns={"value": "published"})
@@ -221,4 +221,4 @@ def compare_with_published(curve: LayerCurve, settings: RunSettings) -> pd.DataF
         inside=inside.astype("boolean").mask(unknown),
         note=notes,
         part=part,
-    )[list(_COLUMNS)]
+    )[list(COLUMNS)]

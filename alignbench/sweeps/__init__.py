@@ -4,8 +4,8 @@
 a `process`; `wandb_command` is the command line that the agent would make, `shipped` finds the files that come along.
 """
 
-from alignbench.sweeps.grid import Sweep, read_sweep
+from alignbench.sweeps.grid import Sweep, SweptCommand, read_sweep
 from alignbench.sweeps.shipped import find_sweep, shipped_sweeps
 from alignbench.sweeps.values import Option, Value
 
-__all__ = ["Option", "Sweep", "Value", "find_sweep", "read_sweep", "shipped_sweeps"]
+__all__ = ["Option", "Sweep", "SweptCommand", "Value", "find_sweep", "read_sweep", "shipped_sweeps"]

@@ -28,18 +28,21 @@ class SweepCell:
 
     Attributes:
         parameters: Values of the sweep's parameters, by name.
-        arguments: Arguments of `alignbench run`, word by word.
+        arguments: Arguments of its command, word by word.
         name: What people call it: the values in which it differs from the other cells.
+        runs: The command of alignbench that it runs.
     """
 
     parameters: Mapping[str, Value]
     arguments: tuple[str, ...]
     name: str
+    runs: str = "run"
 
     @property
     def key(self) -> str:
-        """Identity of the cell: 12 hex digits of SHA-256 over its arguments, that is, over what it runs."""
-        return hashlib.sha256(json.dumps(self.arguments).encode()).hexdigest()[:12]
+        """Identity of the cell: 12 hex digits of SHA-256 over its arguments, and over what it runs if not `run`."""
+        words = self.arguments if self.runs == "run" else (self.runs, *self.arguments)
+        return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
 
     @property
     def log(self) -> str:
@@ -65,6 +68,6 @@ def list_cells(sweep: Sweep) -> tuple[SweepCell, ...]:
             if option in _OF_THE_SWEEP:
                 raise UsageError(f"{sweep.path}: its command lines have {option}: {_OF_THE_SWEEP[option]}")
         words = (str(parameters[name]) if name in _PLAIN else f"{name} {parameters[name]}" for name in names)
-        cell = SweepCell(parameters, arguments, ", ".join(words))
+        cell = SweepCell(parameters, arguments, ", ".join(words), sweep.runs)
         cells.setdefault(cell.key, cell)
     return tuple(cells.values())

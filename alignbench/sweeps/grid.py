@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from alignbench.errors import AlignbenchError, DataError, UsageError, one_line, shortened, unknown
 from alignbench.files import open_plain
+from alignbench.files.yaml_text import load_yaml
 from alignbench.sweeps.shipped import find_sweep
 from alignbench.sweeps.values import Option, Value, check_value
-from alignbench.sweeps.wandb_command import COMMAND, command_line, run_arguments
-from alignbench.sweeps.yaml_text import load_yaml
+from alignbench.sweeps.wandb_command import COMMAND, command_line, split_line
 
 _SEARCHES: Final = ("random", "bayes", "custom")
 _FOLLOWED: Final = ("method", "parameters", "command", "program")
@@ -31,11 +31,25 @@ _NO_BOOLEANS: Final = "${args_no_boolean_flags}"
 
 
 @dataclass(frozen=True)
+class SweptCommand:
+    """A command of alignbench whose options a sweep may vary.
+
+    Attributes:
+        options: Its options, by name: what parameters can be.
+        check: Refuses a cell that the command would refuse without looking at data or weights.
+    """
+
+    options: Mapping[str, Option]
+    check: Callable[[Mapping[str, Value]], None]
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A grid of cells.
 
     Attributes:
         path: Its file.
+        runs: The command of alignbench that its cells run, e.g. `run` or `interpret align`.
         command: `command` of the file, with macros such as `${env}`.
         program: `program` of the file.
         cells: Value of each parameter, by name, in the order in which W&B enumerates them: names sorted, the last
@@ -43,6 +57,7 @@ class Sweep:
     """
 
     path: Path
+    runs: str
     command: tuple[str, ...]
     program: str
     cells: tuple[Mapping[str, Value], ...]
@@ -52,16 +67,16 @@ class Sweep:
         return command_line(self.command, self.program, cell)
 
     def arguments(self, cell: Mapping[str, Value]) -> list[str]:
-        """The arguments of `alignbench run` for a cell, those that W&B's agent would give."""
-        return run_arguments(self.command_line(cell))
+        """The arguments of the command for a cell, those that W&B's agent would give."""
+        return split_line(self.command_line(cell), [self.runs])[1]
 
 
-def read_sweep(source: str | Path, options: Mapping[str, Option]) -> Sweep:
+def read_sweep(source: str | Path, commands: Mapping[str, SweptCommand]) -> Sweep:
     """Read a sweep file and check it.
 
     Args:
         source: Path of a file, or the bare name of a sweep that comes with the package.
-        options: The options of `alignbench run` by name: what parameters can be.
+        commands: The commands of alignbench that cells may run, e.g. `run` or `interpret align`.
 
     Raises:
         DataError: If the file is not there or is no sweep file.
@@ -70,7 +85,7 @@ def read_sweep(source: str | Path, options: Mapping[str, Option]) -> Sweep:
     """
     path = find_sweep(source)
     try:
-        return _make_sweep(path, _load_mapping(path), options)
+        return _make_sweep(path, _load_mapping(path), commands)
     except AlignbenchError as error:
         raise type(error)(f"{path}: {error}") from error
 
@@ -90,7 +105,7 @@ def _load_mapping(path: Path) -> Mapping[Any, Any]:
     return content
 
 
-def _make_sweep(path: Path, content: Mapping[Any, Any], options: Mapping[str, Option]) -> Sweep:
+def _make_sweep(path: Path, content: Mapping[Any, Any], commands: Mapping[str, SweptCommand]) -> Sweep:
     """Make a sweep of a file's content, key by key, refusing what cannot be followed."""
     from alignbench.sweeps.validate import check_cells
 
@@ -101,14 +116,16 @@ def _make_sweep(path: Path, content: Mapping[Any, Any], options: Mapping[str, Op
             raise unknown("key", str(key), (*_FOLLOWED, *_SHOWN))
     _check_method(content.get("method"))
     command = _check_command(content.get("command"))
+    program = str(content.get("program") or "")
+    check_value("its program", program, may_be_empty=True)
+    runs, _ = split_line(command_line(command, program, {}), commands)
+    options = commands[runs].options
     parameters = _read_parameters(content.get("parameters"), options)
     count = math.prod(map(len, parameters.values()))
     if count > _MOST_CELLS:
         raise UsageError(f"its grid has {count:,} cells, above {_MOST_CELLS:,}: give fewer values, or several files")
     cells = tuple(_enumerate_cells(parameters))
-    program = str(content.get("program") or "")
-    check_value("its program", program, may_be_empty=True)
-    sweep = Sweep(path, command, program, cells)
+    sweep = Sweep(path, runs, command, program, cells)
     flags = [name for name in cells[0] if options[name].takes == "flag"]
     if flags and _NO_BOOLEANS not in command:
         raise UsageError(f"parameter {flags[0]} is a flag: command must have {_NO_BOOLEANS}, as in {COMMAND}")
@@ -117,7 +134,7 @@ def _make_sweep(path: Path, content: Mapping[Any, Any], options: Mapping[str, Op
         if name not in given and options[name].takes != "flag":
             remedy = f"write command: {COMMAND}" if name in cells[0] else "add it to parameters"
             raise UsageError(f"its command lines have no --{name}: {remedy}")
-    check_cells(cells)
+    check_cells(cells, commands[runs].check)
     return sweep
 
 

@@ -77,11 +77,11 @@ class CellProcess:
             self.has_ended(_PATIENCE)
 
     def folders(self, output: Path) -> tuple[str, ...]:
-        """The names of the whole run folders that it named in lines of their own, if it ended well."""
+        """The names of the whole folders of results that it named in lines of their own, if it ended well."""
         if self._process.returncode:
             return ()
         named = dict.fromkeys(Path(line) for line in _read_lines(self._log))
-        return tuple(path.name for path in named if path.parent == output and is_complete(path))
+        return tuple(path.name for path in named if path.parent == output and is_whole(path))
 
     def error(self) -> str:
         """Why it failed: its last complaint, or else how it ended."""
@@ -95,6 +95,15 @@ class CellProcess:
         if code == 0:
             return "left no run folder"
         return f"ended with exit code {code}" + (f": {lines[-1][:200]}" if lines else "")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds all that a command leaves: a run, or the scores of a model's heads."""
+    if is_complete(folder):
+        return True
+    from alignbench.results.head_alignment import has_head_alignment  # which takes seconds
+
+    return has_head_alignment(folder)
 
 
 def last_line(log: Path) -> str:

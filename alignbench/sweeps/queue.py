@@ -15,10 +15,10 @@ from typing import Literal
 
 from alignbench.files.locks import Lock
 from alignbench.files.scratch import clear_scratch
-from alignbench.results.folders import is_complete
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.ledger import Attempt, Ledger
 from alignbench.sweeps.locks import Locks
+from alignbench.sweeps.process import is_whole
 
 State = Literal["finished", "failed", "running", "elsewhere", "waiting"]
 
@@ -134,7 +134,7 @@ class Queue:
         if attempt is not None and attempt.state == "failed":
             return "failed"
         if attempt is not None and attempt.state == "finished":
-            return "finished" if all(is_complete(self.output / name) for name in attempt.folders) else "waiting"
+            return "finished" if all(is_whole(self.output / name) for name in attempt.folders) else "waiting"
         if not self._locks.is_held(cell.key):
             return "waiting"
         return "running" if self._locks.is_own(cell.key) else "elsewhere"

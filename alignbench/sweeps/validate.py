@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from alignbench.datasets import DATASETS
@@ -38,8 +38,12 @@ _FIELDS: Final = {  # parameters that are fields of a cell as they stand
 }
 
 
-def check_cells(cells: Sequence[Mapping[str, Value]]) -> None:
-    """Refuse what `alignbench run` would refuse without looking at data or weights.
+def check_cells(cells: Sequence[Mapping[str, Value]], check: Callable[[Mapping[str, Value]], None]) -> None:
+    """Refuse what a command would refuse without looking at data or weights.
+
+    Args:
+        cells: The values of each cell, by the names of options.
+        check: Refuses a cell for what belongs to its command alone.
 
     Raises:
         UsageError: If a name is unknown or a number out of range.
@@ -58,11 +62,18 @@ def check_cells(cells: Sequence[Mapping[str, Value]]) -> None:
         else:
             check_there(features)
     for cell in cells:
-        _check_cell(cell)
+        check(cell)
 
 
-def _check_cell(cell: Mapping[str, Value]) -> None:
-    """Refuse a cell whose options are unknown, or do not go together."""
+def check_run(cell: Mapping[str, Value]) -> None:
+    """Refuse a cell of `alignbench run` whose options are unknown, or do not go together.
+
+    Args:
+        cell: Its values, by the names of options.
+
+    Raises:
+        UsageError: If so.
+    """
     fields: dict[str, Any] = {field: cell[name] for name, field in _FIELDS.items() if name in cell}
     distance = cell.get("distance", "all")
     distances = DISTANCES if distance == "all" else _split_names(distance)

@@ -7,7 +7,7 @@ because there it is part of a method that starts the process.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from alignbench.errors import UsageError, shortened
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMAND: Final = '["${env}", alignbench, run, "${args_no_boolean_flags}"]'
 _ENV: Final = "/usr/bin/env"
 _PYTHON: Final = "python"
-_STARTS: Final = (("alignbench", "run"), (_PYTHON, "-m", "alignbench", "run"))
+_STARTS: Final = (("alignbench",), (_PYTHON, "-m", "alignbench"))
 
 
 def command_line(command: Sequence[str], program: str, cell: Mapping[str, Value]) -> list[str]:
@@ -43,16 +43,25 @@ def command_line(command: Sequence[str], program: str, cell: Mapping[str, Value]
     return line
 
 
-def run_arguments(line: Sequence[str]) -> list[str]:
-    """The part of a command line that follows `alignbench run`.
+def split_line(line: Sequence[str], commands: Iterable[str]) -> tuple[str, list[str]]:
+    """Split a command line into what it runs and its arguments.
+
+    Args:
+        line: The command line, word by word.
+        commands: The commands of alignbench that it may run, e.g. `run` or `interpret align`.
+
+    Returns:
+        Which of them, and the words that follow it.
 
     Raises:
         UsageError: If it runs anything else.
     """
     words = list(line[1:] if line[:1] == [_ENV] else line)
-    for start in _STARTS:
-        if tuple(words[: len(start)]) == start:
-            return words[len(start) :]
+    for command in commands:
+        for first in _STARTS:
+            start = (*first, *command.split())
+            if tuple(words[: len(start)]) == start:
+                return command, words[len(start) :]
     raise UsageError(
         f"its command runs '{shortened(' '.join(words[:3]))}' and not alignbench: write command: {COMMAND}"
     )

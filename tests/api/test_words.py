@@ -35,7 +35,11 @@ COMMANDS = {  # rooms and modules whose errors only a command meets, and the opt
     "transforms/named": "force, mean, std",
     "transforms/learning": "folds, layers, local-images, trials",
     "transforms/evaluation/leakage": "in-sample",
-    "interpret": "dtype, layers, picks, rank, resamples",
+    "interpret": (
+        "against, anew, by, classes, columns, compare, count, draws, dtype, examples, group, images, judge, label, "
+        "labels, layers, measure, metadata, permutations, picks, picture, protocol, random, rank, reference, "
+        "resamples, splits, template, text, timeout, twins, url, way"
+    ),
     "alignet/soft_targets": "dimensions, draws, fewest-judgments, pseudo-count, targets",
     "alignet/embedding_training": "targets",
     "alignet/training": (

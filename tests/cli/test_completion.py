@@ -16,6 +16,7 @@ from alignbench.cli.main import main
 from alignbench.datasets import DATASETS
 from alignbench.distances.names import DISTANCES
 from alignbench.distances.protocols import PROTOCOLS
+from alignbench.interpret.labelling.labeller import LABELLERS
 from alignbench.measurement.cell import ACCELERATORS, PRECISIONS, RESIZINGS, TOKEN_VIEWS
 from alignbench.models.cards import cards
 from alignbench.models.pair_metrics import METRICS
@@ -93,6 +94,8 @@ def test_a_line_is_gone_on_with(line: str, names: list[str], offered: Any) -> No
         ("run --accelerator ", list(ACCELERATORS)),
         ("run --resize ", list(RESIZINGS)),
         ("run --transform ", ["published", *PUBLISHED]),
+        ("interpret label --labeller ", LABELLERS.names()),
+        ("interpret score --judge ", LABELLERS.names()),
         ("transform learn --objective ", [each for each in OBJECTIVES if each != "soft"]),  # of `alignet teacher`
         ("transform learn --optimiser ", list(OPTIMISERS)),
         ("transform learn --penalty ", list(PENALTIES)),

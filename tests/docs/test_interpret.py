@@ -57,6 +57,16 @@ def test_the_documented_python_gives_what_it_says() -> None:
     assert torch.allclose(found.total().norm(dim=1), torch.ones(2), atol=1e-5)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
+def test_the_documented_plan_is_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    (words,) = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret plan")]
+    assert main(words) == 0
+    told = capsys.readouterr().out.splitlines()
+    table = PAGE[PAGE.index("openai/clip-vit-large-patch14, 50,000 images") :].split("```")[0].splitlines()
+    assert len(table) == 15
+    assert [line.split("│") for line in told[: len(table)]] == [line.split("│") for line in table]
+
+
 def test_documented_sizes_are_those_of_the_files() -> None:
     """Of ViT-B/32 on 50,000 pictures: 512 numbers of 48 or 144 heads, 12 MLPs and the embedding; and a sum."""
     some, every = (4 * 50_000 * components * 512 / 1e9 for components in (48 + 13 + 1, 144 + 13))

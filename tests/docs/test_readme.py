@@ -30,7 +30,8 @@ ELSEWHERE = (  # what other tests run
     "alignbench run --model /models/my-clip --dataset nights --transform",  # likewise
     *("alignbench transform", "alignbench extract"),  # likewise
     *("alignbench alignet", "alignbench run --model alignet/"),  # docs/test_alignet, cli/commands/alignet
-    "alignbench interpret",  # docs/test_interpret
+    *("alignbench interpret", "alignbench report heads"),  # docs/test_interpret, docs/test_head_nulls
+    "alignbench sweep heads",  # docs/test_head_alignment
     "python benchmarks/alignet.py",  # test_alignet_benchmark
     *("alignbench run --model features:", "mkdir spose"),  # measurement/test_stored_kind
     *(f"alignbench run --model {name}" for name in ("facebook/", "torchvision:", "timm:")),  # tests/models

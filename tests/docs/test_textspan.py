@@ -31,7 +31,9 @@ def test_documented_texts_are_found(
     for words in COMMANDS:
         assert main([store if "__heads__" in word else "4" if word == "200" else word for word in words]) == 0
         folder = Path(capsys.readouterr().out.splitlines()[-1])
-        assert {path.name for path in folder.iterdir()} == {"texts.csv", "textspan.json"}
+        drawn = {"draws.safetensors", "drawn.csv"} if "--resamples" in words else set()
+        assert {path.name for path in folder.iterdir()} == {"texts.csv", "textspan.json"} | drawn
+        assert all(name in PAGE for name in drawn)
     columns = set(read_span(folder)[1].columns)
     assert columns == {name for row in re.findall(r"^\| (`[^|]+`) \|", PAGE[PAGE.index("| column |") :], re.MULTILINE)
                        for name in re.findall(r"`(\w+)`", row)}  # fmt: skip

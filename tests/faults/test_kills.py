@@ -65,6 +65,16 @@ MOMENTS: Final = {
     ),
     "judge a student": (Moment("write SCRATCH/curves.csv"), Moment("rename SCRATCH FOLDER")),
     "textspan": (Moment("write SCRATCH/texts.csv"), Moment("rename SCRATCH FOLDER")),
+    "ablate": (Moment("write SCRATCH/ablations.csv"), Moment("rename SCRATCH FOLDER")),
+    "search heads": (Moment("write SCRATCH/map.png"), Moment("rename SCRATCH FOLDER")),
+    "label heads": (Moment("rename SCRATCH FOLDER"),),
+    "score heads": (Moment("write SCRATCH/judged.csv"),),
+    "align": (
+        Moment("write FOLDER/store/heads.json"),  # of the twin, while the model's own store is there
+        Moment("write SCRATCH/cumulative.csv"),
+        Moment("write SCRATCH/align.json"),
+        Moment("rename SCRATCH FOLDER"),
+    ),
     "cache": (Moment("write DRAFT", 3), Moment("rename DRAFT ENTRY", 5)),
 }
 """Before a file is made, in the middle of a folder, and on both sides of the step that makes it whole."""

@@ -8,13 +8,20 @@ from PIL import Image
 
 
 def do_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the command line leave figures of one pixel: white for a curve, black for channels, grey for a ceiling."""
+    """Has the command line leave figures of one pixel.
+
+    They are white for a curve, black for channels, grey for a ceiling, and red for heads.
+    """
 
     def draw(name: str, colour: str, what: object, folder: Path, *_: object) -> None:
         Image.new("RGB", (1, 1), colour).save(folder / f"{name}.png")
         (folder / f"{name}.svg").write_text("<svg/>")
 
+    def draw_heads(alignment: object, cumulative: object, folder: Path, *_: object) -> None:
+        draw("heads", "red", alignment, folder)
+
     figures = "alignbench.report.figures"
     monkeypatch.setattr(f"{figures}.curves.draw_curve", partial(draw, "curve", "white"))
     monkeypatch.setattr(f"{figures}.channels.draw_channels", partial(draw, "channels", "black"))
     monkeypatch.setattr(f"{figures}.readout.draw_ceiling", partial(draw, "ceiling", "grey"))
+    monkeypatch.setattr(f"{figures}.heads.draw_heads", draw_heads)

@@ -12,7 +12,9 @@ from typing import Final
 import numpy as np
 
 from alignbench.alignet.released_triplets import write_released
+from alignbench.interpret.labelling.word_lists import packaged_properties
 from alignbench.transforms import AffineTransform
+from extracted import NAMES as SCENES
 from extracted import write_scenes
 from killing import Ended, Moment, run_forked
 from layouts import write_nights, write_tid2013
@@ -61,6 +63,14 @@ _MEASURE: Final = (
     "OUTPUT",
 )
 _SHAPES: Final = (*_RUN, "--model", "pixels", "--dataset", "shapes-low", "--limit", "40", "--output", "OUTPUT")
+_DECOMPOSE: Final = (
+    *("interpret", "decompose", "--model", "shapes-clip", "--images", "INPUT/pictures"),
+    *("--loader-workers", "0", "--output", "OUTPUT"),
+)
+_SPAN: Final = (
+    *("interpret", "textspan", "--heads", "OUTPUT/*__heads__*", "--texts", "INPUT/texts.txt", "--resamples", "2"),
+)
+_LABEL_HEADS: Final = ("interpret", "label", "--textspan", "OUTPUT/*__textspan__*", "--permutations", "3")
 SCENARIOS: Final = {
     "run": Scenario(_MEASURE),
     "run anew": Scenario((*_MEASURE, "--overwrite"), (_MEASURE,)),
@@ -126,14 +136,33 @@ SCENARIOS: Final = {
         ),
         goes_on=(".partial-",),
     ),
-    "textspan": Scenario(
-        ("interpret", "textspan", "--heads", "OUTPUT/*__heads__*", "--texts", "INPUT/texts.txt", "--resamples", "2"),
+    "textspan": Scenario(_SPAN, (_DECOMPOSE,)),
+    "label heads": Scenario(_LABEL_HEADS, (_DECOMPOSE, _SPAN)),
+    "score heads": Scenario(
         (
-            (
-                *("interpret", "decompose", "--model", "shapes-clip", "--images", "INPUT/pictures"),
-                *("--loader-workers", "0", "--output", "OUTPUT"),
-            ),
+            *("interpret", "score", "--labels", "OUTPUT/*__labels__*", "--judge", "words", "--wandb", "off"),
+            *("--properties", "INPUT/properties.yaml"),
         ),
+        (_DECOMPOSE, _SPAN, _LABEL_HEADS),
+    ),
+    "ablate": Scenario(
+        ("interpret", "ablate", "--heads", "OUTPUT/*__heads__*", "--by", "mlps", "--metadata", "INPUT/classes.csv"),
+        (_DECOMPOSE,),
+    ),
+    "search heads": Scenario(
+        (
+            *("interpret", "search", "topic", "--heads", "OUTPUT/*__heads__*", "--text", "a red star"),
+            *("--picture", "INPUT/pictures/b.png"),
+        ),
+        (_DECOMPOSE,),
+    ),
+    "align": Scenario(
+        (
+            *("interpret", "align", "--model", "INPUT/clip", "--dataset", "tid2013", "--data-root", "INPUT/tid"),
+            *("--protocol", "paper", "--draws", "0", "--splits", "0", "--loader-workers", "0", "--wandb", "off"),
+            *("--output", "OUTPUT"),
+        ),
+        goes_on=(".partial-",),
     ),
     "cache": Scenario(
         (
@@ -155,6 +184,10 @@ def make_inputs(root: Path) -> None:
     write_nights(root / "nights", 5)
     write_scenes(root / "pictures")
     (root / "texts.txt").write_text("a red circle\na blue star\nsomething striped\n")
+    rows = [f"{name},{'ring' if number % 2 else 'star'}" for number, name in enumerate(SCENES)]
+    (root / "classes.csv").write_text("\n".join(["name,class", *rows]) + "\n")
+    words = [f"{name}: [red, blue, circle, star, striped]" for name in packaged_properties()]
+    (root / "properties.yaml").write_text("\n".join(words))
     write_labels(root / "labels", write_pictures(root / "noise"))
     write_vit(root / "vit")
     stages = write_stage_inputs(root / "stages")

@@ -49,7 +49,22 @@ from alignbench.extraction.cached_pixels import read_entry, write_entry
 from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.extraction.stored_features import open_features
+from alignbench.interpret.ablation.ablating import COLUMNS as ABLATION_COLUMNS
+from alignbench.interpret.ablation.ablating import read_ablation
+from alignbench.interpret.ablation.class_texts import read_class_texts
+from alignbench.interpret.ablation.labelled import by_table
+from alignbench.interpret.head_differences import COLUMNS as DIFFERENCES
+from alignbench.interpret.head_differences import read_comparison
+from alignbench.interpret.labelling.answers import read_answer
+from alignbench.interpret.labelling.by_hand import read_head_labels
+from alignbench.interpret.labelling.head_picks import read_picks
+from alignbench.interpret.labelling.labelling import LabelJob, label_heads, read_labels
+from alignbench.interpret.labelling.local_chat import LocalChat
+from alignbench.interpret.labelling.word_lists import read_word_lists
+from alignbench.interpret.labelling.words import WordLabeller
+from alignbench.interpret.part_distances import read_part_distances
 from alignbench.interpret.partial_store import PartialStore
+from alignbench.interpret.searching.search import read_search
 from alignbench.interpret.spanning import COLUMNS as SPAN_COLUMNS
 from alignbench.interpret.spanning import read_span
 from alignbench.interpret.store import HeadStore, StoreShape
@@ -64,6 +79,8 @@ from alignbench.models.towers import Layer
 from alignbench.models.weight_files import open_weights
 from alignbench.results.channel_shares import read_top_shares
 from alignbench.results.gains import read_gain_curves, read_gains
+from alignbench.results.head_alignment import read_head_alignment
+from alignbench.results.head_scores import read_head_rows, read_judged_texts, read_scores
 from alignbench.results.stored_run import StoredRun
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.grid import read_sweep
@@ -79,14 +96,18 @@ from alignbench.transforms.published import published_transform
 from baselines.dreamsim import _adapter_settings
 from baselines.perceptnet.training import PerceptNetEpoch, PerceptNetRecipe, Training
 from baselines.weights import read_weights
+from chat_models import save_chat_model
 from feature_writers import FORMS, MAPS, TOKENS, list_names
 from gain_folders import write_gain_folder
+from head_folders import write_head_folder
 from head_stores import write_store
 from layouts import write_bapps, write_kadid10k, write_levels, write_nights, write_things, write_tid2013
 from openclip_towers import TOWERS, save
 from reference import save_clip
+from score_folders import write_scores
+from span_folders import write_span
 from studies import BASE_16, Made, as_published, write_made
-from sweep_files import OPTIONS
+from sweep_files import COMMANDS
 from text_towers import save_chinese_texts, save_clip_texts, save_openclip_texts
 
 
@@ -421,6 +442,24 @@ def _gains(folder: Path) -> None:
     write_gain_folder(folder.parent, folder.name)
 
 
+def _scored_heads(folder: Path) -> None:
+    write_head_folder(folder.parent, folder.name)
+
+
+def _part_distances(folder: Path) -> None:
+    folder.mkdir()
+    told = {"paper": json.dumps(["head 1 0 alone", "all 0 -1 alone"])}
+    save_arrays({"paper": np.array([[0.25, 0.5], [0.125, 1.0]])}, folder / "part_distances.safetensors", told)
+
+
+def _comparison(folder: Path) -> None:
+    folder.mkdir()
+    place = ["high", "things", "testset1", "accuracy", "centred_cosine", "paper"]
+    row = ["head", "1", "0", "alone", *place, "0.5", "0.25", "0.25", "0.1", "0.4", "0.05", "0.45"]
+    (folder / "differences.csv").write_text(f"{','.join(DIFFERENCES)}\n{','.join(row)}\n")
+    (folder / "against.json").write_text(json.dumps({"settings": {}, "first": "a", "second": "b"}))
+
+
 def _read_gains(folder: Path) -> None:
     read_gains(folder)
     read_gain_curves(folder)
@@ -566,6 +605,59 @@ def _span(folder: Path) -> None:
     row = ["1", "0", "1", "3", "a dog", "0.5", "0.25", "0.125"]
     (folder / "texts.csv").write_text(f"{','.join(SPAN_COLUMNS)}\n{','.join(row)}\n")
     (folder / "textspan.json").write_text(json.dumps({"settings": {"picks": 1}, "store": "it", "ranks": []}))
+
+
+def _ablation(folder: Path) -> None:
+    folder.mkdir()
+    row = ["head", "1", "0", "", "", "mean", "accuracy", "", "3", "0.5", "0.25", "0.75", "0.0", "", ""]
+    (folder / "ablations.csv").write_text(f"{','.join(ABLATION_COLUMNS)}\n{','.join(row)}\n")
+    record = {"settings": {"by": ["head"]}, "store": "it", "reference": "it", "classes": {}}
+    (folder / "ablate.json").write_text(json.dumps(record))
+
+
+def _search(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "search.csv").write_text("heads,place,picture,value\n5.3,1,a.png,0.25\n")
+    (folder / "search.json").write_text(json.dumps({"settings": {}, "store": "it", "analysis": "text"}))
+
+
+def _classes_of_pictures(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "it.csv").write_text('name,class,place\na,bird,land\nb,"no, bird",water\n')
+
+
+def _class_texts(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "it.csv").write_text('class,text\na,a dog\na,"a dog, running"\nb,a cat\n')
+
+
+_PICKED: Final = {(11, 0): ["a red dog", "a cat", "red"], (12, 1): ["two dogs", "a dog"]}
+
+
+def _labels(folder: Path) -> None:
+    picks = read_picks(write_span(folder.parent / f"{folder.name}-picks", _PICKED, [_PICKED]))
+    made, _ = label_heads(picks, WordLabeller({"colours": ("red",), "animals": ("dog",)}), LabelJob("words", 2))
+    made.rename(folder)
+
+
+def _by_hand(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "heads.yaml").write_text("11:\n  0: colours\n12: {1: animals}\n")
+    (folder / "words.yaml").write_text("colours: [red, blue]\nanimals:\n  - dog\n")
+
+
+def _read_by_hand(path: Path) -> object:
+    return read_head_labels(path) if path.name == "heads.yaml" else read_word_lists(path)
+
+
+def _answer(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "it.json").write_text(json.dumps({"key": "k", "answer": "red"}))
+
+
+def _read_scored(folder: Path) -> None:
+    for read in (read_scores, read_head_rows, read_judged_texts):
+        read(folder)
 
 
 def _encode(folder: Path) -> None:
@@ -719,7 +811,7 @@ READERS: Final = {
         _folder(_read_heads),
         lambda folder: write_store(folder, _HEADS),
         ("heads.json", "names.json", "layer_2.safetensors", "others.safetensors", "pictures.safetensors"),
-        ("alignbench/interpret/store: open_shard",),
+        ("alignbench/interpret/shards: open_shard",),
     ),
     "rows of contributions": Reader(
         _folder(_read_partial_heads),
@@ -738,6 +830,38 @@ READERS: Final = {
         ("alignbench/interpret/text_cache: read_rows",),
     ),
     "texts of heads": Reader(_folder(read_span), _span, ("textspan.json", "texts.csv")),
+    "ablations of heads": Reader(_folder(read_ablation), _ablation, ("ablate.json", "ablations.csv")),
+    "analyses of heads": Reader(_folder(read_search), _search, ("search.json", "search.csv")),
+    "classes of pictures in a table": Reader(
+        _file(lambda path: by_table(path, ("name", "class", "place"), ("a", "b"))), _classes_of_pictures, ("it.csv",)
+    ),
+    "texts of classes": Reader(_file(lambda path: read_class_texts(path, ("a",))), _class_texts, ("it.csv",)),
+    "picks of heads": Reader(
+        _folder(read_picks),
+        lambda folder: write_span(folder, _PICKED, [_PICKED]),
+        ("textspan.json", "texts.csv", "draws.safetensors", "drawn.csv"),
+        ("alignbench/interpret/drawn_picks: read_drawn",),
+    ),
+    "labels of heads": Reader(
+        _folder(read_labels),
+        _labels,
+        ("labels.json", "labels.csv", "anew.safetensors"),
+        ("alignbench/interpret/labelling/labelling: _read_anew",),
+    ),
+    "labels by hand": Reader(_file(_read_by_hand), _by_hand, ("heads.yaml", "words.yaml")),
+    "answers of chat models": Reader(_file(lambda path: read_answer(path, "k")), _answer, ("it.json",)),
+    "chat models": Reader(
+        _folder(lambda folder: LocalChat("it", folder)),
+        save_chat_model,
+        ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+        (
+            "alignbench/interpret/labelling/local_chat: _read_tokenizer",
+            "alignbench/interpret/labelling/local_chat: _read_model",
+        ),
+    ),
+    "scores of heads": Reader(
+        _folder(_read_scored), write_scores, ("scores.json", "scores.csv", "heads.csv", "judged.csv")
+    ),
     "text towers of transformers": Reader(
         _folder(_encode),
         save_clip_texts,
@@ -859,6 +983,16 @@ READERS: Final = {
     ),
     "folders of weights": Reader(_folder(lambda folder: named_weights(str(folder))), _named, ("weights.json",)),
     "judged students": Reader(_folder(_read_gains), _gains, ("evaluation.csv", "curves.csv", "alignet.json")),
+    "scored heads": Reader(
+        _folder(read_head_alignment), _scored_heads, ("alignment.csv", "cumulative.csv", "align.json")
+    ),
+    "distances of scored heads": Reader(
+        _folder(read_part_distances),
+        _part_distances,
+        ("part_distances.safetensors",),
+        ("alignbench/interpret/part_distances: read_part_distances",),
+    ),
+    "heads of two models": Reader(_folder(read_comparison), _comparison, ("differences.csv", "against.json")),
     "records of students": Reader(_folder(lambda folder: trained_student(str(folder))), _student, ("student.json",)),
     "hierarchies": Reader(_file(_superordinates), _hierarchy, ("it.csv",)),
     "clusters of pictures": Reader(
@@ -881,10 +1015,10 @@ READERS: Final = {
     ),
     "tables of classes": Reader(_file(table_groups), _stages, ("it.csv",)),
     "sweeps": Reader(
-        _file(lambda path: read_sweep(path, OPTIONS)),
+        _file(lambda path: read_sweep(path, COMMANDS)),
         _sweeps,
         ("it.yaml", "it.yml"),
-        ("alignbench/sweeps/yaml_text: load_yaml",),
+        ("alignbench/files/yaml_text: load_yaml",),
     ),
     "journals of sweeps": Reader(_file(lambda path: Ledger(path).attempts()), _ledger, ("journal.log",)),
     "journals of searches": Reader(_file(lambda path: _study(Journal(path, "study"))), _journal, ("journal.log",)),

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from alignbench.cli.commands.run import run
-from alignbench.cli.options import read_options
+from alignbench.cli.swept_commands import swept_commands
 from alignbench.errors import AlignbenchError
 from alignbench.sweeps import read_sweep
 from documented import ROOT
 
 FOLDER = ROOT / "sweeps"
-OPTIONS = read_options(run)
+COMMANDS = swept_commands()
 BASE_16 = "openai/clip-vit-base-patch16"
 CHINESE = "OFA-Sys/chinese-clip-vit-base-patch16"
 SIGLIP = "google/siglip-base-patch16-224"
@@ -30,6 +29,11 @@ FAMILIES = [
     *("timm:vit_base_patch14_dinov2.lvd142m", "timm:vit_base_patch16_224.mae", "timm:vit_base_patch16_224.augreg_in1k"),
     *("timm:convnext_base.fb_in1k", "timm:resnet50.a1_in1k", BASE_16, SIGLIP),
 ]
+HEADS = [
+    *("openai/clip-vit-base-patch32", BASE_16, "openai/clip-vit-large-patch14"),
+    *(f"open_clip:ViT-{tag}" for tag in ("B-32/datacomp_m_s128m_b4k", "B-16/laion2b_s34b_b88k")),
+    "open_clip:ViT-L-14/laion2b_s32b_b82k",
+]
 BASELINES = ["pixels", "ssim", "ms-ssim", "lpips-alex", "lpips-vgg", "perceptnet"]
 PAPER = ["tid2013", "nights", "things"]
 # each file's models and data sets, and how many cells they make: the rows of Table 1, baselines, all, and the demo
@@ -41,6 +45,7 @@ TABLE = {
     "baselines": (BASELINES, PAPER, 18),
     "families": (FAMILIES, PAPER, 21),
     "all": ([*SIZES, CHINESE, SIGLIP, BIOMED, *BASELINES], PAPER, 39),
+    "heads": (HEADS, PAPER, 18),
     "demo": (
         ["shapes-clip", "random:shapes-clip", "pixels", "ssim"],
         ["shapes-low", "shapes-middle", "shapes-high"],
@@ -68,7 +73,7 @@ def sweep_file(folder: Path, text: str) -> Path:
 
 def refused_sweep(source: str | Path, kind: type[AlignbenchError], *words: str) -> None:
     with pytest.raises(kind) as caught:
-        read_sweep(source, OPTIONS)
+        read_sweep(source, COMMANDS)
     assert type(caught.value) is kind
     said = str(caught.value)
     assert "\n" not in said

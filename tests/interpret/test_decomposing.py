@@ -54,9 +54,11 @@ def test_a_store_holds_what_decompose_gives(
     family: str, dtype: str, tiny_tower: Folders, images: FileImages, tmp_path: Path
 ) -> None:
     model = ready(tiny_tower(family))
-    store, was_there = store_contributions(StoreJob("all", dtype, tmp_path), model, images)
+    has_class = family != "siglip"
+    job = StoreJob("all", dtype, tmp_path, class_token=has_class)
+    store, was_there = store_contributions(job, model, images)
     pixels = torch.stack([model.tower.prepare(images.open(number)) for number in range(COUNT)])
-    wanted = decompose(model.tower, pixels)
+    wanted = decompose(model.tower, pixels, class_part=has_class)
     digits = {"fp32": 1e-5, "bf16": 2**-8}[dtype]
     assert not was_there
     assert store.names == images.names
@@ -71,6 +73,9 @@ def test_a_store_holds_what_decompose_gives(
                 store.head(layer, head), wanted.attention[:, layer - 1, head], rtol=digits, atol=1e-5
             )
     np.testing.assert_allclose(store.others(), wanted.others, rtol=digits, atol=1e-5)
+    if wanted.class_part is not None:
+        for layer in store.layers:
+            np.testing.assert_allclose(store.class_part(layer), wanted.class_part[:, layer - 1], rtol=digits, atol=1e-5)
     np.testing.assert_allclose(store.norms, wanted.norm, rtol=1e-5)
     assert (store.constant is None) == (wanted.constant is None)
     if store.constant is not None:
@@ -129,12 +134,13 @@ def test_the_name_is_settled_by_model_pictures_and_settings(
 ) -> None:
     model = ready(tiny_tower("clip"))
     some = images.select(np.arange(5))
-    jobs = [StoreJob(layers, dtype, tmp_path) for layers, dtype in (("all", "fp32"), ("all", "fp16"))]
+    jobs = [StoreJob("all", "fp32", tmp_path), StoreJob("all", "fp16", tmp_path)]
+    jobs.append(StoreJob("all", "fp32", tmp_path, class_token=True))
     names = [store_contributions(job, model, images)[0].folder.name for job in jobs]
     names.append(store_contributions(jobs[0], model, some)[0].folder.name)
     other = ReadyTower(load_tower(str(tiny_tower("clip")), random_init=True, seed=3), "clip", model.reading)
     names.append(store_contributions(jobs[0], other, images)[0].folder.name)
-    assert len(set(names)) == 4
+    assert len(set(names)) == 5
     assert all(name.startswith("clip__heads__") for name in names)
 
 
@@ -149,6 +155,14 @@ def test_a_damaged_picture_ends_it_and_leaves_nothing(tiny_tower: Folders, tmp_p
     with pytest.raises(DataError, match=r"a\.png"):
         store_contributions(StoreJob("all", "fp32", output), ready(tiny_tower("clip")), image_folder(root))
     assert list(output.iterdir()) == []
+
+
+def test_a_tower_without_class_token_keeps_no_part_of_it(
+    tiny_tower: Folders, images: FileImages, tmp_path: Path
+) -> None:
+    with pytest.raises(AlignbenchError, match="no class token reads itself"):
+        store_contributions(StoreJob(output=tmp_path / "heads", class_token=True), ready(tiny_tower("siglip")), images)
+    assert not (tmp_path / "heads").exists()
 
 
 def test_a_tower_without_an_exact_sum_is_refused_before_anything_is_written(images: FileImages, tmp_path: Path) -> None:

@@ -30,13 +30,17 @@ def towers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tower]:
 def test_contributions_are_those_of_a_plain_reference(name: str, towers: dict[str, Tower]) -> None:
     tower, case = towers[name].double(), CASES[name]
     pixels = pictures(SIDE)
-    by_token, summed = decompose(tower, pixels, tokens=True), decompose(tower, pixels)
+    has_class = not case.pooling
+    by_token, summed = decompose(tower, pixels, tokens=True), decompose(tower, pixels, class_part=has_class)
     plain = case.plain(tower)
     for picture, values in enumerate(normalised(tower, pixels)):
         wanted = case.expected(plain, values)
         assert by_token.attention[picture].shape == wanted.attention.shape  # (L, N, H, d')
         np.testing.assert_allclose(by_token.attention[picture], wanted.attention, atol=1e-6, rtol=1e-6)
         np.testing.assert_allclose(summed.attention[picture], wanted.attention.sum(axis=1), atol=1e-6, rtol=1e-6)
+        if has_class:
+            assert summed.class_part is not None
+            np.testing.assert_allclose(summed.class_part[picture], wanted.attention[:, 0].sum(axis=1), atol=1e-6)
         for found in (by_token, summed):
             np.testing.assert_allclose(found.others[picture], wanted.others, atol=1e-6, rtol=1e-6)
             np.testing.assert_allclose(found.norm[picture], wanted.norm, rtol=1e-6)
@@ -74,6 +78,14 @@ def test_the_sum_is_the_projection_of_the_tower(name: str, towers: dict[str, Tow
     output = kept[0][:, 0] / kept[0][:, 0].norm(dim=1, keepdim=True)
     total = decompose(tower, pixels).total()
     np.testing.assert_allclose(total / total.norm(dim=1, keepdim=True), output, atol=2e-5)
+
+
+def test_a_tower_without_class_token_has_no_part_of_it(towers: dict[str, Tower]) -> None:
+    pooled = next(name for name, case in CASES.items() if case.pooling)
+    with pytest.raises(UsageError, match="no class token reads itself: choose a CLIP or ViT with class token"):
+        decompose(towers[pooled], pictures(SIDE), class_part=True)
+    plain = next(name for name, case in CASES.items() if not case.pooling)
+    assert decompose(towers[plain], pictures(SIDE)).class_part is None
 
 
 @every_family

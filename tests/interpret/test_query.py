@@ -38,6 +38,7 @@ def test_heads_and_their_bias_are_what_the_first_query_is_given() -> None:
     assert (tuple(summed.shape), tuple(by_token.shape)) == ((PICTURES, HEADS, 4), (PICTURES, TOKENS, HEADS, 4))
     np.testing.assert_allclose(summed.sum(dim=1) + heads.whole_bias, wanted, atol=1e-12)
     np.testing.assert_allclose(by_token.sum(dim=1), summed, atol=1e-12)
+    np.testing.assert_allclose(heads.of_first(tokens), by_token[:, 0].sum(dim=1), atol=1e-12)
 
 
 @torch.no_grad()
@@ -53,11 +54,13 @@ def test_tokens_may_come_before_pictures() -> None:
     module, tokens = attention(batch_first=False), torch.randn(TOKENS, PICTURES, WIDTH, dtype=torch.float64)
     heads = QueriedHeads(parts(module), torch.eye(WIDTH, dtype=torch.float64))
     heard: list[torch.Tensor] = []
-    handle = heads.listen(heard.append, by_token=False)
+    handle = heads.listen(heard.append)
     output = module(tokens, tokens, tokens)[0]
     handle.remove()
     module(tokens, tokens, tokens)
-    (found,) = heard
+    (given,) = heard
+    found = heads.summed(given)
+    np.testing.assert_array_equal(given, tokens.transpose(0, 1))
     np.testing.assert_allclose(found.sum(dim=1) + heads.whole_bias, output[0], atol=1e-12)
 
 

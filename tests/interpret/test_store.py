@@ -19,7 +19,7 @@ SHAPE = StoreShape(pictures=4, blocks=3, layers=(2, 3), heads=2, width=5, dtype=
 
 @pytest.mark.parametrize(("dtype", "digits"), [("fp32", 0.0), ("fp16", 2**-11), ("bf16", 2**-8)])
 def test_every_part_is_read_back(dtype: str, digits: float, tmp_path: Path) -> None:
-    shape = StoreShape(4, 3, (2, 3), 2, 5, dtype, has_constant=True)
+    shape = StoreShape(4, 3, (2, 3), 2, 5, dtype, has_constant=True, has_class=True)
     store, expected = write_store(tmp_path / "it", shape), random_contributions(4, 8, 5)
     assert (store.names, store.layers, store.heads, store.width) == (("0.png", "1.png", "2.png", "3.png"), (2, 3), 2, 5)
     for number, (layer, head) in enumerate([(2, 0), (2, 1), (3, 0), (3, 1)]):
@@ -28,6 +28,9 @@ def test_every_part_is_read_back(dtype: str, digits: float, tmp_path: Path) -> N
         np.testing.assert_allclose(found, expected[:, number], rtol=digits)
     np.testing.assert_allclose(store.others(), expected[:, 4:], rtol=digits)
     np.testing.assert_array_equal(store.left_out(), np.zeros((4, 5)))
+    for layer in (1, 2, 3):
+        np.testing.assert_allclose(store.class_part(layer), layer * expected[:, 0], rtol=2 * digits + 1e-6)
+    np.testing.assert_allclose(store.other(3), expected[:, 7], rtol=digits)
     np.testing.assert_allclose(store.norms, np.linspace(1, 2, 4))
     assert store.constant is not None
     np.testing.assert_array_equal(store.constant, np.full(5, 0.5))
@@ -52,6 +55,16 @@ def test_a_head_that_is_not_there_is_refused(tmp_path: Path) -> None:
         store.head(1, 0)
     with pytest.raises(UsageError, match="holds no head 2: heads are counted from 0 to 1"):
         store.head(2, 2)
+
+
+def test_a_store_without_the_part_of_the_class_token_says_so(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "it", SHAPE)
+    with pytest.raises(DataError, match=r"it has no class part: make it again by `interpret decompose --class-token`"):
+        store.class_part(1)
+    record = json.loads((store.folder / "heads.json").read_text())
+    del record["shape"]["has_class"]  # as stores of old
+    (store.folder / "heads.json").write_text(json.dumps(record))
+    assert not HeadStore.open(store.folder).shape.has_class
 
 
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:

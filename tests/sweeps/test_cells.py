@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import SweepCell, list_cells
-from sweep_files import FOLDER, OPTIONS, sweep_file, sweep_text
+from sweep_files import COMMANDS, FOLDER, sweep_file, sweep_text
 from sweep_folders import make_cell
 
 
 def listed(folder: Path, parameters: dict[str, Any], **changes: Any) -> tuple[SweepCell, ...]:
     """The cells of a good file with these parameters beside 45 judgments of `shapes-low`."""
     usual = {"dataset": {"value": "shapes-low"}, "limit": {"value": 45}}
-    return list_cells(read_sweep(sweep_file(folder, sweep_text(parameters=usual | parameters, **changes)), OPTIONS))
+    return list_cells(read_sweep(sweep_file(folder, sweep_text(parameters=usual | parameters, **changes)), COMMANDS))
 
 
 def test_cells_are_known_by_what_they_run_and_named_by_what_varies(tmp_path: Path) -> None:
-    cells = list_cells(read_sweep(FOLDER / "distance.yaml", OPTIONS))
+    cells = list_cells(read_sweep(FOLDER / "distance.yaml", COMMANDS))
     first, second = cells[:2]
     assert first.arguments == (
         *("--dataset=tid2013", "--distance=normalized_euclidean", "--model=openai/clip-vit-base-patch16"),
@@ -36,6 +37,17 @@ def test_cells_are_known_by_what_they_run_and_named_by_what_varies(tmp_path: Pat
     (plain,) = listed(tmp_path, pixels)
     assert plain.parameters == changed.parameters
     assert plain.key != changed.key
+
+
+def test_cells_that_score_heads_are_others_than_runs(tmp_path: Path) -> None:
+    model = {"model": {"value": "shapes-clip"}}
+    (run,) = listed(tmp_path, model)
+    (heads,) = listed(tmp_path, model, command=["alignbench", "interpret", "align", "${args}"])
+    assert (run.runs, heads.runs) == ("run", "interpret align")
+    assert run.arguments == heads.arguments
+    assert run.key != heads.key
+    words = '["interpret align", "--dataset=shapes-low", "--limit=45", "--model=shapes-clip"]'
+    assert heads.key == hashlib.sha256(words.encode()).hexdigest()[:12]
 
 
 def test_values_that_give_one_command_line_are_one_cell(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.sweeps.process import CellProcess, last_line
+from alignbench.sweeps.process import CellProcess, is_whole, last_line
+from head_folders import write_head_folder
 from patience import wait_for
 from sweep_folders import is_gone, make_run
 
@@ -39,6 +40,14 @@ def test_whole_run_folders_that_it_named_are_what_it_left(tmp_path: Path, played
     script = "\n".join(f"echo '{line}'" for line in lines)
     assert played(script).folders(output) == ("b", "a"), "each once, in the order of the log"
     assert played(f"{script}\nexit 1").folders(output) == (), "of a failure nothing counts"
+
+
+def test_scores_of_heads_are_what_a_cell_leaves_too(tmp_path: Path, played: Played) -> None:
+    output = tmp_path / "runs"
+    folder = write_head_folder(output, "clip__align__0")
+    (write_head_folder(output, "half") / "cumulative.csv").unlink()
+    assert is_whole(folder)
+    assert played(f"echo '{output}/half'; echo '{folder}'").folders(output) == ("clip__align__0",)
 
 
 @pytest.mark.parametrize(

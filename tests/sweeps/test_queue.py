@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from alignbench.files.scratch import scratch_folder
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.queue import Queue
+from head_folders import write_head_folder
 from sweep_folders import GARBAGE, WHOLE, held_elsewhere, kill, make_cell, make_run, said_ready
 
 CELLS = [make_cell(number) for number in range(3)]
@@ -92,6 +93,16 @@ def test_finished_cell_stays_finished_while_its_folders_are_whole(queue: Queue, 
     again = queue.take()
     assert again is not None
     assert again.cell == CELLS[0]
+
+
+def test_scores_of_heads_finish_a_cell_too(queue: Queue, tmp_path: Path) -> None:
+    taken = queue.take()
+    assert taken is not None
+    folder = write_head_folder(tmp_path, "clip__align__0")
+    queue.finish(taken, (folder.name,), 1.0)
+    assert states(queue) == ["finished", "waiting", "waiting"]
+    (folder / "heads.svg").unlink()
+    assert states(queue) == ["waiting"] * 3
 
 
 def test_failed_cell_is_tried_again_by_the_next_start_only(queue: Queue, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from alignbench.errors import AlignbenchError, DataError, ModelError, UsageError
 from alignbench.sweeps import read_sweep
-from sweep_files import GOOD, OPTIONS, refused_sweep, sweep_file, sweep_text
+from sweep_files import COMMANDS, GOOD, refused_sweep, sweep_file, sweep_text
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_wrong_parameter_is_refused(
 def test_local_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
     parameters = GOOD | {"model": {"value": "open_clip:ViT-B-32/no/such.safetensors"}}
     with pytest.raises((ModelError, UsageError), match="no/such"):
-        read_sweep(sweep_file(tmp_path, sweep_text(parameters=parameters)), OPTIONS)
+        read_sweep(sweep_file(tmp_path, sweep_text(parameters=parameters)), COMMANDS)

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.cli.commands.run import run
-from alignbench.cli.options import read_options
+from alignbench.cli.swept_commands import swept_commands
 from alignbench.results.folders import is_complete
 from alignbench.sweeps import read_sweep
 from documented import ROOT
@@ -48,7 +47,7 @@ class Swept:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     home = tmp_path_factory.mktemp("home")
-    cells = read_sweep(FILE, read_options(run)).cells
+    cells = read_sweep(FILE, swept_commands()).cells
     server = SweepServer([cells.index(cell) for cell in WANTED])
     with pytest.MonkeyPatch.context() as patch, server.serving():
         made, ran = swept_by_clients(server, patch, home, FILE)
@@ -61,7 +60,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
 
 
 def test_the_server_is_sent_the_sweep_of_the_file(swept: Swept) -> None:
-    sweep = read_sweep(FILE, read_options(run))
+    sweep = read_sweep(FILE, swept_commands())
     assert swept.server.grid == [dict(cell) for cell in sweep.cells]
     assert list(swept.server.runs.values()) == list(WANTED)
     assert f"wandb agent {ENTITY}/alignbench/{SWEEP}" in swept.said[0]
@@ -69,7 +68,7 @@ def test_the_server_is_sent_the_sweep_of_the_file(swept: Swept) -> None:
 
 
 def test_the_agent_runs_the_command_lines_that_are_expected(swept: Swept) -> None:
-    sweep = read_sweep(FILE, read_options(run))
+    sweep = read_sweep(FILE, swept_commands())
     lines = [sweep.command_line(cell) for cell in WANTED]
     started = re.findall(r"About to run command: (.*)", swept.said[1])
     assert started == [" ".join(line) for line in lines]

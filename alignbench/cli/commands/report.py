@@ -1,4 +1,4 @@
-"""`alignbench report`: runs and transforms as a page that answers questions; or a figure, a table, what to cite."""
+"""`alignbench report`: runs, transforms and heads as a page that answers; or a figure, a table, what to cite."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(
     places: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUNS", help="Folders of runs, of transforms, of models judged before and after, or of such."
+            metavar="RUNS", help="Folders of runs, transforms, models judged before and after, or heads; or of such."
         ),
     ],
     output: Annotated[
@@ -68,7 +68,7 @@ def report(
 ) -> int:
     """Report on runs: a page, a figure, a table, a bibliography.
 
-    The page answers first; it has curves, best layers, differences, findings and what transforms reach.
+    The page answers first; it has curves, best layers, differences, findings, what transforms reach, and heads.
     Figures and tables are of runs alone.
     """
     if output is None and not bibtex:
@@ -117,7 +117,7 @@ class _Done:
     Attributes:
         runs: The runs.
         skipped: A line for each folder that was left out.
-        objectives: Objectives of transforms beside the runs.
+        objectives: Objectives of transforms beside the runs, and `HEADS` if there are any.
     """
 
     runs: Sequence[StoredRun]
@@ -149,7 +149,8 @@ def _inches(width: str, ending: str) -> float | None:
 
 
 def _write_page(asked: _Asked, output: Path) -> _Done:
-    from alignbench.report.citations import objectives_of
+    from alignbench.report.citations import HEADS, objectives_of
+    from alignbench.report.page.head_levels import read_heads
     from alignbench.report.page.page import Beside, study_page, write_page
     from alignbench.report.page.transforms import read_transforms
     from alignbench.study.alignment_factor import compare_alignment
@@ -159,9 +160,10 @@ def _write_page(asked: _Asked, output: Path) -> _Done:
 
     with working("reading the runs"):
         transforms, refused = read_transforms(asked.places)
-        study, skipped = _read_runs(asked.places, needed=not transforms)
-    skipped = (*skipped, *refused)
-    if not study.runs and not transforms:
+        heads, unread = read_heads(asked.places)
+        study, skipped = _read_runs(asked.places, needed=not transforms and not heads)
+    skipped = (*skipped, *refused, *unread)
+    if not study.runs and not transforms and not heads:
         raise DataError(skipped[0] if len(skipped) == 1 else f"none of {len(skipped)} folders is whole: {skipped[0]}")
     distances = named_distances(asked.distance, [run.curve for run in study.runs])
     study = study if distances is None else _only(study, distances)
@@ -171,24 +173,26 @@ def _write_page(asked: _Asked, output: Path) -> _Done:
         alignment = compare_alignment(study)
         factors = (*compare_own_models(study), *compare_factors(study), *([alignment] if alignment else []))
         findings = judge_findings(study) if study.runs else ()
-        text = study_page(study, factors, findings, Beside(skipped, transforms, asked.references))
+        text = study_page(study, factors, findings, Beside(skipped, transforms, heads, asked.references))
     write_page(text, output)
     print(output)
-    return _Done([run.stored for run in study.runs], skipped, objectives_of(transforms))
+    further = (*objectives_of(transforms), *([HEADS] if heads else []))
+    return _Done([run.stored for run in study.runs], skipped, further)
 
 
 def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, ...]]:
-    """Read the runs, and a line for each folder that was left out; places that hold only transforms are passed over.
+    """Read the runs, and a line for each folder that was left out; places that hold none are passed over.
 
     Args:
         places: Folders that were named.
         needed: Whether it is an error that there is no run.
     """
+    from alignbench.report.page.head_levels import holds_heads
     from alignbench.report.page.transforms import holds_transforms
     from alignbench.results.folders import run_folders
     from alignbench.study.study import Study, read_study
 
-    of_runs = [place for place in places if run_folders(place) or not holds_transforms(place)]
+    of_runs = [place for place in places if run_folders(place) or not (holds_transforms(place) or holds_heads(place))]
     if not of_runs:
         return Study((), ()), ()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,26 +20,33 @@ _PARTS = ["distance", "metric"]
 
 
 def reproduce(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Run folders, or folders of them.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUNS", help="Run folders, scores of heads, or folders of them.")
+    ],
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write all rows to: .csv.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Put our numbers beside the published ones.
 
     They stand layer by layer, with the differences, and how many of these are at most 0.005.
+    Scores of heads stand measure by measure.
     """
     import pandas as pd
 
     from alignbench.cli.console import print_json, print_status, print_table
     from alignbench.cli.working import working
     from alignbench.results.extent import measured_on
+    from alignbench.results.folders import find_folders, run_folders
+    from alignbench.results.head_scores import RECORD
     from alignbench.results.published import SOURCE, caveats, compare_with_published, obstacle
     from alignbench.scoring.scored_run import readable_runs
 
     check_output(output, [".csv"])
     tables, tell = [], print_status if as_json else print
+    scored = find_folders(RECORD, runs)
+    places = [place for place in runs if run_folders(place) or not find_folders(RECORD, [place])]
     with working("reading the runs"):
-        found, skipped = readable_runs(runs)
+        found, skipped = readable_runs(places) if places else ([], ())
     for line in skipped:
         print_error(line)
     for stored in found:
@@ -57,6 +65,8 @@ def reproduce(
         for text in caveats(curve, settings):
             print(f"note: {text}")
         print(folder, end="\n\n")
+    summed = list(tables)
+    tables += _of_heads(scored, tell, quiet=as_json)
     if not tables:
         raise DataError(
             "none of these runs has a published counterpart: measure a model of the paper on tid2013, nights or things "
@@ -66,12 +76,52 @@ def reproduce(
     rows.insert(0, "run", rows.pop("run"))
     if as_json:
         print_json(rows)
-    else:
-        print_table(_summary(tables, f"Ours and the published values ({SOURCE})"))
+    elif summed:
+        print_table(_summary(summed, f"Ours and the published values ({SOURCE})"))
     if output is not None:
         write_whole(output, rows.to_csv(index=False).encode(), "choose another --output")
         tell(str(output))
     return 1 if skipped else 0
+
+
+def _of_heads(folders: list[Path], tell: Callable[[str], None], quiet: bool) -> list[pd.DataFrame]:
+    """Show scores of heads beside the published ones, and return the tables."""
+    from alignbench.cli.console import print_table
+    from alignbench.results.head_scores import read_scores
+    from alignbench.results.published_heads import HEAD_CAVEATS, HEADS_SOURCE, compare_heads, heads_obstacle
+
+    tables = []
+    for folder in folders:
+        reason = heads_obstacle(read_scores(folder)[0])
+        if reason:
+            tell(f"{folder} is not compared: {reason}")
+            continue
+        table = compare_heads(folder)
+        tables.append(table.assign(run=folder.name))
+        if not quiet:
+            print_table(_head_table(table, f"Heads of {table['model'].iloc[0]}, and {HEADS_SOURCE}"))
+            print(folder, end="\n\n")
+    for text in HEAD_CAVEATS if tables and not quiet else ():
+        print(f"note: {text}")
+    return tables
+
+
+def _head_table(rows: pd.DataFrame, title: str) -> Table:
+    """Make a table with a line for each of our measures that a published value may stand beside."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("measure")
+    for name in ("heads", "ours", "95 % interval", "published", "difference"):
+        table.add_column(name, justify="right")
+    for row in rows.itertuples():
+        interval = "-" if row.ci_low != row.ci_low else f"{row.ci_low:.3f} .. {row.ci_high:.3f}"
+        ours, difference = (
+            "-" if value != value else text
+            for value, text in ((row.ours, f"{row.ours:.3f}"), (row.difference, f"{row.difference:+.3f}"))
+        )
+        table.add_row(row.metric, str(row.n), ours, interval, f"{row.published:.3f}", difference)
+    return table
 
 
 def _layer_table(rows: pd.DataFrame, title: str) -> Table:

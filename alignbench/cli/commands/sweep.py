@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alignbench.cli.commands.run import run
 from alignbench.cli.completion import sweeps
-from alignbench.cli.options import AsJson, Wandb, print_error, read_options
+from alignbench.cli.options import AsJson, Wandb, print_error
 from alignbench.errors import AlignbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from alignbench.sweeps.runner import Start
 
 # -P: a file in the current folder that is called as a module is not taken for it
-_COMMAND: Final = (sys.executable, "-P", "-m", "alignbench.cli.cell_process", "run")
+_COMMAND: Final = (sys.executable, "-P", "-m", "alignbench.cli.cell_process")
 _MOST_LOADERS: Final = 16
 
 
@@ -45,19 +44,20 @@ def sweep(
 ) -> int:
     """Run every cell of a W&B sweep file, without a server.
 
-    Started again, it does what is not finished. It serves one machine: several share a sweep by wandb sweep and wandb
-    agent, which hand out the cells of the same file.
+    A cell is a run, or the scores of a model's heads. Started again, it does what is not finished. It serves one
+    machine: several share a sweep by wandb sweep and wandb agent, which hand out the cells of the same file.
     """
     if workers < 1:
         raise UsageError(f"--workers {workers} is below 1")
     from alignbench.cli.sweep_progress import progress
+    from alignbench.cli.swept_commands import swept_commands
     from alignbench.results.folders import check_writable
     from alignbench.sweeps.cells import list_cells
     from alignbench.sweeps.grid import read_sweep
     from alignbench.sweeps.queue import Queue
     from alignbench.sweeps.runner import Runner
 
-    grid = read_sweep(file, read_options(run))
+    grid = read_sweep(file, swept_commands())
     cells, name = list_cells(grid), grid.path.stem
     mode = _mode(wandb)
     check_writable(output)
@@ -90,17 +90,20 @@ def make_start(queue: Queue, name: str, workers: int, mode: str) -> Start:
         workers: How many cells run at the same time.
         mode: How runs are logged: `online`, `offline` or `off`.
     """
+    from alignbench.cli.swept_commands import swept_commands
     from alignbench.extraction.host import usable_cores
     from alignbench.sweeps.runner import Start, divided
 
     share = max(1, usable_cores() // workers)
     environment = {"WANDB_RUN_GROUP": f"sweep-{name}", **divided(os.environ, share)}
     environment["PYTHONIOENCODING"] = "utf-8"  # of the log, from which the run folder's name is read
-    options = ["--output", str(queue.output), "--wandb", mode]
+    runs = queue.cells[0].runs
+    known = swept_commands()[runs].options
+    options = ["--output", str(queue.output), *(["--wandb", mode] if "wandb" in known else [])]
     given = {word.partition("=")[0] for word in queue.cells[0].arguments}
     if workers > 1 and "--loader-workers" not in given:
         options += ["--loader-workers", str(min(share - 1, _MOST_LOADERS))]
-    return Start(_COMMAND, tuple(options), environment)
+    return Start((*_COMMAND, *runs.split()), tuple(options), environment)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alignbench.errors import AlignbenchWarning, ModelError, UsageError, shortened
+from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_line, shortened
 
 _BATCH: Final = 64
 
@@ -97,7 +97,14 @@ class TextEncoder:
         """
         if not texts:
             raise UsageError("there is no text to encode: give one at least")
-        batches = [self.tokenizer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
+        try:
+            batches = [self.tokenizer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
+        except ModelError:
+            raise
+        except Exception as error:  # of a tokenizer that lacks something, or has something else in its place
+            raise ModelError(
+                f"the tokenizer of {self.name} cannot be used ({one_line(error)}): download it again"
+            ) from error
         self._warn(texts, batches)
         return batches
 

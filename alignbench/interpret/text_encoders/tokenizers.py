@@ -13,6 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from alignbench.errors import AlignbenchError, ModelError, one_line
 from alignbench.files import open_plain
 from alignbench.models.checkpoints import read_settings
+from alignbench.models.settings import NULL, check_settings, either, number
 
 FILES: Final = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -27,6 +28,7 @@ _ENOUGH: Final = (  # of any of these transformers makes a tokenizer; of less, a
     ("sentencepiece.bpe.model",),
 )
 _SETTINGS: Final = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+_KINDS: Final = {"model_max_length": either(number(1e31, 1.0), NULL)}  # 1e30 stands for none
 _UNREACHABLE: Final = (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError)
 
 
@@ -86,7 +88,9 @@ def read_tokenizer(name: str, folder: Path, make: Callable[[], Any]) -> Any:
             open_plain(path).close()
         except OSError as error:
             raise ModelError(f"{path} cannot be read ({error.strerror}): download it again") from error
-        if file in _SETTINGS and read_settings(path).get("auto_map"):
+        settings = read_settings(path) if file in _SETTINGS else {}
+        check_settings(f"{file} of {name}", settings, _KINDS)
+        if settings.get("auto_map"):
             raise ModelError(
                 f"{file} of {name} wants code of the checkpoint to be run (auto_map), which is never done: take "
                 "auto_map out if a class of transformers does"

@@ -13,7 +13,7 @@ import transformers
 from torch import Tensor
 from transformers import AutoTokenizer, PretrainedConfig
 
-from alignbench.errors import ModelError, one_line
+from alignbench.errors import ModelError
 from alignbench.interpret.text_encoders.encoder import TextEncoder, Tokens
 from alignbench.interpret.text_encoders.tokenizers import downloaded_tokenizer, read_tokenizer, tokenizer_digest
 from alignbench.models.cards import cards
@@ -48,21 +48,16 @@ class FilledRows:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """See `Tokenizer`."""
-        try:
-            whole = self.tokenizer(list(texts), truncation=False, padding=False, verbose=False)
-            rows = self.tokenizer(
-                list(texts),
-                padding="max_length" if self.whole_rows else True,
-                truncation=True,
-                max_length=self.context,
-                return_attention_mask=True,
-                return_tensors="pt",
-            )
-            lengths = tuple(map(len, whole.input_ids))
-        except Exception as error:  # of a tokenizer that lacks something
-            raise ModelError(
-                f"the tokenizer of {self.name} cannot be used ({one_line(error)}): download it again"
-            ) from error
+        whole = self.tokenizer(list(texts), truncation=False, padding=False, verbose=False)
+        rows = self.tokenizer(
+            list(texts),
+            padding="max_length" if self.whole_rows else True,
+            truncation=True,
+            max_length=self.context,
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        lengths = tuple(map(len, whole.input_ids))
         ids: Tensor = rows.input_ids
         if self.read_at is not None and not (ids == self.read_at).any(dim=1).all():
             raise ModelError(

@@ -1,7 +1,8 @@
 """The report of a study: one page that answers its questions, with everything it needs inside, and no network.
 
 The answer comes first, then the user's own models, the curves of all runs, the best layers, the other factors, the
-findings of the paper, what transforms reach and cost, what a taught model gained, and where all of it is from.
+findings of the paper, what transforms reach and cost, what a taught model gained, which heads agree with people, and
+where all of it is from.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from alignbench.errors import counted
 from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.gains import collect_gains
+from alignbench.report.page.head_levels import NO_HEADS, ScoredHeads, collect_levels
+from alignbench.report.page.heads import collect_heads
 from alignbench.report.page.plain_tables import Plain, plain
 from alignbench.report.page.provenance import provenance
 from alignbench.report.page.readouts import collect_readouts
@@ -25,6 +28,7 @@ from alignbench.report.page.tables import BestLayer, Differences, best_rows, dif
 from alignbench.report.page.transforms import NO_TRANSFORMS, Transforms, collect_costs
 from alignbench.report.panels import DEPTH, SIMULATED, Panel
 from alignbench.report.series import TWINS
+from alignbench.results.head_alignment import CAVEAT
 from alignbench.results.published import SOURCE
 from alignbench.study.evidence import BORNE_OUT, BY_VALUE, CONTRADICTED, UNDECIDED, UNTESTABLE
 from alignbench.study.peaks import Peaks, peak_depths
@@ -48,11 +52,13 @@ class Beside:
     Attributes:
         skipped: A line for each folder that was left out.
         transforms: Learned and judged transforms.
+        heads: Heads that were scored against people, and labels of heads.
         published: Published models whose curves are to stand beside those of the runs, see `find_published`.
     """
 
     skipped: Sequence[str] = ()
     transforms: Transforms = NO_TRANSFORMS
+    heads: ScoredHeads = NO_HEADS
     published: Sequence[str] = ()
 
 
@@ -100,7 +106,7 @@ def study_page(study: Study, factors: Sequence[Factor], findings: Sequence[Findi
     """The page as text; the same study makes the same text.
 
     Args:
-        study: What it is about; without runs, the page is about transforms alone.
+        study: What it is about; without runs, the page is about what is beside them alone.
         factors: Its factors.
         findings: The findings of the paper in it.
         beside: What else it shows.
@@ -126,7 +132,7 @@ def study_page(study: Study, factors: Sequence[Factor], findings: Sequence[Findi
     return environment.get_template("page.html").render(
         version=version("alignbench"),
         simulated=SIMULATED,
-        simulated_sets=list(dict.fromkeys([*simulated, *transforms.simulated])),
+        simulated_sets=list(dict.fromkeys([*simulated, *transforms.simulated, *beside.heads.simulated])),
         source=SOURCE,
         remarks=study.remarks,
         skipped=beside.skipped,
@@ -135,6 +141,9 @@ def study_page(study: Study, factors: Sequence[Factor], findings: Sequence[Findi
         costs=collect_costs(transforms.judged),
         taught=_taught(transforms),
         gains=collect_gains(transforms.taught),
+        heads=collect_heads(beside.heads.folders),
+        head_levels=collect_levels(beside.heads),
+        caveat=CAVEAT,
         markers=MARKERS,
         data=drawn,
         css=_asset("page.css"),

@@ -12,6 +12,7 @@ import pytest
 
 from alignbench.cli.main import main
 from published_runs import BASE_16, BASE_32, BIOMED, curve_like, published_lines, run_folder
+from score_folders import write_scores
 
 
 def flat(text: str) -> str:
@@ -188,3 +189,22 @@ def test_an_odd_folder_is_named_and_left_out(tmp_path: Path, capsys: pytest.Capt
     assert f"{odd / 'run.json'} cannot be used" in line
     assert "ssim on NIGHTS" in said.out
     assert "tid2013" not in said.out
+
+
+def test_scores_of_heads_stand_beside_the_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scored = write_scores(tmp_path / "heads/a__scores__0", BASE_32, values={"entangled": 0.75, "unique": 0.25})
+    write_scores(tmp_path / "heads/b__scores__0", "shapes-clip")
+    assert main(["reproduce", str(tmp_path / "heads"), "--output", str(tmp_path / "out.csv")]) == 0
+    out = capsys.readouterr().out
+    shown = flat(out)
+    assert "unique 48 0.250 0.150 .. 0.350 0.437 -0.187" in shown
+    assert "ccs_low 48 0.500 0.400 .. 0.600 0.083 +0.417" in shown
+    assert "b__scores__0 is not compared: nothing is published of heads of shapes-clip" in " ".join(out.split())
+    assert "published entanglement looks like the share of heads with a label of their own (unique)" in shown
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table["run"].unique().tolist() == [scored.name]
+    assert table["within"].isna().all()
+    run = run_folder(tmp_path, "one", curve_like(BASE_32, "nights", 0.004))
+    assert main(["reproduce", str(run), str(tmp_path / "heads"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["run"] for row in rows} == {"one", scored.name}

@@ -19,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from alignbench.cli.commands.sweep import make_start
 from alignbench.cli.main import main
 from alignbench.files.scratch import scratch_folder
+from alignbench.results.head_alignment import read_head_alignment
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.queue import Queue
 from documented import ROOT
@@ -214,6 +215,21 @@ def test_a_sweep_is_told_to_programs(place: Path, capsys: pytest.CaptureFixture[
     assert "1 of 2 cells failed" in told.err
 
 
+@pytest.mark.slow
+def test_cells_that_score_heads_are_run_and_taken_again(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["alignbench", "interpret", "align", "--draws=0", "--twins=0", "--splits=0", "${args}"]
+    write_sweep(["shapes-clip"], ["shapes-middle"], command)
+    order = ["sweep", "mine.yaml", "--output", "runs", "--wandb", "off"]
+    assert main(order) == 0
+    (folder,) = Path("runs").glob("shapes-clip__align__*")
+    assert folder.name in capsys.readouterr().out
+    alignment, _, _ = read_head_alignment(folder)
+    assert set(alignment["dataset"]) == {"shapes-middle"}
+    assert main([*order, "--json"]) == 0
+    (cell,) = json.loads(capsys.readouterr().out)
+    assert (cell["state"], cell["finished_before"], cell["folders"]) == ("finished", True, [folder.name])
+
+
 # ------------------------------------------------------------------------------------------------------- the cells
 
 
@@ -235,6 +251,9 @@ def test_workers_share_the_cores_and_the_group(
     assert make_start(queue, "mine", workers, "offline").environment["WANDB_RUN_GROUP"] == "mine"
     given = SweepCell({}, ("--model=pixels", "--loader-workers=5"), "one")
     assert "--loader-workers" not in make_start(Queue([given], place, "x"), "x", workers, "off").options
+    heads = SweepCell({}, ("--model=shapes-clip",), "one", "interpret align")
+    assert make_start(Queue([heads], place, "y"), "y", 1, "off").command[-2:] == ("interpret", "align")
+    assert start.command[-2:] == ("alignbench.cli.cell_process", "run")
 
 
 # ----------------------------------------------------------------------------------------------------- bad input

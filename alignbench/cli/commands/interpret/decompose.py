@@ -38,6 +38,9 @@ def decompose(
             autocompletion=one_of("fp32", "fp16", "bf16"),
         ),
     ] = "fp32",
+    class_token: Annotated[
+        bool, typer.Option("--class-token", help="Keep too what each layer reads of the class token itself.")
+    ] = False,
     resize: Resize = "checkpoint",
     batch_size: BatchSize = "16",
     accelerator: Accelerator = "auto",
@@ -59,7 +62,7 @@ def decompose(
     """
     from alignbench.interpret.store_job import StoreJob
 
-    job = StoreJob(layers, dtype, output, devices, overwrite).checked()
+    job = StoreJob(layers, dtype, output, devices, overwrite, class_token).checked()
     from alignbench.datasets.image_folder import image_folder
 
     pictures = image_folder(images)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alignbench.cli.completion import models
 from alignbench.cli.options import AsJson, print_error
-from alignbench.errors import AlignbenchError, DataError, UsageError
+from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
-
-    from alignbench.interpret.store import HeadStore
 
 _SHOWN = 3  # texts of a head in the table
 
@@ -60,15 +58,13 @@ def textspan(
     from alignbench.extraction.host import usable_cores
     from alignbench.interpret.spanning import read_span, span_store
     from alignbench.interpret.store import HeadStore
-    from alignbench.interpret.text_encoders.loading import load_text_encoder
+    from alignbench.interpret.text_encoders.of_store import model_of, store_encoder
     from alignbench.interpret.texts import packaged_texts, read_texts
 
     store = HeadStore.open(heads)
     given = packaged_texts() if texts is None else read_texts(texts)
-    name = model or str(store.record["settings"].get("model", ""))
-    with working(f"loading {name}"):
-        _check_model(store, name, is_given=model is not None)
-        encoder = load_text_encoder(name)
+    with working(f"loading {model or model_of(store)}"):
+        encoder = store_encoder(store, model)
     count = len(store.layers) * store.heads
     print_status(f"{count:,} heads, {len(store.names):,} images, {len(given):,} texts, {store.width} numbers each")
     with working("picking texts"):
@@ -89,28 +85,6 @@ def _rank(text: str) -> int | None:
     if not text.isdecimal():
         raise UsageError(f"--rank {text} is neither a number nor auto: give one of them")
     return int(text)
-
-
-def _check_model(store: HeadStore, name: str, is_given: bool) -> None:
-    """Refuse another model than the one that contributions are of: its texts would mean nothing."""
-    from alignbench.models.families import load_tower
-
-    settings: dict[str, Any] = store.record["settings"]
-    if not name or "@random" in name:
-        raise UsageError(f"{store.folder} is of weights at random, to which texts mean nothing: give a trained model's")
-    try:
-        fingerprint = load_tower(name, protocol="corrected").fingerprint
-    except AlignbenchError as error:
-        if is_given:
-            raise
-        raise DataError(
-            f"the model of {store.folder} is not found by its name there, {name}: name it with --model"
-        ) from error
-    if fingerprint != settings.get("model_fingerprint"):
-        raise DataError(
-            f"{store.folder} is of another model than {name}: name its model with --model, or make the contributions "
-            "again by `alignbench interpret decompose`"
-        )
 
 
 def _shown(table: pd.DataFrame) -> Table:

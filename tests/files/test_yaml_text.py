@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from alignbench.errors import DataError
-from alignbench.sweeps.yaml_text import load_yaml
+from alignbench.files.yaml_text import load_yaml
 
 
 def multiplying(levels: int, each: int = 9) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from alignbench.errors import DataError, one_line, shortened
 
-_MOST: Final = 20_000  # values with every alias written out: more than any sweep has
+_MOST: Final = 20_000  # values with every alias written out: more than any file of ours has
 _DEEPEST: Final = 50
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
@@ -16,7 +16,7 @@ def load_yaml(text: str) -> Any:
     """Load plain YAML: no types but those of JSON, and dates.
 
     Raises:
-        DataError: If it is no YAML, nested deeply, of more values than a sweep could use, or has a key twice.
+        DataError: If it is no YAML, nested deeply, of more values than anyone writes, or has a key twice.
     """
     import yaml
 
@@ -96,4 +96,4 @@ def _check_size(events: Iterable[Any]) -> None:
                 f"has more than {_MOST:,} values by line {event.start_mark.line + 1}: leave out its aliases"
             )
         if len(open_nodes) > _DEEPEST:
-            raise DataError(f"is nested more than {_DEEPEST} deep in line {event.start_mark.line + 1}: it is no sweep")
+            raise DataError(f"is nested more than {_DEEPEST} deep in line {event.start_mark.line + 1}: flatten it")

@@ -1,0 +1,99 @@
+"""The picture that is asked about, in a store and as a file, against what the store holds of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alignbench.cli.main import main
+from alignbench.datasets.image_folder import image_folder
+from alignbench.errors import DataError, UsageError
+from alignbench.interpret import decompose
+from alignbench.interpret.searching.asked import DecomposedPicture, StoredPicture, asked_picture, decomposed_picture
+from alignbench.interpret.store import HeadStore
+from alignbench.models.families import load_tower
+from extracted import NAMES, write_scenes
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def store(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> HeadStore:
+    return made(pictures, tmp_path_factory.mktemp("heads"))
+
+
+def made(pictures: Path, output: Path, *further: str) -> HeadStore:
+    order = ["interpret", "decompose", "--model", "shapes-clip", "--images", str(pictures), "--output", str(output)]
+    assert main([*order, "--loader-workers", "0", *further]) == 0
+    return HeadStore.open(next(output.iterdir()))
+
+
+def test_a_name_is_a_row_of_the_store(store: HeadStore) -> None:
+    found = asked_picture(store, "b.png")
+    assert isinstance(found, StoredPicture)
+    assert store.names[found.number] == "b.png"
+
+
+def test_a_file_is_decomposed_as_the_store_was(store: HeadStore, pictures: Path) -> None:
+    number = store.names.index("a/x.png")
+    found = asked_picture(store, str(pictures / "a/x.png"))
+    assert isinstance(found, DecomposedPicture)
+    assert (found.name, found.pixels.shape) == ("x.png", (3, 64, 64))
+    for layer in store.layers:
+        for head in range(store.heads):
+            np.testing.assert_allclose(found.heads[layer - 1, head], store.head(layer, head)[number], atol=1e-5)
+    tower = load_tower("shapes-clip")
+    pixels = tower.prepare(image_folder(pictures).open(number))
+    by_token = decompose(tower, pixels[None], tokens=True).attention[0]
+    assert found.patches.shape == (6, 64, 4, 64)  # 8 x 8 patches
+    np.testing.assert_allclose(found.patches, by_token[:, 1:], atol=1e-6)
+    np.testing.assert_allclose(found.heads, by_token.sum(dim=1), atol=1e-6)
+
+
+def test_a_file_is_resized_as_the_store_was(pictures: Path, tmp_path: Path) -> None:
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    with Image.open(pictures / NAMES[0]) as picture:
+        picture.resize((120, 60)).save(wide / "it.png")
+    store = made(wide, tmp_path / "heads", "--resize", "squash")
+    found = decomposed_picture(store, wide / "it.png")
+    np.testing.assert_allclose(found.heads[5, 1], store.head(6, 1)[0], atol=1e-5)
+
+
+def test_the_content_of_a_file_is_told(store: HeadStore, pictures: Path, tmp_path: Path) -> None:
+    shutil.copy(pictures / "b.png", tmp_path / "same.png")
+    same, first, other = (
+        decomposed_picture(store, path).identity
+        for path in (tmp_path / "same.png", pictures / "b.png", pictures / "c.png")
+    )
+    assert same == first != other
+
+
+def test_what_is_no_picture_is_refused(store: HeadStore, tmp_path: Path) -> None:
+    (tmp_path / "it.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"it\.png"):
+        asked_picture(store, str(tmp_path / "it.png"))
+    with pytest.raises(
+        DataError, match=r"nowhere is neither a picture of .* nor a file: name one of them by --picture"
+    ):
+        asked_picture(store, "nowhere")
+    with pytest.raises(DataError, match=r"b\.png is not a file: a map takes the file of a picture"):
+        decomposed_picture(store, Path("b.png"))
+
+
+def test_a_store_of_random_weights_decomposes_nothing(store: HeadStore, pictures: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "it"
+    shutil.copytree(store.folder, copy)
+    record = json.loads((copy / "heads.json").read_text())
+    record["settings"]["model"] = "shapes-clip@random-0"
+    (copy / "heads.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="is of weights at random"):
+        decomposed_picture(HeadStore.open(copy), pictures / "b.png")
