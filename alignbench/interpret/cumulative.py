@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from alignbench.arrays import Floats, Indices
 from alignbench.distances.protocols import Protocol
 from alignbench.errors import DataError, UsageError
+from alignbench.extraction.host import side_by_side
 from alignbench.scoring.judged_part import JudgedPart
 from alignbench.scoring.own_scores import own_scores
 
@@ -85,22 +86,35 @@ def cumulative_scores(heads: SummedHeads, part: JudgedPart, rules: Protocol, how
     rng = np.random.default_rng(how.checked().seed)
     count = len(heads.alone)
     most = min(how.most, count)
-    rows: list[dict[str, Any]] = []
-    for split in range(how.splits):
-        halves = halved(part, rng)
-        pairs = np.unique(np.concatenate([half.options.ravel() for half in halves]))
-        by_chance = _sums(heads, rng.permutation(count)[:most], pairs)
-        for direction, (scored, other) in enumerate((halves, halves[::-1])):
+
+    def scored(drawn: _Split) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        pairs = np.unique(np.concatenate([half.options.ravel() for half in drawn.halves]))
+        by_chance = _sums(heads, drawn.order, pairs)
+        for direction, (own, other) in enumerate((drawn.halves, drawn.halves[::-1])):
             scores = own_scores(other, heads.alone, rules)
             best = np.argsort(-scores, kind="stable")[:most]  # those without a score come last
-            found = {"chosen": _sums(heads, best, np.unique(scored.options)), "random": by_chance}
+            found = {"chosen": _sums(heads, best, np.unique(own.options)), "random": by_chance}
             for kind, distances in found.items():
-                values = own_scores(scored, distances, rules)
+                values = own_scores(own, distances, rules)
                 rows += [
-                    {"split": split, "direction": direction, "heads": 1 + place, "kind": kind, "value": float(value)}
-                    for place, value in enumerate(values)
+                    {"split": drawn.number, "direction": direction, "heads": place, "kind": kind, "value": float(value)}
+                    for place, value in enumerate(values, start=1)
                 ]
+        return rows
+
+    splits = (_Split(number, halved(part, rng), rng.permutation(count)[:most]) for number in range(how.splits))
+    rows = [row for found in side_by_side(scored, splits) for row in found]
     return pd.DataFrame(rows, columns=["split", "direction", "heads", "kind", "value"])
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """A halving: its number, both halves, and the random order that stands beside."""
+
+    number: int
+    halves: tuple[JudgedPart, JudgedPart]
+    order: Indices
 
 
 def halved(part: JudgedPart, rng: np.random.Generator) -> tuple[JudgedPart, JudgedPart]:

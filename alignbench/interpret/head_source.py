@@ -15,11 +15,13 @@ from alignbench.arrays import Floats, Indices
 from alignbench.distances.functional import channel_differences, cosine, euclidean, norms
 from alignbench.errors import AlignbenchError
 from alignbench.extraction.execution import Execution
+from alignbench.extraction.host import side_by_side, usable_cores
 from alignbench.extraction.progress import ProgressListener
 from alignbench.extraction.source import PairWorkload, SourceDistances
 from alignbench.interpret.align_job import CENTRED
 from alignbench.interpret.components import OutputParts, PartCurve, Rows, centred
 
+_AT_A_TIME: Final = 4  # parts, each of which takes several times the memory of what it adds to all pictures
 _AT_ONCE: Final = 16_000_000  # numbers of a side of the pairs that are held together
 
 
@@ -76,8 +78,9 @@ class HeadSource:
         images = len(rows)
         listener.planned(replace(workload.summary, layers=len(self.curves), share=images * len(self.curves)))
         values = {name: np.empty((len(self.curves), len(workload.pairs))) for name in workload.distances}
-        for number, curve in enumerate(self.curves):
-            features = self.parts.features(curve)
+
+        def measured(curve: PartCurve) -> list[Floats]:
+            features, found = self.parts.features(curve), []
             for name in workload.distances:
                 taken = (centred(features) if name == CENTRED else features)[rows]
                 if name != "euclidean" and not taken.any(axis=1).all():
@@ -85,8 +88,12 @@ class HeadSource:
                     raise AlignbenchError(
                         f"{curve.name} is zero for {picture}, which has no cosine: measure it with --distance euclidean"
                     )
-                found = row_distances(taken, workload.pairs, name, execution.ranks.device)
-                values[name][number] = found
+                found.append(row_distances(taken, workload.pairs, name, execution.ranks.device))
+            return found
+
+        for number, found in enumerate(side_by_side(measured, self.curves, min(_AT_A_TIME, usable_cores()))):
+            for name, distances in zip(workload.distances, found, strict=True):
+                values[name][number] = distances
             listener.advanced(images)
         return SourceDistances(self.layers, self.depths, values, execution.ranks.device.type)
 

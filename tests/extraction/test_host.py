@@ -4,9 +4,13 @@ import ctypes
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 
 import pytest
+import torch
 
+from alignbench.extraction.host import side_by_side
 from documented import ROOT
 
 ALLOCATOR = """
@@ -54,3 +58,32 @@ def test_freed_blocks_are_kept_and_given_back_in_the_end() -> None:
     assert mapped == 0
     assert free >= 40_000_000
     assert returned > 20_000_000
+
+
+def test_pieces_of_work_come_in_order_each_on_one_core() -> None:
+    threads = torch.get_num_threads()
+    seen: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(40):
+            seen.append(number)
+            yield number
+
+    def work(number: int) -> tuple[int, int]:
+        time.sleep(0.002 * (number % 3))
+        return number, torch.get_num_threads()
+
+    found = side_by_side(work, items(), workers=4)
+    assert next(found) == (0, 1)
+    assert len(seen) <= 6, "few are made ahead of their turn"
+    assert list(found) == [(number, 1) for number in range(1, 40)]
+    assert torch.get_num_threads() == threads
+
+
+def test_what_a_piece_of_work_raises_is_raised_in_its_turn() -> None:
+    threads = torch.get_num_threads()
+    found = side_by_side(lambda number: 1 // number, iter([2, 1, 0, 3]), workers=2)
+    assert [next(found), next(found)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+    assert torch.get_num_threads() == threads

@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from alignbench.arrays import Floats, Indices
 from alignbench.errors import UsageError
+from alignbench.extraction.host import side_by_side
 
 Rows = NDArray[Any]
 _ROUNDING: Final = 1e-9  # t that differ by less are equal
@@ -68,13 +68,13 @@ def subspace_scores(
     if draws < _FEWEST:
         raise UsageError(f"draws are {draws}: give at least {_FEWEST}")
     rng, span = np.random.default_rng(seed), layer.shape[1]
-    found = []
-    with threadpool_limits(1, user_api="blas"):  # several threads take fifty times as long for so small a matrix
-        for _ in range(draws):
-            # the space of random normal columns is distributed uniformly, and so is that of an orthonormal basis of it
-            basis = np.linalg.qr(rng.standard_normal((span, min(rank, span)), dtype=np.float32))[0]
-            found.append(score(layer @ basis))
-    return np.array(found, dtype=np.float64)
+
+    def scored(columns: NDArray[np.float32]) -> float | Floats:
+        # the space of random normal columns is distributed uniformly, and so is that of an orthonormal basis of it
+        return score(layer @ np.linalg.qr(columns)[0])
+
+    drawn = (rng.standard_normal((span, min(rank, span)), dtype=np.float32) for _ in range(draws))
+    return np.array(list(side_by_side(scored, drawn)), dtype=np.float64)
 
 
 def beyond_subspaces(scores: Floats, pools: Sequence[Floats], pool_of: Indices) -> Floats:
