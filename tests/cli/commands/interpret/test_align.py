@@ -37,7 +37,7 @@ def test_all_data_sets_that_are_there_are_scored(base: Path, tiny_tower: Folders
     folders = [Path(line) for line in told.out.splitlines()[-2:]]
     assert [read_head_alignment(folder)[0]["dataset"].iloc[0] for folder in folders] == ["tid2013", "things"]
     assert {path.name for path in folders[0].iterdir()} == {
-        *("alignment.csv", "cumulative.csv", "align.json", "distances.safetensors", "heads.png", "heads.svg"),
+        *("alignment.csv", "cumulative.csv", "align.json", "part_distances.safetensors", "heads.png", "heads.svg"),
     }
     assert "Heads of clip on tid2013" in told.out
     for folder in folders:
