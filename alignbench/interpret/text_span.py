@@ -45,6 +45,10 @@ class TextSpan:
     margins: Floats
     rank: int
 
+    def __iter__(self) -> Iterator[Indices | Floats]:
+        """Unpack into indices, reconstruction, deviations, explained variance and margins."""
+        return iter((self.indices, self.reconstruction, self.deviations, self.explained_variance, self.margins))
+
 
 @dataclass(frozen=True)
 class Pursuit:

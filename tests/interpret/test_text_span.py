@@ -125,6 +125,10 @@ def test_explained_variance_and_margins_by_hand() -> None:
     np.testing.assert_allclose(found.deviations, np.sqrt([337 / 25, 288 / 25]))
     np.testing.assert_allclose(found.explained_variance, np.array([337, 288]) / 625)
     np.testing.assert_allclose(found.margins, [1 - np.sqrt(288 / 337), 1], atol=1e-12)
+    for unpacked, named in zip(
+        found, ("indices", "reconstruction", "deviations", "explained_variance", "margins"), strict=True
+    ):
+        assert unpacked is getattr(found, named)
 
 
 def test_the_order_of_images_changes_nothing() -> None:
