@@ -8,7 +8,7 @@ of rank one. Nothing is squared on the way: picks are those of the plain algorit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from alignbench.arrays import Floats, Indices
 from alignbench.errors import UsageError
+from alignbench.extraction.host import side_by_side
 
 _TIE: Final = 1e-9  # deviations that are so near each other, relatively, are equal
 _NOTHING: Final = 1e-10  # of the largest product that could be: what texts answer less is rounding
@@ -101,7 +102,7 @@ def textspan(
         >>> found.indices, found.explained_variance
         (array([1]), array([1.]))
     """
-    return next(textspan_heads([contributions], texts, picks, rank, precision))
+    return _spanning(texts, picks, rank, precision)(contributions)
 
 
 def textspan_heads(
@@ -111,7 +112,7 @@ def textspan_heads(
     rank: int | None = None,
     precision: float | None = None,
 ) -> Iterator[TextSpan]:
-    """Find the texts that span each of many heads; see `textspan`. One head at a time is in memory.
+    """Find the texts that span each of many heads; see `textspan`. As many heads as there are cores are in memory.
 
     Args:
         heads: Contributions of each head, (n, d').
@@ -126,12 +127,20 @@ def textspan_heads(
     Raises:
         UsageError: See `textspan`.
     """
+    yield from side_by_side(_spanning(texts, picks, rank, precision), heads)
+
+
+def _spanning(
+    texts: NDArray[Any], picks: int, rank: int | None, precision: float | None
+) -> Callable[[NDArray[Any]], TextSpan]:
+    """What finds the texts that span a head."""
     for name, number in (("picks", picks), ("rank", 1 if rank is None else rank)):
         if number < 1:
             raise UsageError(f"{name} is {number}: give at least 1")
     wide = finite_rows("texts", texts)
     longest = float(np.linalg.norm(wide, axis=1).max(initial=0.0))
-    for contributions in heads:
+
+    def span(contributions: NDArray[Any]) -> TextSpan:
         given = finite_rows("contributions", contributions)
         if given.shape[1] != wide.shape[1]:
             raise UsageError(
@@ -140,7 +149,9 @@ def textspan_heads(
             )
         values, vectors = right_vectors(given)
         kept = numerical_rank(values, given.shape, precision or precision_of(contributions)) if rank is None else rank
-        yield _span(given, wide, vectors[:kept], picks, longest)
+        return _span(given, wide, vectors[:kept], picks, longest)
+
+    return span
 
 
 def _span(contributions: Floats, texts: Floats, vectors: Floats, picks: int, longest: float) -> TextSpan:
