@@ -27,6 +27,7 @@ import selection
 import selection_worlds
 import similarity_matrices
 import stored
+import textspan
 import things
 import towers
 import uncertainty
@@ -137,6 +138,14 @@ def test_heads(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 < number(shown, "largest error of a sum") < 1e-5
     assert number(shown, "decomposition / bare forward") > 0.0
     assert "at most 1.25" in shown
+
+
+def test_texts_of_heads(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--heads", "3", "--images", "90", "--texts", "120", "--width", "24", "--picks", "4", "--resamples", "3"]
+    textspan.main(sizes)
+    told = capsys.readouterr().out
+    assert "picks equal on 3 heads" in told
+    assert "3 resamples of all heads" in told
 
 
 @pytest.mark.slow
