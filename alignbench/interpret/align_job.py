@@ -14,6 +14,7 @@ from alignbench.measurement.cell import Cell
 
 CENTRED: Final = "centred_cosine"
 HEAD_DISTANCES: Final = (CENTRED, "cosine", "euclidean")
+_MOST: Final = 1_000_000
 FEWEST_DRAWS: Final = 19  # with fewer nothing is below 0.05
 DEFAULT_SETS: Final = ("tid2013", "nights", "things")  # low, middle and high level
 
@@ -39,8 +40,8 @@ class Nulls:
             UsageError: If it is not; names the option.
         """
         for option, number in (("--draws", self.draws), ("--twins", self.twins), ("--splits", self.splits)):
-            if number < 0:
-                raise UsageError(f"{option} {number}: give 0 or more")
+            if not 0 <= number <= _MOST:
+                raise UsageError(f"{option} {number}: give from 0 to {_MOST:,}")
         if 0 < self.draws < FEWEST_DRAWS:
             raise UsageError(f"--draws {self.draws}: give 0, or {FEWEST_DRAWS} or more")
         return self

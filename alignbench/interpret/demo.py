@@ -40,12 +40,12 @@ from alignbench.measurement.cell import Cell
 from alignbench.measurement.sources import TowerRequest, load_ready_tower
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import folder_of
+from alignbench.results.head_stages import PROBES
 from alignbench.results.run_folder import run_hash
 
 MODEL: Final = "shapes-clip"
 PEOPLE: Final = ("shapes-low", "shapes-middle", "shapes-high")
 STAGES: Final = ("contributions", "texts", "labels", "scores", "probes", *PEOPLE)
-PROBES: Final = "probes.csv"
 _LISTS: Final = "attributes.yaml"
 _BATCH: Final = 64
 

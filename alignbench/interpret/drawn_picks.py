@@ -18,7 +18,7 @@ from alignbench.results.csv_table import read_csv_table
 PICKS: Final = "draws.safetensors"
 TEXTS: Final = "drawn.csv"
 _TENSOR: Final = "picks"
-_AGAIN: Final = "make it again by `alignbench interpret textspan`"
+_AGAIN: Final = "remove the folder, and make it again by `alignbench interpret textspan`"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from alignbench.interpret.part_distances import read_part_distances
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import folder_of
 from alignbench.results.head_alignment import PLACE, read_head_alignment
+from alignbench.results.head_stages import DIFFERENCES
 from alignbench.results.run_folder import run_hash
 from alignbench.scoring.judged_part import JudgedPart, parts_of
 from alignbench.scoring.own_scores import own_measure
@@ -33,13 +34,12 @@ from alignbench.statistics.simultaneous import simultaneous_bounds
 
 STAGE: Final = "against"
 TABLE: Final = "differences.csv"
-RECORD: Final = "against.json"
 COLUMNS: Final = (
     *("kind", "layer", "head", "way", *PLACE, "first", "second", "difference", "low", "high"),
     *("low_together", "high_together"),
 )
 _SAME: Final = ("dataset", "distance", "judgments", "scoring")
-_AGAIN: Final = "make it again by `alignbench interpret align --against`"
+_AGAIN: Final = "remove the folder, and make it again by `alignbench interpret align --against`"
 
 
 def compare_heads(first: Path, second: Path, judged: Mapping[str, Judgments], seed: int = 0) -> tuple[Path, bool]:
@@ -80,7 +80,7 @@ def compare_heads(first: Path, second: Path, judged: Mapping[str, Judgments], se
     with whole_folder(folder, lambda: is_comparison(folder)) as scratch:
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(scratch / TABLE, index=False)
         record = {"settings": settings, "first": first.name, "second": second.name}
-        (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (scratch / DIFFERENCES).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return folder, False
 
 
@@ -131,7 +131,7 @@ def _together(scored: ScoredTogether, curves: list[PartCurve]) -> np.ndarray[Any
 
 def is_comparison(folder: Path) -> bool:
     """Whether a folder holds a comparison of the parts of two models."""
-    return (folder / RECORD).is_file() and (folder / TABLE).is_file()
+    return (folder / DIFFERENCES).is_file() and (folder / TABLE).is_file()
 
 
 def read_comparison(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -144,10 +144,12 @@ def read_comparison(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         DataError: If it is none, or damaged.
     """
     if not is_comparison(folder):
-        raise DataError(f"{folder} holds no {RECORD} and {TABLE}: {_AGAIN}")
+        raise DataError(
+            f"{folder} holds no {DIFFERENCES} and {TABLE}: make it by `alignbench interpret align --against`"
+        )
     try:
         kinds = {"settings": (dict,), "first": (str,), "second": (str,)}
-        record = checked_object("record", read_json(folder / RECORD), kinds)
+        record = checked_object("record", read_json(folder / DIFFERENCES), kinds)
         gaps = ("first", "second", "difference", "low", "high", "low_together", "high_together")
         table = read_csv_table(folder / TABLE, texts=("kind", "way", *PLACE), gaps=gaps)
         lacking = [name for name in COLUMNS if name not in table] + [key for key in kinds if key not in record]

@@ -18,7 +18,7 @@ from alignbench.interpret.part_scores import MeasuredParts
 from alignbench.results.head_alignment import KINDS
 
 FILE: Final = "part_distances.safetensors"
-_AGAIN: Final = "make it again by `alignbench interpret align`"
+_AGAIN: Final = "remove the folder, and make it again by `alignbench interpret align`"
 
 
 def write_part_distances(folder: Path, measured: Sequence[MeasuredParts], distance: str) -> None:

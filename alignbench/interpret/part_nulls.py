@@ -19,10 +19,9 @@ from alignbench.interpret.components import Component, OutputParts, PartCurve, R
 from alignbench.interpret.cumulative import Halvings, SummedHeads, cumulative_scores
 from alignbench.interpret.head_source import row_distances
 from alignbench.interpret.nulls.chance import beyond_chance
-from alignbench.interpret.nulls.subspaces import beyond_subspaces, layer_in_span, subspace_scores
+from alignbench.interpret.nulls.subspaces import beyond_subspaces, directions, layer_in_span, subspace_scores
 from alignbench.interpret.nulls.twin import beyond_twin
 from alignbench.interpret.part_scores import MeasuredParts, ProtocolData, measure_parts
-from alignbench.interpret.text_span import numerical_rank
 from alignbench.results.head_alignment import CUMULATIVE_COLUMNS, PLACE
 from alignbench.scoring.judged_part import JudgedPart, parts_of
 from alignbench.scoring.own_scores import own_measure, own_scores
@@ -171,25 +170,19 @@ def _subspaces(heads: PartsUnderTest) -> tuple[list[Floats], Indices]:
         found = heads.distances(features)[None]
         return np.array([own_scores(part, found, rules)[0] for part in heads.judged])
 
+    precision = float(torch.finfo(heads.parts.store.shape.torch_dtype).eps)
     pools: dict[tuple[int, int], Floats] = {}
     pool_of = []
     for layer in dict.fromkeys(component.layer for component in heads.heads):
         members = [component for component in heads.heads if component.layer == layer]
-        span = layer_in_span(heads.parts.features(PartCurve(component)) for component in members)[rows]
+        features = (heads.parts.features(PartCurve(component)) for component in members)
+        span = layer_in_span(features, precision)[rows]
         for component in members:
-            key = (layer, _rank(heads, component))
+            key = (layer, directions(heads.parts.features(PartCurve(component)), precision))
             if key not in pools:
                 pools[key] = subspace_scores(span, key[1], score, heads.how.draws, (heads.seed, *key))
             pool_of.append(list(pools).index(key))
     return list(pools.values()), np.array(pool_of, dtype=np.int64)
-
-
-def _rank(heads: PartsUnderTest, component: Component) -> int:
-    """Directions in which a head varies, beyond the rounding of the type that it is kept in."""
-    features = centred(heads.parts.features(PartCurve(component))).astype(np.float64)
-    squares = np.linalg.eigvalsh(features.T @ features)[::-1]
-    precision = float(torch.finfo(heads.parts.store.shape.torch_dtype).eps)
-    return max(1, numerical_rank(np.sqrt(np.maximum(squares, 0.0)), features.shape, precision))
 
 
 def _of_twins(heads: PartsUnderTest, twins: Sequence[ProtocolData]) -> Floats:

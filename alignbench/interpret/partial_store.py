@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from alignbench.files.scratch import put_in_place
 from alignbench.interpret.decomposition import Contributions
 from alignbench.interpret.shards import ShardMap
 from alignbench.interpret.store import LEFT_OUT, StoreShape, class_name, head_name, is_store, other_name, write_record
+from alignbench.results.run_folder import run_hash
 
 _SETTINGS: Final = "settings.json"
 _DONE: Final = "done"
@@ -49,6 +50,10 @@ class PartialStore:
     folder: Path
     settings: Mapping[str, Any]
     shape: StoreShape
+
+    def __post_init__(self) -> None:
+        """Tell the files by the settings."""
+        object.__setattr__(self, "shape", replace(self.shape, origin=run_hash(dict(self.settings))))
 
     @property
     def place(self) -> Path:

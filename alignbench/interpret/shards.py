@@ -26,7 +26,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 DTYPES: Final[Mapping[str, torch.dtype]] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _NAMES: Final = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}  # as safetensors has them
-MAKE_AGAIN: Final = "make it again by `alignbench interpret decompose`"
+MAKE_AGAIN: Final = "remove the folder, and make it again by `alignbench interpret decompose`"
 _LENGTH: Final = 8  # bytes that say how long the header is
 
 
@@ -38,11 +38,14 @@ class StoreShard:
         path: The file.
         shapes: Shapes of its tensors, by name.
         dtype: Their type.
+        origin: What the file is of, 8 letters; with its own name it is in the header, so that files that were
+            exchanged, or are of another folder, are not there.
     """
 
     path: Path
     shapes: Shapes
     dtype: torch.dtype
+    origin: str = "0" * 8
 
     @property
     def size(self) -> int:
@@ -100,7 +103,7 @@ class StoreShard:
 
     def _header(self) -> bytes:
         """Length and text of the header, whose end is aligned for every type."""
-        told: dict[str, Any] = {}
+        told: dict[str, Any] = {"__metadata__": {"file": self.path.stem, "origin": self.origin}}
         start = 0
         for name, shape in self.shapes.items():
             end = start + prod(shape) * self.dtype.itemsize

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +13,8 @@ import pandas as pd
 import torch
 
 from alignbench.arrays import Floats, Indices
-from alignbench.errors import DataError, UsageError, one_line
+from alignbench.errors import UsageError
 from alignbench.files import whole_folder
-from alignbench.files.json_text import checked_object, read_json
 from alignbench.interpret.drawn_picks import write_drawn
 from alignbench.interpret.pick_stability import PickStability, image_draws, stability_of_heads
 from alignbench.interpret.store import HeadStore
@@ -23,15 +22,13 @@ from alignbench.interpret.text_cache import unit_embeddings
 from alignbench.interpret.text_encoders.encoder import TextEncoder
 from alignbench.interpret.text_span import TextSpan, textspan_heads
 from alignbench.interpret.texts import texts_digest
-from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import check_writable, folder_of
+from alignbench.results.head_texts import COLUMNS, RECORD, TABLE, is_span
 from alignbench.results.run_folder import run_hash
 
 STAGE: Final = "textspan"
-TABLE: Final = "texts.csv"
-RECORD: Final = "textspan.json"
-COLUMNS: Final = ("layer", "head", "pick", "index", "text", "deviation", "explained_variance", "margin")
 RESAMPLED: Final = ("again", "in_place")
+_MOST: Final = 10_000  # draws of the images
 Heard = Callable[[int, int], None]
 
 
@@ -67,6 +64,8 @@ class SpanJob:
         ):
             if number < least:
                 raise UsageError(f"{option} {number}: give {least} or more")
+        if self.resamples > _MOST:
+            raise UsageError(f"--resamples {self.resamples}: give up to {_MOST:,}")
         return self
 
 
@@ -179,38 +178,3 @@ def _rows(
     if stability is not None:
         columns |= {"again": stability.again, "in_place": stability.in_place}
     return pd.DataFrame(columns)
-
-
-def is_span(folder: Path) -> bool:
-    """Whether a folder holds the texts of heads."""
-    return (folder / RECORD).is_file() and (folder / TABLE).is_file()
-
-
-def read_span(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Read the record of a folder of texts of heads, and their table: a row for each pick.
-
-    Args:
-        folder: What `span_store` has left.
-
-    Raises:
-        DataError: If it is none, or damaged.
-    """
-    if not is_span(folder):
-        raise DataError(f"{folder} holds no {RECORD} and {TABLE}: make it by `alignbench interpret textspan`")
-    try:
-        record = checked_object("record", read_json(folder / RECORD), {"settings": (dict,), "store": (str,)})
-        table = read_csv_table(folder / TABLE, texts=("text",))
-        lacking = [name for name in COLUMNS if name not in table] + [key for key in ("settings",) if key not in record]
-        if lacking:
-            raise ValueError(f"{lacking[0]} is not there")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{folder} cannot be read ({one_line(error)}): make it again by `alignbench interpret textspan`"
-        ) from error
-    return record, table
-
-
-def heads_of(table: pd.DataFrame) -> Iterator[tuple[int, int, pd.DataFrame]]:
-    """Go through a table head by head: layer, head, and the rows of its picks."""
-    for (layer, head), rows in table.groupby(["layer", "head"], sort=True):
-        yield int(layer), int(head), rows.sort_values("pick")

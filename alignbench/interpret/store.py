@@ -22,8 +22,10 @@ from alignbench.extraction.feature_files import parse_names
 from alignbench.files import open_plain
 from alignbench.files.json_text import checked_object, read_json
 from alignbench.interpret.shards import DTYPES, MAKE_AGAIN, StoreShard, open_shard
+from alignbench.interpret.texts import texts_digest
+from alignbench.results.head_stages import STORE
+from alignbench.results.run_folder import run_hash
 
-RECORD: Final = "heads.json"
 NAMES: Final = "names.json"
 LEFT_OUT: Final = "left_out"  # name of the tensor of all heads that are not kept, together
 _MAKE: Final = "make it by `alignbench interpret decompose`"
@@ -45,6 +47,7 @@ class StoreShape:
         dtype: `fp32`, `fp16` or `bf16`.
         has_constant: Whether there is a part of the output that is the same for every picture.
         has_class: Whether the part of each layer's attention is kept that is read of the class token.
+        origin: Hash of the settings of the store, by which its files are told from those of another.
     """
 
     pictures: int
@@ -55,6 +58,7 @@ class StoreShape:
     dtype: str
     has_constant: bool = False
     has_class: bool = False
+    origin: str = "0" * 8
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -64,7 +68,7 @@ class StoreShape:
     def layer_shard(self, folder: Path, layer: int) -> StoreShard:
         """Return the file of a layer, with a tensor for each head."""
         shapes = {head_name(head): (self.pictures, self.width) for head in range(self.heads)}
-        return StoreShard(folder / f"layer_{layer}.safetensors", shapes, self.torch_dtype)
+        return StoreShard(folder / f"layer_{layer}.safetensors", shapes, self.torch_dtype, self.origin)
 
     def others_shard(self, folder: Path) -> StoreShard:
         """Return the file of all that are no kept heads."""
@@ -73,14 +77,14 @@ class StoreShape:
             shapes[LEFT_OUT] = (self.pictures, self.width)
         if self.has_class:
             shapes |= {class_name(layer): (self.pictures, self.width) for layer in range(1, self.blocks + 1)}
-        return StoreShard(folder / "others.safetensors", shapes, self.torch_dtype)
+        return StoreShard(folder / "others.safetensors", shapes, self.torch_dtype, self.origin)
 
     def pictures_shard(self, folder: Path) -> StoreShard:
         """Return the file of what there is of each picture, in float32 whatever the type of the others."""
         shapes: dict[str, tuple[int, ...]] = {"norms": (self.pictures,), "closure": (self.pictures,)}
         if self.has_constant:
             shapes["constant"] = (self.width,)
-        return StoreShard(folder / "pictures.safetensors", shapes, torch.float32)
+        return StoreShard(folder / "pictures.safetensors", shapes, torch.float32, self.origin)
 
     def shards(self, folder: Path) -> list[StoreShard]:
         """Return all files of tensors."""
@@ -132,18 +136,20 @@ class HeadStore:
         """
         folder = Path(path)
         if not is_store(folder):
-            what = "is not there" if not folder.exists() else f"holds no {RECORD}"
+            what = "is not there" if not folder.exists() else f"holds no {STORE}"
             raise DataError(f"{folder} {what}: name a folder of contributions, or {_MAKE}")
         try:
-            record = checked_object("record", read_json(folder / RECORD), {"settings": (dict,), "shape": (dict,)})
+            record = checked_object("record", read_json(folder / STORE), {"settings": (dict,), "shape": (dict,)})
             shape = _shape(record)
             with open_plain(folder / NAMES) as file:
                 names = parse_names(file.read().decode("utf-8"))
             if len(names) != shape.pictures or len(set(names)) < len(names):
                 raise ValueError(f"{NAMES} has {len(names)} names of {shape.pictures} pictures, or one of them twice")
+            if record.get("names") != texts_digest(names):
+                raise ValueError(f"{NAMES} does not name the pictures that {STORE} is of")
             for shard in shape.shards(folder):
                 if not shard.is_there():
-                    raise ValueError(f"{shard.path.name} is not of the length and the shapes that {RECORD} says")
+                    raise ValueError(f"{shard.path.name} is not of the length, the shapes and the store of {STORE}")
         except (OSError, ValueError, OverflowError) as error:
             raise DataError(f"{folder} cannot be read ({one_line(error)}): {MAKE_AGAIN}") from error
         return HeadStore(folder, names, shape, record)
@@ -245,7 +251,7 @@ class HeadStore:
 
 def is_store(folder: Path) -> bool:
     """Whether a folder holds a store; its record is written last."""
-    return (folder / RECORD).is_file()
+    return (folder / STORE).is_file()
 
 
 def write_record(folder: Path, shape: StoreShape, names: Sequence[str], record: Mapping[str, Any]) -> None:
@@ -263,8 +269,8 @@ def write_record(folder: Path, shape: StoreShape, names: Sequence[str], record: 
     (folder / NAMES).write_text(json.dumps(list(names)), encoding="utf-8")
     sizes = {key: getattr(shape, key) for key in (*_SHAPE, "dtype", "has_constant", "has_class")}
     sizes["layers"] = list(shape.layers)
-    text = json.dumps({**record, "shape": sizes}, indent=2) + "\n"
-    (folder / RECORD).write_text(text, encoding="utf-8")
+    text = json.dumps({**record, "names": texts_digest(names), "shape": sizes}, indent=2) + "\n"
+    (folder / STORE).write_text(text, encoding="utf-8")
 
 
 def _shape(record: Mapping[str, Any]) -> StoreShape:
@@ -284,4 +290,5 @@ def _shape(record: Mapping[str, Any]) -> StoreShape:
         raise ValueError("its sizes are impossible")
     if max(sizes["blocks"], sizes["heads"]) > _MOST:
         raise ValueError("it has more layers or heads than any model")
-    return StoreShape(**{key: sizes[key] for key in kinds}, layers=tuple(layers))
+    origin = run_hash(record["settings"])
+    return StoreShape(**{key: sizes[key] for key in kinds}, layers=tuple(layers), origin=origin)

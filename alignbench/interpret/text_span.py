@@ -21,7 +21,7 @@ from alignbench.extraction.host import side_by_side
 
 _TIE: Final = 1e-9  # deviations that are so near each other, relatively, are equal
 _NOTHING: Final = 1e-10  # of the largest product that could be: what texts answer less is rounding
-_ROUNDED: Final = 2.0  # times the precision of their type: four times what rounding can have made of all numbers
+ROUNDED: Final = 2.0  # times the precision of their type: four times what rounding can have made of all numbers
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def numerical_rank(values: Floats, shape: tuple[int, ...], precision: float) -> 
     """
     limit = float(values[0]) * max(shape) * np.finfo(np.float64).eps
     if precision > np.finfo(np.float64).eps:
-        limit += _ROUNDED * precision * float(np.linalg.norm(values))
+        limit += ROUNDED * precision * float(np.linalg.norm(values))
     return int((values > limit).sum())
 
 

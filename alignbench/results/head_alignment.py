@@ -41,7 +41,7 @@ SEPARABLE: Final = 0.05
 """The largest p-value, corrected for all components, at which one is told from a null."""
 CAVEAT: Final = "direct effects: what later layers make of a head's output is not counted"
 _MOST: Final = 9_999
-_AGAIN: Final = "make it again by `alignbench interpret align`"
+_AGAIN: Final = "remove the folder, and make it again by `alignbench interpret align`"
 
 
 def component_name(kind: str, layer: int, head: int) -> str:

@@ -55,7 +55,9 @@ def read_scores(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         if table["measure"].duplicated().any():
             raise ValueError("it has a measure twice")
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder} cannot be read ({one_line(error)}): make it again by {_MAKE}") from error
+        raise DataError(
+            f"{folder} cannot be read ({one_line(error)}): remove the folder, and make it again by {_MAKE}"
+        ) from error
     return record, table
 
 
@@ -107,5 +109,7 @@ def _read(folder: Path, name: str, columns: Sequence[str], texts: Sequence[str],
         if lacking:
             raise ValueError(f"{name} has no column {lacking[0]}")
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder} cannot be read ({one_line(error)}): make it again by {_MAKE}") from error
+        raise DataError(
+            f"{folder} cannot be read ({one_line(error)}): remove the folder, and make it again by {_MAKE}"
+        ) from error
     return table

@@ -8,6 +8,7 @@ stand beside ours, and nothing is judged by them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -67,7 +68,7 @@ def published_heads_name(label: str) -> str | None:
     return next((name for name, (_, others) in _BLOCKS.items() if wanted in (name, *others)), None)
 
 
-def heads_obstacle(record: dict[str, Any]) -> str:
+def heads_obstacle(record: Mapping[str, Any]) -> str:
     """Return why nothing published can stand beside scores; empty if something can.
 
     Args:
@@ -104,7 +105,7 @@ def compare_heads(folder: Path) -> pd.DataFrame:
     ours = table.set_index("measure")
     rows = []
     for measure, value in zip(theirs["measure"], theirs["value"], strict=True):
-        for mine in _OURS[measure]:
+        for mine in filter(ours.index.__contains__, _OURS[measure]):
             score = ours.loc[mine]
             rows.append(
                 {

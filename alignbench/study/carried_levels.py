@@ -115,6 +115,8 @@ def levels_of_consistency(labels: pd.DataFrame, scores: pd.DataFrame, draws: int
 
 
 def _carried(heads: _Heads, names: list[str], marks: Floats, draws: int, seed: int) -> pd.DataFrame:
+    if not marks.size:
+        raise DataError("no head that was scored has such a mark: nothing can be compared")
     centred = marks - _mean_in(marks, heads.layers)
     models = np.arange(int(heads.models.max(initial=-1)) + 1)
     spread = np.stack([(centred[:, heads.models == model] ** 2).sum(axis=1) for model in models], axis=1)

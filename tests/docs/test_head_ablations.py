@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alignbench.cli.main import main
-from alignbench.interpret.ablation.ablating import COLUMNS, read_ablation
+from alignbench.results.head_ablations import COLUMNS, read_ablation
 from documented import PAGES, ROOT, command_lines
 
 PAGE = PAGES[ROOT / "docs/head_ablations.md"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from alignbench.cli.main import main
-from alignbench.interpret.spanning import read_span
 from alignbench.interpret.texts import packaged_texts
+from alignbench.results.head_texts import read_span
 from documented import PAGES, ROOT, command_lines
 from extracted import write_scenes
 

@@ -38,7 +38,8 @@ def commands() -> list[list[str]]:
         line for line in command_lines() if line.startswith((*FIRST, "alignbench transform")) or " --transform " in line
     ]
     found.sort(key=lambda line: not line.startswith(FIRST))
-    return [shlex.split(line) for line in found if not line.startswith("alignbench demo")]  # test_transforms_world
+    others = ("alignbench demo", "alignbench interpret")  # test_transforms_world, test_head_alignment
+    return [shlex.split(line) for line in found if not line.startswith(others)]
 
 
 def pictures(folder: Path, count: int, rng: np.random.Generator) -> None:

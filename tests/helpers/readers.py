@@ -49,8 +49,6 @@ from alignbench.extraction.cached_pixels import read_entry, write_entry
 from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.extraction.stored_features import open_features
-from alignbench.interpret.ablation.ablating import COLUMNS as ABLATION_COLUMNS
-from alignbench.interpret.ablation.ablating import read_ablation
 from alignbench.interpret.ablation.class_texts import read_class_texts
 from alignbench.interpret.ablation.labelled import by_table
 from alignbench.interpret.head_differences import COLUMNS as DIFFERENCES
@@ -65,8 +63,6 @@ from alignbench.interpret.labelling.words import WordLabeller
 from alignbench.interpret.part_distances import read_part_distances
 from alignbench.interpret.partial_store import PartialStore
 from alignbench.interpret.searching.search import read_search
-from alignbench.interpret.spanning import COLUMNS as SPAN_COLUMNS
-from alignbench.interpret.spanning import read_span
 from alignbench.interpret.store import HeadStore, StoreShape
 from alignbench.interpret.text_cache import read_rows
 from alignbench.interpret.text_encoders.loading import load_text_encoder
@@ -79,8 +75,12 @@ from alignbench.models.towers import Layer
 from alignbench.models.weight_files import open_weights
 from alignbench.results.channel_shares import read_top_shares
 from alignbench.results.gains import read_gain_curves, read_gains
+from alignbench.results.head_ablations import COLUMNS as ABLATION_COLUMNS
+from alignbench.results.head_ablations import read_ablation
 from alignbench.results.head_alignment import read_head_alignment
 from alignbench.results.head_scores import read_head_rows, read_judged_texts, read_scores
+from alignbench.results.head_texts import COLUMNS as SPAN_COLUMNS
+from alignbench.results.head_texts import read_span
 from alignbench.results.stored_run import StoredRun
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.grid import read_sweep
@@ -611,7 +611,7 @@ def _ablation(folder: Path) -> None:
     folder.mkdir()
     row = ["head", "1", "0", "", "", "mean", "accuracy", "", "3", "0.5", "0.25", "0.75", "0.0", "", ""]
     (folder / "ablations.csv").write_text(f"{','.join(ABLATION_COLUMNS)}\n{','.join(row)}\n")
-    record = {"settings": {"by": ["head"]}, "store": "it", "reference": "it", "classes": {}}
+    record = {"settings": {"by": ["head"], "heads": {"model": "it"}}, "store": "it", "reference": "it", "classes": {}}
     (folder / "ablate.json").write_text(json.dumps(record))
 
 

@@ -49,5 +49,7 @@ def test_what_does_not_fit_is_refused(rows: np.ndarray, texts: list[str], said: 
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot be read .*: make it again by `alignbench interpret textspan`"):
+    with pytest.raises(
+        DataError, match=r"cannot be read .*: remove the folder, and make it again by `alignbench interpret textspan`"
+    ):
         read_drawn(tmp_path)

@@ -41,6 +41,7 @@ def test_a_shard_is_there_with_its_header_and_length_alone(tmp_path: Path) -> No
     assert shard.is_there()
     assert not StoreShard(shard.path, {**SHAPES, "a": (3,)}, torch.float32).is_there()
     assert not StoreShard(shard.path, SHAPES, torch.float16).is_there()
+    assert not StoreShard(shard.path, SHAPES, torch.float32, "of other").is_there()
     whole = shard.path.read_bytes()
     shard.path.write_bytes(whole[:-1])
     assert not shard.is_there()

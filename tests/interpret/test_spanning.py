@@ -12,10 +12,11 @@ import torch
 
 from alignbench.errors import DataError, UsageError
 from alignbench.interpret.pick_stability import image_draws, stability_of_heads
-from alignbench.interpret.spanning import SpanJob, heads_of, is_span, read_span, span_store
+from alignbench.interpret.spanning import SpanJob, span_store
 from alignbench.interpret.store import HeadStore, StoreShape
 from alignbench.interpret.text_encoders.encoder import TextEncoder, Tokens
 from alignbench.interpret.text_span import textspan
+from alignbench.results.head_texts import heads_of, is_span, read_span
 from head_stores import write_store
 
 TEXTS = tuple(f"text {number}, with a comma" if number % 2 else f'"{number}"' for number in range(30))
@@ -132,6 +133,7 @@ def test_bad_input_is_named(store: HeadStore, tmp_path: Path) -> None:
         (SpanJob(picks=0), "--picks 0: give 1 or more"),
         (SpanJob(rank=0), "--rank 0: give 1 or more"),
         (SpanJob(resamples=-1), "--resamples -1: give 0 or more"),
+        (SpanJob(resamples=10**9), "--resamples 1000000000: give up to 10,000"),
         (SpanJob(seed=-1), "--seed -1: give 0 or more"),
     ):
         with pytest.raises(UsageError, match=said):

@@ -78,7 +78,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"pictures": 5}, "4 names of 5 pictures"),
-        ({"heads": 3}, "layer_2.safetensors is not of the length and the shapes"),
+        ({"heads": 3}, "layer_2.safetensors is not of the length"),
         ({"dtype": "fp16"}, "layer_2.safetensors is not of"),
         ({"dtype": "fp8"}, "sizes are impossible"),
         ({"layers": [3, 2]}, "sizes are impossible"),
@@ -107,6 +107,40 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         HeadStore.open(store.folder)
     with pytest.raises(DataError, match=r"layer_3\.safetensors cannot be read"):
         store.head(3, 0)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Put two files in each other's place."""
+    held = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(held)
+
+
+@pytest.mark.parametrize("name", ["layer_2.safetensors", "others.safetensors", "pictures.safetensors", "heads.json"])
+def test_files_of_another_store_are_refused(name: str, tmp_path: Path) -> None:
+    """They have the same sizes, and would be read as those of this model's heads."""
+    folder = write_store(tmp_path / "it", SHAPE, seed=0).folder
+    other = write_store(tmp_path / "other", SHAPE, seed=1, label="other").folder
+    exchange(folder / name, other / name)
+    for each in (folder, other):
+        with pytest.raises(DataError, match=r"is not of the length, the shapes and the store of heads\.json"):
+            HeadStore.open(each)
+
+
+def test_layers_that_were_exchanged_are_refused(tmp_path: Path) -> None:
+    folder = write_store(tmp_path / "it", SHAPE).folder
+    exchange(folder / "layer_2.safetensors", folder / "layer_3.safetensors")
+    with pytest.raises(DataError, match=r"layer_2\.safetensors is not of .* make it again by `alignbench interpret"):
+        HeadStore.open(folder)
+
+
+def test_names_of_other_pictures_are_refused(tmp_path: Path) -> None:
+    """In another order, too: contributions are found by their place."""
+    folder = write_store(tmp_path / "it", SHAPE).folder
+    names = json.loads((folder / "names.json").read_text())
+    (folder / "names.json").write_text(json.dumps(names[::-1]))
+    with pytest.raises(DataError, match=r"names\.json does not name the pictures that heads\.json is of"):
+        HeadStore.open(folder)
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:

@@ -76,6 +76,14 @@ def test_ours_stand_beside_what_may_mean_the_same(tmp_path: Path) -> None:
     assert table["n"].tolist() == [48] * 8
 
 
+def test_scores_that_are_not_there_are_not_compared(tmp_path: Path) -> None:
+    folder = write_scores(tmp_path / "it", BASE_32)
+    lines = (folder / "scores.csv").read_text().splitlines()
+    (folder / "scores.csv").write_text("\n".join(line for line in lines if not line.startswith("ccs_high")) + "\n")
+    assert "ccs_high" not in set(compare_heads(folder)["metric"])
+    assert len(compare_heads(folder)) == 7
+
+
 def test_other_models_and_layers_are_not_compared(tmp_path: Path) -> None:
     other = write_scores(tmp_path / "a", "shapes-clip")
     assert heads_obstacle(read_scores(other)[0]) == "nothing is published of heads of shapes-clip"

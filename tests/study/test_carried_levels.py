@@ -91,3 +91,12 @@ def test_what_cannot_be_compared_is_refused() -> None:
         levels_of_labels(labels.assign(model="another"), scores)
     with pytest.raises(DataError, match="no head has a score in everything"):
         levels_of_labels(labels, scores.assign(value=np.nan))
+
+
+def test_no_marked_head_at_all_is_refused() -> None:
+    """As where no head has a label, or none has texts enough for its consistency."""
+    labels, scores = world(0, 1)
+    with pytest.raises(DataError, match="no head that was scored has such a mark"):
+        levels_of_labels(labels.assign(label=""), scores)
+    with pytest.raises(DataError, match="no head that was scored has such a mark"):
+        levels_of_consistency(labels.assign(consistent=3).iloc[:0], scores)

@@ -150,8 +150,8 @@ def _inches(width: str, ending: str) -> float | None:
 
 def _write_page(asked: _Asked, output: Path) -> _Done:
     from alignbench.report.citations import HEADS, objectives_of
-    from alignbench.report.page.head_levels import read_heads
-    from alignbench.report.page.page import Beside, study_page, write_page
+    from alignbench.report.page.head_reading import read_heads
+    from alignbench.report.page.page import Beside, nothing_to_show, study_page, write_page
     from alignbench.report.page.transforms import read_transforms
     from alignbench.study.alignment_factor import compare_alignment
     from alignbench.study.factors import compare_factors
@@ -164,7 +164,7 @@ def _write_page(asked: _Asked, output: Path) -> _Done:
         study, skipped = _read_runs(asked.places, needed=not transforms and not heads)
     skipped = (*skipped, *refused, *unread)
     if not study.runs and not transforms and not heads:
-        raise DataError(skipped[0] if len(skipped) == 1 else f"none of {len(skipped)} folders is whole: {skipped[0]}")
+        raise DataError(nothing_to_show(skipped))
     distances = named_distances(asked.distance, [run.curve for run in study.runs])
     study = study if distances is None else _only(study, distances)
     for line in skipped:
@@ -187,12 +187,12 @@ def _read_runs(places: Sequence[Path], needed: bool) -> tuple[Study, tuple[str, 
         places: Folders that were named.
         needed: Whether it is an error that there is no run.
     """
-    from alignbench.report.page.head_levels import holds_heads
     from alignbench.report.page.transforms import holds_transforms
     from alignbench.results.folders import run_folders
+    from alignbench.results.head_stages import holds_stages
     from alignbench.study.study import Study, read_study
 
-    of_runs = [place for place in places if run_folders(place) or not (holds_transforms(place) or holds_heads(place))]
+    of_runs = [place for place in places if run_folders(place) or not (holds_transforms(place) or holds_stages(place))]
     if not of_runs:
         return Study((), ()), ()
     try:

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from alignbench.arrays import Floats, Indices
-from alignbench.errors import DataError, UsageError, one_line, unknown
+from alignbench.errors import DataError, UsageError, unknown
 from alignbench.files import whole_folder
-from alignbench.files.json_text import checked_object, read_json
 from alignbench.interpret.ablation.accuracy import ArmScore, arm_scores
 from alignbench.interpret.ablation.arms import KINDS, WHOLE, Arm, StoredArms, arms_of, random_groups
 from alignbench.interpret.ablation.class_texts import ClassTexts, class_embeddings
@@ -25,19 +24,12 @@ from alignbench.interpret.ablation.zero_shot import classified_right
 from alignbench.interpret.head_names import Head, heads_named
 from alignbench.interpret.store import HeadStore
 from alignbench.interpret.text_encoders.encoder import TextEncoder
-from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import check_writable, folder_of
+from alignbench.results.head_ablations import COLUMNS, RECORD, TABLE, is_ablation
 from alignbench.results.run_folder import run_hash
 
 STAGE: Final = "ablate"
-TABLE: Final = "ablations.csv"
-RECORD: Final = "ablate.json"
-COLUMNS: Final = (
-    *("kind", "layer", "head", "heads", "label", "way", "measure", "group", "n", "value", "low", "high"),
-    *("difference", "difference_low", "difference_high"),
-)
-_TEXTS: Final = ("kind", "heads", "label", "way", "measure", "group")
-_GAPS: Final = ("low", "high", "difference_low", "difference_high")
+_MOST: Final = 10_000  # drawn groups, and pictures drawn for each
 Heard = Callable[[int, int], None]
 
 
@@ -53,6 +45,7 @@ class AblationJob:
         random: Groups of as many other heads that are drawn for each group.
         draws: How often another picture is drawn for each, for `resample`.
         seed: Seed of these draws, and of the bootstrap.
+        marked: Hears of the folder before it is whole, to mark it.
     """
 
     by: tuple[str, ...] = ("head", "layer", "mlp", "mlps", "early")
@@ -62,6 +55,7 @@ class AblationJob:
     random: int = 0
     draws: int = 10
     seed: int = 0
+    marked: Callable[[Path], None] | None = None
 
     def checked(self) -> AblationJob:
         """Check that everything in it is possible, and return it.
@@ -77,13 +71,13 @@ class AblationJob:
             raise UsageError(f"--way is empty: give one or more of {', '.join(WAYS)}")
         if not self.by and not self.groups and not self.labels:
             raise UsageError(f"nothing is to be ablated: give --group, or --by with one or more of {', '.join(KINDS)}")
-        for option, number, least in (
-            ("--random", self.random, 0),
-            ("--draws", self.draws, 1),
-            ("--seed", self.seed, 0),
+        for option, number, least, most in (
+            ("--random", self.random, 0, _MOST),
+            ("--draws", self.draws, 1, _MOST),
+            ("--seed", self.seed, 0, None),
         ):
-            if number < least:
-                raise UsageError(f"{option} {number}: give {least} or more")
+            if number < least or (most is not None and number > most):
+                raise UsageError(f"{option} {number}: give {least} or more{f', up to {most:,}' if most else ''}")
         if self.random and not self.groups and not self.labels:
             raise UsageError("--random draws groups beside those of --group or --labels: give one")
         return self
@@ -161,6 +155,8 @@ def ablate_store(
     with whole_folder(folder, lambda: is_ablation(folder)) as scratch:
         pd.DataFrame(rows)[list(COLUMNS)].to_csv(scratch / TABLE, index=False)
         (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        if job.marked is not None:
+            job.marked(scratch)
     return folder, False
 
 
@@ -246,33 +242,3 @@ def _described(zero_shot: ZeroShot, groups: tuple[tuple[str, ...], Indices] | No
 def _row(arm: Arm, way: str, score: ArmScore) -> dict[str, Any]:
     named = {"kind": arm.kind, "layer": arm.layer, "head": arm.head, "heads": heads_named(arm.heads)}
     return {**named, "label": arm.label, "way": way, **asdict(score)}
-
-
-def is_ablation(folder: Path) -> bool:
-    """Whether a folder holds ablations."""
-    return (folder / RECORD).is_file() and (folder / TABLE).is_file()
-
-
-def read_ablation(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Read the record of a folder of ablations, and their table: a row for each arm, way and score.
-
-    Args:
-        folder: What `ablate_store` has left.
-
-    Raises:
-        DataError: If it is none, or damaged.
-    """
-    if not is_ablation(folder):
-        raise DataError(f"{folder} holds no {RECORD} and {TABLE}: make it by `alignbench interpret ablate`")
-    try:
-        kinds = {"settings": (dict,), "store": (str,), "reference": (str,), "classes": (dict,)}
-        record = checked_object("record", read_json(folder / RECORD), kinds)
-        table = read_csv_table(folder / TABLE, _TEXTS, _GAPS)
-        lacking = [name for name in COLUMNS if name not in table] + [key for key in kinds if key not in record]
-        if lacking:
-            raise ValueError(f"{lacking[0]} is not there")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{folder} cannot be read ({one_line(error)}): make it again by `alignbench interpret ablate`"
-        ) from error
-    return record, table

@@ -18,17 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from alignbench.arrays import Floats, Indices
+from alignbench.results.head_ablations import ACCURACY, GROUP, WORST
 from alignbench.statistics.bootstrap import IntervalKind, cluster_weights, interval
 from alignbench.statistics.simultaneous import simultaneous_bounds
-
-ACCURACY: Final = "accuracy"
-WORST: Final = "worst_group"
-GROUP: Final = "group"
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,9 @@ def _measured(measure: str, group: str, n: int, replicates: Floats, kind: Interv
     """The score of each arm, from the scores (1 + replicates, arms)."""
     value, drawn = replicates[0], replicates[1:].T
     apart = value - value[0]
-    numbers = (value, *interval(value, drawn, kind), apart, *interval(apart, drawn - drawn[:1], kind))
+    ends = (np.clip(end, 0.0, 1.0) for end in interval(value, drawn, kind))  # a jackknife's reach farther
+    beyond = (np.clip(end, -1.0, 1.0) for end in interval(apart, drawn - drawn[:1], kind))
+    numbers = (value, *ends, apart, *beyond)
     for each in zip(*numbers, strict=True):
         yield ArmScore(measure, group, n, *map(float, each))
 
@@ -114,7 +112,7 @@ def _worst(whole: Floats, arm: Floats, group: tuple[str, int], kind: IntervalKin
     )
     if not np.isfinite(ends).all():
         ends = np.nan, np.nan
-    low, high = float(alone.low.min()), float(alone.high.min())
+    low, high = (float(np.clip(end.min(), 0.0, 1.0)) for end in (alone.low, alone.high))
     if not np.isfinite([low, high]).all():
         low, high = np.nan, np.nan
-    return ArmScore(WORST, *group, value, low, high, difference, *map(float, ends))
+    return ArmScore(WORST, *group, value, low, high, difference, *map(float, np.clip(ends, -1.0, 1.0)))

@@ -17,7 +17,7 @@ from alignbench.errors import DataError, one_line
 from alignbench.files.json_text import checked_object
 from alignbench.interpret.drawn_picks import read_drawn
 from alignbench.interpret.labelling.labeller import HeadTexts
-from alignbench.interpret.spanning import read_span
+from alignbench.results.head_texts import read_span
 
 Place = tuple[int, int]
 
@@ -89,7 +89,8 @@ def read_picks(folder: Path) -> HeadPicks:
             raise ValueError("its settings do not say of which heads and by which encoder")
     except (ValueError, LookupError, TypeError, OverflowError) as error:
         raise DataError(
-            f"{folder} cannot be read ({one_line(error)}): make it again by `alignbench interpret textspan`"
+            f"{folder} cannot be read ({one_line(error)}): remove the folder, and make it "
+            "again by `alignbench interpret textspan`"
         ) from error
     texts = list(dict.fromkeys(table["text"]))
     number = {text: row for row, text in enumerate(texts)}

@@ -14,23 +14,24 @@ import pandas as pd
 from alignbench.arrays import Indices
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.files import UNREADABLE, open_plain, whole_folder, write_safetensors
-from alignbench.files.json_text import checked, checked_object, read_json
 from alignbench.interpret.labelling.dealing import deal
 from alignbench.interpret.labelling.head_picks import HeadPicks, Place
 from alignbench.interpret.labelling.labeller import HeadLabel, HeadTexts, Labeller
-from alignbench.interpret.spanning import is_span
-from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import check_writable, folder_of
+from alignbench.results.head_labels import (
+    AGAIN,
+    COLUMNS,
+    EXAMPLE,
+    LABELLED,
+    RECORD,
+    TABLE,
+    is_labelled,
+    read_label_table,
+)
 from alignbench.results.run_folder import run_hash
 
 STAGE: Final = "labels"
-TABLE: Final = "labels.csv"
-RECORD: Final = "labels.json"
 ANEW: Final = "anew.safetensors"
-COLUMNS: Final = ("layer", "head", "label", "margin", "source")
-LABELLED, EXAMPLE = "labelled", "example"
-_MOST: Final = 1_000_000  # permutations
-_AGAIN: Final = "make it again by `alignbench interpret label`"
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,6 @@ def _table(places: tuple[Place, ...], found: list[HeadLabel], examples: Mapping[
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def is_labelled(folder: Path) -> bool:
-    """Whether a folder holds labels of heads."""
-    return (folder / RECORD).is_file() and (folder / TABLE).is_file()
-
-
 def read_labels(folder: Path) -> LabelledHeads:
     """Read a folder of labels.
 
@@ -180,44 +176,14 @@ def read_labels(folder: Path) -> LabelledHeads:
     Raises:
         DataError: If it is none, or damaged.
     """
-    if not is_labelled(folder):
-        hint = " (these are picks: label them first)" if is_span(folder) else ""
-        raise DataError(f"{folder} holds no {RECORD} and {TABLE}{hint}: make it by `alignbench interpret label`")
-    kinds = {"settings": (dict,), "store": (str,), "picks": (str,), "identities": (list,), "names": (list,)}
+    record, table = read_label_table(folder)
+    names = tuple(record["names"])
     try:
-        record = checked_object("record", read_json(folder / RECORD), kinds)
-        table = read_csv_table(folder / TABLE, texts=("label", "source"), gaps=("margin",))
-        lacking = [key for key in kinds if key not in record] + [name for name in COLUMNS if name not in table]
-        if lacking:
-            raise ValueError(f"{lacking[0]} is not there")
-        names = tuple(record["names"])
-        _check_settings(record["settings"])
-        if table.duplicated(["layer", "head"]).any():
-            raise ValueError("it labels a head twice")
-        if not set(table.loc[table["source"] == LABELLED, "label"]) <= {"", *names} or "" in names:
-            raise ValueError("it has a label that is not among its names")
-        if len(set(names)) < len(names) or not set(table["source"]) <= {LABELLED, EXAMPLE}:
-            raise ValueError("it has a name twice, or a source that is none")
         arrays = _read_anew(folder / ANEW, len(table), len(names)) if (folder / ANEW).exists() else {}
     except (OSError, ValueError, OverflowError) as error:
-        raise DataError(f"{folder} cannot be read ({one_line(error)}): {_AGAIN}") from error
+        raise DataError(f"{folder} cannot be read ({one_line(error)}): {AGAIN}") from error
     three = (arrays.get(name) for name in ("drawn", "dealt", "dealt_labels"))
     return LabelledHeads(folder, record, table, names, *three)
-
-
-def _check_settings(settings: dict[str, Any]) -> None:
-    """Check that settings say what was labelled, and by whom.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    kinds = {"span": (dict,), "labeller": (dict,), "permutations": (int,), "seed": (int,), "anew": (bool,)}
-    checked_object("settings", settings, kinds)
-    if not kinds.keys() <= settings.keys() or min(settings["permutations"], settings["seed"]) < 0:
-        raise ValueError("its settings are not whole")
-    if settings["permutations"] > _MOST:
-        raise ValueError("it has more permutations than anyone makes")
-    checked("labeller", settings["labeller"].get("name"), (str,))
 
 
 def _read_anew(path: Path, heads: int, names: int) -> dict[str, Indices]:

@@ -105,8 +105,9 @@ class Server:
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         request = Request(f"{self.url}/chat/completions", json.dumps(question).encode(), headers, method="POST")
+        late = 2.0 * self.seconds  # when nobody listens any more, so that silence has one name
         try:
-            with build_opener(_NoRedirects).open(request, timeout=self.seconds) as answer:
+            with build_opener(_NoRedirects).open(request, timeout=late) as answer:
                 return _Reply(answer.status, _read(answer))
         except HTTPError as error:
             with error:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from alignbench.arrays import Floats, Indices
 from alignbench.interpret.labelling.head_picks import HeadPicks, even
-from alignbench.interpret.labelling.labelling import EXAMPLE, LabelledHeads
+from alignbench.interpret.labelling.labelling import LabelledHeads
 from alignbench.interpret.labelling.measures import BETTER, JudgedHeads
+from alignbench.results.head_labels import EXAMPLE
 from alignbench.results.head_scores import HEAD_COLUMNS, JUDGED_COLUMNS, SCORE_COLUMNS
 from alignbench.statistics.bootstrap import CONFIDENCE
 

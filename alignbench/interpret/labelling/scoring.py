@@ -17,10 +17,11 @@ from alignbench.files import whole_folder
 from alignbench.interpret.labelling.dealing import shuffled_labels
 from alignbench.interpret.labelling.head_picks import HeadPicks, even, read_picks
 from alignbench.interpret.labelling.labeller import Labeller
-from alignbench.interpret.labelling.labelling import LABELLED, LabelledHeads
+from alignbench.interpret.labelling.labelling import LabelledHeads
 from alignbench.interpret.labelling.measures import BETTER, OF_LABELS_ALONE, Booleans, judged, measures
 from alignbench.interpret.labelling.score_tables import head_rows, judged_rows, score_rows
 from alignbench.results.folders import check_writable, folder_of
+from alignbench.results.head_labels import LABELLED
 from alignbench.results.head_scores import HEADS, JUDGED, RECORD, SCORES, is_scored
 from alignbench.results.run_folder import run_hash
 

@@ -20,6 +20,7 @@ from alignbench.results.head_scores import read_scores
 
 TREND: Final = ("association_all", "association_some", "association_mean", "entangled", "ccs_high")
 LEVEL: Final = 0.05
+_LAST: Final = 4  # layers at most whose heads are kept of a model, where not all are
 _EXACT: Final = 40_320  # orders: those of eight models
 _DRAWN: Final = 20_000
 _ROUNDING: Final = 1e-9
@@ -103,11 +104,13 @@ def _made_by(model: ScoredModel) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         labels = settings["labels"]
         span = labels["span"]
         picked = {key: span.get(key) for key in ("texts", "picks", "rank")}
-        names = ("labeller", "judge", "texts or picks", "images")
-        return names, (labels["labeller"], settings["judge"], picked, span["heads"].get("images"))
+        kept = "all" if len(span["heads"]["layers"]) > _LAST else "the last"
+        names = ("labeller", "judge", "texts or picks", "images", "the layers whose heads are scored")
+        return names, (labels["labeller"], settings["judge"], picked, span["heads"].get("images"), kept)
     except (LookupError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{model.folder} does not say how its scores were made: make it again by `alignbench interpret score`"
+            f"{model.folder} does not say how its scores were made: remove the folder, and make it "
+            "again by `alignbench interpret score`"
         ) from error
 
 

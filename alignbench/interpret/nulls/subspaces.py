@@ -18,29 +18,55 @@ from scipy import stats
 from alignbench.arrays import Floats, Indices
 from alignbench.errors import UsageError
 from alignbench.extraction.host import side_by_side
+from alignbench.interpret.text_span import ROUNDED
 
 Rows = NDArray[Any]
 _ROUNDING: Final = 1e-9  # t that differ by less are equal
+_FLOAT32: Final = float(np.finfo(np.float32).eps)
 _FEWEST: Final = 3  # subspaces of which a standard deviation, and that without one of them, is known
 
 
-def layer_in_span(heads: Iterable[Rows]) -> NDArray[np.float32]:
+def layer_in_span(heads: Iterable[Rows], precision: float = _FLOAT32) -> NDArray[np.float32]:
     """The sum of a layer's heads, in an orthonormal basis of what they span.
 
     Args:
         heads: What each head adds, (n pictures, d') each, in float32.
+        precision: Precision (machine epsilon) of the type in which they were kept.
 
     Returns:
         Centred over pictures, (n, s).
     """
-    total, products, count = np.zeros(()), np.zeros(()), 0
+    total, products, given = np.zeros(()), np.zeros(()), 0.0
     for head in heads:
         centred = head.astype(np.float64) - head.mean(axis=0, dtype=np.float64)
-        total, products, count = total + centred, products + centred.T @ centred, count + 1
+        total, products = total + centred, products + centred.T @ centred
+        given += float(np.linalg.norm(head)) ** 2
     values, vectors = np.linalg.eigh(products)
-    rows = count * len(total)
-    beyond = np.sqrt(np.maximum(values, 0.0)) > np.sqrt(values[-1]) * max(rows, len(values)) * np.finfo(np.float32).eps
-    return np.asarray(total @ vectors[:, beyond], dtype=np.float32)
+    return np.asarray(total @ vectors[:, beyond_rounding(values, np.sqrt(given), precision)], dtype=np.float32)
+
+
+def directions(head: Rows, precision: float) -> int:
+    """Count the directions in which a head varies over pictures, at least one.
+
+    Args:
+        head: What it adds, (n pictures, d').
+        precision: Precision of the type in which that was kept.
+    """
+    centred = head.astype(np.float64) - head.mean(axis=0, dtype=np.float64)
+    values = np.linalg.eigvalsh(centred.T @ centred)
+    return max(1, int(beyond_rounding(values, float(np.linalg.norm(head)), precision).sum()))
+
+
+def beyond_rounding(values: Floats, length: float, precision: float) -> NDArray[np.bool_]:
+    """Tell directions in which rows vary from those that rounding has made, however many rows there are.
+
+    Args:
+        values: Eigenvalues of the products of centred rows, squares of their singular values.
+        length: Length of all rows together, before they were centred: numbers far from zero are rounded more.
+        precision: Precision of the type in which rows were kept.
+    """
+    rounded = values.max(initial=0.0) * len(values) * np.finfo(np.float64).eps  # of the eigenvalues themselves
+    return np.asarray(values > max(rounded, (ROUNDED * precision * length) ** 2))
 
 
 def subspace_scores(

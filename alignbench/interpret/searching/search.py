@@ -31,10 +31,10 @@ from alignbench.interpret.text_cache import unit_embeddings
 from alignbench.interpret.text_encoders.encoder import TextEncoder
 from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import check_writable, folder_of
+from alignbench.results.head_stages import SEARCH
 from alignbench.results.run_folder import run_hash
 
 STAGE: Final = "search"
-RECORD: Final = "search.json"
 TABLE: Final = "search.csv"
 PICTURE: Final = "map.png"
 NEIGHBOURS: Final = ("heads", "place", "picture", "value")
@@ -138,7 +138,7 @@ def search_store(
         table.to_csv(scratch / TABLE, index=False)
         if grid is not None and isinstance(picture, DecomposedPicture):
             overlay(picture.pixels, grid).save(scratch / PICTURE)
-        (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (scratch / SEARCH).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return folder, False
 
 
@@ -228,7 +228,7 @@ def _listed(store: HeadStore, found: list[Neighbours]) -> pd.DataFrame:
 
 def is_search(folder: Path) -> bool:
     """Whether a folder holds an analysis."""
-    return (folder / RECORD).is_file() and (folder / TABLE).is_file()
+    return (folder / SEARCH).is_file() and (folder / TABLE).is_file()
 
 
 def read_search(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -241,10 +241,10 @@ def read_search(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         DataError: If it is none, or damaged.
     """
     if not is_search(folder):
-        raise DataError(f"{folder} holds no {RECORD} and {TABLE}: make it by `alignbench interpret search`")
+        raise DataError(f"{folder} holds no {SEARCH} and {TABLE}: make it by `alignbench interpret search`")
     try:
         kinds = {"settings": (dict,), "store": (str,), "analysis": (str,)}
-        record = checked_object("record", read_json(folder / RECORD), kinds)
+        record = checked_object("record", read_json(folder / SEARCH), kinds)
         table = read_csv_table(folder / TABLE, ("heads", "picture"))
         columns = MAP if record.get("analysis") in MAPS else NEIGHBOURS
         lacking = [name for name in columns if name not in table] + [key for key in kinds if key not in record]
@@ -252,6 +252,7 @@ def read_search(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
             raise ValueError(f"{lacking[0]} is not there")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{folder} cannot be read ({one_line(error)}): make it again by `alignbench interpret search`"
+            f"{folder} cannot be read ({one_line(error)}): remove the folder, and make it "
+            "again by `alignbench interpret search`"
         ) from error
     return record, table

@@ -4,45 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from alignbench.errors import DataError, counted
-from alignbench.report.page.heads import HeadsFolder, read_head_folders
+from alignbench.report.page.head_reading import LabelsFolder, ShownHeads
+from alignbench.report.page.heads import HeadsFolder
 from alignbench.report.page.plain_tables import Plain, plain
-from alignbench.results.folders import find_folders
-from alignbench.results.head_alignment import PLACE, find_head_alignments, own_scores
-from alignbench.results.head_scores import RECORD, read_head_rows, read_scores
-from alignbench.results.layer_curve import is_simulated
+from alignbench.results.head_alignment import PLACE, own_scores
 from alignbench.study.carried_levels import levels_of_consistency, levels_of_labels
 
 _SHOWN: Final = 15  # rows of a table
-
-
-@dataclass(frozen=True)
-class LabelsFolder:
-    """A folder of scores of labelled heads.
-
-    Attributes:
-        record: `scores.json`.
-        heads: `heads.csv`.
-    """
-
-    record: Mapping[str, Any]
-    heads: pd.DataFrame
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the weights of the model; empty where it is not known."""
-        return str(self.record["settings"]["labels"]["span"]["heads"].get("model_fingerprint", ""))
-
-    @property
-    def makers(self) -> tuple[str, str]:
-        """Who labelled, and who judged."""
-        settings = self.record["settings"]
-        return str(settings["labels"]["labeller"]["name"]), str(settings["judge"]["name"])
 
 
 @dataclass(frozen=True)
@@ -64,67 +37,7 @@ class LevelsPart:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class ScoredHeads:
-    """What is to be shown of heads.
-
-    Attributes:
-        folders: Folders of components that were scored against people.
-        labels: Folders of labelled heads.
-    """
-
-    folders: tuple[HeadsFolder, ...] = ()
-    labels: tuple[LabelsFolder, ...] = ()
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to be shown: labels alone say nothing of people."""
-        return bool(self.folders)
-
-    @property
-    def simulated(self) -> list[str]:
-        """Data sets among theirs whose people are simulated observers."""
-        names = (name for folder in self.folders for name in folder.alignment["dataset"])
-        return [name for name in dict.fromkeys(names) if is_simulated(name)]
-
-
-NO_HEADS: Final = ScoredHeads()
-
-
-def holds_heads(place: Path) -> bool:
-    """Whether a place is a folder of scored components or of labelled heads, or holds one."""
-    return bool(find_head_alignments([place]) or find_folders(RECORD, [place]))
-
-
-def read_heads(places: Sequence[Path]) -> tuple[ScoredHeads, tuple[str, ...]]:
-    """Read the folders of scored components and of labelled heads among or directly below some places.
-
-    Args:
-        places: Such folders, or folders of them.
-
-    Returns:
-        What they hold, and a line for each that cannot be read and was left out.
-    """
-    folders, refused = read_head_folders(places)
-    labels, damaged = _read_labels(places)
-    alone = ("there are labels of heads alone: add heads that are scored (`alignbench interpret align`)",)
-    return ScoredHeads(folders, labels), (
-        *refused,
-        *damaged,
-        *(alone if labels and not folders and not refused else ()),
-    )
-
-
-def _read_labels(places: Sequence[Path]) -> tuple[tuple[LabelsFolder, ...], tuple[str, ...]]:
-    found, refused = [], []
-    for folder in dict.fromkeys(folder.resolve() for folder in find_folders(RECORD, places)):
-        try:
-            found.append(LabelsFolder(read_scores(folder)[0], read_head_rows(folder)))
-        except DataError as error:
-            refused.append(str(error))
-    return tuple(found), tuple(refused)
-
-
-def collect_levels(heads: ScoredHeads) -> list[LevelsPart]:
+def collect_levels(heads: ShownHeads) -> list[LevelsPart]:
     """Make a part for each labeller and judge; models are those that are labelled and held against people."""
     scores = _scores(heads.folders)
     groups: dict[tuple[str, str, int], dict[str, LabelsFolder]] = {}

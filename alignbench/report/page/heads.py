@@ -16,7 +16,7 @@ from alignbench.errors import DataError
 from alignbench.report.figures.canvas import figure_content
 from alignbench.report.figures.heads import heads_figure
 from alignbench.report.page.plain_tables import number, spoken_p
-from alignbench.report.page.tables import Score, read_score
+from alignbench.report.page.tables import Score, value_score
 from alignbench.report.panels import score_name
 from alignbench.results.extent import data_set_title
 from alignbench.results.head_alignment import (
@@ -177,9 +177,9 @@ def _table(place: Mapping[str, str], rows: pd.DataFrame, sums: pd.DataFrame | No
     found = []
     for row in shown.to_dict("records"):
         key = (row["kind"], row["layer"], row["head"])
-        left = _score(without.loc[key]) if key in without.index else Score("")
+        left = value_score(without.loc[key]) if key in without.index else Score("")
         p = tuple("" if math.isnan(row[null]) else spoken_p(row[null]) for null in NULLS)
-        found.append(HeadRow(component_name(*key), _score(row), left, p))
+        found.append(HeadRow(component_name(*key), value_score(row), left, p))
     sentences = (_told_apart(heads), *([_of_sums(sums)] if sums is not None and len(sums) else []))
     return HeadTable(
         f"{place['level']} level: {data_set_title(place['dataset'])} {place['part']}, {place['protocol']} protocol",
@@ -188,10 +188,6 @@ def _table(place: Mapping[str, str], rows: pd.DataFrame, sums: pd.DataFrame | No
         tuple(filter(None, sentences)),
         tuple(found),
     )
-
-
-def _score(row: Mapping[str, Any] | pd.Series) -> Score:
-    return read_score(pd.Series({"it": row["value"], "it_low": row["low"], "it_high": row["high"]}), "it")
 
 
 def _told_apart(heads: pd.DataFrame) -> str:

@@ -1,8 +1,8 @@
 """The report of a study: one page that answers its questions, with everything it needs inside, and no network.
 
 The answer comes first, then the user's own models, the curves of all runs, the best layers, the other factors, the
-findings of the paper, what transforms reach and cost, what a taught model gained, which heads agree with people, and
-where all of it is from.
+findings of the paper, what transforms reach and cost, what a taught model gained, what heads say, which of them agree
+with people, what models do without them, and where all of it is from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from alignbench.errors import counted
 from alignbench.files import write_whole
 from alignbench.report.page.charts import Charts, Section
 from alignbench.report.page.gains import collect_gains
-from alignbench.report.page.head_levels import NO_HEADS, ScoredHeads, collect_levels
+from alignbench.report.page.head_ablations import collect_ablations
+from alignbench.report.page.head_levels import collect_levels
+from alignbench.report.page.head_reading import NO_HEADS, ShownHeads
+from alignbench.report.page.head_texts import collect_said
 from alignbench.report.page.heads import collect_heads
 from alignbench.report.page.plain_tables import Plain, plain
 from alignbench.report.page.provenance import provenance
@@ -52,13 +55,13 @@ class Beside:
     Attributes:
         skipped: A line for each folder that was left out.
         transforms: Learned and judged transforms.
-        heads: Heads that were scored against people, and labels of heads.
+        heads: What heads say, which of them agree with people, and what models do without them.
         published: Published models whose curves are to stand beside those of the runs, see `find_published`.
     """
 
     skipped: Sequence[str] = ()
     transforms: Transforms = NO_TRANSFORMS
-    heads: ScoredHeads = NO_HEADS
+    heads: ShownHeads = NO_HEADS
     published: Sequence[str] = ()
 
 
@@ -143,6 +146,8 @@ def study_page(study: Study, factors: Sequence[Factor], findings: Sequence[Findi
         gains=collect_gains(transforms.taught),
         heads=collect_heads(beside.heads.folders),
         head_levels=collect_levels(beside.heads),
+        said=collect_said(beside.heads),
+        ablations=collect_ablations(beside.heads.ablations),
         caveat=CAVEAT,
         markers=MARKERS,
         data=drawn,
@@ -187,6 +192,17 @@ def _told(transforms: Transforms) -> str:
 def _taught(transforms: Transforms) -> str:
     """How many models were judged before and after they were taught."""
     return counted(len(transforms.taught), "model") if transforms.taught else ""
+
+
+def nothing_to_show(skipped: Sequence[str]) -> str:
+    """Say why there is no page; folders of heads of which it shows nothing are not among those that are left out.
+
+    Args:
+        skipped: A line for each folder that was left out.
+    """
+    if not skipped:
+        return "nothing is shown of contributions of heads alone: label them, ablate them, or hold them against people"
+    return skipped[0] if len(skipped) == 1 else f"none of {len(skipped)} folders is whole: {skipped[0]}"
 
 
 def write_page(text: str, path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -259,6 +259,11 @@ def _place(place: str, layers: Sequence[object]) -> str:
     """Where two runs are compared; a tower without a projection stands with its last layer."""
     names = list(dict.fromkeys(plain_name(layer) for layer in layers if isinstance(layer, str)))
     return place if names in ([PROJECTION], [place]) else f"{place} ({', '.join(names)})"
+
+
+def value_score(row: Mapping[str, Any] | pd.Series) -> Score:
+    """A number and its interval, from the columns value, low and high of a row."""
+    return read_score(pd.Series({"it": row["value"], "it_low": row["low"], "it_high": row["high"]}), "it")
 
 
 def read_score(row: pd.Series, name: str, sign: str = "") -> Score:

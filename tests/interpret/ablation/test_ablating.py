@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError
-from alignbench.interpret.ablation.ablating import AblationJob, ZeroShot, ablate_store, is_ablation, read_ablation
+from alignbench.interpret.ablation.ablating import AblationJob, ZeroShot, ablate_store
 from alignbench.interpret.ablation.labelled import by_folders
 from alignbench.interpret.ablation.replacing import drawn_donors
 from alignbench.interpret.store import HeadStore, StoreShape
+from alignbench.results.head_ablations import is_ablation, read_ablation
 from head_stores import fill_store, random_contributions
 from row_encoders import row_encoder
 
@@ -165,11 +166,7 @@ def test_only_what_changes_a_number_makes_another_folder(store: HeadStore) -> No
 
 
 def _changed(store: HeadStore, folder: Path, **settings: object) -> HeadStore:
-    record = json.loads((store.folder / "heads.json").read_text())
-    other = fill_store(folder, SHAPE, biased(), NAMES)
-    record["settings"] |= settings
-    (folder / "heads.json").write_text(json.dumps(record))
-    return HeadStore.open(other.folder)
+    return fill_store(folder, SHAPE, biased(), NAMES, **{**store.record["settings"], **settings})
 
 
 def test_bad_input_is_named(store: HeadStore, tmp_path: Path) -> None:
@@ -182,6 +179,7 @@ def test_bad_input_is_named(store: HeadStore, tmp_path: Path) -> None:
         (AblationJob(random=1), "--random draws groups beside those of --group or --labels: give one"),
         (AblationJob(groups=((BIRD,),), random=-1), "--random -1: give 0 or more"),
         (AblationJob(draws=0), "--draws 0: give 1 or more"),
+        (AblationJob(draws=10**11), "--draws 100000000000: give 1 or more, up to 10,000"),
         (AblationJob(groups=(((1, 0),),)), "holds no heads of layer 1"),
     ):
         with pytest.raises(UsageError, match=said):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from alignbench.interpret.ablation.accuracy import ACCURACY, GROUP, WORST, arm_scores
+from alignbench.interpret.ablation.accuracy import arm_scores
+from alignbench.results.head_ablations import ACCURACY, GROUP, WORST
 
 RNG = np.random.default_rng(3)
 NAMES = ("a/x", "a/y", "b/x", "b/y")
@@ -83,6 +84,16 @@ def test_few_pictures_have_a_t_interval() -> None:
         np.testing.assert_allclose(
             (score.difference_low, score.difference_high), apart.mean() + np.array([-1, 1]) * reach
         )
+
+
+def test_no_interval_goes_beyond_what_an_accuracy_can_be() -> None:
+    """Student's t of two pictures reaches 6.4 on either side."""
+    right = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0]])
+    found, _ = arm_scores(right, (("a", "b"), np.array([0, 0, 1, 1])))
+    for each in (score for arm in found for score in arm if np.isfinite(score.low)):
+        assert 0.0 <= each.low <= each.high <= 1.0
+        assert -1.0 <= each.difference_low <= each.difference_high <= 1.0
+    assert [(each.low, each.high) for each in found[1] if each.group == "a"][-1] == (0.0, 1.0)
 
 
 def test_a_group_of_one_picture_has_no_interval_among_few() -> None:

@@ -80,6 +80,7 @@ def test_nothing_is_said_of_what_is_the_same_for_all() -> None:
         ({"span": {"texts": "e"}}, "differ in texts or picks"),
         ({"span": {"picks": 5}}, "differ in texts or picks"),
         ({"images": "j"}, "differ in images"),
+        ({"layers": [*range(1, 13)]}, "differ in the layers whose heads are scored"),
     ],
 )
 def test_scores_that_were_made_otherwise_are_refused(change: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -87,6 +88,15 @@ def test_scores_that_were_made_otherwise_are_refused(change: dict[str, Any], sai
     other = write_scores(tmp_path / "other", "m9", 9, 0.1, **change)
     with pytest.raises(DataError, match=said):
         read_models([*folders, other])
+
+
+def test_the_last_layers_of_models_of_different_depths_are_compared(tmp_path: Path) -> None:
+    small, *others = ([1, 2, 3], [9, 10, 11, 12], [21, 22, 23, 24])
+    folders = [
+        write_scores(tmp_path / f"{number}", f"m{number}", number + 1, 0.1, layers=layers)
+        for number, layers in enumerate((small, *others))
+    ]
+    assert len(read_models(folders)) == 3
 
 
 def test_few_and_doubled_models_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import special_ortho_group
 
 from alignbench.errors import UsageError
-from alignbench.interpret.nulls.subspaces import beyond_subspaces, layer_in_span, subspace_scores
+from alignbench.interpret.nulls.subspaces import beyond_subspaces, directions, layer_in_span, subspace_scores
 
 
 def test_a_layer_is_kept_in_what_its_heads_span() -> None:
@@ -21,6 +21,26 @@ def test_a_layer_is_kept_in_what_its_heads_span() -> None:
     np.testing.assert_allclose(
         found @ found.T, (total - total.mean(axis=0)) @ (total - total.mean(axis=0)).T, rtol=1e-4, atol=1e-3
     )
+
+
+def test_weak_directions_are_kept_of_many_pictures() -> None:
+    """Six directions, the weakest of a 300th of the first: as many of 100,000 pictures as of 100."""
+    rng = np.random.default_rng(3)
+    turned = special_ortho_group(24, seed=1).rvs()[:6]
+    rows = (rng.standard_normal((100_000, 6)) * np.geomspace(1.0, 1 / 300, 6)) @ turned + 2.0
+    for count in (100, 100_000):
+        head = rows[:count].astype(np.float32)
+        assert layer_in_span([head / 8.0] * 8).shape == (count, 6)
+        assert directions(head, 2.0**-23) == 6
+
+
+@pytest.mark.parametrize(("kind", "precision"), [(np.float32, 2.0**-23), (np.float16, 2.0**-10)])
+def test_rounding_makes_no_directions(kind: type, precision: float) -> None:
+    """Contributions far from zero are rounded by more than they vary along what they do not have."""
+    rng = np.random.default_rng(4)
+    rows = (rng.standard_normal((200, 3)) @ special_ortho_group(64, seed=1).rvs()[:3] + 30.0).astype(kind)
+    assert directions(rows.astype(np.float32), precision) == 3
+    assert layer_in_span([rows.astype(np.float32)], precision).shape == (200, 3)
 
 
 def test_subspaces_are_projections_on_any_direction_alike() -> None:

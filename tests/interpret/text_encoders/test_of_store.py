@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,8 @@ SHAPE = StoreShape(pictures=2, blocks=1, layers=(1,), heads=1, width=64, dtype="
 
 
 def store_of(folder: Path, label: str) -> HeadStore:
-    write_store(folder, SHAPE, label=label)
-    record = json.loads((folder / "heads.json").read_text())
-    record["settings"]["model_fingerprint"] = load_tower("shapes-clip", protocol="corrected").fingerprint
-    (folder / "heads.json").write_text(json.dumps(record))
-    return HeadStore.open(folder)
+    fingerprint = load_tower("shapes-clip", protocol="corrected").fingerprint
+    return write_store(folder, SHAPE, label=label, model_fingerprint=fingerprint)
 
 
 def test_a_store_is_of_its_model(tmp_path: Path) -> None:

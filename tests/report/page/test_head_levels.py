@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alignbench.report.page.head_levels import collect_levels, holds_heads, read_heads
+from alignbench.report.page.head_levels import collect_levels
+from alignbench.report.page.head_reading import read_heads
 from alignbench.results.head_alignment import RECORD, TABLE
 from alignbench.results.head_scores import HEAD_COLUMNS, HEADS
 from alignbench.study.carried_levels import CONSISTENT
@@ -100,9 +101,6 @@ def test_each_judge_has_a_part_and_each_model_one_folder_in_it(tmp_path: Path) -
         "labelled by words, judged by prototypes",
     ]
     assert {part.note for part in parts} == {"1 model: one"}
-    assert holds_heads(tmp_path)
-    assert holds_heads(tmp_path / "a")
-    assert not holds_heads(tmp_path / "b" / "nothing")
 
 
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
@@ -118,10 +116,10 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     assert part.reasons == ("no mark of heads differs within a layer: nothing can be compared",)
 
 
-def test_labels_alone_or_damaged_are_told(tmp_path: Path, capsys: Capture) -> None:
+def test_labels_alone_are_no_part_and_damaged_ones_are_told(tmp_path: Path, capsys: Capture) -> None:
     label(tmp_path, "one", "w")
-    assert report(tmp_path, output=tmp_path / "report.html") == 1
-    assert "there are labels of heads alone: add heads that are scored" in capsys.readouterr().err
+    assert report(tmp_path, output=tmp_path / "report.html") == 0
+    assert "heads" not in parsed(tmp_path / "report.html").sections
     align(tmp_path, "one", "w")
     (folder,) = tmp_path.glob("*__scores__*")
     (folder / HEADS).write_text("a\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignbench.cli.completion import models, one_of
-from alignbench.cli.options import AsJson, names_in, print_error
+from alignbench.cli.options import AsJson, Wandb, names_in, print_error
 from alignbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def ablate(
     ] = None,
     draws: Annotated[int, typer.Option(metavar="N", help="How often resample draws another picture.")] = 10,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of draws and of the bootstrap.")] = 0,
+    wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Ablate heads, layers or MLPs, and classify without them.
@@ -93,8 +94,9 @@ def ablate(
     Accuracies are of zero-shot classification, with 95 % intervals, each beside the whole model on the same pictures.
     The last line of stdout is the folder of them, which lies beside that of the contributions.
     """
-    from alignbench.interpret.ablation.ablating import AblationJob, ZeroShot, ablate_store, read_ablation
+    from alignbench.interpret.ablation.ablating import AblationJob, ZeroShot, ablate_store
     from alignbench.interpret.head_names import read_heads
+    from alignbench.results.head_ablations import read_ablation
 
     groups = tuple(read_heads(each) for each in group or ())
     if label is not None and labels is None:
@@ -112,8 +114,13 @@ def ablate(
     from alignbench.interpret.label_groups import label_groups
     from alignbench.interpret.store import HeadStore
     from alignbench.interpret.text_encoders.of_store import model_of, store_encoder
+    from alignbench.tracking.ablations_run import log_ablations
+    from alignbench.tracking.tracker import tracker_for
 
     store = HeadStore.open(heads)
+    tracker = tracker_for(wandb)
+    if tracker is not None:
+        job = replace(job, marked=tracker.mark)
     if labels is not None:
         job = replace(job, labels=tuple(label_groups(labels, store, label).items()))
     other = None if reference is None else HeadStore.open(reference)
@@ -133,6 +140,10 @@ def ablate(
         folder, is_finished = ablate_store(store, zero_shot, job, other)
     if is_finished:
         print_error(f"these ablations were made before: taken from {folder}")
+    if tracker is not None:
+        (tracker.catch_up if is_finished else tracker.log)(folder, log_ablations)
+        if tracker.offline:
+            print_error(tracker.how_to_upload())
     record, table = read_ablation(folder)
     if as_json:
         print_json({"folder": str(folder), **record, "ablations": _without_gaps(table)})
@@ -162,45 +173,23 @@ def _shown(table: pd.DataFrame) -> Table:
     """Accuracies of the whole model and of all arms; of single heads those that change most."""
     from rich.table import Table
 
-    own = table[table["measure"] != "group"]
-    score = "worst_group" if (own["measure"] == "worst_group").any() else "accuracy"
-    single = own[(own["kind"] == "head") & (own["measure"] == score)]
-    most = single.reindex(single["difference"].abs().sort_values(ascending=False, kind="stable").index).head(_SHOWN)
-    kept = set(zip(most["layer"], most["head"], most["way"], strict=True))
-    shown = Table(title="Ablations", title_justify="left", caption=_caption(len(single), len(most)))
+    from alignbench.results.head_ablations import arm_name, rows_to_show
+
+    own, left_out = rows_to_show(table, _SHOWN)
+    shown = Table(title="Ablations", title_justify="left", caption=left_out or None)
     for name in ("ablated", "way", "score"):
         shown.add_column(name)
     for name in ("value", "95 %", "change", "95 %"):
         shown.add_column(name, justify="right")
     for row in own.itertuples(index=False):
-        if row.kind == "head" and (row.layer, row.head, row.way) not in kept:
-            continue
         scored = row.measure if row.measure == "accuracy" else f"worst: {row.group} ({row.n:,})"
         change = (
             ("", "")
             if row.kind == "all"
             else (f"{row.difference:+.3f}", _ends(row.difference_low, row.difference_high))
         )
-        shown.add_row(_named(row), row.way, scored, f"{row.value:.3f}", _ends(row.low, row.high), *change)
+        shown.add_row(arm_name(row), row.way, scored, f"{row.value:.3f}", _ends(row.low, row.high), *change)
     return shown
-
-
-def _caption(heads: int, shown: int) -> str | None:
-    return f"{shown} of {heads} heads, those that change most; all are in the folder" if shown < heads else None
-
-
-def _named(row: Any) -> str:
-    named: dict[str, str] = {
-        "all": "nothing",
-        "head": f"head {row.layer}.{row.head}",
-        "layer": f"heads of layer {row.layer}",
-        "mlp": f"MLP {row.layer}",
-        "mlps": "all MLPs",
-        "class": "class token to itself",
-        "early": f"attention up to layer {row.layer}",
-        "random": f"drawn: {row.heads}",
-    }
-    return named.get(row.kind, f"{row.label}: {row.heads}" if row.label else str(row.heads))
 
 
 def _ends(low: float, high: float) -> str:

@@ -17,6 +17,7 @@ from alignbench.cli.options import (
     Resize,
     parse_batch_size,
 )
+from alignbench.errors import counted
 
 
 def decompose(
@@ -91,5 +92,7 @@ def decompose(
         print_error(f"these contributions are there: taken from {store.folder}")
     kept = f"{len(store.layers)} of {store.shape.blocks} layers x {store.heads} heads x {store.width} numbers"
     largest = float(store.closure.max())
-    print_status(f"{ready.label}: {len(store.names):,} images, {kept}; the sum is the output within {largest:.1e}")
+    print_status(
+        f"{ready.label}: {counted(len(store.names), 'image')}, {kept}; the sum is the output within {largest:.1e}"
+    )
     print(store.folder)

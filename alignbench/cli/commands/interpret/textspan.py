@@ -9,7 +9,7 @@ import typer
 
 from alignbench.cli.completion import models
 from alignbench.cli.options import AsJson, print_error
-from alignbench.errors import UsageError
+from alignbench.errors import UsageError, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,17 +56,19 @@ def textspan(
     from alignbench.cli.console import print_json, print_status, print_table
     from alignbench.cli.working import working
     from alignbench.extraction.host import usable_cores
-    from alignbench.interpret.spanning import read_span, span_store
+    from alignbench.interpret.spanning import span_store
     from alignbench.interpret.store import HeadStore
     from alignbench.interpret.text_encoders.of_store import model_of, store_encoder
     from alignbench.interpret.texts import packaged_texts, read_texts
+    from alignbench.results.head_texts import read_span
 
     store = HeadStore.open(heads)
     given = packaged_texts() if texts is None else read_texts(texts)
     with working(f"loading {model or model_of(store)}"):
         encoder = store_encoder(store, model)
     count = len(store.layers) * store.heads
-    print_status(f"{count:,} heads, {len(store.names):,} images, {len(given):,} texts, {store.width} numbers each")
+    sizes = f"{counted(len(store.names), 'image')}, {counted(len(given), 'text')}, {store.width} numbers each"
+    print_status(f"{counted(count, 'head')}, {sizes}")
     with working("picking texts"):
         folder, is_finished = span_store(store, encoder, given, replace(job, workers=usable_cores()))
     if is_finished:
@@ -91,7 +93,7 @@ def _shown(table: pd.DataFrame) -> Table:
     """The first texts of each head, and what all of its texts take up."""
     from rich.table import Table
 
-    from alignbench.interpret.spanning import heads_of
+    from alignbench.results.head_texts import heads_of
 
     shown = Table(title="Heads", title_justify="left")
     for name in ("layer", "head", "explained", "margin"):

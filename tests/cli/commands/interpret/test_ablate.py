@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 
 from alignbench.cli.main import main
-from alignbench.interpret.ablation.ablating import read_ablation
 from alignbench.interpret.labelling.head_picks import read_picks
 from alignbench.interpret.labelling.labelling import LabelJob, label_heads
 from alignbench.interpret.labelling.words import WordLabeller
 from alignbench.interpret.store import HeadStore
+from alignbench.results.head_ablations import read_ablation
 from extracted import refused
 from planted_tower import PLANTED, TEMPLATE, save_planted, write_colours
 from span_folders import write_span
+from wandb_runs import isolate, logged_in, read_logged
 
 Capture = pytest.CaptureFixture[str]
 
@@ -131,6 +132,23 @@ def test_the_table_shows_the_heads_that_change_most(order: list[str], capsys: Ca
     assert "40 images of 2 classes, 2 classes in texts" in told.err
     for shown in ("nothing", "head 2.1", "heads of layer 2", "MLP 1", "all MLPs", "attention up to layer 2", "-0.500"):
         assert shown in told.out
+
+
+def test_ablations_are_logged_once(
+    order: list[str], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    import wandb
+
+    wandb.teardown()
+    isolate(monkeypatch, tmp_path / "home")
+    given = [*order, "--group", "2.0", "--template", TEMPLATE, "--wandb", "offline"]
+    assert main(given) == 0
+    assert "logged to W&B offline; to upload: wandb sync" in capsys.readouterr().err
+    (place,) = logged_in(store.parent)
+    assert read_logged(place).table("ablations")["ablated"].tolist() == ["nothing", "2.0"]
+    assert main(given) == 0
+    assert len(logged_in(store.parent)) == 1, "what is logged is not logged again"
+    wandb.teardown()
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 from transformers import AutoModel, AutoTokenizer
 
 from alignbench.cli.main import main
-from alignbench.interpret.spanning import heads_of, read_span
 from alignbench.interpret.store import HeadStore
 from alignbench.interpret.text_span import textspan
 from alignbench.models.checkpoints import checkpoint_folder
+from alignbench.results.head_texts import heads_of, read_span
 from extracted import refused, write_scenes
 from text_towers import save_clip_texts, save_openclip_texts
 
