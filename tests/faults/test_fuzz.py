@@ -59,7 +59,7 @@ def test_sound_files_are_read(sound: Sound) -> None:
         sound.read(file, sound.contents[file])
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_changed_files_are_read_or_refused(sound: Sound, data: st.DataObject) -> None:
     file = data.draw(st.sampled_from(sorted(sound.contents)))
