@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from alignbench.arrays import Floats, Indices
 from alignbench.errors import UsageError
+from alignbench.extraction.host import side_by_side
 from alignbench.interpret.text_span import (
     TextSpan,
     finite_rows,
@@ -77,17 +76,16 @@ def stability_of_heads(
         UsageError: If draws are of another number of images, and as `textspan` does.
     """
     wide = finite_rows("texts", texts)
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-        for contributions, found in heads:
-            given = finite_rows("contributions", contributions)
-            if len(given) != draws.shape[1]:
-                raise UsageError(f"{draws.shape[1]} images were drawn from, and contributions are of {len(given)}")
-            values, vectors = right_vectors(given)
-            vectors = vectors[: max(1, numerical_rank(values, given.shape, precision or precision_of(contributions)))]
-            again = partial(_picked_again, given @ vectors.T, wide @ vectors.T, found)
-            picks = np.stack(list(pool.map(again, draws)))
-            is_again = (picks[:, None, :] == found.indices[None, :, None]).any(axis=2)
-            yield PickStability(is_again.mean(axis=0), (picks == found.indices).mean(axis=0), picks)
+    for contributions, found in heads:
+        given = finite_rows("contributions", contributions)
+        if len(given) != draws.shape[1]:
+            raise UsageError(f"{draws.shape[1]} images were drawn from, and contributions are of {len(given)}")
+        values, vectors = right_vectors(given)
+        vectors = vectors[: max(1, numerical_rank(values, given.shape, precision or precision_of(contributions)))]
+        again = partial(_picked_again, given @ vectors.T, wide @ vectors.T, found)
+        picks = np.stack(list(side_by_side(again, draws, workers)))
+        is_again = (picks[:, None, :] == found.indices[None, :, None]).any(axis=2)
+        yield PickStability(is_again.mean(axis=0), (picks == found.indices).mean(axis=0), picks)
 
 
 def _picked_again(contributions: Floats, texts: Floats, found: TextSpan, drawn: Indices) -> Indices:

@@ -19,29 +19,33 @@ from alignbench.cli.options import (
 )
 from alignbench.errors import counted
 
+StoredLayers = Annotated[
+    str,
+    typer.Option(
+        metavar="WHICH",
+        help="Layers whose heads are kept one by one: last4, or all.",
+        autocompletion=one_of("last4", "all"),
+    ),
+]
+StoredType = Annotated[
+    str,
+    typer.Option(
+        metavar="TYPE",
+        help="What numbers are kept in: fp32, fp16 or bf16; they are computed in fp32.",
+        autocompletion=one_of("fp32", "fp16", "bf16"),
+    ),
+]
+ClassToken = Annotated[
+    bool, typer.Option("--class-token", help="Keep too what each layer reads of the class token itself.")
+]
+
 
 def decompose(
     model: Model,
     images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of pictures, at any depth.")],
-    layers: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="Layers whose heads are kept one by one: last4, or all.",
-            autocompletion=one_of("last4", "all"),
-        ),
-    ] = "last4",
-    dtype: Annotated[
-        str,
-        typer.Option(
-            metavar="TYPE",
-            help="What numbers are kept in: fp32, fp16 or bf16; they are computed in fp32.",
-            autocompletion=one_of("fp32", "fp16", "bf16"),
-        ),
-    ] = "fp32",
-    class_token: Annotated[
-        bool, typer.Option("--class-token", help="Keep too what each layer reads of the class token itself.")
-    ] = False,
+    layers: StoredLayers = "last4",
+    dtype: StoredType = "fp32",
+    class_token: ClassToken = False,
     resize: Resize = "checkpoint",
     batch_size: BatchSize = "16",
     accelerator: Accelerator = "auto",

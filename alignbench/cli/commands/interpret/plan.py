@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignbench.cli.commands.interpret.decompose import ClassToken, StoredLayers, StoredType
 from alignbench.cli.commands.plan import check_speed, read_counts, shown_operations, shown_size, shown_time
 from alignbench.cli.completion import one_of
 from alignbench.cli.options import AsJson, Model
@@ -22,25 +23,9 @@ if TYPE_CHECKING:
 def plan(
     model: Model,
     images: Annotated[int, typer.Option(metavar="N", help="Pictures, taken for JPEGs.")] = 50_000,
-    layers: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="Layers whose heads are kept one by one: last4, or all.",
-            autocompletion=one_of("last4", "all"),
-        ),
-    ] = "last4",
-    dtype: Annotated[
-        str,
-        typer.Option(
-            metavar="TYPE",
-            help="What numbers are kept in: fp32, fp16 or bf16; they are computed in fp32.",
-            autocompletion=one_of("fp32", "fp16", "bf16"),
-        ),
-    ] = "fp32",
-    class_token: Annotated[
-        bool, typer.Option("--class-token", help="Keep too what each layer reads of the class token itself.")
-    ] = False,
+    layers: StoredLayers = "last4",
+    dtype: StoredType = "fp32",
+    class_token: ClassToken = False,
     devices: Annotated[
         str, typer.Option(metavar="N[,N]", help="Processes; several numbers, such as 1,8: a column each.")
     ] = "1,8",
