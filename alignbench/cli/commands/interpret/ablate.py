@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignbench.cli.completion import models, one_of
+from alignbench.cli.commands.interpret.textspan import StoreFolder, StoreModel
+from alignbench.cli.completion import one_of
 from alignbench.cli.options import AsJson, Wandb, names_in, print_error
 from alignbench.errors import UsageError
 
@@ -22,9 +23,7 @@ _ALL = "head,layer,mlp,mlps,early"
 
 
 def ablate(
-    heads: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Contributions of heads, as `interpret decompose` leaves them.")
-    ],
+    heads: StoreFolder,
     by: Annotated[
         str | None,
         typer.Option(
@@ -76,14 +75,7 @@ def ablate(
         str | None,
         typer.Option(metavar="TEXT", help="Text with {} for the name of a class [default: a photo of a {}]."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The model of the contributions, where its name there is that of a folder [default: that name].",
-            autocompletion=models,
-        ),
-    ] = None,
+    model: StoreModel = None,
     draws: Annotated[int, typer.Option(metavar="N", help="How often resample draws another picture.")] = 10,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of draws and of the bootstrap.")] = 0,
     wandb: Wandb = "auto",

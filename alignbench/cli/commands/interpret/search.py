@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.completion import models, one_of
+from alignbench.cli.commands.interpret.textspan import StoreFolder, StoreModel
+from alignbench.cli.completion import one_of
 from alignbench.cli.options import AsJson, print_error
 from alignbench.errors import UsageError
 
@@ -27,9 +28,7 @@ def search(
             autocompletion=one_of(*_ANALYSES),
         ),
     ],
-    heads: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Contributions of heads, as `interpret decompose` leaves them.")
-    ],
+    heads: StoreFolder,
     picture: Annotated[
         str | None, typer.Option(metavar="PICTURE", help="A picture of the contributions, or a file; a file for maps.")
     ] = None,
@@ -58,14 +57,7 @@ def search(
     count: Annotated[
         int | None, typer.Option(metavar="N", help="Neighbours [default: property 4, picture 8, text 3].")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The model of the contributions, where its name there is that of a folder [default: that name].",
-            autocompletion=models,
-        ),
-    ] = None,
+    model: StoreModel = None,
     as_json: AsJson = False,
 ) -> None:
     """Search pictures by head, or map a text over one.

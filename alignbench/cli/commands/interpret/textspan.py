@@ -17,22 +17,25 @@ if TYPE_CHECKING:
 
 _SHOWN = 3  # texts of a head in the table
 
+StoreFolder = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Contributions of heads, as `interpret decompose` leaves them.")
+]
+StoreModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The model of the contributions, where its name there is that of a folder [default: that name].",
+        autocompletion=models,
+    ),
+]
+
 
 def textspan(
-    heads: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Contributions of heads, as `interpret decompose` leaves them.")
-    ],
+    heads: StoreFolder,
     texts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="UTF-8 file with a text a line [default: the packaged pool].")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The model of the contributions, where its name there is that of a folder [default: that name].",
-            autocompletion=models,
-        ),
-    ] = None,
+    model: StoreModel = None,
     picks: Annotated[int, typer.Option(metavar="N", help="Texts of a head at most.")] = 20,
     rank: Annotated[
         str, typer.Option(metavar="N", help="Singular vectors that are kept of a head, or auto for those it has.")
