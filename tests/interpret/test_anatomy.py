@@ -86,8 +86,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Tower], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_tower_without_an_exact_sum_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
-    if name == "differential" and not hasattr(timm_layers, "DiffAttention"):
-        pytest.skip("timm has no such attention yet")
+    if name in ("differential", "refined pooling") and not hasattr(timm_layers, "DiffAttention"):
+        pytest.skip("timm has neither yet")
     make, why = REFUSED[name]
     tower = make(tmp_path)
     with pytest.raises(UsageError) as caught:

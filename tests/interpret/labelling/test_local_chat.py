@@ -85,7 +85,9 @@ def test_what_is_no_chat_model_is_refused(tmp_path: Path) -> None:
     (place / "config.json").write_text(json.dumps(config | {"model_type": "nothing-known"}))
     assert "it cannot be read as a causal language model" in fault(place)
     (place / "config.json").write_text(json.dumps(config))
-    weights = load_file(place / "model.safetensors")
+    weights = {
+        name: each.clone() for name, each in load_file(place / "model.safetensors").items()
+    }  # not its mapped file
     lacking = {name: tensor for name, tensor in weights.items() if "layers.1.mlp" not in name}
     save_file(lacking, place / "model.safetensors", {"format": "pt"})
     assert "the weights of it lack model.layers.1.mlp" in fault(place)

@@ -95,7 +95,8 @@ def test_groups_are_scored_from_a_table(order: list[str], store: Path, tmp_path:
     names = json.loads((store / "names.json").read_text())
     rows = [f"{name},{int(name.startswith('red'))},{'odd' if int(name[-6:-4]) % 2 else 'even'}" for name in names]
     (tmp_path / "metadata.csv").write_text("\n".join(["file,y,place", *reversed(rows)]) + "\n")
-    (tmp_path / "classes.csv").write_text("class,text\n0,a green dog\n1,a red dog\n1,the red cat\n")
+    texts = [f"{number},{TEMPLATE.format(name)}" for number, name in enumerate(("green", "red"))]
+    (tmp_path / "classes.csv").write_text("\n".join(["class,text", *texts]) + "\n")
     given = [*order, "--metadata", str(tmp_path / "metadata.csv"), "--columns", "file,y,place", "--worst-group"]
     table = ablated([*given, "--group", "2.1", "--classes", str(tmp_path / "classes.csv")], capsys)
     groups = table[(table["measure"] == "group") & (table["kind"] == "group")]
