@@ -1,13 +1,13 @@
 """AligNet from judgments to a judged student, in worlds whose truth is known, with the arms that must gain nothing.
 
-    python benchmarks/alignet.py --output FOLDER [--seeds 4,5,6,7,8] [--arms main,untransformed,...] [--steps 1500]
+    python benchmarks/alignet.py --output FOLDER [--seeds 9,10,11,12,13] [--arms main,untransformed,...] [--steps 1500]
     python benchmarks/alignet.py --output FOLDER --table
 
 Each world is new: tree, people, pictures, the base student (2,000 steps of its own) and the teacher are of its seed.
-Worlds 0 to 3 are left out, as settings were chosen on them. What is finished is taken from FOLDER/results.jsonl, a
+Worlds 0 to 8 are left out, as settings were chosen on them. What is finished is taken from FOLDER/results.jsonl, a
 line a world and arm. All arms of a world start from the same base, and make the same number of steps.
 
-Stated before any student of worlds 4 to 8 was judged; means over worlds with 95 % t intervals that have to lie inside:
+Stated before any student of worlds 9 to 13 was judged; means over worlds with 95 % t intervals that have to lie inside:
 
 - main (cluster-border triplets of 48 clusters, KL, the teacher of people's choices): coarse accuracy rises by 10 points
   or more; fine falls by 2 at most; boundary is at 90 % of its ceiling or more before and after; the rank correlations
@@ -45,6 +45,7 @@ from alignbench.alignet.evaluation.config import GainsConfig
 from alignbench.alignet.evaluation.run import evaluate_student
 from alignbench.alignet.training.folder import read_student
 from alignbench.alignet.world_student import Pretraining
+from alignbench.alignet.world_teacher import FEATURES_VERSION
 from alignbench.report.figures.gains import draw_gains
 from alignbench.results.gains import read_gains
 from alignbench.results.run_folder import run_hash
@@ -208,14 +209,16 @@ def finished(path: Path) -> dict[tuple[str, int, str], Measures]:
 def key_of(arm: str, sizes: Sizes) -> str:
     """What tells runs of an arm with other settings apart."""
     made: Mapping[str, Any] = {} if arm == SOFT else {**asdict(ARMS[arm]), **asdict(STUDENT)}
-    return run_hash({**made, **asdict(sizes)})
+    return run_hash({**made, **asdict(sizes), "worlds": FEATURES_VERSION})
 
 
 def main(given: list[str] | None = None) -> None:
     """Run what is not finished, and print what is known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--seeds", type=lambda text: [int(each) for each in text.split(",")], default=[4, 5, 6, 7, 8])
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(each) for each in text.split(",")], default=[9, 10, 11, 12, 13]
+    )
     parser.add_argument("--arms", type=lambda text: text.split(","), default=[*ARMS, SOFT])
     parser.add_argument("--table", action="store_true", help="run nothing, and print what is finished")
     parser.add_argument("--threads", type=int, default=1)

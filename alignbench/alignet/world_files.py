@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from alignbench.alignet.stage_folders import is_stage, write_record
-from alignbench.alignet.world_teacher import write_factor_features
+from alignbench.alignet.world_teacher import FEATURES_VERSION, write_factor_features
 from alignbench.datasets import shapes_levels
 from alignbench.datasets.levels_people import OBJECTS
 from alignbench.datasets.levels_world import EACH, SUPERORDINATES, VERSION, LevelsWorld
@@ -84,7 +84,8 @@ def write_world(pictures: int, labelled: int, output: Path) -> tuple[WorldFiles,
         if count < 1:
             raise UsageError(f"{count} pictures of each leaf are none: ask for one or more")
     world = shapes_levels.WORLD
-    settings: dict[str, Any] = {"version": VERSION, "seed": world.seed, "pictures": pictures, "labelled": labelled}
+    versions = {"version": VERSION, "features": FEATURES_VERSION, "objects": OBJECTS}
+    settings: dict[str, Any] = {**versions, "seed": world.seed, "pictures": pictures, "labelled": labelled}
     folder = output / folder_of(f"shapes-levels-{world.seed}", STAGE, run_hash(settings))
     files = WorldFiles(folder)
     if is_stage(folder, STAGE):

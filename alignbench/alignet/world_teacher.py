@@ -8,13 +8,13 @@ No such network was trained. A picture's features are codes of its factors, mixe
     sector of hues         4  one-hot                    1
     hue                   16  one-hot                    1
     mark                   4  one-hot                    1
-    subordinate kind      16  a random direction       1.6
+    subordinate kind      48  a random direction       2.4
     background            12  one-hot                  0.4
     size                   6  one-hot                  0.2
     corner                 4  one-hot                  0.2
     nothing                6  0
 
-and Gaussian noise of 0.1 in each of the 80 channels. Superordinate kinds are there, but count for little, until an
+and Gaussian noise of 0.1 in each of the 112 channels. Superordinate kinds are there, but count for little, until an
 affine map is learned from people's choices.
 """
 
@@ -48,11 +48,12 @@ from alignbench.datasets.levels_world import (
 from alignbench.extraction.feature_files import FeatureFile, write_features
 from alignbench.files import make_folder
 
-CHANNELS: Final = 80
+CHANNELS: Final = 112
 NOISE: Final = 0.1
 LAYER: Final = "projection"
+FEATURES_VERSION: Final = 2  # raise when a change moves any feature
 _CODE: Final = 8  # channels of a basic kind
-_LEAF_CODE: Final = 16  # and of a leaf
+_LEAF_CODE: Final = 48  # and of a leaf
 _STREAM: Final = 2_000  # of random numbers, beside those of the pictures and the people
 
 
@@ -63,7 +64,7 @@ def factor_features(images: LeafImages) -> NDArray[np.float32]:
         images: Pictures of one world.
 
     Returns:
-        Features, (n, 80).
+        Features, (n, 112).
     """
     codes = np.zeros((len(images.chosen), CHANNELS))
     start = 0
@@ -92,7 +93,7 @@ def write_factor_features(path: Path, images: LeafImages) -> None:
     label = f"shapes-levels-factors-{images.world.seed}"
     origin = {
         "model": label,
-        "model_fingerprint": hashlib.sha256(f"v{VERSION}:{label}".encode()).hexdigest(),
+        "model_fingerprint": hashlib.sha256(f"v{VERSION}.{FEATURES_VERSION}:{label}".encode()).hexdigest(),
         "tokens": "cls",
         "precision": "fp32",
         "normalized": False,
@@ -108,7 +109,7 @@ def _generator(world: LevelsWorld) -> np.random.Generator:
 
 
 def _rotation(world: LevelsWorld) -> Floats:
-    """A random orthogonal matrix, (80, 80), whose signs do not depend on the library that decomposes."""
+    """A random orthogonal matrix, (112, 112), whose signs do not depend on the library that decomposes."""
     drawn = _generator(world).normal(size=(CHANNELS, CHANNELS))
     rotation, triangle = np.linalg.qr(drawn)
     return np.asarray(rotation * np.sign(np.diagonal(triangle)))
@@ -129,7 +130,7 @@ def _blocks(images: LeafImages) -> Iterator[Floats]:
     yield np.eye(len(HUES) // EACH)[hues // EACH]
     yield np.eye(len(HUES))[hues]
     yield np.eye(EACH)[tree.marks[leaves]]
-    yield 1.6 * _directions(images.world, 2, (LEAVES, _LEAF_CODE))[leaves]
+    yield 2.4 * _directions(images.world, 2, (LEAVES, _LEAF_CODE))[leaves]
     new = images.purpose == "shifted"  # whose backgrounds and sizes are others
     nuisances = images.nuisances
     papers = np.array([each.paper for each in nuisances]) + len(PAPERS) * new

@@ -10,8 +10,9 @@ where H(p) is the entropy of p in nats, the pace of a person is ~ N(0, 0.2), and
 - coarse: three basic kinds; of 4 triplets in 5, two of these are of one superordinate kind.
 - fine: one basic kind; two pictures of one leaf, and one of another.
 - boundary: two pictures of one leaf, and one of another basic kind.
-- objects: two pictures of each leaf are the objects. `trainset` has any three of those whose basic kind is not held
-  out, each triplet judged by 4; `testset` has three of all, at least one of a held-out kind, each judged by 8.
+- objects: six pictures of each leaf are the objects. `trainset` has three of those whose basic kind is not held out,
+  each triplet judged by 4: any three in 3 draws of 5, and three of one basic kind in the others, as any three hardly
+  ever show what people make of leaves. `testset` has three of all, at least one of a held-out kind, each judged by 8.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ SPLITS: Final = ("trainset", "testset")
 TRIPLETS: Final = 1_000  # of each level
 ANSWERS: Final = 5  # to each of them
 PEOPLE: Final = 50
-OBJECT_TRIPLETS: Final = {"trainset": 12_000, "testset": 500}
+OBJECT_TRIPLETS: Final = {"trainset": 24_000, "testset": 500}
 OBJECT_ANSWERS: Final = {"trainset": 4, "testset": 8}
 _PICTURES: Final = 20  # of each leaf, at the three levels
-OBJECTS: Final = 2  # of each leaf
+OBJECTS: Final = 6  # of each leaf
+_OF_ONE_KIND: Final = 0.4  # of the triplets to learn from
 _PACE, _BASE, _PER_NAT, _NOISE, _SHORTEST = 0.2, 1.0, 1.5, 0.3, 0.2  # seconds
 _STREAM: Final = 1_000  # of random numbers, beside those of the pictures
 
@@ -193,6 +195,10 @@ class _OfObjects:
 
     def __call__(self) -> Indices:
         if self.split == "trainset":
+            if self.rng.random() < _OF_ONE_KIND:
+                size = EACH * OBJECTS
+                kind = self.rng.choice(np.flatnonzero(~self.is_held_out[::size]))
+                return np.asarray(size * kind + self.rng.choice(size, 3, replace=False))
             return self.rng.choice(np.flatnonzero(~self.is_held_out), 3, replace=False)
         first = self.rng.choice(np.flatnonzero(self.is_held_out))
         others = self.rng.permutation(LEAVES * OBJECTS)

@@ -89,7 +89,7 @@ LEVELS: Final = _data_set(
 )
 OBJECTS: Final = _data_set(
     "shapes-objects",
-    "odd one out of 128 objects, 12,000 triplets to learn from and 500 with new kinds",
+    "odd one out of 384 objects, 24,000 triplets to learn from and 500 with new kinds",
     _OF_SPLIT,
     "testset",
     read_objects,

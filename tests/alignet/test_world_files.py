@@ -39,7 +39,7 @@ def test_features_are_those_of_the_pictures_by_their_names(files: WorldFiles) ->
     np.testing.assert_array_equal(load_file(files.features)["projection"].reshape(expected.shape), expected)
     asked = read_objects(None, ("all",)).images
     assert open_features(files.objects).names == tuple(asked.names)
-    expected = factor_features(WORLD.pictures("objects", 2))
+    expected = factor_features(WORLD.pictures("objects", 6))
     np.testing.assert_array_equal(load_file(files.objects)["projection"].reshape(expected.shape), expected)
 
 

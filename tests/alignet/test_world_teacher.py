@@ -23,7 +23,7 @@ def parts(name: str) -> tuple[str, str, str]:
 def test_inner_products_are_those_of_the_documented_codes() -> None:
     """The rotation keeps inner products: over many pairs they follow the strengths of what pictures share."""
     features = factor_features(IMAGES).astype(np.float64)
-    assert features.shape == (512, 80)
+    assert features.shape == (512, 112)
     told = [parts(name) for name in IMAGES.names]
     hues = [leaf.rsplit("-", 1)[0] for *_, leaf in told]
     tree, nuisances = WORLD.drawn, IMAGES.nuisances
@@ -45,7 +45,7 @@ def test_inner_products_are_those_of_the_documented_codes() -> None:
     design = np.array([*columns, np.ones(len(first))], dtype=np.float64).T
     products = (features[first] * features[second]).sum(axis=1)
     found = np.linalg.lstsq(design, products, rcond=None)[0][:-1]
-    expected = np.array([0.25, 1.0, 1.0, 1.0, 1.0, 0.16, 0.04, 0.04, 2.56])
+    expected = np.array([0.25, 1.0, 1.0, 1.0, 1.0, 0.16, 0.04, 0.04, 5.76])
     assert np.abs(found[5:8] - expected[5:8]).max() < 0.05
     assert np.abs(found - expected)[[0, 2, 3, 4]].max() < 0.25, "random directions are not quite at right angles"
     assert found[[1, 8]].tolist() == pytest.approx(expected[[1, 8]].tolist(), abs=0.35)
