@@ -5,14 +5,14 @@ BIN := .venv/bin
 .PHONY: demo test lint types unit slow old-processor clean
 
 .venv/demo.stamp: pyproject.toml
-	@echo "Installing alignbench and PyTorch into .venv, once: some minutes, and some gigabytes with CUDA"
+	@echo "Installing alignbench and PyTorch into .venv, once: a minute, and 6.4 GB with CUDA"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --editable .
+	$(PYTHON) tools/install.py .venv --editable .
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
 	@echo "Installing what the tests need into .venv, once"
-	$(BIN)/python -m pip install --editable '.[dev]'
+	$(PYTHON) tools/install.py .venv --editable '.[dev]'
 	touch $@
 
 demo: .venv/demo.stamp
@@ -23,6 +23,7 @@ test: lint types unit slow old-processor
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell alignbench baselines benchmarks docs sweeps tools README.md CONTRIBUTING.md CHANGELOG.md
 
 types: .venv/dev.stamp
 	$(BIN)/mypy

@@ -50,7 +50,8 @@ class Lines(Watcher):
     """Prints a line for each start and end of a cell."""
 
     def __init__(self, title: str, cells: int, finished: int, workers: int) -> None:
-        self._cells, self._done, self._waits, self._lock = cells, finished, 0, Lock()
+        self._cells, self._done, self._lock = cells, finished, Lock()
+        self._waits = self._queued = 0
         self._say(f"{title}, {finished} finished before" + (f"; {workers} at a time" if finished < cells else ""))
 
     def started(self, worker: int, cell: SweepCell, log: Path) -> None:
@@ -75,6 +76,13 @@ class Lines(Watcher):
             if cells != self._waits:
                 self._waits = cells
                 self._say(_waiting(cells))
+
+    def queued(self, cells: int) -> None:
+        """Say how many cells wait in a scheduler's queue, whenever that number changes."""
+        if cells != self._queued:
+            self._queued = cells
+            if cells:
+                self._say(_in_queue(cells))
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"{text}\n")  # at once, since several workers speak
@@ -120,6 +128,10 @@ class Display(Watcher):
         """Say beside the bar how many cells run in another process."""
         self._all.update(self._bar, description=f"{self._title}, {_waiting(cells)}")
 
+    def queued(self, cells: int) -> None:
+        """Say beside the bar how many cells wait in a scheduler's queue."""
+        self._all.update(self._bar, description=f"{self._title}, {_in_queue(cells)}" if cells else self._title)
+
 
 class _LastLine(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -132,3 +144,7 @@ def _failed(cell: SweepCell, error: str, log: Path) -> str:
 
 def _waiting(cells: int) -> str:
     return f"waiting for {cells} cell{'s' * (cells > 1)} that run{'s' * (cells == 1)} in another process"
+
+
+def _in_queue(cells: int) -> str:
+    return f"{cells} cell{'s' * (cells > 1)} in the queue of Slurm"

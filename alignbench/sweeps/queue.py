@@ -1,6 +1,7 @@
 """Which cell is next: decided by one process at a time, from the run folders, the ledger and the locks.
 
-All processes are on one machine, because a lock of the kernel may mean nothing on another.
+All processes are on one machine, because a lock of the kernel may mean nothing on another. A cell that a job of a
+scheduler has is held by the process that follows the job (`array_runner`), and by the job's record while none does.
 
 The run folders say what is finished, a cell's lock says who runs it, and the ledger says what was tried. So a cell that
 runs according to the ledger, and that nobody holds, was interrupted; and one whose run folder is gone is not finished.
@@ -8,7 +9,7 @@ runs according to the ledger, and that nobody holds, was interrupted; and one wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -41,7 +42,7 @@ class CellStatus:
 
 @dataclass(frozen=True)
 class Claim:
-    """A cell that this process is to run.
+    """A cell that this process is to run, or to see run.
 
     Attributes:
         cell: The cell.
@@ -69,7 +70,8 @@ class Queue:
     """
 
     def __init__(self, cells: Sequence[SweepCell], output: Path, name: str) -> None:
-        self.cells, self.output, self.folder = tuple(cells), output, output / f".sweep-{name}"
+        self.cells, self.output, self.name = tuple(cells), output, name
+        self.folder = output / f".sweep-{name}"
         self._locks = Locks(self.folder / "locks")
         self._ledger = Ledger(self.folder / "journal.log")
 
@@ -86,14 +88,33 @@ class Queue:
                 if self._state(cell, attempt) in ("waiting", "failed"):
                     self._waiting_trial(cell, attempt)
 
-    def take(self) -> Claim | None:
-        """The next cell that waits, for this process to run; none if none does now."""
+    def take(self, besides: Collection[str] = ()) -> Claim | None:
+        """The next cell that waits, for this process to run; none if none does now.
+
+        Args:
+            besides: Keys of cells that are not to be taken.
+        """
         with self._locks.turn():
             for cell, attempt in self._each(self._ledger.attempts()):
-                taken = self._take(cell, attempt) if self._state(cell, attempt) == "waiting" else None
+                waits = cell.key not in besides and self._state(cell, attempt) == "waiting"
+                taken = self._take(cell, attempt) if waits else None
                 if taken is not None:
                     return taken
         return None
+
+    def take_up(self, cell: SweepCell) -> Claim | None:
+        """Take a cell that still runs, in a job that outlived the process that had taken it; none if it does not."""
+        with self._locks.turn():
+            attempt = self._ledger.attempts().get(cell.key)
+            if attempt is None or attempt.state != "running":
+                return None
+            lock = self._locks.take(cell.key)
+            return None if lock is None else Claim(cell, attempt.trial, lock)
+
+    def leave(self, taken: Claim) -> None:
+        """Give a cell's lock back while its job goes on."""
+        with self._locks.turn():
+            self._locks.release(taken.cell.key)
 
     def _take(self, cell: SweepCell, attempt: Attempt | None) -> Claim | None:
         """Take a cell that waits, with its lock; none if something that is no sweep has just locked it."""

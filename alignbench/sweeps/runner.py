@@ -40,6 +40,9 @@ class Watcher:
     def waits(self, cells: int) -> None:
         """Nothing is left to start, and so many cells run in another process."""
 
+    def queued(self, cells: int) -> None:
+        """So many cells wait in the queue of a scheduler."""
+
 
 @dataclass(frozen=True)
 class Start:

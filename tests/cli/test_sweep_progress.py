@@ -20,6 +20,8 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.Cap
     lines.failed(0, make_cell(1), "no data", Path("b.log"))
     for cells in (2, 2, 1):
         lines.waits(cells)
+    for cells in (2, 2, 1, 0, 0):
+        lines.queued(cells)
     assert capsys.readouterr().err.splitlines() == [
         "mine: 3 cells, 1 finished before; 2 at a time",
         "started: seed 0",
@@ -27,6 +29,8 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(capsys: pytest.Cap
         "failed: seed 1: no data (b.log)",
         "waiting for 2 cells that run in another process",
         "waiting for 1 cell that runs in another process",
+        "2 cells in the queue of Slurm",
+        "1 cell in the queue of Slurm",
     ]
 
 
@@ -56,3 +60,7 @@ def test_live_display_shows_each_worker_with_what_its_process_said_last(tmp_path
     assert "3/3" in shown()
     display.waits(1)
     assert "waiting for 1 cell" in shown()
+    display.queued(2)
+    assert "2 cells in the queue of Slurm" in shown()
+    display.queued(0)
+    assert "queue" not in shown()

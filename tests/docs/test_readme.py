@@ -31,11 +31,11 @@ ELSEWHERE = (  # what other tests run
     *("alignbench transform", "alignbench extract"),  # likewise
     *("alignbench alignet", "alignbench run --model alignet/"),  # docs/test_alignet, cli/commands/alignet
     *("alignbench interpret", "alignbench report heads"),  # docs/test_interpret, docs/test_head_nulls
-    "alignbench sweep heads",  # docs/test_head_alignment
+    *("alignbench sweep heads", "alignbench sweep sweeps/demo.yaml --slurm"),  # docs/test_head_alignment, test_scaling
     "python benchmarks/alignet.py",  # test_alignet_benchmark
     *("alignbench run --model features:", "mkdir spose"),  # measurement/test_stored_kind
     *(f"alignbench run --model {name}" for name in ("facebook/", "torchvision:", "timm:")),  # tests/models
-    *("python3 -m venv", ".venv/bin/python -m pip install -e", "source .venv", "make", "wandb login"),
+    *("python3 -m venv", ".venv/bin/python -m pip install", ".venv/bin/uv", "source .venv", "make", "wandb login"),
 )
 
 

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 import scaling_table
+from alignbench.cli.main import main
 from alignbench.results.folders import is_complete
 from documented import ROOT
 from patience import PATIENCE
 from rank_processes import CLUSTER, free_port, launched, printed, run_command
+from slurm_stand_in import SlurmStandIn
 
 Folders = Callable[[str], Path]
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
@@ -113,6 +116,28 @@ def test_the_script_for_slurm_asks_for_as_many_tasks_as_there_are_processes() ->
     asked = dict(re.findall(r"^#SBATCH --([\w-]+)=(\w+)", PAGE, flags=re.MULTILINE))
     assert words[words.index("--devices") + 1] == asked["ntasks-per-node"] == asked["gpus-per-node"]
     assert words[words.index("--num-nodes") + 1] == asked["nodes"]
+
+
+@pytest.mark.slow
+def test_a_sweep_on_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is written, but that the stand-in has one partition, and the file one cell."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    cluster = SlurmStandIn(tmp_path / "cluster", monkeypatch)
+    parameters = {"model": {"value": "pixels"}, "dataset": {"value": "shapes-low"}, "limit": {"value": 45}}
+    file = {"method": "grid", "command": ["alignbench", "run", "${args}"], "parameters": parameters}
+    Path("demo.yaml").write_text(yaml.safe_dump(file))
+    places = {"sweeps/demo.yaml": "demo.yaml", "gpu": "short"}
+    words = [places.get(word, word) for word in recipe("alignbench sweep sweeps/demo.yaml --slurm")]
+    assert main([*words[1:], "--wandb", "off"]) == 0
+    said = capsys.readouterr()
+    first, *_ = said.err.splitlines()
+    assert first == "demo: 1 cells, 0 finished before; 1 at a time"
+    assert "(1 of 1)" in said.err
+    (script,) = cluster.scripts()
+    asked = dict(re.findall(r"^#SBATCH --([\w-]+)=(.+)$", script, flags=re.MULTILINE))
+    stated = {"job-name": "alignbench-demo", "gpus-per-node": "1", "cpus-per-task": "8", "time": "30"}
+    assert {name: asked[name] for name in stated} == stated
 
 
 def test_the_table_is_what_the_plan_says() -> None:

@@ -84,6 +84,7 @@ from alignbench.results.head_texts import read_span
 from alignbench.results.stored_run import StoredRun
 from alignbench.sweeps.cells import SweepCell
 from alignbench.sweeps.grid import read_sweep
+from alignbench.sweeps.job_records import JobEnd, JobRecord, JobRecords
 from alignbench.sweeps.ledger import Ledger
 from alignbench.transforms.affine import AffineTransform
 from alignbench.transforms.evaluation.folder import EVALUATION_COLUMNS, read_evaluation
@@ -713,6 +714,18 @@ def _ledger(folder: Path) -> None:
     ledger.fail(1, "not there")
 
 
+def _jobs(folder: Path) -> None:
+    records = JobRecords(folder)
+    records.give("it", JobRecord("token", "41_0"))
+    records.begin("it", JobRecord("token", "41_0"))
+    records.end("it", JobEnd("token", ("a",), "", 1.5))
+
+
+def _read_jobs(folder: Path) -> object:
+    records = JobRecords(folder)
+    return records.given("it"), records.begun("it"), records.ended("it", "token")
+
+
 def _journal(folder: Path) -> None:
     folder.mkdir()
     search(Recipe("global"), lambda recipe: recipe.lam, 2, Journal(folder / "journal.log", "study"))
@@ -1021,5 +1034,8 @@ READERS: Final = {
         ("alignbench/files/yaml_text: load_yaml",),
     ),
     "journals of sweeps": Reader(_file(lambda path: Ledger(path).attempts()), _ledger, ("journal.log",)),
+    "jobs of sweeps": Reader(
+        _folder(_read_jobs), _jobs, ("jobs/it.given.json", "jobs/it.begun.json", "jobs/it.ended.json")
+    ),
     "journals of searches": Reader(_file(lambda path: _study(Journal(path, "study"))), _journal, ("journal.log",)),
 }

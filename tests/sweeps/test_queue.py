@@ -253,3 +253,21 @@ def test_two_processes_at_once_never_take_the_same_cell(tmp_path: Path) -> None:
         kill(processes[0])
         assert int(asked(processes[1])) == theirs[0], "what a killed process had is taken over at once"
         assert states(queue_of(tmp_path, MANY)).count("waiting") == len(theirs) - 1
+
+
+def test_a_cell_that_was_left_to_its_job_is_taken_up_with_the_same_attempt(queue: Queue, tmp_path: Path) -> None:
+    taken = queue.take(besides={CELLS[0].key})
+    assert taken is not None
+    assert taken.cell == CELLS[1], "the first was not to be taken"
+    assert queue.take_up(CELLS[1]) is None, "it is held"
+    queue.leave(taken)
+    other = queue_of(tmp_path)
+    assert other.take_up(CELLS[0]) is None, "it has not begun"
+    again = other.take_up(CELLS[1])
+    assert again is not None
+    assert again.trial == taken.trial
+    assert states(queue) == ["waiting", "elsewhere", "waiting"]
+    make_run(tmp_path, "a")
+    other.finish(again, ("a",), 1.0)
+    assert trials(queue) == [(0, "WAITING"), (1, "COMPLETE"), (2, "WAITING")]
+    assert other.take_up(CELLS[1]) is None, "it has ended"

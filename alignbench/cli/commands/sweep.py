@@ -1,11 +1,12 @@
-"""`alignbench sweep`: every cell of a W&B sweep file, without a server."""
+"""`alignbench sweep`: every cell of a W&B sweep file, without a server, on this machine or as jobs of Slurm."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,11 +14,14 @@ import typer
 
 from alignbench.cli.completion import sweeps
 from alignbench.cli.options import AsJson, Wandb, print_error
-from alignbench.errors import AlignbenchError, UsageError
+from alignbench.cli.slurm_options import CpusPerCell, GpusPerCell, JobsAtOnce, Partition, TimeLimit, read_resources
+from alignbench.errors import AlignbenchError, UsageError, counted
 
 if TYPE_CHECKING:
+    from alignbench.sweeps.array_runner import ArrayRunner
     from alignbench.sweeps.queue import CellStatus, Queue
-    from alignbench.sweeps.runner import Start
+    from alignbench.sweeps.runner import Start, Watcher
+    from alignbench.sweeps.slurm_jobs import Resources
 
 # -P: a file in the current folder that is called as a module is not taken for it
 _COMMAND: Final = (sys.executable, "-P", "-m", "alignbench.cli.cell_process")
@@ -34,8 +38,16 @@ def sweep(
         ),
     ],
     workers: Annotated[
-        int, typer.Option(metavar="N", help="Cells that run at the same time; they share the cores.")
-    ] = 1,
+        int | None, typer.Option(metavar="N", help="Cells that run at the same time and share the cores [default: 1].")
+    ] = None,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Submit the cells to Slurm, as one array job, and follow it.")
+    ] = False,
+    partition: Partition = None,
+    gpus_per_cell: GpusPerCell = None,
+    cpus_per_cell: CpusPerCell = None,
+    time: TimeLimit = None,
+    array_parallelism: JobsAtOnce = None,
     output: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Folder of run folders, and of the sweep's ledger.")
     ] = Path("runs"),
@@ -45,30 +57,105 @@ def sweep(
     """Run every cell of a W&B sweep file, without a server.
 
     A cell is a run, or the scores of a model's heads. Started again, it does what is not finished. It serves one
-    machine: several share a sweep by wandb sweep and wandb agent, which hand out the cells of the same file.
+    machine, or with --slurm a cluster, whose jobs go on when it is left. Several machines without Slurm share a sweep
+    by wandb sweep and wandb agent, which hand out the cells of the same file.
     """
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers} is below 1")
-    from alignbench.cli.sweep_progress import progress
+    if workers is not None and slurm:
+        raise UsageError("--workers is for this machine: with --slurm, --array-parallelism bounds how many cells run")
+    given = {
+        "--partition": partition,
+        "--gpus-per-cell": gpus_per_cell,
+        "--cpus-per-cell": cpus_per_cell,
+        "--time": time,
+        "--array-parallelism": array_parallelism,
+    }
+    resources = read_resources(given, slurm)
     from alignbench.cli.swept_commands import swept_commands
     from alignbench.results.folders import check_writable
     from alignbench.sweeps.cells import list_cells
     from alignbench.sweeps.grid import read_sweep
     from alignbench.sweeps.queue import Queue
-    from alignbench.sweeps.runner import Runner
 
     grid = read_sweep(file, swept_commands())
-    cells, name = list_cells(grid), grid.path.stem
-    mode = _mode(wandb)
+    cells, mode = list_cells(grid), _mode(wandb)
     check_writable(output)
     with _usable(output):
-        queue = Queue(cells, output, name)
+        queue = Queue(cells, output, grid.path.stem)
         before = [standing.state == "finished" for standing in queue.standings()]
-        workers = max(1, min(workers, before.count(False)))
-        queue.enrol()
-        with progress(f"{name}: {len(cells)} cells", len(cells), sum(before), workers) as watcher:
-            Runner(queue, workers, make_start(queue, name, workers, mode), watcher).run()
+        if resources is None:
+            _run_here(queue, mode, workers or 1)
+        else:
+            _run_on_slurm(queue, mode, resources)
     return _report(queue, before, as_json)
+
+
+def _run_here(queue: Queue, mode: str, workers: int) -> None:
+    """Run the cells on this machine, unless jobs of Slurm have some of them."""
+    from alignbench.extraction.host import usable_cores
+    from alignbench.sweeps.job_records import JobRecords
+    from alignbench.sweeps.runner import Runner
+
+    unfinished = _unfinished(queue)
+    with_jobs = JobRecords(queue.folder).keys().intersection(unfinished)
+    if with_jobs:
+        raise UsageError(
+            f"{counted(len(with_jobs), 'cell')} of {queue.name} may have jobs of Slurm: follow them with --slurm, or "
+            f"`scancel --name {_job_name(queue)}` and remove {queue.folder / 'jobs'}"
+        )
+    workers = max(1, min(workers, len(unfinished)))
+    start = make_start(queue, mode, usable_cores() // workers, shared=workers > 1)
+    queue.enrol()
+    with _progress(queue, workers) as watcher:
+        Runner(queue, workers, start, watcher).run()
+
+
+def _run_on_slurm(queue: Queue, mode: str, resources: Resources) -> None:
+    """Have Slurm run the cells, and follow them."""
+    from alignbench.sweeps.array_runner import ArrayRunner
+    from alignbench.sweeps.slurm_jobs import Slurm
+
+    unfinished = len(_unfinished(queue))
+    scheduler = Slurm(queue.folder, _job_name(queue), resources)
+    processes = max(1, resources.gpus)  # of a cell, each with its GPU
+    start = make_start(queue, mode, resources.cpus // processes, shared=True, devices=processes)
+    with _progress(queue, min(resources.at_once or unfinished, unfinished)) as watcher:
+        runner = ArrayRunner(queue, scheduler, start, resources.minutes, watcher)
+        with _said_when_left(queue, runner):
+            runner.run()
+
+
+@contextmanager
+def _said_when_left(queue: Queue, runner: ArrayRunner) -> Iterator[None]:
+    """Say what becomes of the jobs when the command is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if runner.open:
+            print_error(
+                f"{counted(runner.open, 'job')} of Slurm may go on: the same command follows what is there, and "
+                f"`scancel --name {_job_name(queue)}` ends it"
+            )
+        raise
+
+
+def _job_name(queue: Queue) -> str:
+    """Name of the array job of a sweep, without what a shell would read."""
+    return "alignbench-" + re.sub(r"[^\w.-]+", "-", queue.name)
+
+
+def _unfinished(queue: Queue) -> list[str]:
+    """The keys of the cells that are not finished."""
+    return [standing.cell.key for standing in queue.standings() if standing.state != "finished"]
+
+
+def _progress(queue: Queue, at_once: int) -> AbstractContextManager[Watcher]:
+    """Show how the cells go."""
+    from alignbench.cli.sweep_progress import progress
+
+    count = len(queue.cells)
+    return progress(f"{queue.name}: {count} cells", count, count - len(_unfinished(queue)), at_once)
 
 
 def _mode(wandb: str) -> str:
@@ -81,28 +168,30 @@ def _mode(wandb: str) -> str:
     return mode
 
 
-def make_start(queue: Queue, name: str, workers: int, mode: str) -> Start:
-    """Work out how each cell is started: as the sweep file says, in its share of the machine.
+def make_start(queue: Queue, mode: str, share: int, shared: bool, devices: int = 1) -> Start:
+    """Work out how each cell is started: as the sweep file says, in its share of a machine.
 
     Args:
         queue: The cells of the sweep, and their output folder.
-        name: Name of the sweep.
-        workers: How many cells run at the same time.
         mode: How runs are logged: `online`, `offline` or `off`.
+        share: Cores of each of its processes.
+        shared: Whether others have a share of the machine too.
+        devices: Number of processes that share a cell, unless the sweep file says it.
     """
     from alignbench.cli.swept_commands import swept_commands
-    from alignbench.extraction.host import usable_cores
     from alignbench.sweeps.runner import Start, divided
 
-    share = max(1, usable_cores() // workers)
-    environment = {"WANDB_RUN_GROUP": f"sweep-{name}", **divided(os.environ, share)}
+    share = max(1, share)
+    environment = {"WANDB_RUN_GROUP": f"sweep-{queue.name}", **divided(os.environ, share)}
     environment["PYTHONIOENCODING"] = "utf-8"  # of the log, from which the run folder's name is read
     runs = queue.cells[0].runs
     known = swept_commands()[runs].options
     options = ["--output", str(queue.output), *(["--wandb", mode] if "wandb" in known else [])]
     given = {word.partition("=")[0] for word in queue.cells[0].arguments}
-    if workers > 1 and "--loader-workers" not in given:
+    if shared and "--loader-workers" not in given:
         options += ["--loader-workers", str(min(share - 1, _MOST_LOADERS))]
+    if devices > 1 and "--devices" not in given:
+        options += ["--devices", str(devices)]
     return Start((*_COMMAND, *runs.split()), tuple(options), environment)
 
 
@@ -152,7 +241,7 @@ def _print_standings(queue: Queue, standings: Sequence[CellStatus], before: list
 
     from alignbench.cli.console import print_table
 
-    table = Table(title=f"{queue.folder.name.removeprefix('.sweep-')}: {len(standings)} cells", title_justify="left")
+    table = Table(title=f"{queue.name}: {len(standings)} cells", title_justify="left")
     for column in ("cell", "state", "seconds", "run folder, or what went wrong"):
         table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
     for standing, was in zip(standings, before, strict=True):

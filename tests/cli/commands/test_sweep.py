@@ -240,19 +240,20 @@ def test_cells_that_score_heads_are_run_and_taken_again(place: Path, capsys: pyt
 def test_workers_share_the_cores_and_the_group(
     place: Path, monkeypatch: pytest.MonkeyPatch, workers: int, cores: int, extra: list[str], threads: str
 ) -> None:
-    monkeypatch.setattr("alignbench.extraction.host.usable_cores", lambda: cores)
     monkeypatch.delenv("OMP_NUM_THREADS")
     queue = Queue([make_cell(0)], place / "runs", "mine")
-    start = make_start(queue, "mine", workers, "offline")
+    start = make_start(queue, "offline", cores // workers, workers > 1)
     assert list(start.options) == ["--output", str(place / "runs"), "--wandb", "offline", *extra]
     assert start.environment["OMP_NUM_THREADS"] == threads
     assert start.environment["WANDB_RUN_GROUP"] == "sweep-mine"
     monkeypatch.setenv("WANDB_RUN_GROUP", "mine")
-    assert make_start(queue, "mine", workers, "offline").environment["WANDB_RUN_GROUP"] == "mine"
-    given = SweepCell({}, ("--model=pixels", "--loader-workers=5"), "one")
-    assert "--loader-workers" not in make_start(Queue([given], place, "x"), "x", workers, "off").options
+    assert make_start(queue, "offline", 1, False).environment["WANDB_RUN_GROUP"] == "mine"
+    given = SweepCell({}, ("--model=pixels", "--loader-workers=5", "--devices=2"), "one")
+    options = make_start(Queue([given], place, "x"), "off", 1, True, 4).options
+    assert not {"--loader-workers", "--devices"} & set(options)
+    assert make_start(queue, "off", 2, True, 4).options[-4:] == ("--loader-workers", "1", "--devices", "4")
     heads = SweepCell({}, ("--model=shapes-clip",), "one", "interpret align")
-    assert make_start(Queue([heads], place, "y"), "y", 1, "off").command[-2:] == ("interpret", "align")
+    assert make_start(Queue([heads], place, "y"), "off", 1, False).command[-2:] == ("interpret", "align")
     assert start.command[-2:] == ("alignbench.cli.cell_process", "run")
 
 
