@@ -17,6 +17,7 @@ import ceilings
 import extraction
 import gpu
 import head_nulls
+import head_search
 import heads
 import highest
 import nights
@@ -138,6 +139,19 @@ def test_heads(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 < number(shown, "largest error of a sum") < 1e-5
     assert number(shown, "decomposition / bare forward") > 0.0
     assert "at most 1.25" in shown
+
+
+def test_answers_of_the_head_browser(capsys: pytest.CaptureFixture[str]) -> None:
+    head_search.main([*TINY, "--pictures", "40", "--heads", "2", "--width", "8", "--small", "20", "--rounds", "1"])
+    told = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split(",")[0] for line in told] == [
+        *["property"] * 3,
+        *["picture"] * 3,
+        "start",
+        told[7].split(",")[0],
+    ]
+    assert "property, centred, 2 heads of 8, 40 pictures: seconds" in told[2]
+    assert told[7].startswith("topic map of shapes-clip: seconds")
 
 
 def test_texts_of_heads(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,7 @@ from alignbench.cli.commands.alignet import demo as alignet_demo
 from alignbench.cli.commands.alignet import evaluate as alignet_evaluate
 from alignbench.cli.commands.alignet import plan as alignet_plan
 from alignbench.cli.commands.interpret import ablate, align, decompose, interpret_app, score, search, textspan
+from alignbench.cli.commands.interpret import app as interpret_browser
 from alignbench.cli.commands.interpret import demo as interpret_demo
 from alignbench.cli.commands.interpret import label as interpret_label
 from alignbench.cli.commands.interpret import plan as interpret_plan
@@ -75,6 +76,7 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
     (_interpret, "label", interpret_label.label, "interpret label --textspan heads/TEXTS --labeller words"),
     (_interpret, "score", score.score, "interpret score --labels heads/LABELS --judge prototypes --model NAME"),
     (_interpret, "align", align.align, "interpret align --model shapes-clip --dataset shapes-high"),
+    (_interpret, "app", interpret_browser.app, "interpret app --store heads/STORE --images pictures"),
     (_interpret, "plan", interpret_plan.plan, "interpret plan --model openai/clip-vit-large-patch14 --images 50000"),
     (_interpret, "demo", interpret_demo.demo, "interpret demo"),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alignbench.errors import DataError
+from alignbench.files.json_text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,27 +54,7 @@ def print_json(rows: pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, A
         rows: A table, or mappings of names to texts, numbers, places, lists and mappings. NumPy's numbers become
             plain ones; what is no number (NaN, infinities, missing values) becomes null.
     """
-    print(json.dumps(_plain(rows), indent=2, allow_nan=False))
-
-
-def _plain(value: Any) -> Any:
-    """A value in the types that JSON has."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if hasattr(value, "to_dict"):  # a table of pandas
-        return _plain(value.to_dict("records"))
-    if hasattr(value, "tolist"):  # a number or an array of NumPy
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else _spelt(value)
-
-
-def _spelt(value: Any) -> str | None:
-    """A place or a date as a text; what pandas calls missing is null."""
-    return None if str(value) in ("<NA>", "NaT") else str(value)
+    print(json.dumps(plain(rows), indent=2, allow_nan=False))
 
 
 def score_table(curves: list[LayerCurve], title: str) -> Table:

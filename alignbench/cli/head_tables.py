@@ -23,7 +23,7 @@ def described(folders: Sequence[Path], compared: Path | None) -> None:
         folders: The folders.
         compared: A comparison with another model, if there is one.
     """
-    from alignbench.interpret.head_differences import read_comparison
+    from alignbench.results.head_differences import read_comparison
 
     found = [_described(folder) for folder in folders]
     if compared is not None:
@@ -39,8 +39,8 @@ def print_best_heads(folders: Sequence[Path], compared: Path | None) -> None:
         folders: The folders.
         compared: A comparison with another model, if there is one.
     """
-    from alignbench.interpret.head_differences import read_comparison
     from alignbench.results.head_alignment import read_head_alignment
+    from alignbench.results.head_differences import read_comparison
 
     for folder in folders:
         print_table(_best_heads(*read_head_alignment(folder)))

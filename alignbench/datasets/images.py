@@ -8,6 +8,7 @@ identity, so that identical images are embedded once and tie exactly.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 from collections import Counter
@@ -21,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from alignbench.arrays import Indices
 from alignbench.datasets import jpeg_data
+from alignbench.datasets.orientation import turned_upright
 from alignbench.datasets.picture_remarks import PictureRemarks
 from alignbench.datasets.png_chunks import check_chunks
 from alignbench.datasets.rgb import DepthError, has_many_bits, to_rgb
@@ -61,6 +63,17 @@ class ImageSource(Protocol):
         """
 
 
+def images_digest(names: Sequence[str], identities: Sequence[str]) -> str:
+    """Return SHA-256 over the names of all pictures and what is in them, which stands in the record of a store.
+
+    Args:
+        names: Their names.
+        identities: See `ImageSource.identities`.
+    """
+    told = list(zip(names, identities, strict=True))
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
 @runtime_checkable
 class ImageFiles(ImageSource, Protocol):
     """Pictures that come from one file each, so that what was made of a picture can be kept beyond a run."""
@@ -81,8 +94,12 @@ class FileImages:
     root: Path
     names: tuple[str, ...]
 
-    def open(self, index: int) -> Image.Image:
+    def open(self, index: int, *, upright: bool = False) -> Image.Image:
         """Open the picture at an index in RGB, at its native size.
+
+        Args:
+            index: Place of its name.
+            upright: Whether to turn it as its EXIF orientation says, which no picture of a data set is.
 
         Raises:
             DataError: If the file is damaged in a way that only decoding shows; names it.
@@ -90,7 +107,7 @@ class FileImages:
         path = self.root / self.names[index]
         try:
             with PictureRemarks().gathered(), open_plain(path) as file:  # `identities` says what there is to say
-                return _decoded(file)
+                return _decoded(file, upright)
         except DepthError as error:
             raise DataError(f"{path} {error}") from error
         except _UNREADABLE as error:
@@ -178,8 +195,13 @@ def _sample_digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _decoded(file: BinaryIO) -> Image.Image:
+def _decoded(file: BinaryIO, upright: bool = False) -> Image.Image:
     """The picture of a file in RGB, once every check that its format has was made."""
+
+    def finished(image: Image.Image) -> Image.Image:
+        rgb = to_rgb(image)
+        return turned_upright(rgb, image) if upright else rgb
+
     check_chunks(file)
     with Image.open(file, formats=_FORMATS) as image:
         if image.format in jpeg_data.FORMATS:
@@ -187,13 +209,44 @@ def _decoded(file: BinaryIO) -> Image.Image:
             file.seek(0)
             if jpeg_data.ends_early(file.read(), image):
                 raise OSError("its data end early")
-            return to_rgb(image)
+            return finished(image)
         if image.format != "PNG":
-            return to_rgb(image)
+            return finished(image)
         image.verify()  # PNG has checksums, and decoding alone does not look at them
     file.seek(0)
     with Image.open(file, formats=_FORMATS) as image:
-        return to_rgb(image)
+        return finished(image)
+
+
+def decoded_picture(file: BinaryIO, name: str, most_pixels: int) -> Image.Image:
+    """Decode a picture that comes from somebody else, as `FileImages.open` does a file, and turn it upright.
+
+    Args:
+        file: The picture.
+        name: What it is called in errors.
+        most_pixels: How large it may be; nothing larger is decoded.
+
+    Returns:
+        The picture in RGB, at its native size, as its EXIF orientation says.
+
+    Raises:
+        DataError: If it is no picture, damaged, or too large.
+    """
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            width, height = image.size
+        if width * height > most_pixels:
+            raise DataError(f"{name} has {width:,} x {height:,} pixels, and {most_pixels:,} are read: make it smaller")
+        file.seek(0)
+        return _decoded(file, upright=True)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name} is not a picture: give a file of {', '.join(_FORMATS)}") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name} has more than the {most_pixels:,} pixels that are read: make it smaller") from error
+    except DepthError as error:
+        raise DataError(f"{name} {error}") from error
+    except _UNREADABLE as error:
+        raise DataError(f"{name} cannot be decoded ({_reason(error)}): save it again") from error
 
 
 def _reason(error: BaseException) -> str:

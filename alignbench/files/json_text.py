@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final
@@ -102,3 +104,30 @@ def checked_object(name: str, value: Any, kinds: Mapping[str, Kinds]) -> dict[st
         if key in found:
             checked(f"{name}.{key}", found[key], some)
     return found
+
+
+def plain(value: Any) -> Any:
+    """Put a value into the types that JSON has.
+
+    Args:
+        value: A table, a record, or mappings and lists of texts, numbers, places. NumPy's numbers become plain ones;
+            what is no number (NaN, infinities, missing values) becomes null.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if hasattr(value, "to_dict"):  # a table of pandas
+        return plain(value.to_dict("records"))
+    if hasattr(value, "tolist"):  # a number or an array of NumPy
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else _spelt(value)
+
+
+def _spelt(value: Any) -> str | None:
+    """A place or a date as a text; what pandas calls missing is null."""
+    return None if str(value) in ("<NA>", "NaT") else str(value)

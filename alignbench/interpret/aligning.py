@@ -16,10 +16,9 @@ import pandas as pd
 from alignbench.datasets import DATASETS, DataSet
 from alignbench.datasets.images import ImageSource
 from alignbench.datasets.judgments import Judgments
-from alignbench.errors import UsageError
 from alignbench.extraction.progress import EmbeddingListener
 from alignbench.interpret.align_job import AlignJob
-from alignbench.interpret.components import OutputParts
+from alignbench.interpret.components import OutputParts, check_of_projection
 from alignbench.interpret.decomposing import store_contributions
 from alignbench.interpret.part_distances import write_part_distances
 from alignbench.interpret.part_nulls import PartsUnderTest, fill_nulls, sum_heads
@@ -212,10 +211,8 @@ def _transform(cell: Cell) -> NamedTransform | None:
         UsageError: If it is of another layer.
     """
     chosen = load_transform(cell)
-    if chosen is not None and chosen.layer != PROJECTION:
-        raise UsageError(
-            f"the transform {chosen.name} is for {chosen.layer}, and heads are parts of the projection: take one of it"
-        )
+    if chosen is not None:
+        check_of_projection(chosen)
     return chosen
 
 

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats
+from alignbench.errors import UsageError
 from alignbench.interpret.store import HeadStore
+from alignbench.models.layer_names import PROJECTION
 from alignbench.transforms.affine import AffineTransform
+from alignbench.transforms.named import NamedTransform
 
 Rows = NDArray[np.float32]
 WAYS: Final = ("alone", "left_out")
@@ -171,3 +174,15 @@ def split_constant(parts: OutputParts) -> tuple[tuple[PartCurve, ...], tuple[Par
         elif curve.component not in dead:
             (constant if is_constant(parts.features(curve)) else varying).append(curve)
     return tuple(varying), tuple(constant)
+
+
+def check_of_projection(chosen: NamedTransform) -> None:
+    """Refuse a transform of another layer than the projection, of which heads are parts.
+
+    Raises:
+        UsageError: If it is of one.
+    """
+    if chosen.layer != PROJECTION:
+        raise UsageError(
+            f"the transform {chosen.name} is for {chosen.layer}, and heads are parts of the projection: take one of it"
+        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Final
@@ -12,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from alignbench.arrays import Indices
-from alignbench.datasets.images import ImageSource
+from alignbench.datasets.images import ImageSource, images_digest
 from alignbench.errors import DataError
 from alignbench.extraction.distributed import Ranks, interruptible, join, make_trainer, noticing_losses, quietly
 from alignbench.extraction.features import ReadyTower
@@ -63,7 +61,7 @@ def store_contributions(
         settings = {
             "model": ready.label,
             "model_fingerprint": ready.tower.fingerprint,
-            "images": _digest(images),
+            "images": images_digest(images.names, images.identities()),
             "layers": list(shape.layers),
             "dtype": job.dtype,
             **({} if ready.reading.resize == "checkpoint" else {"resize": ready.reading.resize}),
@@ -102,12 +100,6 @@ def store_shape(job: StoreJob, anatomy: Anatomy, pictures: int) -> StoreShape:
     layers = tuple(range(first, blocks + 1))
     sizes = (layers, anatomy.heads, anatomy.width)
     return StoreShape(pictures, blocks, *sizes, job.dtype, anatomy.has_constant, job.class_token)
-
-
-def _digest(images: ImageSource) -> str:
-    """SHA-256 over the names of all pictures and what is in them."""
-    told = list(zip(images.names, images.identities(), strict=True))
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _details() -> dict[str, object]:

@@ -48,6 +48,7 @@ class Contributions:
         closure: Distances of the sum from the output, divided by the norm of that, (B,).
         class_part: The part of each layer's `attention` that all heads read of the class token itself, (B, L, d'); none
             unless it was asked for.
+        weights: How much each head attends to each token, (B, L, H, N); none unless tokens are told apart.
     """
 
     attention: Tensor
@@ -56,6 +57,7 @@ class Contributions:
     norm: Tensor
     closure: Tensor
     class_part: Tensor | None = None
+    weights: Tensor | None = None
 
     def total(self) -> Tensor:
         """Return the sum of everything, (B, d')."""
@@ -142,7 +144,8 @@ class Decomposer:
             if self.divides:
                 for each in (attention, others, output, *([] if of_class is None else [of_class])):
                     each /= norm.view(-1, *[1] * (each.ndim - 1))
-            found = Contributions(attention, others, self.constant, norm, norm, of_class)
+            weights = torch.stack(kept.weights, dim=1) if tokens else None
+            found = Contributions(attention, others, self.constant, norm, norm, of_class, weights)
             missed = torch.linalg.vector_norm(found.total() - output, dim=-1)
             closure = missed / torch.linalg.vector_norm(output, dim=-1)
         worst = float(closure.max())
@@ -171,6 +174,7 @@ class _Kept:
         has_class: Whether what they add of the class token is kept.
         heads: What heads add, by layer.
         of_class: What all heads of a layer add of the class token, (B, d') each.
+        weights: What they attend to, by layer, where it is told apart.
         tokens: Number of the tokens, N.
         others: What the embedding and the MLPs add, (B, d) each.
         residual: The class token after the last block, (B, d).
@@ -181,6 +185,7 @@ class _Kept:
     has_class: bool
     heads: list[Tensor] = field(default_factory=list)
     of_class: list[Tensor] = field(default_factory=list)
+    weights: list[Tensor] = field(default_factory=list)
     tokens: int = 0
     others: list[Tensor] = field(default_factory=list)
     residual: Tensor = field(default_factory=lambda: torch.empty(0))
@@ -189,9 +194,12 @@ class _Kept:
     def keep(self, heads: QueriedHeads, tokens: Tensor) -> None:
         """Keep what heads add that are given these tokens."""
         self.tokens = tokens.shape[1]
-        self.heads.append(heads.by_token(tokens) if self.by_token else heads.summed(tokens))
+        weights = heads.weights(tokens)
+        self.heads.append((heads.by_token if self.by_token else heads.summed)(tokens, weights))
+        if self.by_token:
+            self.weights.append(weights)
         if self.has_class:
-            self.of_class.append(heads.of_first(tokens))
+            self.of_class.append(heads.of_first(tokens, weights))
 
 
 class _Residual(Decomposer):

@@ -8,7 +8,7 @@ Each stage leaves its folder below one output, and takes that where it is finish
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +61,7 @@ class DemoSettings:
         draws: Permutations, and random subspaces.
         splits: Halvings for sums of heads.
         limit: Judgments of each data set; none for all.
+        limits: Those of some data sets, by name.
     """
 
     scenes: int = 600
@@ -69,6 +70,7 @@ class DemoSettings:
     draws: int = 199
     splits: int = 5
     limit: int | None = 5_000
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 QUICK: Final = DemoSettings(scenes=120, picks=4, resamples=3, draws=19, splits=1, limit=300)
@@ -140,6 +142,27 @@ def run_demo(output: Path, settings: DemoSettings, listener: DemoListener) -> De
         job = StoreJob("all", output=output)
         store, was_finished = store_contributions(job, load_ready_tower(request), images, listener.pictures)
         done(store.folder, was_finished)
+    labels, scores = label_stages(store, settings, listener)
+    with listener.stage("probes") as done:
+        probes = done(*_probed(store, attributes))
+    people = people_scores(output, settings, listener)
+    return DemoFolders(store.folder, labels, scores, probes, people)
+
+
+def label_stages(store: HeadStore, settings: DemoSettings, listener: DemoListener) -> tuple[Path, Path]:
+    """Find the texts, the labels and the scores of these labels of heads of `MODEL`, or take what is finished.
+
+    Args:
+        store: Contributions of its heads.
+        settings: How much is done.
+        listener: Hears of the stages.
+
+    Returns:
+        The folders of labels and of scores.
+
+    Raises:
+        AlignbenchError: If something cannot be written.
+    """
     texts = attribute_texts()
     with listener.stage("texts") as done:
         span = SpanJob(picks=settings.picks, rank=None, resamples=settings.resamples)
@@ -148,22 +171,36 @@ def run_demo(output: Path, settings: DemoSettings, listener: DemoListener) -> De
         labeller = make_labeller("words", LabellerRequest(attribute_words()))
         labels = done(*label_heads(read_picks(picks), labeller, LabelJob("words")))
     with listener.stage("scores") as done:
-        truth = LabellerRequest(attribute_words(), file=_written(output / _LISTS, texts))
+        truth = LabellerRequest(attribute_words(), file=_written(store.folder.parent / _LISTS, texts))
         scores = done(*score_heads(read_labels(labels), make_labeller("file", truth), ScoreJob("file")))
-    with listener.stage("probes") as done:
-        probes = done(*_probed(store, attributes))
-    people = []
+    return labels, scores
+
+
+def people_scores(output: Path, settings: DemoSettings, listener: DemoListener) -> tuple[Path, ...]:
+    """Score how close heads are to people, or take what is finished.
+
+    Args:
+        output: Folder of the folders.
+        settings: How much is done.
+        listener: Hears of the stages.
+
+    Returns:
+        A folder for each of `PEOPLE`.
+
+    Raises:
+        AlignbenchError: If something cannot be written.
+    """
+    found = []
     for name in PEOPLE:
         with listener.stage(name) as done:
-            cell = Cell(MODEL, name, accelerator="cpu", batch_size=_BATCH, workers=0, limit=settings.limit)
+            limit = settings.limits.get(name, settings.limit)
+            cell = Cell(MODEL, name, accelerator="cpu", batch_size=_BATCH, workers=0, limit=limit)
             nulls = Nulls(settings.draws, 1, settings.splits)
-            found = align(
-                AlignJob(cell, ("corrected",), output=output, nulls=nulls),
-                Surroundings(listener.pictures, listener.notice),
-            )
-            assert found is not None  # one process alone leads
-            people.append(done(*found))
-    return DemoFolders(store.folder, labels, scores, probes, tuple(people))
+            job = AlignJob(cell, ("corrected",), output=output, nulls=nulls)
+            scored = align(job, Surroundings(listener.pictures, listener.notice))
+            assert scored is not None  # one process alone leads
+            found.append(done(*scored))
+    return tuple(found)
 
 
 def attribute_words() -> dict[str, tuple[str, ...]]:

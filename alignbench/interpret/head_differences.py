@@ -16,15 +16,13 @@ import pandas as pd
 
 from alignbench.datasets.judgments import Judgments
 from alignbench.distances.protocols import PROTOCOLS
-from alignbench.errors import DataError, UsageError, one_line
+from alignbench.errors import UsageError
 from alignbench.files import whole_folder
-from alignbench.files.json_text import checked_object, read_json
 from alignbench.interpret.components import PartCurve
 from alignbench.interpret.part_distances import read_part_distances
-from alignbench.results.csv_table import read_csv_table
 from alignbench.results.folders import folder_of
-from alignbench.results.head_alignment import PLACE, read_head_alignment
-from alignbench.results.head_stages import DIFFERENCES
+from alignbench.results.head_alignment import read_head_alignment
+from alignbench.results.head_differences import COLUMNS, RECORD, TABLE, is_comparison
 from alignbench.results.run_folder import run_hash
 from alignbench.scoring.judged_part import JudgedPart, parts_of
 from alignbench.scoring.own_scores import own_measure
@@ -33,13 +31,7 @@ from alignbench.statistics.scored_together import Judged, ScoredTogether, score_
 from alignbench.statistics.simultaneous import simultaneous_bounds
 
 STAGE: Final = "against"
-TABLE: Final = "differences.csv"
-COLUMNS: Final = (
-    *("kind", "layer", "head", "way", *PLACE, "first", "second", "difference", "low", "high"),
-    *("low_together", "high_together"),
-)
 _SAME: Final = ("dataset", "distance", "judgments", "scoring")
-_AGAIN: Final = "remove the folder, and make it again by `alignbench interpret align --against`"
 
 
 def compare_heads(first: Path, second: Path, judged: Mapping[str, Judgments], seed: int = 0) -> tuple[Path, bool]:
@@ -80,7 +72,7 @@ def compare_heads(first: Path, second: Path, judged: Mapping[str, Judgments], se
     with whole_folder(folder, lambda: is_comparison(folder)) as scratch:
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(scratch / TABLE, index=False)
         record = {"settings": settings, "first": first.name, "second": second.name}
-        (scratch / DIFFERENCES).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return folder, False
 
 
@@ -127,34 +119,3 @@ def _together(scored: ScoredTogether, curves: list[PartCurve]) -> np.ndarray[Any
         (bounds,) = simultaneous_bounds([(drawn[: len(mine)] - drawn[len(mine) :], scored.kind)])
         ends[mine, 0], ends[mine, 1] = bounds.low, bounds.high
     return ends
-
-
-def is_comparison(folder: Path) -> bool:
-    """Whether a folder holds a comparison of the parts of two models."""
-    return (folder / DIFFERENCES).is_file() and (folder / TABLE).is_file()
-
-
-def read_comparison(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Read the record of a comparison, and its table: a row for each part, way and subset.
-
-    Args:
-        folder: What `compare_heads` has left.
-
-    Raises:
-        DataError: If it is none, or damaged.
-    """
-    if not is_comparison(folder):
-        raise DataError(
-            f"{folder} holds no {DIFFERENCES} and {TABLE}: make it by `alignbench interpret align --against`"
-        )
-    try:
-        kinds = {"settings": (dict,), "first": (str,), "second": (str,)}
-        record = checked_object("record", read_json(folder / DIFFERENCES), kinds)
-        gaps = ("first", "second", "difference", "low", "high", "low_together", "high_together")
-        table = read_csv_table(folder / TABLE, texts=("kind", "way", *PLACE), gaps=gaps)
-        lacking = [name for name in COLUMNS if name not in table] + [key for key in kinds if key not in record]
-        if lacking:
-            raise ValueError(f"{lacking[0]} is not there")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder} cannot be read ({one_line(error)}): {_AGAIN}") from error
-    return record, table

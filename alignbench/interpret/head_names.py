@@ -9,8 +9,12 @@ from alignbench.errors import UsageError
 Head = tuple[int, int]  # layer from 1, head from 0
 
 
-def read_heads(text: str) -> tuple[Head, ...]:
+def read_heads(text: str, option: str = "--group") -> tuple[Head, ...]:
     """Read names of heads, such as `5.3,6.0`; one that is there twice counts once.
+
+    Args:
+        text: The names.
+        option: The option by which they are given, for messages.
 
     Raises:
         UsageError: If they are none.
@@ -19,10 +23,10 @@ def read_heads(text: str) -> tuple[Head, ...]:
     for word in filter(None, map(str.strip, text.split(","))):
         layer, dot, head = word.partition(".")
         if not (dot and layer.isascii() and head.isascii() and layer.isdecimal() and head.isdecimal()):
-            raise UsageError(f"--group {text} names no heads: write layer and head of each, as in 5.3,6.0")
+            raise UsageError(f"{option} {text} names no heads: write layer and head of each, as in 5.3,6.0")
         heads[int(layer), int(head)] = None
     if not heads:
-        raise UsageError("--group is empty: write layer and head of each, as in 5.3,6.0")
+        raise UsageError(f"{option} is empty: write layer and head of each, as in 5.3,6.0")
     return tuple(heads)
 
 

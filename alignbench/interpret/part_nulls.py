@@ -22,6 +22,7 @@ from alignbench.interpret.nulls.chance import beyond_chance
 from alignbench.interpret.nulls.subspaces import beyond_subspaces, directions, layer_in_span, subspace_scores
 from alignbench.interpret.nulls.twin import beyond_twin
 from alignbench.interpret.part_scores import MeasuredParts, ProtocolData, measure_parts
+from alignbench.interpret.shards import torch_dtype
 from alignbench.results.head_alignment import CUMULATIVE_COLUMNS, PLACE
 from alignbench.scoring.judged_part import JudgedPart, parts_of
 from alignbench.scoring.own_scores import own_measure, own_scores
@@ -170,7 +171,7 @@ def _subspaces(heads: PartsUnderTest) -> tuple[list[Floats], Indices]:
         found = heads.distances(features)[None]
         return np.array([own_scores(part, found, rules)[0] for part in heads.judged])
 
-    precision = float(torch.finfo(heads.parts.store.shape.torch_dtype).eps)
+    precision = float(torch.finfo(torch_dtype(heads.parts.store.shape.dtype)).eps)
     pools: dict[tuple[int, int], Floats] = {}
     pool_of = []
     for layer in dict.fromkeys(component.layer for component in heads.heads):

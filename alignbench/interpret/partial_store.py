@@ -27,7 +27,7 @@ from alignbench.files.json_text import read_json
 from alignbench.files.locks import Lock
 from alignbench.files.scratch import put_in_place
 from alignbench.interpret.decomposition import Contributions
-from alignbench.interpret.shards import ShardMap
+from alignbench.interpret.shards import ShardMap, torch_dtype
 from alignbench.interpret.store import LEFT_OUT, StoreShape, class_name, head_name, is_store, other_name, write_record
 from alignbench.results.run_folder import run_hash
 
@@ -239,7 +239,7 @@ class StoreRows:
         self.written, self.flushed = [], time.monotonic()
 
     def _stored(self, values: Tensor, rows: Indices) -> Tensor:
-        stored = values.to("cpu", self.shape.torch_dtype)
+        stored = values.to("cpu", torch_dtype(self.shape.dtype))
         finite = stored.flatten(1).isfinite().all(dim=1)
         if not finite.all():
             name = self.names[int(rows[int(finite.int().argmin())])]

@@ -135,7 +135,7 @@ def decomposition_flops(anatomy: Anatomy, tokens: int, class_token: bool = False
         total += _queried(parts, tokens, anatomy.width)
         if class_token:
             inner, wide = parts.value.weight.shape
-            total += _weights(parts, tokens) + 2 * (inner * wide + inner * anatomy.width)
+            total += 2 * (inner * wide + inner * anatomy.width)
     terms = anatomy.layers + 1
     return total + 2 * terms * anatomy.blocks[0].attention.out.weight.shape[0] * anatomy.width
 

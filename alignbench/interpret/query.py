@@ -45,7 +45,8 @@ class QueriedHeads:
         """Hand on the tokens that the heads are given in each forward pass, until the handle is removed.
 
         Args:
-            receive: Hears of the tokens, (B, N, d), of which `summed`, `by_token` and `of_first` make what heads add.
+            receive: Hears of the tokens, (B, N, d), of which `weights` makes what is attended to, and `summed`,
+                `by_token` and `of_first` what heads add.
         """
 
         def hear(given: tuple[Any, ...]) -> None:
@@ -54,27 +55,8 @@ class QueriedHeads:
 
         return before(self.parts.module, hear)
 
-    def summed(self, tokens: Tensor) -> Tensor:
-        """Return what each head adds to the output without its bias, (B, H, e), from the tokens (B, N, d)."""
-        read = torch.einsum("bhd,hcd->bhc", self._weights(tokens) @ tokens, self._value)
-        if self.parts.value.bias is not None:
-            read = read + self.parts.value.bias.unflatten(0, (self.parts.heads, -1))
-        return torch.einsum("bhc,hce->bhe", read, self._out)
-
-    def by_token(self, tokens: Tensor) -> Tensor:
-        """Return what each head adds of each token, without its bias, (B, N, H, e), from the tokens (B, N, d)."""
-        values = linear(tokens, self.parts.value.weight, self.parts.value.bias).unflatten(2, (self.parts.heads, -1))
-        read = values * self._weights(tokens).transpose(1, 2)[..., None]
-        return torch.einsum("bnhc,hce->bnhe", read, self._out)
-
-    def of_first(self, tokens: Tensor) -> Tensor:
-        """Return what all heads add of the first token, without their bias, (B, e), from the tokens (B, N, d)."""
-        values = linear(tokens[:, 0], self.parts.value.weight, self.parts.value.bias)
-        read = values.unflatten(1, (self.parts.heads, -1)) * self._weights(tokens)[:, :, :1]
-        return torch.einsum("bhc,hce->be", read, self._out)
-
-    def _weights(self, tokens: Tensor) -> Tensor:
-        """How much the query attends to each token, (B, H, N)."""
+    def weights(self, tokens: Tensor) -> Tensor:
+        """Return how much the query attends to each of the tokens, (B, H, N), of which the tokens are (B, N, d)."""
         parts = self.parts
         query = parts.query
         if isinstance(query, Affine):
@@ -92,6 +74,30 @@ class QueriedHeads:
             scores = torch.einsum("bhc,hcd->bhd", asked, self._key) @ tokens.transpose(1, 2)
         weights: Tensor = (scores * scale).softmax(dim=-1)
         return weights
+
+    def summed(self, tokens: Tensor, weights: Tensor) -> Tensor:
+        """Return what each head adds to the output without its bias, (B, H, e).
+
+        Args:
+            tokens: The tokens, (B, N, d).
+            weights: How much the query attends to each, see `weights`, as below.
+        """
+        read = torch.einsum("bhd,hcd->bhc", weights @ tokens, self._value)
+        if self.parts.value.bias is not None:
+            read = read + self.parts.value.bias.unflatten(0, (self.parts.heads, -1))
+        return torch.einsum("bhc,hce->bhe", read, self._out)
+
+    def by_token(self, tokens: Tensor, weights: Tensor) -> Tensor:
+        """Return what each head adds of each token, without its bias, (B, N, H, e)."""
+        values = linear(tokens, self.parts.value.weight, self.parts.value.bias).unflatten(2, (self.parts.heads, -1))
+        read = values * weights.transpose(1, 2)[..., None]
+        return torch.einsum("bnhc,hce->bnhe", read, self._out)
+
+    def of_first(self, tokens: Tensor, weights: Tensor) -> Tensor:
+        """Return what all heads add of the first token, without their bias, (B, e)."""
+        values = linear(tokens[:, 0], self.parts.value.weight, self.parts.value.bias)
+        read = values.unflatten(1, (self.parts.heads, -1)) * weights[:, :, :1]
+        return torch.einsum("bhc,hce->be", read, self._out)
 
 
 def before(module: nn.Module, receive: Callable[[tuple[Any, ...]], None]) -> RemovableHandle:

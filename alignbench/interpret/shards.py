@@ -7,27 +7,39 @@ room of the whole file is claimed, and the tensors are mapped.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from alignbench.errors import DataError, one_line
 from alignbench.files import claim_room, open_plain
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+T = TypeVar("T")
 Shapes = Mapping[str, tuple[int, ...]]
 
-DTYPES: Final[Mapping[str, torch.dtype]] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_NAMES: Final = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}  # as safetensors has them
+DTYPES: Final = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}  # as torch has them
+_NAMES: Final = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}  # as safetensors has them
+_BYTES: Final = {"fp32": 4, "fp16": 2, "bf16": 2}
 MAKE_AGAIN: Final = "remove the folder, and make it again by `alignbench interpret decompose`"
 _LENGTH: Final = 8  # bytes that say how long the header is
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """Return the type that numbers are kept in, by its short name."""
+    import torch
+
+    found: torch.dtype = getattr(torch, DTYPES[name])
+    return found
 
 
 @dataclass(frozen=True)
@@ -37,20 +49,20 @@ class StoreShard:
     Attributes:
         path: The file.
         shapes: Shapes of its tensors, by name.
-        dtype: Their type.
+        dtype: Their type: `fp32`, `fp16` or `bf16`.
         origin: What the file is of, 8 letters; with its own name it is in the header, so that files that were
             exchanged, or are of another folder, are not there.
     """
 
     path: Path
     shapes: Shapes
-    dtype: torch.dtype
+    dtype: str
     origin: str = "0" * 8
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return len(self._header()) + sum(map(prod, self.shapes.values())) * self.dtype.itemsize
+        return len(self._header()) + sum(map(prod, self.shapes.values())) * _BYTES[self.dtype]
 
     def create(self) -> None:
         """Write the header and claim the room of the tensors, which are zero.
@@ -93,8 +105,10 @@ class StoreShard:
         Raises:
             OSError: If the file cannot be mapped.
         """
+        import torch
+
         held = np.memmap(self.path, mode="r+", offset=0)
-        data = torch.from_numpy(held)[len(self._header()) :].view(self.dtype)
+        data = torch.from_numpy(held)[len(self._header()) :].view(torch_dtype(self.dtype))
         tensors, start = {}, 0
         for name, shape in self.shapes.items():
             tensors[name] = data[start : start + prod(shape)].view(shape)
@@ -106,7 +120,7 @@ class StoreShard:
         told: dict[str, Any] = {"__metadata__": {"file": self.path.stem, "origin": self.origin}}
         start = 0
         for name, shape in self.shapes.items():
-            end = start + prod(shape) * self.dtype.itemsize
+            end = start + prod(shape) * _BYTES[self.dtype]
             told[name] = {"dtype": _NAMES[self.dtype], "shape": list(shape), "data_offsets": [start, end]}
             start = end
         text = json.dumps(told, separators=(",", ":")).encode()
@@ -151,6 +165,74 @@ def open_shard(shard: StoreShard) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise DataError(f"{shard.path} cannot be read ({one_line(error)}): {MAKE_AGAIN}") from error
     for name, tensor in tensors.items():
-        if tuple(tensor.shape) != shard.shapes[name] or tensor.dtype != shard.dtype:
+        if tuple(tensor.shape) != shard.shapes[name] or tensor.dtype != torch_dtype(shard.dtype):
             raise DataError(f"{shard.path}: {name} is {tensor.dtype} of {tuple(tensor.shape)}: {MAKE_AGAIN}")
     return tensors
+
+
+@dataclass(frozen=True)
+class _OpenFile:
+    """A file that is read: what it was when it was opened, its tensors, which of them are finite, and what was made."""
+
+    stamp: tuple[int, ...]
+    tensors: dict[str, Tensor]
+    finite: set[str] = field(default_factory=set)
+    made: dict[Hashable, Any] = field(default_factory=dict)
+
+
+class MappedShards:
+    """Files of tensors that are read again and again: they stay mapped while they are not written anew.
+
+    Whether a tensor is finite is looked at when it is read for the first time.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Path, _OpenFile] = {}
+
+    def read(self, shard: StoreShard, names: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Map some tensors of a file, or read them where they are kept in 16 bits.
+
+        Args:
+            shard: The file.
+            names: Which of its tensors.
+
+        Raises:
+            DataError: If it is damaged, not what it should be, or holds numbers that are not finite.
+        """
+        file = self._opened(shard)
+        found = [file.tensors[name].float().numpy() for name in names]
+        for name, array in zip(names, found, strict=True):
+            if name in file.finite:
+                continue
+            if not np.isfinite(array).all():
+                raise DataError(f"{shard.path}: {name} holds numbers that are not finite: {MAKE_AGAIN}")
+            file.finite.add(name)
+        return found
+
+    def remembered(self, shard: StoreShard, what: Hashable, make: Callable[[], T]) -> T:
+        """Make something of a file once, for as long as it stays the same.
+
+        Args:
+            shard: The file.
+            what: What is made.
+            make: Makes it.
+
+        Raises:
+            DataError: If the file is damaged.
+        """
+        made = self._opened(shard).made
+        if what not in made:
+            made[what] = make()
+        found: T = made[what]
+        return found
+
+    def _opened(self, shard: StoreShard) -> _OpenFile:
+        try:
+            status = shard.path.stat()
+        except OSError as error:
+            raise DataError(f"{shard.path} cannot be read ({one_line(error)}): {MAKE_AGAIN}") from error
+        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        found = self._open.get(shard.path)
+        if found is None or found.stamp != stamp:
+            found = self._open[shard.path] = _OpenFile(stamp, open_shard(shard))
+        return found

@@ -17,6 +17,7 @@ from alignbench.errors import UsageError
 from alignbench.files import whole_folder
 from alignbench.interpret.drawn_picks import write_drawn
 from alignbench.interpret.pick_stability import PickStability, image_draws, stability_of_heads
+from alignbench.interpret.shards import torch_dtype
 from alignbench.interpret.store import HeadStore
 from alignbench.interpret.text_cache import unit_embeddings
 from alignbench.interpret.text_encoders.encoder import TextEncoder
@@ -142,7 +143,7 @@ def _table(
 ) -> tuple[pd.DataFrame, list[dict[str, int]], Indices | None]:
     """The rows of all heads, the rank of each, and what is picked in draws, (draws, heads, picks)."""
     places = [(layer, head) for layer in store.layers for head in range(store.heads)]
-    precision = float(torch.finfo(store.shape.torch_dtype).eps)
+    precision = float(torch.finfo(torch_dtype(store.shape.dtype)).eps)
     draws = image_draws(len(store.names), job.resamples, job.seed) if job.resamples else None
     spans = textspan_heads((store.head(*place) for place in places), rows, job.picks, job.rank, precision)
     found: list[pd.DataFrame] = []

@@ -8,20 +8,19 @@ is of each picture. `heads.json`, the record, is written last.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from alignbench.errors import DataError, UsageError, one_line
 from alignbench.extraction.feature_files import parse_names
 from alignbench.files import open_plain
 from alignbench.files.json_text import checked_object, read_json
-from alignbench.interpret.shards import DTYPES, MAKE_AGAIN, StoreShard, open_shard
+from alignbench.interpret.shards import DTYPES, MAKE_AGAIN, MappedShards, StoreShard
 from alignbench.interpret.texts import texts_digest
 from alignbench.results.head_stages import STORE
 from alignbench.results.run_folder import run_hash
@@ -32,6 +31,7 @@ _MAKE: Final = "make it by `alignbench interpret decompose`"
 _SHAPE: Final = ("pictures", "blocks", "heads", "width")
 _MOST: Final = 4096  # layers, or heads of one: far more than any model has
 Rows = NDArray[np.float32]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,10 @@ class StoreShape:
     has_class: bool = False
     origin: str = "0" * 8
 
-    @property
-    def torch_dtype(self) -> torch.dtype:
-        """The type that numbers are kept in."""
-        return DTYPES[self.dtype]
-
     def layer_shard(self, folder: Path, layer: int) -> StoreShard:
         """Return the file of a layer, with a tensor for each head."""
         shapes = {head_name(head): (self.pictures, self.width) for head in range(self.heads)}
-        return StoreShard(folder / f"layer_{layer}.safetensors", shapes, self.torch_dtype, self.origin)
+        return StoreShard(folder / f"layer_{layer}.safetensors", shapes, self.dtype, self.origin)
 
     def others_shard(self, folder: Path) -> StoreShard:
         """Return the file of all that are no kept heads."""
@@ -77,14 +72,14 @@ class StoreShape:
             shapes[LEFT_OUT] = (self.pictures, self.width)
         if self.has_class:
             shapes |= {class_name(layer): (self.pictures, self.width) for layer in range(1, self.blocks + 1)}
-        return StoreShard(folder / "others.safetensors", shapes, self.torch_dtype, self.origin)
+        return StoreShard(folder / "others.safetensors", shapes, self.dtype, self.origin)
 
     def pictures_shard(self, folder: Path) -> StoreShard:
         """Return the file of what there is of each picture, in float32 whatever the type of the others."""
         shapes: dict[str, tuple[int, ...]] = {"norms": (self.pictures,), "closure": (self.pictures,)}
         if self.has_constant:
             shapes["constant"] = (self.width,)
-        return StoreShard(folder / "pictures.safetensors", shapes, torch.float32, self.origin)
+        return StoreShard(folder / "pictures.safetensors", shapes, "fp32", self.origin)
 
     def shards(self, folder: Path) -> list[StoreShard]:
         """Return all files of tensors."""
@@ -123,6 +118,7 @@ class HeadStore:
     names: tuple[str, ...]
     shape: StoreShape
     record: dict[str, Any]
+    _files: MappedShards = field(default_factory=MappedShards, init=False, repr=False, compare=False)
 
     @staticmethod
     def open(path: str | Path) -> HeadStore:
@@ -183,12 +179,20 @@ class HeadStore:
             UsageError: If there is no such head.
             DataError: If the file is damaged, or holds numbers that are not finite.
         """
+        self.check_head(layer, head)
+        return self._read(self.shape.layer_shard(self.folder, layer), [head_name(head)])[0]
+
+    def check_head(self, layer: int, head: int) -> None:
+        """Raise UsageError if there is no such head; arguments as of `head`."""
         if layer not in self.layers:
             kept = ", ".join(map(str, self.layers))
             raise UsageError(f"{self.folder} holds no heads of layer {layer}: it has those of {kept}")
         if not 0 <= head < self.heads:
             raise UsageError(f"{self.folder} holds no head {head}: heads are counted from 0 to {self.heads - 1}")
-        return self._read(self.shape.layer_shard(self.folder, layer), [head_name(head)])[0]
+
+    def remembered(self, head: tuple[int, int], what: Hashable, make: Callable[[], T]) -> T:
+        """Work something, `what`, out of the contributions of a head once, for as long as their file is the same."""
+        return self._files.remembered(self.shape.layer_shard(self.folder, head[0]), (head, what), make)
 
     def others(self) -> Rows:
         """Read the contributions of the embedding and of the MLP of every layer, (n, L + 1, d') in this order."""
@@ -241,16 +245,11 @@ class HeadStore:
         return self._read(self.shape.pictures_shard(self.folder), [name])[0]
 
     def _read(self, shard: StoreShard, names: Sequence[str]) -> list[Rows]:
-        tensors = open_shard(shard)
-        found = [tensors[name].float().numpy() for name in names]
-        for name, array in zip(names, found, strict=True):
-            if not np.isfinite(array).all():
-                raise DataError(f"{shard.path}: {name} holds numbers that are not finite: {MAKE_AGAIN}")
-        return found
+        return self._files.read(shard, names)
 
 
 def is_store(folder: Path) -> bool:
-    """Whether a folder holds a store; its record is written last."""
+    """Whether a folder holds a store."""
     return (folder / STORE).is_file()
 
 

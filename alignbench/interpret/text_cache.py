@@ -23,7 +23,7 @@ _TENSOR: Final = "texts"
 Rows = NDArray[np.float32]
 
 
-def unit_embeddings(encoder: TextEncoder, texts: Sequence[str]) -> Floats:
+def unit_embeddings(encoder: TextEncoder, texts: Sequence[str], *, is_kept: bool = True) -> Floats:
     """Return embeddings of texts at length 1, (M, d'), from the cache where they are there.
 
     Where the cache cannot be written there is a warning, and they are encoded anew the next time.
@@ -31,12 +31,13 @@ def unit_embeddings(encoder: TextEncoder, texts: Sequence[str]) -> Floats:
     Args:
         encoder: The encoder.
         texts: The texts.
+        is_kept: Whether the cache is used, so that the texts are kept.
 
     Raises:
         ModelError: If a text has no direction, and as `TextEncoder.encode` does.
     """
     key = hashlib.sha256(json.dumps([_FORM, encoder.fingerprint, texts_digest(texts)]).encode()).hexdigest()
-    folder = cache_folder("texts")
+    folder = cache_folder("texts") if is_kept else None
     path = None if folder is None else folder / f"{key}.safetensors"
     rows = None if path is None else read_rows(path, key, (len(texts), encoder.width))
     if rows is None:

@@ -191,9 +191,7 @@ def pursue(answering: Floats, texts: Floats, picks: int, most: float) -> Pursuit
         if not best > _NOTHING * most:
             break
         pick = int(np.argmax(sizes >= best * (1.0 - _TIE)))
-        left = texts[pick]
-        for _ in range(2):  # once more for what rounding has left
-            left = left - (directions @ left) @ directions
+        left = _beyond(directions, texts[pick])
         direction = left / np.linalg.norm(left)
         along = answering @ direction
         np.multiply.outer(texts @ direction, along, out=room)  # earlier directions are orthogonal to this one
@@ -205,6 +203,37 @@ def pursue(answering: Floats, texts: Floats, picks: int, most: float) -> Pursuit
         second = np.delete(sizes, pick).max(initial=0.0)
         margins.append(max(0.0, 1.0 - second / sizes[pick]))
     return Pursuit(np.array(indices, dtype=np.int64), directions, np.array(lengths), np.array(taken), np.array(margins))
+
+
+def picked_directions(contributions: NDArray[Any], texts: Floats, rank: int) -> Floats:
+    """Return the orthonormal directions that the texts picked of a head took out of its contributions, (k, d').
+
+    Args:
+        contributions: Contributions of the head, (n, d').
+        texts: Embeddings of its texts in the order of the picks, (k, d').
+        rank: Dimensions that they were projected to, as `TextSpan` has it.
+
+    Raises:
+        UsageError: If a text says nothing that those before it do not: such texts were not picked together.
+    """
+    vectors = right_vectors(finite_rows("contributions", contributions))[1][:rank]
+    directions = np.empty((0, len(vectors)))
+    for number, text in enumerate(texts @ vectors.T, 1):
+        left = _beyond(directions, text)
+        length = float(np.linalg.norm(left))
+        if not length > _NOTHING:
+            raise UsageError(
+                f"text {number} adds no direction to those before it: give texts as `textspan` picked them"
+            )
+        directions = np.vstack([directions, left / length])
+    return directions @ vectors
+
+
+def _beyond(directions: Floats, text: Floats) -> Floats:
+    """What orthonormal directions leave of a text."""
+    for _ in range(2):  # once more for what rounding has left
+        text = text - (directions @ text) @ directions
+    return text
 
 
 def right_vectors(rows: Floats) -> tuple[Floats, Floats]:

@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from alignbench.results import head_ablations, head_alignment, head_labels, head_scores, head_texts
+from alignbench.results import head_ablations, head_alignment, head_differences, head_labels, head_scores, head_texts
 from alignbench.results.folders import find_folders
 
 STORE: Final = "heads.json"
 SEARCH: Final = "search.json"
-DIFFERENCES: Final = "against.json"
 PROBES: Final = "probes.csv"
 _RECORDS: Final = (
-    *(STORE, SEARCH, DIFFERENCES, PROBES, head_texts.RECORD, head_scores.RECORD),
+    *(STORE, SEARCH, PROBES, head_differences.RECORD, head_texts.RECORD, head_scores.RECORD),
     *(head_ablations.RECORD, head_alignment.RECORD),
 )
 

@@ -36,9 +36,10 @@ COMMANDS = {  # rooms and modules whose errors only a command meets, and the opt
     "transforms/learning": "folds, layers, local-images, trials",
     "transforms/evaluation/leakage": "in-sample",
     "interpret": (
-        "against, anew, by, classes, columns, compare, count, draws, dtype, examples, group, images, judge, label, "
-        "labels, layers, measure, metadata, permutations, picks, picture, protocol, random, rank, reference, "
-        "resamples, splits, template, text, timeout, twins, url, way"
+        "against, anew, by, classes, columns, compare, count, draws, dtype, examples, group, host, images, judge, "
+        "label, labels, layers, measure, metadata, permutations, picks, picture, port, protocol, random, rank, "
+        "reference, resamples, splits, template, text, texts, than, than-group, timeout, together, transform, twins, "
+        "url, way, why"
     ),
     "alignet/soft_targets": "dimensions, draws, fewest-judgments, pseudo-count, targets",
     "alignet/embedding_training": "targets",

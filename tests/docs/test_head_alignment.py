@@ -14,9 +14,9 @@ from alignbench.cli.commands.interpret.align import align
 from alignbench.cli.main import main
 from alignbench.cli.options import read_options
 from alignbench.cli.swept_commands import swept_commands
-from alignbench.interpret.head_differences import COLUMNS as DIFFERENCES
-from alignbench.interpret.head_differences import read_comparison
 from alignbench.results.head_alignment import COLUMNS, read_head_alignment
+from alignbench.results.head_differences import COLUMNS as DIFFERENCES
+from alignbench.results.head_differences import read_comparison
 from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import list_cells
 from documented import PAGES, ROOT, command_lines

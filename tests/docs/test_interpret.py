@@ -16,7 +16,11 @@ from alignbench.interpret.store import HeadStore
 from documented import PAGES, ROOT, command_lines
 
 PAGE = PAGES[ROOT / "docs/interpret.md"]
-COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret decompose")]
+COMMANDS = [
+    shlex.split(line)[1:]
+    for line in command_lines()
+    if line.startswith("alignbench interpret decompose") and f"{line}\n" in PAGE
+]
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ MOMENTS: Final = {
     "textspan": (Moment("write SCRATCH/texts.csv"), Moment("rename SCRATCH FOLDER")),
     "ablate": (Moment("write SCRATCH/ablations.csv"), Moment("rename SCRATCH FOLDER")),
     "search heads": (Moment("write SCRATCH/map.png"), Moment("rename SCRATCH FOLDER")),
+    "explain a neighbour": (Moment("write SCRATCH/search.json"), Moment("rename SCRATCH FOLDER")),
     "label heads": (Moment("rename SCRATCH FOLDER"),),
     "score heads": (Moment("write SCRATCH/judged.csv"),),
     "align": (

@@ -105,13 +105,17 @@ def timm_names(prefix: str = "", projection: str = "") -> Named:
 
 @dataclass(frozen=True)
 class Expected:
-    """Contributions of a picture: (L, N, H, d'), (L + 1, d'), (d') or none, the norm of its output, and that."""
+    """Contributions of a picture: (L, N, H, d'), (L + 1, d'), (d') or none, the norm of its output, and that.
+
+    And the attention of the query that counts, (L, H, N).
+    """
 
     attention: Array
     others: Array
     constant: Array | None
     norm: float
     output: Array
+    weights: Array
 
 
 class PlainTower:
@@ -130,6 +134,7 @@ class PlainTower:
         self.state = {key: tensor.double().numpy() for key, tensor in model.state_dict().items()}
         self.names, self.heads, self.activate, self.eps = names, heads, ACTIVATIONS[activation], eps
         self.unseen = set(self.state)
+        self.attended: list[Array] = []  # of each layer, what the first query attends to, (H, N)
 
     def __getitem__(self, name: str) -> Array | None:
         self.unseen.discard(name)
@@ -182,7 +187,7 @@ class PlainTower:
         """What each head reads of each token for each query, (H, Q, N, d_h); `queries` are made already."""
         (key, key_bias), (value, value_bias) = maps["key"], maps["value"]
         width = len(key) // self.heads
-        found = []
+        found, attended = [], []
         for head in range(self.heads):
             part = slice(head * width, (head + 1) * width)
             q, k, v = queries[:, part], (x @ key.T + key_bias)[:, part], (x @ value.T + value_bias)[:, part]
@@ -190,6 +195,8 @@ class PlainTower:
             scores = np.exp((q @ k.T - (q @ k.T).max(axis=1, keepdims=True)) / np.sqrt(width))
             weights = scores / scores.sum(axis=1, keepdims=True)
             found.append(weights[:, :, None] * v[None])
+            attended.append(weights[0])
+        self.attended.append(np.array(attended))
         return np.array(found)
 
     def blocks(self, x: Array) -> tuple[Array, list[Array], list[Array]]:
@@ -220,6 +227,7 @@ class PlainTower:
         return x, heads, mlps
 
     def by_class_token(self, picture: Array) -> Expected:
+        self.attended.clear()
         x = self.embed(picture)
         embedding = x[0]
         x, heads, mlps = self.blocks(x)
@@ -241,7 +249,8 @@ class PlainTower:
 
         attention = np.array([np.swapaxes(share(each, terms * tokens * self.heads), 0, 1) for each in heads])
         assert attention.shape[:3] == (layers, tokens, self.heads)
-        return Expected(attention, np.array([share(each, terms) for each in (embedding, *mlps)]), None, norm, output)
+        others = np.array([share(each, terms) for each in (embedding, *mlps)])
+        return Expected(attention, others, None, norm, output, np.array(self.attended))
 
     def by_pooling(self, picture: Array, names: Mapping[str, str], query: Array, maps: dict[str, Any]) -> Expected:
         """Of a pooling head: `names` has out, norm and the two maps of the MLP; `query` is the query, (d)."""
@@ -255,7 +264,8 @@ class PlainTower:
         mlp = self.linear(hidden, names["second"])
         output = pooled + mlp
         others = np.array([np.zeros_like(mlp), mlp])
-        return Expected(np.swapaxes(added, 0, 1)[None], others, bias, float(np.linalg.norm(output)), output)
+        norm, weights = float(np.linalg.norm(output)), self.attended[-1][None]
+        return Expected(np.swapaxes(added, 0, 1)[None], others, bias, norm, output, weights)
 
 
 def shuffle_weights(tower: Tower, seed: int = 0) -> None:

@@ -156,6 +156,13 @@ SCENARIOS: Final = {
         ),
         (_DECOMPOSE,),
     ),
+    "explain a neighbour": Scenario(
+        (
+            *("interpret", "search", "property", "--heads", "OUTPUT/*__heads__*", "--picture", "b.png"),
+            *("--why", "c.png", "--texts", "OUTPUT/*__textspan__*"),
+        ),
+        (_DECOMPOSE, _SPAN),
+    ),
     "align": Scenario(
         (
             *("interpret", "align", "--model", "INPUT/clip", "--dataset", "tid2013", "--data-root", "INPUT/tid"),

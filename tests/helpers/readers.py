@@ -44,15 +44,14 @@ from alignbench.datasets.images import ImageSource
 from alignbench.datasets.matrix_files import variables
 from alignbench.datasets.plain_pickle import read_plain
 from alignbench.datasets.triplet_files import read_table, read_triplets
-from alignbench.errors import AlignbenchError, AlignbenchWarning
+from alignbench.errors import AlignbenchError, AlignbenchWarning, DataError
 from alignbench.extraction.cached_pixels import read_entry, write_entry
 from alignbench.extraction.feature_extraction import _open_rows, _PartialFile
 from alignbench.extraction.feature_files import FeatureFile, read_features, write_features
 from alignbench.extraction.stored_features import open_features
 from alignbench.interpret.ablation.class_texts import read_class_texts
 from alignbench.interpret.ablation.labelled import by_table
-from alignbench.interpret.head_differences import COLUMNS as DIFFERENCES
-from alignbench.interpret.head_differences import read_comparison
+from alignbench.interpret.browser.head_grid import HeadGrid
 from alignbench.interpret.labelling.answers import read_answer
 from alignbench.interpret.labelling.by_hand import read_head_labels
 from alignbench.interpret.labelling.head_picks import read_picks
@@ -78,6 +77,8 @@ from alignbench.results.gains import read_gain_curves, read_gains
 from alignbench.results.head_ablations import COLUMNS as ABLATION_COLUMNS
 from alignbench.results.head_ablations import read_ablation
 from alignbench.results.head_alignment import read_head_alignment
+from alignbench.results.head_differences import COLUMNS as DIFFERENCES
+from alignbench.results.head_differences import read_comparison
 from alignbench.results.head_scores import read_head_rows, read_judged_texts, read_scores
 from alignbench.results.head_texts import COLUMNS as SPAN_COLUMNS
 from alignbench.results.head_texts import read_span
@@ -97,6 +98,14 @@ from alignbench.transforms.published import published_transform
 from baselines.dreamsim import _adapter_settings
 from baselines.perceptnet.training import PerceptNetEpoch, PerceptNetRecipe, Training
 from baselines.weights import read_weights
+from browsed_folders import (
+    browse_alignment,
+    browse_difference,
+    browse_labels,
+    browse_scores,
+    browse_span,
+    browsed_store,
+)
 from chat_models import save_chat_model
 from feature_writers import FORMS, MAPS, TOKENS, list_names
 from gain_folders import write_gain_folder
@@ -461,6 +470,25 @@ def _comparison(folder: Path) -> None:
     (folder / "against.json").write_text(json.dumps({"settings": {}, "first": "a", "second": "b"}))
 
 
+def _browsed(folder: Path) -> None:
+    store = browsed_store(folder)
+    browse_span(folder / "own__textspan__0", store)
+    browse_labels(folder / "own__labels__0", store)
+    browse_scores(folder / "own__scores__0", store)
+    browse_alignment(folder, store)
+    browse_difference(folder / "own__against__0", store, [(0.01, 0.2), (-0.1, 0.1)])
+
+
+def _browse(folder: Path) -> object:
+    """Everything that is said of the heads of a store; what cannot be read is left out there, and refused here."""
+    (place,) = folder.glob("own__heads__*")
+    grid = HeadGrid.read(HeadStore.open(place))
+    cards = [grid.card(head) for head in grid.heads]
+    if grid.notes:
+        raise DataError(grid.notes[0])
+    return grid.colourings, cards
+
+
 def _read_gains(folder: Path) -> None:
     read_gains(folder)
     read_gain_curves(folder)
@@ -620,6 +648,21 @@ def _search(folder: Path) -> None:
     folder.mkdir()
     (folder / "search.csv").write_text("heads,place,picture,value\n5.3,1,a.png,0.25\n")
     (folder / "search.json").write_text(json.dumps({"settings": {}, "store": "it", "analysis": "text"}))
+
+
+def _why(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "search.csv").write_text("heads,pick,text,value\n5.3,1,a dog,0.25\n5.3,0,,0.5\n")
+    why = {"picture": "a.png", "value": 0.75, "rest": 0.5}
+    (folder / "search.json").write_text(json.dumps({"settings": {}, "store": "it", "analysis": "text", "why": why}))
+
+
+def _difference(folder: Path) -> None:
+    folder.mkdir()
+    columns = "heads,others,when,place,picture,value,shared,correlation"
+    rows = "5.3,5.3,before,1,a.png,0.25,1.0,\n5.3,5.3,after,1,a.png,0.5,1.0,\n"
+    (folder / "search.csv").write_text(f"{columns}\n{rows}")
+    (folder / "search.json").write_text(json.dumps({"settings": {}, "store": "it", "analysis": "difference"}))
 
 
 def _classes_of_pictures(folder: Path) -> None:
@@ -845,6 +888,8 @@ READERS: Final = {
     "texts of heads": Reader(_folder(read_span), _span, ("textspan.json", "texts.csv")),
     "ablations of heads": Reader(_folder(read_ablation), _ablation, ("ablate.json", "ablations.csv")),
     "analyses of heads": Reader(_folder(read_search), _search, ("search.json", "search.csv")),
+    "texts that explain a neighbour": Reader(_folder(read_search), _why, ("search.json", "search.csv")),
+    "neighbours on two sides": Reader(_folder(read_search), _difference, ("search.json", "search.csv")),
     "classes of pictures in a table": Reader(
         _file(lambda path: by_table(path, ("name", "class", "place"), ("a", "b"))), _classes_of_pictures, ("it.csv",)
     ),
@@ -1004,6 +1049,16 @@ READERS: Final = {
         _part_distances,
         ("part_distances.safetensors",),
         ("alignbench/interpret/part_distances: read_part_distances",),
+    ),
+    "heads that are browsed": Reader(
+        _folder(_browse),
+        _browsed,
+        (
+            *("own__textspan__0/texts.csv", "own__textspan__0/textspan.json", "own__labels__0/labels.csv"),
+            *("own__labels__0/labels.json", "own__scores__0/scores.csv", "own__scores__0/heads.csv"),
+            *("own__scores__0/judged.csv", "own__scores__0/scores.json", "own__align__0/alignment.csv"),
+            *("own__align__0/align.json", "own__against__0/differences.csv", "own__against__0/against.json"),
+        ),
     ),
     "heads of two models": Reader(_folder(read_comparison), _comparison, ("differences.csv", "against.json")),
     "records of students": Reader(_folder(lambda folder: trained_student(str(folder))), _student, ("student.json",)),

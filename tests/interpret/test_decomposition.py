@@ -37,6 +37,10 @@ def test_contributions_are_those_of_a_plain_reference(name: str, towers: dict[st
         wanted = case.expected(plain, values)
         assert by_token.attention[picture].shape == wanted.attention.shape  # (L, N, H, d')
         np.testing.assert_allclose(by_token.attention[picture], wanted.attention, atol=1e-6, rtol=1e-6)
+        assert by_token.weights is not None
+        assert by_token.weights[picture].shape == wanted.weights.shape  # (L, H, N)
+        np.testing.assert_allclose(by_token.weights[picture], wanted.weights, atol=1e-6, rtol=1e-6)
+        assert summed.weights is None
         np.testing.assert_allclose(summed.attention[picture], wanted.attention.sum(axis=1), atol=1e-6, rtol=1e-6)
         if has_class:
             assert summed.class_part is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
-from alignbench.errors import DataError, UsageError
+from alignbench.errors import UsageError
 from alignbench.interpret.components import OutputParts
-from alignbench.interpret.head_differences import COLUMNS, compare_heads, is_comparison, read_comparison
+from alignbench.interpret.head_differences import compare_heads
 from alignbench.interpret.part_distances import read_part_distances
 from alignbench.interpret.store import HeadStore
 from alignbench.results.head_alignment import read_head_alignment
+from alignbench.results.head_differences import COLUMNS, read_comparison
 from planted_heads import PLANTED, SHAPE, PlantedWorld, plant
 from scored_heads import write_scored
 
@@ -105,16 +105,3 @@ def test_what_cannot_be_compared_is_refused(
     other = write_scored(tmp_path, "other", world.scored, **changed)
     with pytest.raises(UsageError, match=said):
         compare_heads(folders[0], other, {"corrected": world.scored.data.judgments})
-
-
-def test_what_is_damaged_is_said(world: PlantedWorld, folders: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no against.json and differences.csv"):
-        read_comparison(tmp_path)
-    folder, _ = compare_heads(*folders, {"corrected": world.scored.data.judgments}, seed=5)
-    assert is_comparison(folder)
-    (folder / "against.json").write_text(json.dumps({"settings": {}, "first": "a"}))
-    with pytest.raises(DataError, match="second is not there"):
-        read_comparison(folder)
-    (folder / "differences.csv").write_text("kind,layer\nhead,x\n")
-    with pytest.raises(DataError, match="column 'layer' holds what is no number"):
-        read_comparison(folder)

@@ -34,18 +34,19 @@ def test_heads_and_their_bias_are_what_the_first_query_is_given() -> None:
     scale, onward = torch.rand(WIDTH, dtype=torch.float64), torch.randn(WIDTH, 4, dtype=torch.float64)
     heads = QueriedHeads(parts(module, scale), onward)
     wanted = (module(tokens, tokens, tokens)[0][:, 0] * scale) @ onward
-    summed, by_token = heads.summed(tokens), heads.by_token(tokens)
+    weights = heads.weights(tokens)
+    summed, by_token = heads.summed(tokens, weights), heads.by_token(tokens, weights)
     assert (tuple(summed.shape), tuple(by_token.shape)) == ((PICTURES, HEADS, 4), (PICTURES, TOKENS, HEADS, 4))
     np.testing.assert_allclose(summed.sum(dim=1) + heads.whole_bias, wanted, atol=1e-12)
     np.testing.assert_allclose(by_token.sum(dim=1), summed, atol=1e-12)
-    np.testing.assert_allclose(heads.of_first(tokens), by_token[:, 0].sum(dim=1), atol=1e-12)
+    np.testing.assert_allclose(heads.of_first(tokens, weights), by_token[:, 0].sum(dim=1), atol=1e-12)
 
 
 @torch.no_grad()
 def test_weights_of_tokens_are_the_softmax_of_torch() -> None:
     module, tokens = attention(), torch.randn(PICTURES, TOKENS, WIDTH, dtype=torch.float64)
     _, weights = module(tokens, tokens, tokens, need_weights=True, average_attn_weights=False)
-    found = QueriedHeads(parts(module), torch.eye(WIDTH, dtype=torch.float64))._weights(tokens)
+    found = QueriedHeads(parts(module), torch.eye(WIDTH, dtype=torch.float64)).weights(tokens)
     np.testing.assert_allclose(found, weights[:, :, 0], atol=1e-12)
 
 
@@ -59,7 +60,7 @@ def test_tokens_may_come_before_pictures() -> None:
     handle.remove()
     module(tokens, tokens, tokens)
     (given,) = heard
-    found = heads.summed(given)
+    found = heads.summed(given, heads.weights(given))
     np.testing.assert_array_equal(given, tokens.transpose(0, 1))
     np.testing.assert_allclose(found.sum(dim=1) + heads.whole_bias, output[0], atol=1e-12)
 

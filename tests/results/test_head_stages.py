@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ablation_folders import write_ablation
-from alignbench.results.head_stages import DIFFERENCES, PROBES, SEARCH, STORE, find_labels, holds_stages, once
+from alignbench.results.head_differences import RECORD as DIFFERENCES
+from alignbench.results.head_stages import PROBES, SEARCH, STORE, find_labels, holds_stages, once
 from head_folders import write_head_folder
 from label_folders import write_labels
 from score_folders import write_scores

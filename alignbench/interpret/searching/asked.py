@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats
 from alignbench.datasets.images import FileImages
-from alignbench.errors import DataError
-from alignbench.interpret.decomposition import decompose
-from alignbench.interpret.store import HeadStore
+from alignbench.errors import AlignbenchWarning, DataError
+from alignbench.interpret.store import HeadStore, Rows
 from alignbench.interpret.text_encoders.of_store import model_of, store_tower
-from alignbench.measurement.sources import TowerRequest, load_ready_tower
+
+if TYPE_CHECKING:
+    from alignbench.interpret.decomposition import Decomposer
+    from alignbench.models.towers import Tower
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,21 @@ class StoredPicture:
 
 
 @dataclass(frozen=True, eq=False)
+class PreparedPicture:
+    """A picture as the model sees it.
+
+    Attributes:
+        name: What it is called.
+        identity: What tells its content from others'.
+        pixels: The prepared picture, (3, height, width) uint8.
+    """
+
+    name: str
+    identity: str
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
 class DecomposedPicture:
     """A picture that was decomposed for the question.
 
@@ -40,13 +59,15 @@ class DecomposedPicture:
         pixels: The prepared picture, (3, height, width) uint8.
         patches: Contributions by layer, patch and head, (L, patches, H, d').
         heads: Contributions by layer and head, of all tokens, (L, H, d').
+        attention: What each head attends to by layer, head and patch, (L, H, patches).
     """
 
     name: str
     identity: str
     pixels: NDArray[np.uint8]
-    patches: Floats
+    patches: Rows
     heads: Floats
+    attention: Floats
 
 
 def asked_picture(store: HeadStore, picture: str, model: str | None = None) -> StoredPicture | DecomposedPicture:
@@ -69,12 +90,15 @@ def asked_picture(store: HeadStore, picture: str, model: str | None = None) -> S
 
 
 def decomposed_picture(store: HeadStore, path: Path, model: str | None = None) -> DecomposedPicture:
-    """Decompose a picture by the model of a store, token by token.
+    """Decompose a picture by the model of a store, token by token, upright as its EXIF orientation says.
 
     Args:
         store: The contributions.
         path: The picture.
         model: See `asked_picture`.
+
+    Warns:
+        AlignbenchWarning: If it is turned, as pictures of a store are not.
 
     Raises:
         UsageError: If the store is of weights at random.
@@ -83,13 +107,56 @@ def decomposed_picture(store: HeadStore, path: Path, model: str | None = None) -
     if not path.is_file():
         raise DataError(f"{path} is not a file: a map takes the file of a picture by --picture")
     images = FileImages(path.parent, (path.name,))
-    opened = images.open(0)
+    stored, upright = images.open(0), images.open(0, upright=True)
+    (identity,) = images.identities()
+    if (stored.size, stored.tobytes()) != (upright.size, upright.tobytes()):
+        identity += "/upright"
+        warnings.warn(
+            f"{path} is turned upright as its EXIF data say; pictures of a store are taken as they are stored",
+            AlignbenchWarning,
+            stacklevel=2,
+        )
+    tower = asked_tower(store, model)
+    return decomposed(tower, PreparedPicture(path.name, identity, tower.prepare(upright).numpy()))
+
+
+def asked_tower(store: HeadStore, model: str | None = None) -> Tower:
+    """Load the tower of a store, which prepares pictures as those of the store were.
+
+    Args:
+        store: The contributions.
+        model: See `asked_picture`.
+
+    Raises:
+        AlignbenchError: See `store_tower`.
+    """
     tower = store_tower(store, model)
     resize = store.record["settings"].get("resize", "checkpoint")
-    if resize != "checkpoint":
-        tower = load_ready_tower(TowerRequest(model or model_of(store), "all", resize=resize)).tower
-    pixels = tower.prepare(opened)
-    by_token = decompose(tower, pixels[None], tokens=True).attention[0].double().cpu().numpy()
+    if resize == "checkpoint":
+        return tower
+    from alignbench.measurement.sources import TowerRequest, load_ready_tower
+
+    return load_ready_tower(TowerRequest(model or model_of(store), "all", resize=resize)).tower
+
+
+def decomposed(tower: Tower, picture: PreparedPicture, ready: Decomposer | None = None) -> DecomposedPicture:
+    """Decompose a prepared picture, token by token.
+
+    Args:
+        tower: The model.
+        picture: The picture.
+        ready: The `decomposer` of the tower, where it is kept for more than one picture.
+    """
+    import torch
+
+    from alignbench.interpret.decomposition import decomposer
+
+    found = (ready or decomposer(tower))(torch.from_numpy(picture.pixels)[None], tokens=True)
+    assert found.weights is not None
+    first = tower.prefix_tokens
     return DecomposedPicture(
-        path.name, images.identities()[0], pixels.numpy(), by_token[:, tower.prefix_tokens :], by_token.sum(axis=1)
+        *(picture.name, picture.identity, picture.pixels),
+        patches=found.attention[0, :, first:].cpu().numpy(),
+        heads=found.attention[0].sum(dim=1).double().cpu().numpy(),
+        attention=found.weights[0, :, :, first:].double().cpu().numpy(),
     )

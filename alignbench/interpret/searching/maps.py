@@ -28,7 +28,7 @@ def topic_map(patches: Rows, text: Rows, measure: str = "dot") -> Floats:
     Returns:
         (patches,).
     """
-    return similarities(patches.astype(np.float64).sum(axis=1), text, measure, is_text=True)
+    return similarities(patches.sum(axis=1, dtype=np.float64), text, measure, is_text=True)
 
 
 def contrastive_map(patches: Rows, text: Rows, against: Rows, measure: str = "dot") -> Floats:
@@ -99,6 +99,23 @@ def overlay(pixels: Pixels, grid: Floats) -> Image.Image:
     picture = pixels.transpose(1, 2, 0) / 255.0
     values = upsampled(grid, *picture.shape[:2])
     largest = np.abs(values).max()
-    share = (_STRONGEST * np.abs(values) / largest if largest > 0 else np.zeros_like(values))[..., None]
+    return Image.fromarray(_coloured(values / largest if largest > 0 else np.zeros_like(values), picture))
+
+
+def map_colours(values: Floats) -> Floats:
+    """Return the colours that values of a map have over white, for a colour bar.
+
+    Args:
+        values: Values relative to the largest, from -1 to 1, (n,).
+
+    Returns:
+        (n, 3), from 0 to 1.
+    """
+    return _coloured(values, np.ones((len(values), 3))) / 255.0
+
+
+def _coloured(values: Floats, ground: Floats) -> Pixels:
+    """Lay colours of relative values (...) over others (..., 3)."""
+    share = (_STRONGEST * np.abs(values))[..., None]
     colour = np.where(values[..., None] > 0, *map(np.array, _COLOURS))
-    return Image.fromarray(np.rint(255 * (picture * (1 - share) + colour * share)).astype(np.uint8))
+    return np.asarray(np.rint(255 * (ground * (1 - share) + colour * share))).astype(np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from alignbench.arrays import Floats, Indices
 from alignbench.interpret.head_names import Head
-from alignbench.interpret.searching.similarity import Rows, nearest, similarities
+from alignbench.interpret.searching.similarity import RowLengths, Rows, nearest, similarities
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,17 @@ class HeadRows:
         head: The head.
         rows: Its contributions to all pictures, (n, d').
         query: Its contribution to the picture that is asked about, (d'), or the embedding of a text.
+        known: The lengths of its contributions by the measure, where they are known.
     """
 
     head: Head
     rows: Rows
     query: Rows
+    known: RowLengths | None = None
+
+    def similarities(self, measure: str, is_text: bool = False) -> Floats:
+        """Compare the query with all contributions, see `similarities`."""
+        return similarities(self.rows, self.query, measure, is_text, self.known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +59,33 @@ def property_neighbours(
         measure: See `similarities`.
         without: Number of the picture itself, which is left out.
     """
+    return nearest_of(*mean_similarities(heads, measure), count, without)
+
+
+def mean_similarities(heads: Iterable[HeadRows], measure: str = "dot") -> tuple[tuple[Head, ...], Floats]:
+    """Compare a picture with all others by several heads together.
+
+    Args:
+        heads: The heads.
+        measure: See `similarities`.
+
+    Returns:
+        The heads, and the mean of their similarities, (n,).
+    """
     named: list[Head] = []
     total: Floats = np.zeros(0)
     for each in heads:
-        found = similarities(each.rows, each.query, measure)
+        found = each.similarities(measure)
         total = found if not named else total + found
         named.append(each.head)
-    return _found(tuple(named), total / len(named), count, without)
+    return tuple(named), total / len(named)
 
 
 def picture_neighbours(
     heads: Iterable[HeadRows], count: int = 8, measure: str = "dot", without: int | None = None
 ) -> list[Neighbours]:
     """Find the neighbours of a picture by each head; arguments as of `property_neighbours`."""
-    return [_found((each.head,), similarities(each.rows, each.query, measure), count, without) for each in heads]
+    return [nearest_of((each.head,), each.similarities(measure), count, without) for each in heads]
 
 
 def text_neighbours(heads: Iterable[HeadRows], count: int = 3, measure: str = "dot") -> list[Neighbours]:
@@ -77,11 +96,11 @@ def text_neighbours(heads: Iterable[HeadRows], count: int = 3, measure: str = "d
         count: Number of neighbours.
         measure: See `similarities`.
     """
-    return [
-        _found((each.head,), similarities(each.rows, each.query, measure, is_text=True), count, None) for each in heads
-    ]
+    found = ((each.head, each.similarities(measure, is_text=True)) for each in heads)
+    return [nearest_of((head,), values, count, None) for head, values in found]
 
 
-def _found(heads: tuple[Head, ...], values: Floats, count: int, without: int | None) -> Neighbours:
+def nearest_of(heads: tuple[Head, ...], values: Floats, count: int, without: int | None) -> Neighbours:
+    """Take the nearest pictures by similarities to all, (n,); arguments as of `nearest`."""
     pictures = nearest(values, count, without)
     return Neighbours(heads, pictures, values[pictures])

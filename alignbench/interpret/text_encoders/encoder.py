@@ -5,14 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from alignbench.errors import AlignbenchWarning, ModelError, UsageError, one_line, shortened
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BATCH: Final = 64
 
@@ -81,6 +82,8 @@ class TextEncoder:
             UsageError: If there is no text.
             ModelError: If tokenizer and tower do not fit, or numbers are not finite.
         """
+        import torch
+
         batches = self.tokens(texts)
         with torch.inference_mode():
             rows = torch.cat([self._embedded(batch) for batch in batches])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from alignbench.errors import AlignbenchError, DataError, UsageError
 from alignbench.interpret.store import HeadStore
 from alignbench.interpret.text_encoders.encoder import TextEncoder
 from alignbench.interpret.text_encoders.loading import load_text_encoder
 from alignbench.models.families import load_tower
-from alignbench.models.towers import Tower
+
+if TYPE_CHECKING:
+    from alignbench.models.towers import Tower
 
 
 def model_of(store: HeadStore) -> str:
@@ -31,11 +35,25 @@ def store_encoder(store: HeadStore, name: str | None = None) -> TextEncoder:
     return load_text_encoder(name or model_of(store))
 
 
-def store_tower(store: HeadStore, name: str | None = None) -> Tower:
-    """Load the tower that a store is of; see `store_encoder`."""
+def trained_label(store: HeadStore, name: str | None = None) -> str:
+    """Return what the model of a store is loaded by.
+
+    Args:
+        store: The contributions.
+        name: See `store_encoder`.
+
+    Raises:
+        UsageError: If the store is of weights at random.
+    """
     label = name or model_of(store)
     if not label or "@random" in label:
         raise UsageError(f"{store.folder} is of weights at random, to which texts mean nothing: give a trained model's")
+    return label
+
+
+def store_tower(store: HeadStore, name: str | None = None) -> Tower:
+    """Load the tower that a store is of; see `store_encoder`."""
+    label = trained_label(store, name)
     try:
         tower = load_tower(label, protocol="corrected")
     except AlignbenchError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from PIL import Image
 
 from alignbench.cli.main import main
 from alignbench.datasets.image_folder import image_folder
-from alignbench.errors import DataError, UsageError
+from alignbench.errors import AlignbenchWarning, DataError, UsageError
 from alignbench.interpret import decompose
 from alignbench.interpret.searching.asked import DecomposedPicture, StoredPicture, asked_picture, decomposed_picture
 from alignbench.interpret.store import HeadStore
 from alignbench.models.families import load_tower
 from extracted import NAMES, write_scenes
+from orientations import UPRIGHT, write_turned
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +54,13 @@ def test_a_file_is_decomposed_as_the_store_was(store: HeadStore, pictures: Path)
             np.testing.assert_allclose(found.heads[layer - 1, head], store.head(layer, head)[number], atol=1e-5)
     tower = load_tower("shapes-clip")
     pixels = tower.prepare(image_folder(pictures).open(number))
-    by_token = decompose(tower, pixels[None], tokens=True).attention[0]
+    whole = decompose(tower, pixels[None], tokens=True)
+    by_token, weights = whole.attention[0], whole.weights
     assert found.patches.shape == (6, 64, 4, 64)  # 8 x 8 patches
+    assert weights is not None
+    assert found.attention.shape == (6, 4, 64)
+    np.testing.assert_allclose(found.attention, weights[0, :, :, 1:], atol=1e-6)
+    np.testing.assert_allclose(found.attention.sum(axis=2), 1 - weights[0, :, :, 0], atol=1e-6)
     np.testing.assert_allclose(found.patches, by_token[:, 1:], atol=1e-6)
     np.testing.assert_allclose(found.heads, by_token.sum(dim=1), atol=1e-6)
 
@@ -93,3 +100,21 @@ def test_a_store_of_random_weights_decomposes_nothing(store: HeadStore, pictures
     untrained = store.record["settings"] | {"model": "shapes-clip@random-0"}
     with pytest.raises(UsageError, match="is of weights at random"):
         decomposed_picture(replace(store, record=store.record | {"settings": untrained}), pictures / "b.png")
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_file_is_turned_as_its_exif_orientation_says_and_that_is_said(
+    orientation: int, store: HeadStore, pictures: Path, tmp_path: Path
+) -> None:
+    with Image.open(pictures / "b.png") as picture:
+        wide = picture.convert("RGB").resize((90, 70))
+    path = write_turned(tmp_path / "it.png", wide, orientation)
+    upright = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](np.asarray(wide))))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = decomposed_picture(store, path)
+    assert np.array_equal(found.pixels, load_tower("shapes-clip").prepare(upright).numpy())
+    told = [str(each.message) for each in said if issubclass(each.category, AlignbenchWarning)]
+    line = f"{path} is turned upright as its EXIF data say; pictures of a store are taken as they are stored"
+    assert told == ([line] if orientation != 1 else [])
+    assert found.identity.endswith("/upright") == (orientation != 1), "what was found of it as it is stored is another"

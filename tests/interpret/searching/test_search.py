@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from alignbench.errors import DataError, UsageError
+from alignbench.interpret.searching.analysis import SearchJob
 from alignbench.interpret.searching.asked import DecomposedPicture, StoredPicture
-from alignbench.interpret.searching.search import SearchJob, is_search, read_search, search_store
+from alignbench.interpret.searching.search import is_search, read_search, search_store
 from alignbench.interpret.store import HeadStore, StoreShape
 from head_stores import random_contributions, write_store
 from row_encoders import row_encoder
@@ -22,7 +23,12 @@ TEXTS = {"one": [2.0, 0.0, 0.0, 0.0], "two": [0.0, 3.0, 0.0, 0.0]}
 RNG = np.random.default_rng(5)
 PATCHES = RNG.normal(size=(3, 6, 2, 4))
 FILE = DecomposedPicture(
-    "it.png", "sha", RNG.integers(0, 256, (3, 20, 30), dtype=np.uint8), PATCHES, RNG.normal(size=(3, 2, 4))
+    "it.png",
+    "sha",
+    RNG.integers(0, 256, (3, 20, 30), dtype=np.uint8),
+    PATCHES,
+    RNG.normal(size=(3, 2, 4)),
+    RNG.dirichlet(np.ones(7), size=(3, 2))[:, :, 1:],
 )
 STORED = StoredPicture("7.png", 7)
 
@@ -138,3 +144,13 @@ def test_a_folder_that_is_no_analysis_is_refused(store: HeadStore, tmp_path: Pat
     (folder / "search.json").write_text(json.dumps({"settings": {}, "store": "x", "analysis": "topic"}))
     with pytest.raises(DataError, match=r"cannot be read .*row is not there"):
         read_search(folder)
+
+
+def test_attention_is_kept_without_a_measure(store: HeadStore) -> None:
+    folder, _ = search_store(store, SearchJob("attention", ((2, 1), (3, 0))), FILE)
+    record, table = read_search(folder)
+    assert "measure" not in record["settings"]
+    assert {"map.png", "search.csv", "search.json"} == {each.name for each in folder.iterdir()}
+    wanted = (FILE.attention[1, 1] + FILE.attention[2, 0]) / 2
+    np.testing.assert_allclose(table["value"], wanted, rtol=1e-12)
+    assert table[["row", "column"]].to_numpy().tolist() == [[row, column] for row in range(2) for column in range(3)]

@@ -1,4 +1,4 @@
-"""`alignbench interpret search`: neighbours of pictures and texts by head, and maps of texts over a picture."""
+"""`alignbench interpret search`: neighbours by head and why they are, maps of texts, and what differs elsewhere."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignbench.cli.commands.interpret.textspan import StoreFolder, StoreModel
-from alignbench.cli.completion import one_of
-from alignbench.cli.options import AsJson, print_error
-from alignbench.errors import UsageError
+from alignbench.cli.completion import data_sets, one_of, transforms
+from alignbench.cli.options import AsJson, DataRoot, print_error
+from alignbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.table import Table
+    from alignbench.interpret.searching.analysis import SearchJob
+    from alignbench.interpret.searching.comparing import DifferenceJob
+    from alignbench.interpret.searching.judged_pairs import PeopleJob
+    from alignbench.interpret.store import HeadStore
 
-_ANALYSES = ("property", "topic", "contrast", "picture", "text")
+_ANALYSES = ("property", "topic", "contrast", "picture", "text", "attention", "people", "difference")
 
 
 def search(
@@ -24,7 +26,7 @@ def search(
         str,
         typer.Argument(
             metavar="ANALYSIS",
-            help="What is asked: property, topic, contrast, picture or text.",
+            help="What is asked: property, topic, contrast, picture, text, attention, people or difference.",
             autocompletion=one_of(*_ANALYSES),
         ),
     ],
@@ -55,8 +57,37 @@ def search(
         ),
     ] = "dot",
     count: Annotated[
-        int | None, typer.Option(metavar="N", help="Neighbours [default: property 4, picture 8, text 3].")
+        int | None,
+        typer.Option(metavar="N", help="Neighbours [default: property 4, text 3, others 8]."),
     ] = None,
+    why: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE", help="Say why this picture is found near, by texts of heads."),
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="These texts, by `interpret textspan` of the contributions.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The data set, for people.", autocompletion=data_sets)
+    ] = None,
+    data_root: DataRoot = None,
+    than: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Contributions of another model, for difference.")
+    ] = None,
+    than_group: Annotated[
+        str | None, typer.Option(metavar="L.H[,L.H]", help="The heads there [default: those of --group].")
+    ] = None,
+    transform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A transform of the projection, for difference: a file, or a published one.",
+            autocompletion=transforms,
+        ),
+    ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Compare all heads of a side together, not one by one.")
+    ] = False,
     model: StoreModel = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,65 +95,132 @@ def search(
 
     property: neighbours of a picture by several heads together. picture: by each head. text: pictures of which each
     head says most what a text says. topic: where heads say it. contrast: where they say it more than another text.
+    attention: where in a picture heads look. people: pairs that people find alike, and how alike heads find them.
+    difference: how the neighbours of a picture differ in another model, or behind a transform.
     The last line of stdout is the folder of what was found, which lies beside that of the contributions.
     """
+    if analysis not in _ANALYSES:
+        raise unknown("analysis", analysis, _ANALYSES)
+    is_difference, is_of_people = analysis == "difference", analysis == "people"
     if against is not None and text is None:
         raise UsageError("--against is compared with a text: give --text")
+    if (why is None) != (texts is None):
+        raise UsageError("a neighbour is explained by the texts of heads: give both --why and --texts")
     if (labels is None) != (label is None) or (label is not None and group is not None):
         raise UsageError(
             "heads of a label are named by --labels and --label, and others by --group: give one or the other"
         )
+    if not is_difference and (than or than_group or transform or together):
+        raise UsageError(f"{analysis} is of one model: leave out --than, --than-group, --transform and --together")
+    if is_difference and (picture is None or (than is None) == (transform is None)):
+        raise UsageError("difference is of a picture in two models: give --picture, and --than or --transform")
+    if is_difference and (text is not None or why is not None):
+        raise UsageError("difference takes no texts: leave out --text, --against, --why and --texts")
+    if is_of_people != (dataset is not None) or (data_root is not None and not is_of_people):
+        what = (
+            "is of a data set: give --dataset"
+            if is_of_people
+            else "is of no data set: leave out --dataset, --data-root"
+        )
+        raise UsageError(f"{analysis} {what}")
+    if is_of_people and (text is not None or why is not None):
+        raise UsageError("people takes no texts: leave out --text, --against, --why and --texts")
     from alignbench.interpret.head_names import read_heads
-    from alignbench.interpret.searching.search import MAPS, SearchJob, read_search, search_store
+    from alignbench.interpret.searching.analysis import SearchJob
+    from alignbench.interpret.searching.comparing import DifferenceJob
+    from alignbench.interpret.searching.judged_pairs import PeopleJob
 
-    texts = tuple(each for each in (text, against) if each is not None)
-    job = SearchJob(analysis, () if group is None else read_heads(group), texts, measure, count).checked()
+    among = () if group is None else read_heads(group)
+    said = tuple(each for each in (text, against) if each is not None)
+    job: SearchJob | DifferenceJob | PeopleJob
+    if is_of_people:
+        job = PeopleJob(among, None, measure, count).checked()
+    elif is_difference:
+        others = () if than_group is None else read_heads(than_group, "--than-group")
+        job = DifferenceJob(among, others, together, measure, count).checked()
+    else:
+        job = SearchJob(analysis, among, said, measure, count).checked()
     from dataclasses import replace
 
-    from alignbench.cli.console import print_json, print_table
-    from alignbench.cli.working import working
+    from alignbench.cli.console import print_json
+    from alignbench.cli.search_tables import print_found
     from alignbench.interpret.label_groups import label_groups
-    from alignbench.interpret.searching.asked import asked_picture, decomposed_picture
+    from alignbench.interpret.searching.search import read_search
     from alignbench.interpret.store import HeadStore
-    from alignbench.interpret.text_encoders.of_store import model_of, store_encoder
 
     store = HeadStore.open(heads)
     if labels is not None and label is not None:
         job = replace(job, heads=label_groups(labels, store, label)[label])
-    with working(f"loading {model or model_of(store)}"):
-        encoder = store_encoder(store, model) if texts else None
-        asked = None
-        if picture is not None:
-            is_map = analysis in MAPS
-            asked = decomposed_picture(store, Path(picture), model) if is_map else asked_picture(store, picture, model)
-    folder, is_finished = search_store(store, job, asked, encoder)
+    if isinstance(job, SearchJob):
+        folder, is_finished = _searched(store, job, picture, model, (why, texts))
+    elif isinstance(job, PeopleJob):
+        folder, is_finished = _judged(store, job, picture, str(dataset), data_root)
+    else:
+        folder, is_finished = _compared(store, job, str(picture), model, (than, transform))
     if is_finished:
         print_error(f"this was asked before: taken from {folder}")
     record, table = read_search(folder)
     if as_json:
         print_json({"folder": str(folder), **record, "found": table.to_dict("records")})
         return
-    if analysis in MAPS:
-        print(_map_line(table))
-    else:
-        print_table(_shown(table))
+    print_found(record, table)
     print(folder)
 
 
-def _shown(table: pd.DataFrame) -> Table:
-    """The neighbours, a row for each head or group."""
-    from rich.table import Table
+def _searched(
+    store: HeadStore, job: SearchJob, picture: str | None, model: str | None, explained: tuple[str | None, Path | None]
+) -> tuple[Path, bool]:
+    """Do an analysis, or say why it finds a picture near."""
+    from alignbench.cli.working import working
+    from alignbench.interpret.searching.analysis import MAPS
+    from alignbench.interpret.searching.asked import asked_picture, decomposed_picture
+    from alignbench.interpret.searching.explaining import explain_store
+    from alignbench.interpret.searching.picked_texts import PickedTexts
+    from alignbench.interpret.searching.search import search_store
+    from alignbench.interpret.text_encoders.of_store import model_of, store_encoder
 
-    shown = Table(title="Neighbours", title_justify="left")
-    shown.add_column("heads")
-    shown.add_column("pictures, the nearest first")
-    for heads, rows in table.groupby("heads", sort=False):
-        shown.add_row(str(heads), "  ".join(f"{row.picture} ({row.value:.3g})" for row in rows.itertuples()))
-    return shown
+    why, texts = explained
+    with working(f"loading {model or model_of(store)}"):
+        encoder = store_encoder(store, model) if job.texts or why is not None else None
+        asked = None
+        if picture is not None:
+            is_map = job.analysis in MAPS
+            asked = decomposed_picture(store, Path(picture), model) if is_map else asked_picture(store, picture, model)
+    if why is None or texts is None or encoder is None:
+        return search_store(store, job, asked, encoder)
+    return explain_store(PickedTexts.read(texts, store, encoder), job, why, asked)
 
 
-def _map_line(table: pd.DataFrame) -> str:
-    """How large a map is, and where it is lowest and highest."""
-    low, high = (table.loc[getattr(table["value"], which)()] for which in ("idxmin", "idxmax"))
-    ends = (f"{end['value']:+.3g} (row {end['row']:.0f}, column {end['column']:.0f})" for end in (low, high))
-    return f"{table['row'].max() + 1} x {table['column'].max() + 1} patches, {' to '.join(ends)}"
+def _judged(
+    store: HeadStore, job: PeopleJob, picture: str | None, dataset: str, data_root: Path | None
+) -> tuple[Path, bool]:
+    """Find the pairs that people find alike."""
+    from dataclasses import replace
+
+    from alignbench.cli.working import working
+    from alignbench.interpret.searching.judged_pairs import JudgedStore
+
+    if picture is not None:
+        if picture not in store.names:
+            raise UsageError(f"{picture} is no picture of {store.folder}: people takes the name of one by --picture")
+        job = replace(job, picture=store.names.index(picture))
+    with working(f"reading {dataset}"):
+        judged = JudgedStore.read(store, dataset, data_root)
+    return judged.keep(job)
+
+
+def _compared(
+    store: HeadStore, job: DifferenceJob, picture: str, model: str | None, than: tuple[Path | None, str | None]
+) -> tuple[Path, bool]:
+    """Compare the neighbours of a picture with those in another store, or behind a transform."""
+    from alignbench.cli.working import working
+    from alignbench.interpret.searching.comparing import difference_store, fitting_transform, picture_of_both
+    from alignbench.interpret.store import HeadStore
+    from alignbench.interpret.text_encoders.of_store import model_of
+
+    asked, (other, transform) = picture_of_both(store, picture), than
+    if other is not None:
+        return difference_store(store, HeadStore.open(other), job, asked)
+    with working(f"loading {model or model_of(store)}"):
+        chosen = fitting_transform(store, str(transform), model)
+    return difference_store(store, chosen, job, asked)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from alignbench.cli.main import main
-from alignbench.interpret.head_differences import read_comparison
 from alignbench.results.head_alignment import read_head_alignment
+from alignbench.results.head_differences import read_comparison
 from extracted import refused
 from folders import Folders
 from random_transforms import transform
