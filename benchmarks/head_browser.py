@@ -54,7 +54,7 @@ NARROW = {
     "why a picture is near, 8 heads": f"/api/why?analysis=property&heads={HEADS}&picture=1&neighbour={{}}",
 }
 SETTLED = "() => document.querySelector('#results')?.getAttribute('aria-busy') === 'false'"
-LOADED = "() => fetch('/api/world').then(answer => answer.json()).then(world => !world.loading)"
+LOADING = "async () => (await (await fetch('/api/world')).json()).loading"
 ASKED = """async (address) => {
     const start = performance.now(), told = await (await fetch(address)).json();
     return [(performance.now() - start) / 1000, told.error ?? null];
@@ -122,7 +122,8 @@ def open_page(browser: Any, store: HeadStore, images: FileImages, questions: dic
         whole = time.perf_counter() - start
         told = verdict(f"first view, {about}: seconds", shown, at_most=VIEW_AT_MOST)
         print(f"{told}, with its neighbours {whole:.3f}", flush=True)
-        tab.wait_for_function(LOADED, polling=500, timeout=120_000)
+        while tab.evaluate(LOADING):
+            tab.wait_for_timeout(200)
         for name, question in questions.items():
             seconds = []
             for number in range(2, rounds + 3):

@@ -37,7 +37,7 @@ def test_a_world_is_the_packaged_one_for_a_while() -> None:
 
 
 def test_people_follow_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = np.random.default_rng(0).normal(size=(128, 5))
+    rows = np.random.default_rng(0).normal(size=(384, 5))
     monkeypatch.setattr(alignet_worlds, "embedded", lambda model, images: rows[: len(images.names)])
     with alignet_worlds.world_of(1, "a model"):
         found = shapes_levels.OBJECTS.read(None, ("testset",))

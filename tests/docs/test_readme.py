@@ -32,6 +32,7 @@ ELSEWHERE = (  # what other tests run
     *("alignbench alignet", "alignbench run --model alignet/"),  # docs/test_alignet, cli/commands/alignet
     *("alignbench interpret", "alignbench report heads"),  # docs/test_interpret, docs/test_head_nulls
     *("alignbench sweep heads", "alignbench sweep sweeps/demo.yaml --slurm"),  # docs/test_head_alignment, test_scaling
+    "ssh -N -L",  # to a machine that there is not; its port: docs/test_head_browser
     "python benchmarks/alignet.py",  # test_alignet_benchmark
     *("alignbench run --model features:", "mkdir spose"),  # measurement/test_stored_kind
     *(f"alignbench run --model {name}" for name in ("facebook/", "torchvision:", "timm:")),  # tests/models

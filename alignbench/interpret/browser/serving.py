@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
-from typing import Final
+from types import FrameType
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -31,6 +34,7 @@ _SECONDS: Final = 30
 _KEPT_SECONDS: Final = 20
 _ENDING_SECONDS: Final = 2
 _FIRST_VIEW_SECONDS: Final = 3
+_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def browser_app(world: HeadWorld, doors: Doors) -> Guarded:
@@ -58,11 +62,13 @@ def browser_app(world: HeadWorld, doors: Doors) -> Guarded:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(load()) if world.is_loading else None
-        yield
-        if loading is not None:
-            loading.cancel()
-        for queue in (queues.model, queues.scans, queues.pictures):
-            queue.close()
+        try:
+            yield
+        finally:  # a signal that ends the command ends this too
+            if loading is not None:
+                loading.cancel()
+            for queue in (queues.model, queues.scans, queues.pictures):
+                queue.close()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     Routes(world, doors, queues).add_to(app)
@@ -161,6 +167,39 @@ def address_of(host: str, port: int, doors: Doors) -> str:
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={doors.sessions.token}"
 
 
+class _BrowserServer(uvicorn.Server):
+    """A server that ends in good order when its command is interrupted, and interrupts the command only then.
+
+    An interruption that is raised while a request is answered is taken for a fault of the request, and lost. Those who
+    heard of signals before hear of them at once; uvicorn would raise them once more at the end, as if there were two.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before: dict[int, Any] = {}
+        interrupted = False
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            nonlocal interrupted
+            self.should_exit = True
+            try:
+                before[number](number, frame)
+            except KeyboardInterrupt:
+                interrupted = True
+
+        if threading.current_thread() is threading.main_thread():
+            before |= {number: found for number in _ENDINGS if callable(found := signal.getsignal(number))}
+        for number in before:
+            signal.signal(number, hear)
+        try:
+            yield
+        finally:
+            for number, found in before.items():
+                signal.signal(number, found)
+        if interrupted:
+            raise KeyboardInterrupt
+
+
 def server_of(app: Guarded) -> uvicorn.Server:
     """Make the server of an application; nothing is logged, as addresses hold the token.
 
@@ -182,4 +221,4 @@ def server_of(app: Guarded) -> uvicorn.Server:
         timeout_keep_alive=_KEPT_SECONDS,
         timeout_graceful_shutdown=_ENDING_SECONDS,
     )
-    return uvicorn.Server(config)
+    return _BrowserServer(config)
