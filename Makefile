@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types unit slow old-processor clean
+.PHONY: demo test lint types unit slow old-processor site clean
 
 .venv/demo.stamp: pyproject.toml
 	@echo "Installing alignbench and PyTorch into .venv, once: a minute, and 6.4 GB with CUDA"
@@ -47,5 +47,9 @@ OLD := distances statistics measurement extraction/test_schedule.py extraction/t
 old-processor: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python tools/old_processor.py $(RUN) -m "not slow" $(addprefix tests/,$(OLD))
 
+# The pages of docs/ as a site, in site/: a warning is an error
+site: .venv/dev.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv demo build dist *.egg-info
+	rm -rf .venv demo build dist site *.egg-info

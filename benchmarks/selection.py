@@ -1,6 +1,6 @@
 """How often conclusions about chosen layers and whole curves are wrong, on curves whose truth is known.
 
-    python benchmarks/selection.py [--draws 1000] [--only NAME] [--figure docs/inference.png]
+    python benchmarks/selection.py [--draws 1000] [--only NAME] [--figure docs/images/inference.png]
 
 Two models are scored on the same judgments. A world (`selection_worlds.py`) says what their layers are truly worth, how
 their errors go together, and how many clusters there are; in each draw the models are compared by

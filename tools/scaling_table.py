@@ -1,4 +1,4 @@
-"""Print the table of `docs/scaling.md` that says what the study's jobs take: computed figures, at assumed rates.
+"""Print the table of `docs/scale/speed.md` that says what the study's jobs take: computed figures, at assumed rates.
 
 python tools/scaling_table.py
 """

@@ -1,4 +1,4 @@
-"""The commands of docs/alignet.md, whose stages take minutes: each has the options that it names, with values."""
+"""The commands of docs/align, whose stages take minutes: each has the options that it names, with values."""
 
 from __future__ import annotations
 

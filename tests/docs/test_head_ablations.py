@@ -1,4 +1,4 @@
-"""What docs/head_ablations.md says: its pictures, its commands, its numbers, its columns and the published values."""
+"""What docs/interpret/ablations.md says: its pictures, commands, numbers, columns and the published values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from alignbench.cli.main import main
 from alignbench.results.head_ablations import COLUMNS, read_ablation
-from documented import PAGES, ROOT, command_lines
+from documented import command_lines, pages
 
-PAGE = PAGES[ROOT / "docs/head_ablations.md"]
+PAGE = pages("interpret/ablations.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret ablate")]
 
 

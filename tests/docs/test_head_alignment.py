@@ -1,4 +1,4 @@
-"""What docs/head_alignment.md says: its commands on fewer judgments, its Python, its columns, files and numbers."""
+"""What docs/interpret/people.md says: its commands on fewer judgments, its Python, its columns, files and numbers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from alignbench.results.head_differences import COLUMNS as DIFFERENCES
 from alignbench.results.head_differences import read_comparison
 from alignbench.sweeps import read_sweep
 from alignbench.sweeps.cells import list_cells
-from documented import PAGES, ROOT, command_lines
+from documented import ROOT, command_lines, pages
 from random_transforms import transform
 
-PAGE = PAGES[ROOT / "docs/head_alignment.md"]
+PAGE = pages("interpret/people.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret align")]
 ALONE = ("--draws", "0", "--splits", "0", "--twins", "0", "--loader-workers", "0", "--wandb", "off")
 FEW = ("--limit", "40", *ALONE)

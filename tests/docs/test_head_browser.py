@@ -1,4 +1,4 @@
-"""What docs/head_browser.md says: its commands are started as they stand and visited, and its table is that of them."""
+"""What docs/interpret/browser.md says: its commands are started as they stand and visited; its table is theirs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from alignbench.cli.commands.interpret import app as command
 from alignbench.cli.main import main
 from alignbench.interpret.browser.uploads import MOST_BYTES, MOST_PIXELS
-from documented import PAGES, ROOT, command_lines
+from documented import PAGES, command_lines, pages
 from served_commands import asked, served_until
 
-PAGE = PAGES[ROOT / "docs/head_browser.md"]
-DRAWING = PAGES[ROOT / "docs/head_ablations.md"]
+PAGE = pages("interpret/browser.md")
+DRAWING = pages("interpret/ablations.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret app")]
 
 
@@ -57,7 +57,7 @@ def test_all_other_commands_are_run_by_the_tests_of_their_own_pages() -> None:
     others = [line for line in lines if not line.startswith(("alignbench interpret app", "ssh "))]
     assert len(others) == 5
     for line in others:
-        assert any(f"{line}\n" in text for page, text in PAGES.items() if page.name != "head_browser.md"), line
+        assert any(f"{line}\n" in text for page, text in PAGES.items() if page.name != "browser.md"), line
 
 
 def test_the_port_is_the_same_everywhere() -> None:

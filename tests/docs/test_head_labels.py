@@ -1,4 +1,4 @@
-"""What docs/head_labels.md says: its commands, its files by hand, its scores, its options and its columns."""
+"""What docs/interpret/labels.md says: its commands, its files by hand, its scores, its options and its columns."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from alignbench.interpret.labelling.word_lists import packaged_properties
 from alignbench.results.head_scores import HEAD_COLUMNS, SCORE_COLUMNS
 from chat_models import save_chat_model
 from chat_server import Answer, says, schema_of, serving
-from documented import PAGES, ROOT, command_lines
+from documented import command_lines, pages
 from score_folders import write_scores
 from span_folders import write_span
 from text_towers import save_clip_texts
 
-PAGE = PAGES[ROOT / "docs/head_labels.md"]
+PAGE = pages("interpret/labels.md")
 COMMANDS = [
     shlex.split(line)[1:]
     for line in command_lines()

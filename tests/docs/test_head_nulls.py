@@ -1,4 +1,4 @@
-"""What docs/head_nulls.md says of nulls: its command, its Python, its columns and its numbers."""
+"""What docs/interpret/nulls.md says of nulls: its command, its Python, its columns and its numbers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from alignbench.cli.main import main
 from alignbench.interpret.cumulative import Halvings
 from alignbench.interpret.nulls.chance import beyond_chance
 from alignbench.results.head_alignment import CUMULATIVE_COLUMNS, NULLS, PLACE
-from documented import PAGES, ROOT, command_lines
+from documented import command_lines, pages
 from head_folders import write_head_folder
 
-PAGE = PAGES[ROOT / "docs/head_nulls.md"]
+PAGE = pages("interpret/nulls.md")
 
 
 def test_the_page_of_heads_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What docs/head_search.md says: its commands, its numbers and its Python."""
+"""What docs/interpret/search.md says: its commands, its numbers and its Python."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from alignbench.interpret.searching.search import read_search
 from alignbench.interpret.store_job import StoreJob
 from alignbench.measurement.sources import TowerRequest, load_ready_tower
 from alignbench.models.families import load_tower
-from documented import PAGES, ROOT, command_lines
+from documented import command_lines, pages
 from random_transforms import transform
 
-PAGE = PAGES[ROOT / "docs/head_search.md"]
-DRAWING = PAGES[ROOT / "docs/head_ablations.md"]
+PAGE = pages("interpret/search.md")
+DRAWING = pages("interpret/ablations.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret search")]
 DIFFERENCE = next(words for words in COMMANDS if words[2] == "difference")
 

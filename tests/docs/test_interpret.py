@@ -1,4 +1,4 @@
-"""The commands and the Python of docs/interpret.md, on pictures of the packaged world."""
+"""The commands and the Python of docs/interpret/heads.md and decompose.md, on pictures of the packaged world."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from PIL import Image
 
 from alignbench.cli.main import main
 from alignbench.interpret.store import HeadStore
-from documented import PAGES, ROOT, command_lines
+from documented import command_lines, pages
 
-PAGE = PAGES[ROOT / "docs/interpret.md"]
+PAGE = pages("interpret/heads.md", "interpret/decompose.md")
 COMMANDS = [
     shlex.split(line)[1:]
     for line in command_lines()

@@ -1,4 +1,4 @@
-"""The listings of `docs/plugins.md` work as they stand once installed; a bad plug-in is said in a line."""
+"""The listings of `docs/extend/plugins.md` work as they stand once installed; a bad plug-in is said in a line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from documented import ROOT
 from drawing import do_not_draw
 from reference import pair_distances
 
-DOCUMENT = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "extend" / "plugins.md").read_text(encoding="utf-8")
 LISTINGS = re.findall(r"```(?:toml|python)\n(# (\S+\.(?:toml|py))\n.*?)```", DOCUMENT, flags=re.DOTALL)
 DOORS = ("metric", "family", "family object", "data set")
 PACKAGES = dict(zip(DOORS, zip(LISTINGS[::2], LISTINGS[1::2], strict=True), strict=True))

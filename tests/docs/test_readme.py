@@ -15,7 +15,7 @@ from alignbench import alignet
 from alignbench.alignet.chain import QUICK
 from alignbench.cli.main import main
 from baselines.perceptnet.__main__ import main as train_perceptnet
-from documented import PAGES, ROOT, blocks, command_lines
+from documented import PAGES, ROOT, blocks, command_lines, pages
 from layouts import write_levels, write_nights, write_things, write_tid2013
 from reference import save_clip
 from similarity_layouts import people, write_cichy
@@ -119,7 +119,7 @@ def test_python_snippets_run(snippet: str, tmp_path: Path, monkeypatch: pytest.M
 def test_options_of_the_table_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--help"]) == 0
     shown = capsys.readouterr().out
-    options = re.findall(r"^\| `(--[a-z-]+)", PAGES[ROOT / "docs" / "measuring.md"], flags=re.MULTILINE)
+    options = re.findall(r"^\| `(--[a-z-]+)", pages("measure/run.md"), flags=re.MULTILINE)
     assert len(options) > 6
     for option in options:
         assert option in shown
@@ -136,6 +136,6 @@ def test_files_that_they_name_are_there() -> None:
 def test_sections_that_they_link_to_are_there() -> None:
     for page, text in PAGES.items():
         for target, section in re.findall(r"\]\((?!https:)([^)#]*)#([\w-]+)\)", text):
-            other = PAGES[page.parent / target if target else page]
+            other = PAGES[(page.parent / target).resolve() if target else page]
             headings = re.findall(r"^#+ (.*)$", other, flags=re.MULTILINE)
             assert section in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]

@@ -1,4 +1,4 @@
-"""The recipes of `docs/scaling.md` for several processes and machines, in small and on this one; and its table."""
+"""The recipes of `docs/scale` for several processes and machines, in small and on this one; and its table."""
 
 import json
 import os
@@ -15,13 +15,13 @@ import yaml
 import scaling_table
 from alignbench.cli.main import main
 from alignbench.results.folders import is_complete
-from documented import ROOT
+from documented import ROOT, pages
 from patience import PATIENCE
 from rank_processes import CLUSTER, free_port, launched, printed, run_command
 from slurm_stand_in import SlurmStandIn
 
 Folders = Callable[[str], Path]
-PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+PAGE = pages("scale/which_way.md", "scale/slurm.md", "scale/memory.md", "scale/speed.md")
 MODEL = "openai/clip-vit-base-patch32"
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 

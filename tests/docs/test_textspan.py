@@ -1,4 +1,4 @@
-"""What docs/interpret.md says of texts: its commands, its Python, its columns and its numbers."""
+"""What docs/interpret/texts.md says: its commands, its Python, its columns and its numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from alignbench.cli.main import main
 from alignbench.interpret.texts import packaged_texts
 from alignbench.results.head_texts import read_span
-from documented import PAGES, ROOT, command_lines
+from documented import command_lines, pages
 from extracted import write_scenes
 
-PAGE = PAGES[ROOT / "docs/interpret.md"]
+PAGE = pages("interpret/texts.md")
 COMMANDS = [
     shlex.split(line)[1:]
     for line in command_lines()

@@ -4,8 +4,16 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCS = ROOT / "docs"
+NAVIGATION = re.findall(r"\b[\w/]+\.md\b", (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2])
+WRITTEN = [DOCS / name for name in NAVIGATION if (DOCS / name).exists()]  # in a reader's order; others are made
+FILES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *WRITTEN)
 PAGES = {path: path.read_text(encoding="utf-8") for path in FILES}
+
+
+def pages(*names: str) -> str:
+    """The text of some pages, one after the other."""
+    return "\n".join(PAGES[DOCS / name] for name in names)
 
 
 def blocks(language: str) -> list[str]:
