@@ -8,12 +8,12 @@ BIN := .venv/bin
 	@echo "Installing alignbench and PyTorch into .venv, once: a minute, and 6.4 GB with CUDA"
 	$(PYTHON) -m venv .venv
 	$(PYTHON) tools/install.py .venv --editable .
-	touch $@
+	: > $@
 
 .venv/dev.stamp: .venv/demo.stamp
 	@echo "Installing what the tests need into .venv, once"
 	$(PYTHON) tools/install.py .venv --editable '.[dev]'
-	touch $@
+	: > $@
 
 demo: .venv/demo.stamp
 	$(BIN)/alignbench demo
