@@ -17,6 +17,7 @@ from alignbench.cli.main import main
 from alignbench.interpret.browser import serving
 from alignbench.interpret.browser.guards import Doors, Guarded
 from patience import PATIENCE, wait_for
+from terminal_signals import as_in_a_terminal
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def served_until(
             if not over.is_set():
                 os.kill(os.getpid(), ending)
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, as_in_a_terminal():
         patched.setattr(serving, "address_of", told)
         patched.setattr(serving, "server_of", made)
         thread = threading.Thread(target=visited)

@@ -27,6 +27,7 @@ from finished_sweep import finish_sweep
 from patience import PATIENCE, wait_for
 from run_folders import refused
 from sweep_folders import WHOLE, is_gone, is_held, make_cell
+from terminal_signals import as_in_a_terminal
 
 START = [sys.executable, "-m", "alignbench", "sweep", "mine.yaml"]
 
@@ -166,13 +167,10 @@ def test_a_signal_ends_the_cells_which_wait_again(
     def logs() -> list[Path]:
         return list(Path("runs/.sweep-mine").glob("*-*.log"))
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     thread = threading.Thread(target=signal_when_begun)
-    thread.start()
-    try:
+    with as_in_a_terminal():
+        thread.start()
         assert main(["sweep", "mine.yaml", "--workers", "2", "--wandb", "off"]) == code
-    finally:
-        signal.signal(signal.SIGINT, before)
     thread.join()
     said = capsys.readouterr()
     assert said.out == ""

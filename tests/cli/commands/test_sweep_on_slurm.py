@@ -32,6 +32,7 @@ from documented import ROOT
 from patience import wait_for
 from run_folders import refused
 from slurm_stand_in import SlurmStandIn
+from terminal_signals import as_in_a_terminal
 
 ORDER = ("sweep", "mine.yaml", "--wandb", "off", "--slurm")
 PLAY = """
@@ -185,12 +186,9 @@ def test_jobs_go_on_when_the_command_is_left_and_the_same_command_finds_them(
         wait_for(lambda: len(list(Path("runs/.sweep-mine/jobs").glob("*.given.json"))) == 1)  # and that was seen
         os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
-    thread = meanwhile(leave)
-    try:
+    with as_in_a_terminal():
+        thread = meanwhile(leave)
         assert main([*ORDER, "--json"]) == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
     thread.join()
     said = capsys.readouterr()
     assert said.out == ""

@@ -16,6 +16,7 @@ from browsed_pages import served
 from browsers import Browsed, Visited
 from patience import PATIENCE
 from served_commands import asked
+from terminal_signals import as_in_a_terminal
 
 TOKEN_LETTERS = 43
 
@@ -125,13 +126,13 @@ def test_an_interruption_while_a_request_is_answered_is_not_lost() -> None:
         await send({"type": "http.response.body", "body": b"answered"})
 
     answers: list[str] = []
-    before = signal.getsignal(signal.SIGINT)
-    with listen("127.0.0.1", 0) as place:
+    with as_in_a_terminal(), listen("127.0.0.1", 0) as place:
+        before = signal.getsignal(signal.SIGINT)
         address = f"http://127.0.0.1:{place.getsockname()[1]}/"
         thread = threading.Thread(target=lambda: answers.append(asked(address).text))
         thread.start()
         with pytest.raises(KeyboardInterrupt):
             server_of(interrupted).run(sockets=[place])  # type: ignore[arg-type]
         thread.join(PATIENCE)
+        assert signal.getsignal(signal.SIGINT) is before
     assert answers == ["answered"]
-    assert signal.getsignal(signal.SIGINT) is before

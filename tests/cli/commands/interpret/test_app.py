@@ -20,6 +20,7 @@ from alignbench.interpret.store import HeadStore, StoreShape
 from browsers import browsed_heads, write_pictures
 from head_stores import fill_store, random_contributions
 from served_commands import asked, served_until
+from terminal_signals import as_in_a_terminal
 
 Capture = pytest.CaptureFixture[str]
 TOKEN = re.compile(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}\n")
@@ -80,7 +81,10 @@ def test_a_process_of_its_own_serves_and_ends_quietly(
     ending: signal.Signals, code: int, store: HeadStore, pictures: Path
 ) -> None:
     order = [sys.executable, "-m", "alignbench", *words(store, "--images", pictures, "--port", 0)]
-    with subprocess.Popen(order, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        as_in_a_terminal(),
+        subprocess.Popen(order, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+    ):
         assert process.stdout is not None
         try:
             address = process.stdout.readline()
