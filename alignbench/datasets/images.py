@@ -9,35 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from PIL import Image, UnidentifiedImageError
 
 from alignbench.arrays import Indices
 from alignbench.datasets import jpeg_data
+from alignbench.datasets.decoded_pictures import FORMATS, UNDECODABLE, as_stored, decoded, fault_of, has_more_frames
 from alignbench.datasets.orientation import turned_upright
 from alignbench.datasets.picture_remarks import PictureRemarks
 from alignbench.datasets.png_chunks import check_chunks
-from alignbench.datasets.rgb import DepthError, has_many_bits, to_rgb
+from alignbench.datasets.rgb import DepthError, has_many_bits
 from alignbench.errors import DataError
-from alignbench.files import UNREADABLE, open_plain
+from alignbench.files import open_plain
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with a picture is said in a line of ours
-Image.init()
-# Pillow would hand a file of any name that holds PostScript to another program
-_FORMATS: Final = tuple(
-    kind
-    for kind in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-    if kind in Image.OPEN
-)
-_UNREADABLE = (*UNREADABLE, Image.DecompressionBombError)
 _SAMPLE = 4096
 _SHOWN = 5
 
@@ -107,11 +98,11 @@ class FileImages:
         path = self.root / self.names[index]
         try:
             with PictureRemarks().gathered(), open_plain(path) as file:  # `identities` says what there is to say
-                return _decoded(file, upright)
+                return decoded(file, turned_upright if upright else as_stored)
         except DepthError as error:
             raise DataError(f"{path} {error}") from error
-        except _UNREADABLE as error:
-            raise DataError(f"{path} cannot be decoded ({_reason(error)}): download it again") from error
+        except UNDECODABLE as error:
+            raise DataError(f"{path} cannot be decoded ({fault_of(error)}): download it again") from error
 
     def picture_file(self, index: int) -> Path:
         """See `ImageFiles.picture_file`."""
@@ -147,9 +138,9 @@ class FileImages:
 
     def _looks(self, *, thorough: bool) -> list[_CheckedImage]:
         remarks = PictureRemarks()
-        decoded = jpeg_data.FORMATS if thorough else frozenset()
+        formats = jpeg_data.FORMATS if thorough else frozenset()
         with remarks.gathered(), _threads() as pool:
-            looks = list(pool.map(lambda name: self._look(name, decoded, remarks), self.names))
+            looks = list(pool.map(lambda name: self._look(name, formats, remarks), self.names))
         remarks.warn(self.names, self.root)
         return looks
 
@@ -160,11 +151,11 @@ class FileImages:
         with open_plain(self.root / name) as file:
             return f"{look.identity}/{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
-    def _look(self, name: str, decoded: frozenset[str], remarks: PictureRemarks) -> _CheckedImage:
+    def _look(self, name: str, thorough: frozenset[str], remarks: PictureRemarks) -> _CheckedImage:
         remarks.looking_at(name)
         try:
             with open_plain(self.root / name) as file:
-                return _CheckedImage(_sample_digest(file), _fault(file, decoded, remarks))
+                return _CheckedImage(_sample_digest(file), _fault(file, thorough, remarks))
         except FileNotFoundError:
             return _CheckedImage("", "missing")
         except OSError as error:
@@ -195,95 +186,29 @@ def _sample_digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _decoded(file: BinaryIO, upright: bool = False) -> Image.Image:
-    """The picture of a file in RGB, once every check that its format has was made."""
-
-    def finished(image: Image.Image) -> Image.Image:
-        rgb = to_rgb(image)
-        return turned_upright(rgb, image) if upright else rgb
-
-    check_chunks(file)
-    with Image.open(file, formats=_FORMATS) as image:
-        if image.format in jpeg_data.FORMATS:
-            image.load()
-            file.seek(0)
-            if jpeg_data.ends_early(file.read(), image):
-                raise OSError("its data end early")
-            return finished(image)
-        if image.format != "PNG":
-            return finished(image)
-        image.verify()  # PNG has checksums, and decoding alone does not look at them
-    file.seek(0)
-    with Image.open(file, formats=_FORMATS) as image:
-        return finished(image)
-
-
-def decoded_picture(file: BinaryIO, name: str, most_pixels: int) -> Image.Image:
-    """Decode a picture that comes from somebody else, as `FileImages.open` does a file, and turn it upright.
-
-    Args:
-        file: The picture.
-        name: What it is called in errors.
-        most_pixels: How large it may be; nothing larger is decoded.
-
-    Returns:
-        The picture in RGB, at its native size, as its EXIF orientation says.
-
-    Raises:
-        DataError: If it is no picture, damaged, or too large.
-    """
-    try:
-        with Image.open(file, formats=_FORMATS) as image:
-            width, height = image.size
-        if width * height > most_pixels:
-            raise DataError(f"{name} has {width:,} x {height:,} pixels, and {most_pixels:,} are read: make it smaller")
-        file.seek(0)
-        return _decoded(file, upright=True)
-    except UnidentifiedImageError as error:
-        raise DataError(f"{name} is not a picture: give a file of {', '.join(_FORMATS)}") from error
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{name} has more than the {most_pixels:,} pixels that are read: make it smaller") from error
-    except DepthError as error:
-        raise DataError(f"{name} {error}") from error
-    except _UNREADABLE as error:
-        raise DataError(f"{name} cannot be decoded ({_reason(error)}): save it again") from error
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _fault(file: BinaryIO, decoded: frozenset[str], remarks: PictureRemarks) -> str:
+def _fault(file: BinaryIO, thorough: frozenset[str], remarks: PictureRemarks) -> str:
     """Say what is wrong with a picture file; empty if nothing is.
 
     A whole file is told from its end where the format has a mark there, or from its length; any other is decoded, and
-    so are those of the formats `decoded`.
+    so are those of the formats `thorough`.
     """
     try:
         check_chunks(file, before_pixels=True)
-        with Image.open(file, formats=_FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image:
             kind = image.format or ""
-            if _has_more_frames(image):
+            if has_more_frames(image):
                 remarks.add("of several frames the first is read")
-            decode = kind in decoded or has_many_bits(image) or not _ends_well(file, kind)
+            decode = kind in thorough or has_many_bits(image) or not _ends_well(file, kind)
         if decode:
             file.seek(0)
-            _decoded(file)
+            decoded(file, as_stored)
     except UnidentifiedImageError:
         return "not an image"
     except DepthError as error:
         return str(error)
-    except _UNREADABLE as error:
-        return "truncated" if "truncated" in str(error).lower() else f"damaged: {_reason(error)}"
+    except UNDECODABLE as error:
+        return "truncated" if "truncated" in str(error).lower() else f"damaged: {fault_of(error)}"
     return ""
-
-
-def _has_more_frames(image: Image.Image) -> bool:
-    """Whether a file holds more pictures than the one that is read; those of an MPO are mere previews of it."""
-    try:
-        return image.format not in jpeg_data.FORMATS and bool(getattr(image, "is_animated", False))
-    except _UNREADABLE:  # of a GIF, which looks for the second one only now: the first is checked by decoding it
-        return False
 
 
 def _ends_well(file: BinaryIO, kind: str) -> bool:

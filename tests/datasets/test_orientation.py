@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from alignbench.datasets import scenes
-from alignbench.datasets.images import FileImages, decoded_picture
+from alignbench.datasets.decoded_pictures import decoded_picture
+from alignbench.datasets.images import FileImages
 from alignbench.datasets.orientation import turned_upright
 from orientations import UPRIGHT, write_turned
 
@@ -26,7 +27,7 @@ def test_a_picture_is_turned_as_its_orientation_says(orientation: int, kind: str
     wanted = UPRIGHT[orientation](stored)
     assert wanted.shape[:2] == ((70, 90) if orientation < 5 else (90, 70))
     assert np.array_equal(np.asarray(FileImages(tmp_path, (path.name,)).open(0, upright=True)), wanted)
-    assert np.array_equal(np.asarray(decoded_picture(BytesIO(path.read_bytes()), "mine", 10_000)), wanted)
+    assert np.array_equal(np.asarray(decoded_picture(BytesIO(path.read_bytes()), "mine", 10_000).image), wanted)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 60_000])

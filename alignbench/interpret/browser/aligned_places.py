@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from alignbench.datasets.judgments import LEVELS
+from alignbench.datasets.shapes import OBSERVERS
 from alignbench.interpret.browser.head_folders import HeadFolder, heads_in
 from alignbench.interpret.head_names import Head
 from alignbench.report.panels import score_name
 from alignbench.results.extent import place_name
 from alignbench.results.head_alignment import SEPARABLE, by_place
+from alignbench.results.layer_curve import is_simulated
 from alignbench.results.run_folder import run_hash
 
 
@@ -92,7 +94,8 @@ def aligned_places(folders: Iterable[HeadFolder]) -> list[AlignedPlace]:
 
 def _place_title(place: Mapping[str, str], folder: HeadFolder) -> str:
     distance, transform = place["distance"].replace("_", " "), transform_of(folder.settings)
-    where = f"{place['level']} level, {place_name(place['dataset'], place['part'], place['protocol'])}"
+    people = f" ({OBSERVERS})" if is_simulated(place["dataset"]) else ""
+    where = f"{place['level']} level, {place_name(place['dataset'], place['part'], place['protocol'])}{people}"
     return f"{where}, {place['protocol']} protocol, {distance}{transform and f', through {transform}'}"
 
 

@@ -11,7 +11,7 @@ from alignbench.files.json_text import plain
 from alignbench.interpret.browser.asking import FoundAnswer, ReadyQuestion
 from alignbench.interpret.browser.colourings import Colouring
 from alignbench.interpret.browser.plain_errors import without_paths
-from alignbench.interpret.browser.questions import TEXT_LETTERS
+from alignbench.interpret.browser.questions import MOST_NEIGHBOURS, TEXT_LETTERS
 from alignbench.interpret.browser.uploads import MOST_BYTES, MOST_PIXELS
 from alignbench.interpret.browser.world import HeadWorld
 from alignbench.interpret.head_names import heads_named
@@ -57,7 +57,12 @@ def world_json(world: HeadWorld) -> Json:
         "loading": world.is_loading,
         "cannot": {name: without_paths(reason, world.places) for name, reason in cannot.items()},
         "notes": [] if world.grid is None else list(world.grid.notes),
-        "limits": {"upload_bytes": MOST_BYTES, "upload_pixels": MOST_PIXELS, "text_letters": TEXT_LETTERS},
+        "limits": {
+            "upload_bytes": MOST_BYTES,
+            "upload_pixels": MOST_PIXELS,
+            "text_letters": TEXT_LETTERS,
+            "neighbours": MOST_NEIGHBOURS,
+        },
     }
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from string import punctuation
 from typing import TYPE_CHECKING, Final
 
 from alignbench.arrays import Floats
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import UsageError, shortened
+from alignbench.interpret.browser.page_fields import check_fields, named
 from alignbench.interpret.browser.questions import CropQuestion, SearchQuestion, WhyQuestion
 from alignbench.interpret.browser.sessions import VisitorSession
 from alignbench.interpret.browser.world import HeadWorld
-from alignbench.interpret.head_names import read_heads
+from alignbench.interpret.head_names import heads_named, read_heads
 from alignbench.interpret.searching.analysis import (
-    ANALYSES,
     MAPS,
     HeatMap,
     Picture,
     SearchJob,
+    all_heads,
     analyse,
     unit_of,
 )
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 
 _MOST_REMEMBERED: Final = 300_000_000  # bytes of decomposed pictures
 _MOST_TEXTS: Final = 64
-ALL: Final = (*ANALYSES, "difference", "people")
 Result = list[Neighbours] | HeatMap | list[Compared] | list[AlikePairs] | Why
 
 
@@ -132,10 +134,12 @@ class ModelWork:
         found = self._texts.pop(texts, None)
         if found is None:
             context = encoder.tokenizer.context
-            for text in texts:
+            for field, text in zip(("text", "against"), texts, strict=False):
                 (length,) = encoder.tokenizer([text]).lengths
                 if length > context:
-                    raise UsageError(f"a text has {length} tokens, and {encoder.name} takes {context}: shorten it")
+                    raise UsageError(
+                        f"{named(field)} has {length} tokens, and {encoder.name} takes {context}: shorten it"
+                    )
             found = tuple(unit_embeddings(encoder, texts, is_kept=False))
         self._texts[texts] = found
         while len(self._texts) > _MOST_TEXTS:
@@ -152,20 +156,38 @@ class ModelWork:
         Raises:
             AlignbenchError: If it cannot be answered; says why.
         """
+        check_fields(question, isinstance(question, WhyQuestion))
+        self._check_heads(question)
         analysis = question.analysis
-        if analysis not in ALL:
-            raise unknown("analysis", analysis, ALL)
         texts = self.embedded(question.texts) if question.texts else ()
         picture: Picture | None = None
         if question.upload is not None or (question.picture is not None and analysis in MAPS):
             picture = self.decomposed(self.prepared(question, session))
         elif question.picture is not None:
             picture = stored_picture(self._world, question.picture)
-        notes: tuple[str, ...] = ()
-        if len(texts) == 2 and (texts[0] == texts[1]).all():
-            notes = ("both texts are the same to the model: it does not know all of their words",)
+        notes = tuple(self._notes(question.texts, texts))
         spanned = self._spanned() if isinstance(question, WhyQuestion) else None
         return ReadyQuestion(question, picture, texts, spanned, notes)
+
+    def _check_heads(self, question: SearchQuestion) -> None:
+        """See that the store has the heads that are asked."""
+        there = all_heads(self._world.store)
+        for head in question.asked_heads:
+            if head not in there:
+                first, last = heads_named(there[:1]), heads_named(there[-1:])
+                raise UsageError(
+                    f"{named('heads')} has {heads_named([head])}, and there are {first} to {last}: leave it out"
+                )
+
+    def _notes(self, texts: tuple[str, ...], embeddings: tuple[Floats, ...]) -> Iterator[str]:
+        """What there is to say of texts that the model does not know, or cannot tell apart."""
+        encoder = self._world.encoder if texts else None
+        for words in () if encoder is None else encoder.tokenizer(texts).unknown:
+            unknown = dict.fromkeys(each for each in words if each.strip(punctuation))
+            if unknown:
+                yield f"{self._world.model} does not know {shortened(', '.join(unknown))}: write it in other words"
+        if len(embeddings) == 2 and (embeddings[0] == embeddings[1]).all():
+            yield "both texts are the same to the model: it does not know all of their words"
 
     def _spanned(self) -> PickedTexts:
         """The texts of the heads, which are read when they are asked for first."""
@@ -183,11 +205,11 @@ class ModelWork:
             AlignbenchError: If there is none, or no model.
         """
         if (question.picture is None) == (question.upload is None):
-            raise UsageError("a picture of the store, or an upload: name one of them")
+            raise UsageError(f"{named('picture')} or {named('upload')}: give one of them")
         if question.upload is not None:
             upload = session.upload(question.upload)
             if upload is None:
-                raise UsageError("this upload is not kept any more, or never was: upload the picture again")
+                raise UsageError("this upload is not kept any more, or never was: use “Upload a picture” again")
             return upload.prepared
         if self._world.pictures is None:
             raise UsageError(self._world.cannot["pictures"])
@@ -243,32 +265,25 @@ def answer(world: HeadWorld, asked: ReadyQuestion) -> FoundAnswer:
 
 def _difference(world: HeadWorld, asked: ReadyQuestion) -> list[Compared]:
     question = asked.question
-    _refuse_texts(question)
     if question.other is None or question.other not in world.others:
-        raise UsageError(world.cannot.get("others", "name what is compared with: it is none of those that there are"))
+        raise UsageError(world.cannot.get("others", f"{named('other')} is none of those that there are: choose one"))
     if not isinstance(asked.picture, StoredPicture):
-        raise UsageError("difference is asked about a picture of the store: choose one")
-    others = read_heads(question.other_heads) if question.other_heads else ()
+        raise UsageError("Difference is asked about a picture of the folder, not an upload: choose one")
+    others = read_heads(question.other_heads, "--than-group") if question.other_heads else ()
     job = DifferenceJob(question.asked_heads, others, bool(question.together), question.measure, question.count)
     return compare_sides(world.store, world.others[question.other].than, job, asked.picture)
 
 
 def _people(world: HeadWorld, asked: ReadyQuestion) -> list[AlikePairs]:
     question = asked.question
-    _refuse_texts(question)
     if question.dataset is None or question.dataset not in world.people:
-        raise UsageError(world.cannot.get("people", "name the judgments: they are none of those that there are"))
+        raise UsageError(world.cannot.get("people", f"{named('dataset')} is none of those that there are: choose one"))
     if isinstance(asked.picture, DecomposedPicture):
-        raise UsageError("people have judged pictures of the store alone: choose one of it")
+        raise UsageError("People is asked about a picture of the folder, not an upload: choose one")
     picture = None if asked.picture is None else asked.picture.number
     return world.people[question.dataset].pairs(
         PeopleJob(question.asked_heads, picture, question.measure, question.count)
     )
-
-
-def _refuse_texts(question: SearchQuestion) -> None:
-    if question.texts:
-        raise UsageError(f"{question.analysis} takes no text: leave out --text")
 
 
 def _size(picture: DecomposedPicture) -> int:

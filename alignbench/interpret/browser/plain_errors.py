@@ -1,4 +1,4 @@
-"""What went wrong, said to a visitor: without a path, and in the words of the page."""
+"""What went wrong, said to a visitor: without a path of this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 _FOLDERS: Final = re.compile(r"(?<![\w.\x00])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[/\\](?=[^\s/\\])")
-_OPTION: Final = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
 _MARK: Final = "\x00{}\x00"  # stands for a known folder meanwhile
 _LONGEST: Final = 500
 
@@ -28,8 +27,3 @@ def without_paths(text: str, places: Iterable[Path] = ()) -> str:
     for number, each in enumerate(spelt):
         text = text.replace(_MARK.format(number), Path(each).name)
     return text[:_LONGEST]
-
-
-def without_options(text: str) -> str:
-    """Name options as the page does, which has no command line: `text`, where an error says `--text`."""
-    return _OPTION.sub(r"\1", text)

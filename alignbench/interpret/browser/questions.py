@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from alignbench.errors import UsageError
+from alignbench.interpret.browser.page_fields import named
 from alignbench.interpret.head_names import Head, read_heads
 
 TEXT_LETTERS: Final = 1000
-_WORD: Final = Field(max_length=100)
-_NUMBER: Final = Field(ge=0, le=2**31 - 1)
+MOST_NEIGHBOURS: Final = 200
+_HEADS_LETTERS: Final = 20_000
+_MOST: Final = 2**31 - 1
+_FORMS: Final = ("json", "csv", "png")
 
 
-def _plain_number(value: object) -> object:
+def _checked(is_right: Callable[[str], bool], fault: str) -> BeforeValidator:
+    """A check of what stands in an address, in words of ours: those of Pydantic are for programmers."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not is_right(value):
+            raise ValueError(fault)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _whole(low: int, high: int) -> BeforeValidator:
     """A number in the digits 0 to 9 alone: Pydantic takes `1_0`, `+1`, `1.0` and blanks as well."""
-    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
-        raise ValueError("a whole number in the digits 0 to 9")
-    return value
+
+    def is_right(value: str) -> bool:
+        digits = len(str(high))
+        return value.isascii() and value.isdecimal() and len(value) <= digits and low <= int(value) <= high
+
+    up = "" if high == _MOST else f" to {high:,}"
+    return _checked(is_right, f"takes a whole number from {low}{up}, in the digits 0 to 9")
 
 
-_Plain: Final = BeforeValidator(_plain_number)
-Number = Annotated[int, _Plain, _NUMBER]
+def _short(most: int) -> BeforeValidator:
+    """A text of so many letters."""
+    return _checked(lambda value: len(value) <= most, f"has more than {most:,} letters: shorten it")
+
+
+Number = Annotated[int, _whole(0, _MOST)]
+Word = Annotated[str, _short(100)]
+Heads = Annotated[str, _short(_HEADS_LETTERS)]
+Text = Annotated[str, _short(TEXT_LETTERS)]
+_FORM: Final = _checked(lambda value: value in _FORMS, f"is one of {', '.join(_FORMS)}")
 
 
 class PageQuestion(BaseModel):
@@ -35,14 +62,14 @@ class ListQuestion(PageQuestion):
     """Which pictures there are: `count` of them from `start` on, of those whose name has `like` in it."""
 
     start: Number = 0
-    count: Annotated[int, _Plain, Field(ge=1, le=500)] = 60
-    like: str = Field("", max_length=200)
+    count: Annotated[int, _whole(1, 500)] = 60
+    like: Annotated[str, _short(200)] = ""
 
 
 class GridQuestion(PageQuestion):
     """What heads are coloured by."""
 
-    colouring: Annotated[str, _WORD]
+    colouring: Word
 
 
 class HeadQuestion(PageQuestion):
@@ -56,36 +83,36 @@ class ThumbnailQuestion(PageQuestion):
     """A picture by its number, with a longer side of at most `side` pixels."""
 
     number: Number
-    side: Annotated[int, _Plain, Field(ge=16, le=512)] = 160
+    side: Annotated[int, _whole(16, 512)] = 160
 
 
 class CropQuestion(PageQuestion):
     """What the model sees of a picture, or of an upload."""
 
     picture: Number | None = None
-    upload: Annotated[str, _WORD] | None = None
+    upload: Word | None = None
 
 
 class UploadQuestion(PageQuestion):
     """What an upload is called."""
 
-    name: str = Field("upload", max_length=200)
+    name: Annotated[str, _short(200)] = "upload"
 
 
 class SearchQuestion(CropQuestion):
     """An analysis; see `SearchJob`."""
 
-    analysis: Annotated[str, _WORD]
-    heads: str = Field("", max_length=100_000)
-    text: str | None = Field(None, max_length=TEXT_LETTERS)
-    against: str | None = Field(None, max_length=TEXT_LETTERS)
-    measure: Annotated[str, _WORD] = "dot"
-    count: Annotated[int, _Plain, Field(ge=1, le=200)] | None = None
-    dataset: Annotated[str, _WORD] | None = None
-    other: Annotated[str, _WORD] | None = None
-    other_heads: str = Field("", max_length=100_000)
-    together: Annotated[int, _Plain, Field(ge=0, le=1)] = 0
-    form: Literal["json", "csv", "png"] = Field("json", alias="as")
+    analysis: Word
+    heads: Heads = ""
+    text: Text | None = None
+    against: Text | None = None
+    measure: Word = "dot"
+    count: Annotated[int, _whole(1, MOST_NEIGHBOURS)] | None = None
+    dataset: Word | None = None
+    other: Word | None = None
+    other_heads: Heads = ""
+    together: Annotated[int, _whole(0, 1)] = 0
+    form: Annotated[Literal["json", "csv", "png"], _FORM] = Field("json", alias="as")
 
     @property
     def asked_heads(self) -> tuple[Head, ...]:
@@ -101,15 +128,15 @@ class SearchQuestion(CropQuestion):
         """The text, or both.
 
         Raises:
-            UsageError: If one is empty or no text, or there is only the other.
+            UsageError: If one is empty or no text; names the field.
         """
-        if self.against is not None and self.text is None:
-            raise UsageError("there is a text to compare with, and none that is compared: give --text")
-        texts = tuple(each.strip() for each in (self.text, self.against) if each is not None)
-        for each in texts:
-            if not each or not each.isprintable():
-                raise UsageError("a text is empty, or holds what cannot be printed: write it in plain words")
-        return texts
+        given = {name: each.strip() for name in ("text", "against") if (each := getattr(self, name)) is not None}
+        for name, each in given.items():
+            if not each:
+                raise UsageError(f"{named(name)} is empty: write a text")
+            if not each.isprintable() or "\ufffd" in each:  # which stands for bytes that are no text
+                raise UsageError(f"{named(name)} holds what cannot be printed: write it in plain words")
+        return tuple(given.values())
 
 
 class WhyQuestion(SearchQuestion):

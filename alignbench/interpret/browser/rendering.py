@@ -52,7 +52,9 @@ def drawn(world: HeadWorld, found: FoundAnswer) -> bytes:
     title = _title(found.asked)
     if isinstance(found.result, HeatMap):
         assert isinstance(found.asked.picture, DecomposedPicture)
-        return _map(found.asked.picture, found.result, title)
+        is_all = len(found.result.heads) == len(world.store.layers) * world.store.heads
+        heads = f"all {len(found.result.heads)} heads" if is_all else f"heads {heads_named(found.result.heads)}"
+        return _map(found.asked.picture, found.result, f"{title}\n{shortened(heads, 76)}")
     if isinstance(found.result, Why):
         raise UsageError("why is a table: take it as CSV or JSON")
     return _sheet(world, [row for each in found.result for row in _rows(each)], f"{title}, {found.unit}")
@@ -118,7 +120,7 @@ def _map(picture: DecomposedPicture, found: HeatMap, title: str) -> bytes:
     largest = float(np.abs(upsampled(found.grid, *picture.pixels.shape[1:])).max()) or 1.0
     scale = ScalarMappable(Normalize(-largest, largest), ListedColormap(map_colours(np.linspace(-1.0, 1.0, 257))))
     figure.colorbar(scale, ax=place, shrink=0.85).set_label(found.unit)
-    return _finished(figure, f"{title}\nheads {shortened(heads_named(found.heads), 70)}")
+    return _finished(figure, title)
 
 
 def _finished(figure: Any, title: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
 from PIL import Image
+from starlette.requests import ClientDisconnect
 
 from alignbench.errors import UsageError
 from alignbench.files.json_text import plain
@@ -194,13 +195,16 @@ class Routes:
             content = await asyncio.wait_for(_body(request), _BODY_SECONDS)
         except TimeoutError:
             return answer_error("the upload takes too long: send it again", 408)
+        except ClientDisconnect:  # who does not hear it
+            return answer_error("the upload was cut off: send it again", 400)
         if content is None:
             return answer_error(f"the upload has more than {MOST_BYTES:,} bytes: make the picture smaller", 413)
         if not content:
             raise UsageError("the upload is empty: choose a picture")
-        found = await self.queues.model.run(lambda: read_upload(content, asked.name, self.work.tower))
-        name = request.scope["session"].keep(found)
-        return dict(plain({"upload": name, "name": asked.name, "height": found.height, "width": found.width}))
+        called = asked.name.strip() or "upload"
+        found = await self.queues.model.run(lambda: read_upload(content, called, self.work.tower))
+        told = {"upload": request.scope["session"].keep(found), "name": called, "notes": found.notes}
+        return dict(plain({**told, "height": found.height, "width": found.width}))
 
 
 async def _body(request: Request) -> bytes | None:

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from http import HTTPStatus
 from ipaddress import ip_address
 from types import FrameType
 from typing import Any, Final
@@ -22,7 +23,9 @@ from starlette.exceptions import HTTPException
 from alignbench.errors import AlignbenchError, UsageError, shortened
 from alignbench.extraction.host import usable_cores
 from alignbench.interpret.browser.guards import LOOPBACK, Doors, Guarded, answer_error
-from alignbench.interpret.browser.plain_errors import without_options, without_paths
+from alignbench.interpret.browser.page_fields import fault_line, in_page_words
+from alignbench.interpret.browser.plain_errors import without_paths
+from alignbench.interpret.browser.request_heads import PatientProtocol
 from alignbench.interpret.browser.routes import Queues, Routes
 from alignbench.interpret.browser.sessions import Sessions
 from alignbench.interpret.browser.work_queue import BusyError, WorkQueue
@@ -74,7 +77,7 @@ def browser_app(world: HeadWorld, doors: Doors) -> Guarded:
     Routes(world, doors, queues).add_to(app)
 
     def said(error: AlignbenchError) -> str:
-        return without_options(without_paths(str(error), world.places))
+        return in_page_words(without_paths(str(error), world.places))
 
     @app.exception_handler(BusyError)
     async def busy(request: Request, error: BusyError) -> Response:
@@ -86,10 +89,12 @@ def browser_app(world: HeadWorld, doors: Doors) -> Guarded:
 
     @app.exception_handler(RequestValidationError)
     async def unclear(request: Request, error: RequestValidationError) -> Response:
-        return answer_error(_fault(error), 400)
+        return answer_error(fault_line(error.errors()[0]), 400)
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return answer_error("this address is asked in another way: by GET, and by POST for an upload", 405)
         return answer_error("there is nothing at this address", error.status_code)
 
     @app.exception_handler(Exception)
@@ -97,17 +102,6 @@ def browser_app(world: HeadWorld, doors: Doors) -> Guarded:
         return answer_error("this went wrong here, and the command says more: see its terminal", 500)
 
     return Guarded(app, doors)
-
-
-def _fault(error: RequestValidationError) -> str:
-    """The first thing that is wrong with a question, in a line that quotes no more than a name."""
-    first = error.errors()[0]
-    name = shortened(first["loc"][-1] if first["loc"] else "the question", 40)
-    if first["type"] == "extra_forbidden":
-        return f"{name} is nothing that can be asked: leave it out"
-    if first["type"] == "missing":
-        return f"{name} is missing: give it"
-    return f"{name} is not as it should be: {first['msg'].removeprefix('Value error, ')}"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -210,7 +204,7 @@ def server_of(app: Guarded) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=PatientProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

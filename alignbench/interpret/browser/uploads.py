@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.datasets.images import decoded_picture
+from alignbench.datasets.decoded_pictures import decoded_picture
 from alignbench.interpret.searching.asked import PreparedPicture
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 20_000_000
 MOST_PIXELS: Final = 40_000_000
+_TURNED: Final = "It was turned upright, as its EXIF orientation says."
+_FIRST: Final = "Its file has several pictures, of which this is the first."
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +30,13 @@ class Upload:
         prepared: The picture as the model sees it.
         height: Height of the picture itself, upright, in pixels.
         width: Width of it.
+        notes: What was done to it that a visitor may not expect.
     """
 
     prepared: PreparedPicture
     height: int
     width: int
+    notes: tuple[str, ...] = ()
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -51,6 +55,8 @@ def read_upload(content: bytes, name: str, tower: Tower) -> Upload:
     Raises:
         DataError: If it is no picture, damaged, or of more than `MOST_PIXELS`.
     """
-    image = decoded_picture(BytesIO(content), name, MOST_PIXELS)
-    identity = hashlib.sha256(content).hexdigest()
-    return Upload(PreparedPicture(name, identity, tower.prepare(image).numpy()), image.height, image.width)
+    found = decoded_picture(BytesIO(content), name, MOST_PIXELS)
+    image, identity = found.image, hashlib.sha256(content).hexdigest()
+    prepared = PreparedPicture(name, identity, tower.prepare(image).numpy())
+    said = ((_TURNED, found.is_turned), (_FIRST, found.is_first))
+    return Upload(prepared, image.height, image.width, tuple(note for note, is_so in said if is_so))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats
-from alignbench.datasets.images import FileImages
+from alignbench.datasets.images import FileImages, images_digest
 from alignbench.errors import AlignbenchWarning, DataError
 from alignbench.interpret.store import HeadStore, Rows
 from alignbench.interpret.text_encoders.of_store import model_of, store_tower
@@ -92,13 +94,15 @@ def asked_picture(store: HeadStore, picture: str, model: str | None = None) -> S
 def decomposed_picture(store: HeadStore, path: Path, model: str | None = None) -> DecomposedPicture:
     """Decompose a picture by the model of a store, token by token, upright as its EXIF orientation says.
 
+    Pictures of the store are taken as they are stored, as those that it was made of.
+
     Args:
         store: The contributions.
         path: The picture.
         model: See `asked_picture`.
 
     Warns:
-        AlignbenchWarning: If it is turned, as pictures of a store are not.
+        AlignbenchWarning: If its EXIF orientation asks for a turn; says whether it is turned.
 
     Raises:
         UsageError: If the store is of weights at random.
@@ -107,17 +111,30 @@ def decomposed_picture(store: HeadStore, path: Path, model: str | None = None) -
     if not path.is_file():
         raise DataError(f"{path} is not a file: a map takes the file of a picture by --picture")
     images = FileImages(path.parent, (path.name,))
-    stored, upright = images.open(0), images.open(0, upright=True)
+    stored, image = images.open(0), images.open(0, upright=True)
     (identity,) = images.identities()
-    if (stored.size, stored.tobytes()) != (upright.size, upright.tobytes()):
-        identity += "/upright"
-        warnings.warn(
-            f"{path} is turned upright as its EXIF data say; pictures of a store are taken as they are stored",
-            AlignbenchWarning,
-            stacklevel=2,
-        )
+    if (stored.size, stored.tobytes()) != (image.size, image.tobytes()):
+        if _is_of_store(store, path):
+            image = stored
+            told = "is taken as it is stored, as the model has seen it, though its EXIF data would have it turned"
+        else:
+            identity += "/upright"
+            told = "is turned upright as its EXIF data say; pictures of a store are taken as they are stored"
+        warnings.warn(f"{path} {told}", AlignbenchWarning, stacklevel=2)
     tower = asked_tower(store, model)
-    return decomposed(tower, PreparedPicture(path.name, identity, tower.prepare(upright).numpy()))
+    return decomposed(tower, PreparedPicture(path.name, identity, tower.prepare(image).numpy()))
+
+
+def _is_of_store(store: HeadStore, path: Path) -> bool:
+    """Whether a file is a picture of a store, by its name and what is in all files that would be the store's."""
+    parts = Path(os.path.abspath(path)).parts
+    ends = {"/".join(parts[first:]): Path(*parts[:first]) for first in range(1, len(parts))}
+    for name in ends.keys() & set(store.names):
+        with suppress(DataError):  # some of the pictures are not there
+            identities = FileImages(ends[name], tuple(store.names)).identities()
+            if images_digest(store.names, identities) == store.record["settings"].get("images"):
+                return True
+    return False
 
 
 def asked_tower(store: HeadStore, model: str | None = None) -> Tower:

@@ -21,6 +21,8 @@ from alignbench.interpret.searching.search import FoundTable, keep_search
 from alignbench.interpret.searching.similarity import MEASURES
 from alignbench.interpret.searching.tables import table_of
 from alignbench.interpret.store import HeadStore
+from alignbench.report.panels import SIMULATED
+from alignbench.results.layer_curve import is_simulated
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,11 @@ class JudgedStore:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What has to be said of it: how many judgments were left out, if any were."""
+        """What has to be said of it: that its people are simulated, and how many judgments were left out."""
         left_out, of = self.alike.left_out, self.alike.left_out + self.alike.judgments
-        if not left_out:
-            return ()
-        return (f"{left_out:,} of {of:,} judgments are left out: the contributions lack a picture of them",)
+        lacking = f"{left_out:,} of {of:,} judgments are left out: the contributions lack a picture of them"
+        people = f"{self.dataset}: {SIMULATED}"
+        return (*((people,) if is_simulated(self.dataset) else ()), *((lacking,) if left_out else ()))
 
     def pairs(self, job: PeopleJob) -> list[AlikePairs]:
         """Find the pairs that people find most alike, and how alike each head finds them.

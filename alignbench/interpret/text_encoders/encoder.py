@@ -26,11 +26,13 @@ class Tokens:
         ids: Numbers of the tokens, (texts, tokens).
         mask: 1 where there is a token and 0 where the row is filled up; none for towers that are trained without.
         lengths: How many tokens each text has by itself, which may be more than there is room for.
+        unknown: Words of each text that the tokenizer does not know; none where it can spell any word, or does not say.
     """
 
     ids: Tensor
     mask: Tensor | None
     lengths: tuple[int, ...]
+    unknown: tuple[tuple[str, ...], ...] = ()
 
 
 class Tokenizer(Protocol):

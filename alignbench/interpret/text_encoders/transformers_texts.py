@@ -64,7 +64,18 @@ class FilledRows:
                 f"the tokenizer of {self.name} does not end a text with token {self.read_at}, at which its text tower "
                 "reads it: give the tokenizer that it was trained with"
             )
-        return Tokens(ids, None if self.whole_rows else rows.attention_mask, lengths)
+        return Tokens(ids, None if self.whole_rows else rows.attention_mask, lengths, self._unknown(texts))
+
+    def _unknown(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Words that are unknown. CLIP's own tokenizer names the token of the end for them, and never needs it."""
+        number, marks = self.tokenizer.unk_token_id, (self.tokenizer.eos_token_id, self.tokenizer.pad_token_id)
+        if number is None or number in marks or not self.tokenizer.is_fast:
+            return ()
+        rows = self.tokenizer(list(texts), truncation=False, padding=False, verbose=False, return_offsets_mapping=True)
+        return tuple(
+            tuple(text[slice(*place)] for each, place in zip(ids, places, strict=True) if each == number)
+            for text, ids, places in zip(texts, rows.input_ids, rows.offset_mapping, strict=True)
+        )
 
 
 @silence()

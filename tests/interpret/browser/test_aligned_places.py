@@ -43,7 +43,7 @@ def test_scores_are_those_of_the_table(tmp_path: Path) -> None:
     assert [each.title for each in found] == [
         "low level, TID2013, paper protocol, cosine",
         "middle level, NIGHTS, paper protocol, cosine",
-        "high level, shapes-high, paper protocol, cosine",
+        "high level, shapes-high (simulated observers), paper protocol, cosine",
     ]
     assert [each.unit for each in found] == ["Spearman correlation", *["agreement with the choices"] * 2]
     for place, level in zip(found, ("low", "middle", "high"), strict=True):

@@ -71,7 +71,7 @@ def test_without_a_model_or_pictures_the_reason_is_said(browsed: Browsed) -> Non
     for said, asked in (
         ("no texts", {"analysis": "text", "text": "red"}),
         ("no pictures", {"analysis": "attention", "picture": 1}),
-        ("no people", {"analysis": "people"}),
+        ("no people", {"analysis": "people", "dataset": "x"}),
     ):
         with pytest.raises(UsageError, match=said):
             ask(work, bare, **asked)

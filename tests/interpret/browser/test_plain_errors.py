@@ -1,4 +1,4 @@
-"""Errors as visitors read them: no folder of this machine, and no option of the command."""
+"""Errors as visitors read them: no folder of this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alignbench.interpret.browser.plain_errors import without_options, without_paths
+from alignbench.interpret.browser.plain_errors import without_paths
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,3 @@ def test_known_folders_may_have_blanks_and_be_spelt_in_several_ways(
 
 def test_an_error_has_an_end() -> None:
     assert len(without_paths("x" * 10_000)) == 500
-
-
-def test_options_are_named_as_on_the_page() -> None:
-    assert without_options("give --text, not --other-heads") == "give text, not other-heads"
-    assert without_options("a - b -- c --") == "a - b -- c --"

@@ -65,10 +65,12 @@ def test_a_question_has_heads_and_texts() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"text": "  "}, "a text is empty"),
+        ({"text": "  "}, r"^“Text” \(text\) is empty: write a text$"),
+        ({"text": "a", "against": ""}, r"^“Against” \(against\) is empty"),
+        ({"text": "\ufffd"}, "cannot be printed"),
+        ({"text": "\u202ea"}, "cannot be printed"),
         ({"text": "a\x00b"}, "cannot be printed"),
         ({"text": "a\nb"}, "cannot be printed"),
-        ({"against": "x"}, "none that is compared"),
     ],
 )
 def test_a_text_is_one(given: dict[str, str], said: str) -> None:

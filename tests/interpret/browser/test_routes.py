@@ -12,15 +12,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alignbench.datasets import DATASETS
+from alignbench.interpret.browser.world import BrowserJob, open_world
+from alignbench.interpret.decomposing import store_contributions
 from alignbench.interpret.head_names import heads_named
 from alignbench.interpret.searching.analysis import SearchJob, analyse
 from alignbench.interpret.searching.asked import StoredPicture, decomposed_picture
 from alignbench.interpret.searching.comparing import DifferenceJob, compare_sides
 from alignbench.interpret.searching.explaining import explain
+from alignbench.interpret.searching.judged_pairs import JudgedStore, PeopleJob
 from alignbench.interpret.searching.picked_texts import PickedTexts
+from alignbench.interpret.store_job import StoreJob
 from alignbench.interpret.text_cache import unit_embeddings
 from alignbench.interpret.text_encoders.loading import load_text_encoder
-from browsers import HOSTILE, OWN, Browsed, Visited, visiting
+from alignbench.measurement.sources import TowerRequest, load_ready_tower
+from browsers import HOSTILE, OWN, Browsed, Visited, browsed_heads, visiting, write_pictures
 from orientations import write_turned
 
 HEADS = ((5, 3), (6, 0))
@@ -105,7 +111,9 @@ def test_an_upload_that_is_turned_has_the_numbers_of_its_file(
 ) -> None:
     with Image.open(browsed.pictures / browsed.store.names[5]) as picture:
         file = write_turned(tmp_path / "it.png", picture, 6)
-    name = visitor.upload(file.read_bytes(), "mine.png")["upload"]
+    told = visitor.upload(file.read_bytes(), "mine.png")
+    assert told["notes"] == ["It was turned upright, as its EXIF orientation says."]
+    name = told["upload"]
     answer = visitor.ask("/api/search", analysis="topic", text="a red star", heads=NAMED, upload=name)
     job = SearchJob("topic", HEADS, ("a red star",))
     wanted = analyse(browsed.store, job, decomposed_picture(browsed.store, file), texts_of("a red star"))
@@ -113,6 +121,20 @@ def test_an_upload_that_is_turned_has_the_numbers_of_its_file(
     assert answer["grid"] == wanted.grid.tolist()
     stored = visitor.ask("/api/search", analysis="topic", text="a red star", heads=NAMED, picture="5")
     assert answer["grid"] != stored["grid"]
+
+
+@pytest.mark.filterwarnings("ignore:.* is taken as it is stored")
+def test_a_picture_of_the_store_is_not_turned_by_its_number_nor_by_its_file(tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path / "pictures", 4)
+    with Image.open(pictures / "02.png") as picture:
+        write_turned(pictures / "turned.png", picture.convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT), 6)
+    store = browsed_heads(tmp_path / "heads", pictures)
+    job, number = SearchJob("topic", HEADS, ("a red star",)), store.names.index("turned.png")
+    with visiting(open_world(BrowserJob(store.folder, images=pictures))) as visited:
+        answer = visited.ask("/api/search", analysis="topic", text="a red star", heads=NAMED, picture=str(number))
+    wanted = analyse(store, job, decomposed_picture(store, pictures / "turned.png"), texts_of("a red star"))
+    assert not isinstance(wanted, list)
+    assert answer["grid"] == wanted.grid.tolist()
 
 
 def test_why_and_difference_are_those_of_the_functions(visitor: Visited, browsed: Browsed) -> None:
@@ -136,6 +158,30 @@ def test_why_and_difference_are_those_of_the_functions(visitor: Visited, browsed
     assert group["before"] == items(browsed.store, compared.before)
     assert group["after"] == items(browsed.store, compared.after)
     assert (group["shared"], group["correlation"]) == (compared.shared, compared.correlation)
+
+
+def test_pairs_that_people_find_alike_are_those_of_the_function(tmp_path: Path) -> None:
+    judgments = DATASETS.load("shapes-low").read(None, ("test",)).limited(60)
+    request = TowerRequest("shapes-clip", "all", accelerator="cpu", workers=0, layers=("all",))
+    store, _ = store_contributions(StoreJob("all", output=tmp_path), load_ready_tower(request), judgments.images)
+    judged = JudgedStore.read(store, "shapes-low")
+    with visiting(open_world(BrowserJob(store.folder))) as visited:
+        for picture, measure, count in ((None, "dot", None), (3, "centred", 5)):
+            settings = {"measure": measure} | (
+                {} if picture is None else {"picture": str(picture), "count": str(count)}
+            )
+            answer = visited.ask("/api/search", analysis="people", heads=NAMED, dataset="shapes-low", **settings)
+            wanted = judged.pairs(PeopleJob(HEADS, picture, measure, count))
+            assert [each["heads"] for each in answer["groups"]] == [heads_named(each.heads) for each in wanted]
+            for group, each in zip(answer["groups"], wanted, strict=True):
+                table = [[*(item[side]["picture"] for side in ("first", "second"))] for item in group["items"]]
+                assert table == np.stack([each.first, each.second], axis=1).tolist()
+                columns = ("people", each.people), ("count", each.counts), ("value", each.values), ("rank", each.ranks)
+                for name, values in columns:
+                    assert [item[name] for item in group["items"]] == values.tolist(), name
+            assert (answer["kind"], answer["people_unit"]) == ("pairs", "mean rating")
+            assert answer["notes"] == list(judged.notes)
+            assert "simulated observers" in answer["notes"][0]
 
 
 def test_the_world_says_what_there_is(visitor: Visited, browsed: Browsed) -> None:
@@ -214,32 +260,44 @@ def test_png_is_a_picture_to_keep(asked: dict[str, str], visitor: Visited) -> No
     ("address", "said"),
     [
         ("/api/search?analysis=nothing", "unknown analysis 'nothing': valid: "),
-        ("/api/search?analysis=property", "property is asked about one: give picture"),
+        ("/api/search?analysis=property", "Property needs “Picture” (picture): choose one, or upload one"),
         ("/api/search?analysis=property&picture=12", "there is no picture 12: they are counted from 0 to 11"),
         ("/api/search?analysis=topic&picture=99&text=x", "there is no picture 99: they are counted from 0 to 11"),
-        ("/api/search?analysis=picture&picture=1&heads=9.9", "holds no heads of layer 9"),
-        ("/api/search?analysis=picture&picture=1&heads=x", "group x names no heads"),
-        ("/api/search?analysis=text&text=", "a text is empty"),
-        ("/api/search?analysis=text", "text takes a text: give text"),
-        ("/api/search?analysis=topic&text=x", "topic is asked about one: give picture"),
-        ("/api/search?analysis=text&text=x&picture=1", "text is asked about all pictures: leave out picture"),
-        ("/api/search?analysis=picture&picture=1&measure=l2", "unknown measure 'l2'"),
-        ("/api/search?analysis=picture&picture=1&upload=x", "a picture of the store, or an upload: name one of them"),
+        (
+            "/api/search?analysis=picture&picture=1&heads=9.9",
+            "“Chosen heads” (heads) has 9.9, and there are 1.0 to 6.3: leave it out",
+        ),
+        ("/api/search?analysis=picture&picture=1&heads=x", "“Chosen heads” x names no heads"),
+        ("/api/search?analysis=text&text=", "“Text” (text) is empty: write a text"),
+        ("/api/search?analysis=text", "Text needs “Text” (text): give it"),
+        ("/api/search?analysis=topic&text=x", "Topic map needs “Picture” (picture)"),
+        ("/api/search?analysis=text&text=x&picture=1", "Text takes no “Picture” (picture): leave it out"),
+        ("/api/search?analysis=picture&picture=1&measure=l2", "unknown “Measure” 'l2'"),
+        ("/api/search?analysis=picture&picture=1&upload=x", "are two pictures: give one of them"),
         ("/api/search?analysis=picture&upload=x", "this upload is not kept any more, or never was"),
         ("/api/search?analysis=picture&picture=1&picture=2&x=1", "x is nothing that can be asked"),
-        ("/api/search?analysis=picture&picture=1.0", "picture is not as it should be"),
-        ("/api/search?analysis=difference&picture=1&other=o7", "name what is compared with"),
-        ("/api/search?analysis=difference&other=o0", "difference is asked about a picture of the store"),
-        ("/api/why?analysis=topic&picture=1&text=x&neighbour=1", "topic finds no neighbours"),
+        ("/api/search?analysis=picture&picture=1.0", "“Picture” (picture) takes a whole number"),
+        (
+            "/api/search?analysis=difference&picture=1&other=o7",
+            "“Compared with” (other) is none of those that there are",
+        ),
+        ("/api/search?analysis=difference&other=o0", "Difference needs “Picture” (picture)"),
+        ("/api/search?analysis=people&dataset=x", "have judged these pictures: name judgments of them with --dataset"),
+        (
+            "/api/search?analysis=difference&picture=1&other=o0&heads=5.3&other_heads=x",
+            "“Heads there” x names no heads",
+        ),
+        ("/api/search?analysis=property&picture=1&dataset=x", "Property takes no “Judgments” (dataset): leave it out"),
+        ("/api/why?analysis=topic&picture=1&text=x&neighbour=1", "Topic map finds no neighbours that texts explain"),
         ("/api/why?analysis=property&picture=1", "neighbour is missing: give it"),
         ("/api/why?analysis=property&picture=1&neighbour=99", "there is no picture 99"),
         ("/api/grid?colouring=x", "unknown colouring 'x'"),
         ("/api/head?layer=9&head=0", "the store holds no head 9.0"),
         ("/picture?number=12", "there is no picture 12"),
-        ("/picture?number=../../etc/passwd", "number is not as it should be"),
-        ("/crop", "a picture of the store, or an upload: name one of them"),
+        ("/picture?number=../../etc/passwd", "number takes a whole number from 0, in the digits 0 to 9"),
+        ("/crop", "“Picture” (picture) or “Upload a picture” (upload): give one of them"),
         ("/api/world?x=1", "x is nothing that can be asked"),
-        ("/api/pictures?count=9999", "count is not as it should be"),
+        ("/api/pictures?count=9999", "“How many” (count) takes a whole number from 1 to 500"),
     ],
 )
 def test_what_is_wrong_is_one_line(address: str, said: str, visitor: Visited, browsed: Browsed) -> None:
@@ -250,14 +308,23 @@ def test_what_is_wrong_is_one_line(address: str, said: str, visitor: Visited, br
     assert "\n" not in line
     for place in (browsed.store.folder.parent, browsed.pictures, Path.home()):
         assert str(place) not in line
-    assert "--" not in line
+    assert "--" not in line.replace("with --dataset", "")  # by which the command is started
 
 
 def test_a_text_that_is_too_long_for_the_model_is_refused_and_not_cut(visitor: Visited) -> None:
     words = " ".join(["red"] * (ENCODER.tokenizer.context + 1))
+    (length,) = ENCODER.tokenizer([words]).lengths
     answer = visitor.client.get("/api/search", params={"analysis": "text", "text": words})
-    assert answer.status_code == 400
-    assert f"tokens, and shapes-clip takes {ENCODER.tokenizer.context}: shorten it" in answer.json()["error"]
+    said = f"“Text” (text) has {length} tokens, and shapes-clip takes {ENCODER.tokenizer.context}: shorten it"
+    assert (answer.status_code, answer.json()) == (400, {"error": said})
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"), [("a red star", ""), ("a red circle", "circle"), ("Zebra, red zebra, Zebra", "Zebra, zebra")]
+)
+def test_words_that_the_model_does_not_know_are_said(text: str, unknown: str, visitor: Visited) -> None:
+    notes = visitor.ask("/api/search", analysis="text", text=text, heads="5.3")["notes"]
+    assert notes == ([f"shapes-clip does not know {unknown}: write it in other words"] if unknown else [])
 
 
 def test_texts_that_are_the_same_to_the_model_are_said(visitor: Visited) -> None:

@@ -13,7 +13,7 @@ from alignbench.errors import UsageError
 from alignbench.interpret.browser.guards import LOOPBACK
 from alignbench.interpret.browser.serving import address_of, browser_app, doors_of, listen, server_of
 from browsed_pages import served
-from browsers import Browsed, Visited
+from browsers import OWN, Browsed, Visited
 from patience import PATIENCE
 from served_commands import asked
 from terminal_signals import as_in_a_terminal
@@ -100,8 +100,8 @@ def test_any_address_is_shown_by_the_name_of_the_machine(host: str) -> None:
         ("/api/search", 400, "analysis is missing: give it"),
         ("/api/world?x=1", 400, "x is nothing that can be asked: leave it out"),
         (f"/api/world?{'x' * 900}=1", 400, "is nothing that can be asked: leave it out"),
-        ("/api/pictures?start=1_0", 400, "start is not as it should be: a whole number in the digits 0 to 9"),
-        ("/api/search?analysis=property", 400, "give picture"),
+        ("/api/pictures?start=1_0", 400, "start takes a whole number from 0, in the digits 0 to 9"),
+        ("/api/search?analysis=property", 400, "Property needs “Picture” (picture): choose one"),
     ],
 )
 def test_what_is_wrong_is_said_in_words_of_the_page(address: str, status: int, said: str, visitor: Visited) -> None:
@@ -111,6 +111,15 @@ def test_what_is_wrong_is_said_in_words_of_the_page(address: str, status: int, s
     assert said in line
     assert len(line) < 200
     assert "--" not in line
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
+def test_an_address_that_is_asked_in_another_way_says_so(method: str, visitor: Visited) -> None:
+    answer = visitor.client.request(method, "/api/world", headers=OWN)
+    assert (answer.status_code, answer.json()["error"]) == (
+        405,
+        "this address is asked in another way: by GET, and by POST for an upload",
+    )
 
 
 def test_an_interruption_while_a_request_is_answered_is_not_lost() -> None:

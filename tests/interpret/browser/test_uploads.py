@@ -61,6 +61,16 @@ def test_an_upload_is_turned_as_its_exif_orientation_says(orientation: int, towe
     found = read_upload(content, "mine", tower)
     assert (found.height, found.width) == upright.shape[:2]
     assert np.array_equal(found.pixels, tower.prepare(Image.fromarray(upright)).numpy())
+    turned = ("It was turned upright, as its EXIF orientation says.",)
+    assert found.notes == (turned if orientation != 1 else ())
+
+
+def test_of_a_file_with_several_pictures_the_first_is_taken_and_that_is_said(tower: Tower) -> None:
+    content = BytesIO()
+    SCENE.save(content, "PNG", save_all=True, append_images=[SCENE.rotate(180)])
+    found = read_upload(content.getvalue(), "mine", tower)
+    assert np.array_equal(found.pixels, tower.prepare(SCENE).numpy())
+    assert found.notes == ("Its file has several pictures, of which this is the first.",)
 
 
 @pytest.mark.parametrize(

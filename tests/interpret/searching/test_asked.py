@@ -118,3 +118,21 @@ def test_a_file_is_turned_as_its_exif_orientation_says_and_that_is_said(
     line = f"{path} is turned upright as its EXIF data say; pictures of a store are taken as they are stored"
     assert told == ([line] if orientation != 1 else [])
     assert found.identity.endswith("/upright") == (orientation != 1), "what was found of it as it is stored is another"
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_picture_of_the_store_is_taken_as_the_model_has_seen_it(is_whole: bool, tmp_path: Path) -> None:
+    """By what is in all files: in a folder that lacks some it is a file like any other, and turned."""
+    pictures = write_scenes(tmp_path / "pictures")
+    with Image.open(pictures / "b.png") as picture:
+        path = write_turned(pictures / "inner.png", picture.convert("RGB").resize((90, 70)), 6)
+    store = made(pictures, tmp_path / "heads")
+    if not is_whole:
+        (pictures / "b.png").unlink()
+    said = "is taken as it is stored, as the model" if is_whole else "is turned upright as its EXIF data say"
+    with pytest.warns(AlignbenchWarning, match=said):
+        found = decomposed_picture(store, path)
+    number = store.names.index("inner.png")
+    wanted = np.stack([store.head(layer, 0)[number] for layer in store.layers])
+    assert np.allclose(found.heads[np.array(store.layers) - 1, 0], wanted, atol=1e-5) == is_whole
+    assert found.identity.endswith("/upright") != is_whole

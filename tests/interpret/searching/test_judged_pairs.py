@@ -50,6 +50,7 @@ def test_ratings_are_those_of_the_data_set(judged: JudgedStore) -> None:
         np.testing.assert_array_equal(each.people, [value for _, value in best])
     left_out = len(JUDGMENTS.human) - len(said)
     assert judged.notes == (
+        "shapes-low: simulated observers, not human data",
         f"{left_out:,} of {len(JUDGMENTS.human):,} judgments are left out: the contributions lack a picture of them",
     )
 

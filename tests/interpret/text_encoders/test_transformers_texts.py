@@ -55,6 +55,11 @@ def test_embeddings_are_those_of_the_library(folders: Callable[[str], Path], kin
     assert len(np.unique(found.round(3), axis=0)) == len(TEXTS)
 
 
+def test_words_that_a_tokenizer_does_not_know_are_told() -> None:
+    told = load_text_encoder("shapes-clip").tokenizer(["a red star", "Zebra, red zebra", "a circle"]).unknown
+    assert [[each for each in words if each.isalpha()] for words in told] == [[], ["Zebra", "zebra"], ["circle"]]
+
+
 def test_the_packaged_model_has_a_text_encoder() -> None:
     encoder = load_text_encoder("shapes-clip")
     texts = ["a red circle", "two large striped squares on the left"]

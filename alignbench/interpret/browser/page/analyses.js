@@ -73,9 +73,9 @@ export function lacking(settings, world) {
   const reasons = impossible(settings, world);
   if (reasons) return reasons;
   if (takes(settings, "text") && !settings.text.trim()) {
-    return "Type a text above, such as “a red circle”, and press Enter. The texts of an opened head can be taken by a click.";
+    return "Type a text above, such as “a red star”, and press Enter. The texts of an opened head can be taken by a click.";
   }
-  if (takes(settings, "against") && !settings.against.trim()) return "Type the text to compare it with, such as “a blue circle”.";
+  if (takes(settings, "against") && !settings.against.trim()) return "Type the text to compare it with, such as “a blue star”.";
   return "";
 }
 

@@ -54,7 +54,7 @@ function facts(card) {
   const source = card.source === "example" ? " (given as an example)" : null;
   say("Label", card.label, make("strong", { text: card.label || "none: the labeller abstains" }), source);
   say("Margin", card.margin, number(card.margin));
-  say("Heads of the same label", card.others, number(card.others));
+  say("Other heads of this label", card.others, number(card.others));
   say("Judged texts that agree", card.judged, `${card.agreeing} of ${card.judged}`);
   say("Consistency (CCS)", card.consistency, number(card.consistency), " of the first 5");
   say("Entropy of its texts", card.entropy, number(card.entropy, "bits"));
@@ -104,7 +104,7 @@ function texts(world, card) {
   const rows = card.texts.map((each) => {
     const find = () => change({ analysis: "text", text: each.text, why: "" });
     const ask = button(each.text, find, { class: "link", title: "Find pictures by this text" });
-    const votes = each.votes.map((vote) => `${vote.judge}: ${vote.agrees ? "agrees" : "does not agree"}`).join(", ");
+    const votes = each.votes.map((vote) => `judge ${vote.judge}: ${vote.agrees ? "agrees" : "does not agree"}`).join(", ");
     return make(
       "tr", {},
       make("td", { class: "count", text: each.pick }),

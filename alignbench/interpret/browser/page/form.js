@@ -13,8 +13,8 @@ export function startForm(world) {
   form.append(
     says,
     field("picture", startPictures(world)),
-    field("text", ...textField("text", "Text", "a red circle", world)),
-    field("against", ...textField("against", "Against", "a blue circle", world)),
+    field("text", ...textField("text", "Text", "a red star", world)),
+    field("against", ...textField("against", "Against", "a blue star", world)),
     field("dataset", ...choiceField("dataset", "Judgments", world.can.people.map((name) => [name, name]))),
     field("pairs", ...choiceField("pairs", "Pairs", [["all", "all pictures"], ["picture", "those of one picture"]])),
     field("other", ...choiceField("other", "Compared with", world.can.others.map((each) => [each.id, each.title]))),
@@ -79,7 +79,7 @@ function choiceField(id, label, options) {
 }
 
 function countField(world) {
-  const input = make("input", { id: "count", type: "number", min: 1, max: world.pictures, step: 1, "data-setting": "count" });
+  const input = make("input", { id: "count", type: "number", min: 1, max: world.limits.neighbours, step: 1, "data-setting": "count" });
   input.addEventListener("change", () => change({ count: input.value, why: state().why }));
   return [make("label", { for: "count", text: "How many" }), input];
 }

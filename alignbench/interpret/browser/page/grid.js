@@ -34,7 +34,10 @@ export function startGrid(world) {
     }
     mark(now);
     const select = document.getElementById("colouring");
-    if (select) select.value = wanted;
+    if (select) {
+      select.value = wanted;
+      select.title = select.selectedOptions[0].text; // which may be cut off
+    }
   });
 }
 
@@ -89,7 +92,7 @@ function cell(name, readout) {
   return element;
 }
 
-const rest = (readout) => (readout.textContent = "A click or Enter opens a head. Space, or a click with Ctrl or Shift, chooses it.");
+const rest = (readout) => (readout.textContent = "A click or Enter opens a head. Space, or a click with Ctrl or Shift, chooses it for the analyses.");
 
 function colour(answer, world, legend) {
   told = new Map(answer.cells.map((each) => [`${each.layer}.${each.head}`, each]));

@@ -14,7 +14,13 @@ skip.addEventListener("click", (event) => {
 });
 
 for (const each of document.querySelectorAll("[data-part]")) {
-  each.addEventListener("click", () => document.getElementById(each.dataset.part).focus());
+  each.addEventListener("click", () => goTo(document.getElementById(each.dataset.part)));
+}
+
+/** To the top of a part: the focus alone would leave it where it is, as long as it is in sight. */
+function goTo(title) {
+  title.focus({ preventScroll: true });
+  title.scrollIntoView({ block: "start" });
 }
 
 try {

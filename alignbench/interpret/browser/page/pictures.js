@@ -36,12 +36,13 @@ export function startPictures(world) {
 }
 
 function uploaded(settings) {
-  const { name, height, width } = settings.upload;
+  const { name, height, width, notes = [] } = settings.upload;
   const back = button("Back to the folder's", () => change({ upload: null, why: "" }));
   const words = make(
     "span", {},
     make("span", { class: "name", text: name }),
     ` ${width} × ${height}, uploaded; it is kept in memory for this session, and is not part of links.`,
+    ...notes.map((text) => make("span", { class: "said", text: ` ${text}` })),
   );
   return [shown({ class: "thumb", src: crop(settings), alt: "" }), words, back];
 }

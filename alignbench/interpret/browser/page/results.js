@@ -32,7 +32,10 @@ export function startResults(world) {
     asker.ask(
       key,
       (answer) => settle(place, ...shown(answer, world, settings)),
-      (error) => settle(place, fault(error)),
+      (error) => {
+        showExport(links, null);
+        settle(place, fault(error));
+      },
       status,
     );
   });

@@ -38,7 +38,7 @@ async function send(file, world, said) {
     const headers = { "X-Alignbench": "1", "Content-Type": "application/octet-stream" };
     const told = await answered(address("/api/upload", { name: file.name.slice(-200) }), { method: "POST", headers, body: file }, say);
     said.replaceChildren();
-    change({ upload: { ...told, name: file.name }, why: "" });
+    change({ upload: { ...told, name: file.name || told.name }, why: "" });
   } catch (error) {
     said.replaceChildren(fault(error.message));
   }

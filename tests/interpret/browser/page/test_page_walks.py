@@ -18,6 +18,7 @@ from alignbench.interpret.searching.neighbours import HeadRows, property_neighbo
 from alignbench.interpret.store import StoreShape
 from browsed_pages import Visit, served
 from head_stores import write_store
+from orientations import write_turned
 
 pytestmark = pytest.mark.slow
 Visiting = Callable[..., Visit]
@@ -239,7 +240,10 @@ def test_a_busy_server_is_asked_again(visit: Visiting) -> None:
 def test_what_is_wrong_is_said_in_a_line(visit: Visiting) -> None:
     page = visit()
     page.open(heads="9.9")
-    assert "no heads of layer 9" in page.text("#results .fault")
+    assert page.text("#results .fault") == "“Chosen heads” (heads) has 9.9, and there are 1.0 to 6.3: leave it out"
+    assert page.text("#export") == "", "there is nothing to keep"
+    page.open(count=201)
+    assert page.text("#results .fault").startswith("“How many” (count) takes a whole number from 1 to 200")
     page.open(picture=100_000)
     assert page.text("#results .fault").startswith("there is no picture 100000")
     page.open(analysis="text")
@@ -269,6 +273,7 @@ def test_a_store_alone_shows_names_and_says_what_is_lacking(browser: Any, tmp_pa
         page.tab.click("#tab-people")
         assert page.text("#results .hint").strip()
         page.settled()
+        server.notices.clear()  # the model is looked for meanwhile, and is nowhere
         page.check()
 
 
@@ -311,3 +316,37 @@ def test_html_in_names_labels_and_texts_is_shown_as_text(visit: Visiting) -> Non
     assert HOSTILE.strip() in page.text("h1")
     assert not any("/nowhere" in each for each in page.requests)
     page.complaints.clear()  # a thumbnail's name goes into no address, but the model may not know the words
+
+
+def test_what_was_done_to_an_upload_is_said(visit: Visiting, tmp_path: Path) -> None:
+    page = visit()
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    file = write_turned(tmp_path / "mine.png", picture, 6)
+    page.tab.set_input_files("#upload", file)
+    page.tab.wait_for_selector(".now .said")
+    assert page.text(".now .said").strip() == "It was turned upright, as its EXIF orientation says."
+    assert "60, uploaded" in page.text(".now"), "it is as wide as it was high"
+
+
+def test_people_who_are_simulated_are_called_so(visit: Visiting) -> None:
+    page = visit()
+    page.open(analysis="people", heads="5.3", head="5.3")
+    assert "simulated observers, not human data" in page.text("#results .note")
+    page.tab.wait_for_selector("#card-body table")
+    assert "(simulated observers)" in page.text("#card-body")
+    assert "(simulated observers)" in page.text("#grid .legend")
+
+
+def test_words_that_the_model_does_not_know_are_named(visit: Visiting) -> None:
+    page = visit()
+    page.open(analysis="text", heads="5.3", text="a red zebra")
+    assert page.text("#results .note") == "shapes-clip does not know zebra: write it in other words"
+
+
+def test_a_part_that_is_gone_to_begins_at_the_top(visit: Visiting) -> None:
+    page = visit(viewport={"width": 390, "height": 700})
+    page.open(analysis="people", head="5.3")
+    page.tab.wait_for_selector("#card-body table")
+    page.tab.click("[data-part=asked-title]")
+    top = "document.querySelector('#asked-title').getBoundingClientRect().top"
+    page.tab.wait_for_function(f"() => {top} >= 0 && {top} < 120")
