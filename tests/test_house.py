@@ -43,6 +43,7 @@ PUBLIC = (
 TESTED_ELSEWHERE = {  # modules without a test file of their own, and why
     "arrays": "two names of types",
     "measurement/source_kinds": "a protocol and a record, whose members are tested in measurement/test_sources",
+    "tracking/keys": "names alone, held against what runs log in tracking/test_saved_view",
     "interpret/parts": "data alone, held against every family in interpret/test_anatomy",
     "models/transformers_layouts": "data alone, held against transformers itself in models/test_huggingface",
 }

@@ -18,11 +18,13 @@ from alignbench.cli.commands import (
     leaderboard,
     learn,
     plan,
+    pull,
     report,
     reproduce,
     run,
     sweep,
     transform,
+    wandb_view,
 )
 from alignbench.cli.commands.alignet import alignet_app, cluster, label, sample, teacher, train
 from alignbench.cli.commands.alignet import demo as alignet_demo
@@ -43,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _models, _datasets, _transform = catalogue.models_app, catalogue.datasets_app, transform.transform_app
-_alignet, _interpret = alignet_app, interpret_app
+_alignet, _interpret, _wandb = alignet_app, interpret_app, wandb_view.wandb_app
 _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], ...]] = (  # each with an example
     (app, "run", run.run, "run --model shapes-clip --dataset shapes-low"),
     (app, "demo", demo.demo, "demo"),
@@ -53,6 +55,8 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
     (app, "reproduce", reproduce.reproduce, "reproduce runs"),
     (app, "report", report.report, "report runs --output report.html"),
     (app, "leaderboard", leaderboard.leaderboard, "leaderboard runs"),
+    (app, "pull", pull.pull, "pull my-team/alignbench --output runs"),
+    (_wandb, "setup", wandb_view.setup, "wandb setup my-team/alignbench"),
     (_models, "show", catalogue.show, "models show torchvision:resnet50"),
     (app, "extract", extract.extract, "extract --model shapes-clip --images pictures --output features.npz"),
     (_datasets, "check", catalogue.check, "datasets check tid2013 --data-root ~/data/tid2013"),
@@ -87,6 +91,7 @@ app.add_typer(_datasets, name="datasets")
 app.add_typer(_transform, name="transform")
 app.add_typer(_alignet, name="alignet")
 app.add_typer(_interpret, name="interpret")
+app.add_typer(_wandb, name="wandb")
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,6 +15,7 @@ from alignbench.files import make_folder
 from alignbench.files.scratch import clear_scratch, held_scratch, no_empty_folders
 
 FILES: Final = ("run.json", "curve.csv", "distances.safetensors", "judgments.parquet", "curve.png", "curve.svg")
+MORE_FILES: Final = ("channels.csv", "channels.png", "channels.svg")  # of a tower alone
 _LONGEST: Final = 200  # bytes of a folder's name: file systems take 255, and what is written beside it adds some
 
 

@@ -101,3 +101,19 @@ def silence() -> None:
 def under_agent() -> bool:
     """Whether `wandb agent` started this process, and waits for the run that it has named."""
     return bool(os.environ.get("WANDB_RUN_ID"))
+
+
+def check_online() -> None:
+    """Find out that nothing can be asked of the server, before it is asked.
+
+    Raises:
+        UsageError: If W&B is switched off or offline, its settings cannot be read, or it has no credentials.
+    """
+    mode = _configured()
+    if mode in ("offline", "off"):
+        how = "unset WANDB_MODE and WANDB_DISABLED, or run `wandb online` and `wandb enabled`"
+        raise UsageError(
+            f"W&B is {'offline' if mode == 'offline' else 'switched off'} here, and this needs its server: {how}"
+        )
+    if not has_credentials():
+        raise UsageError("W&B has no credentials to go online with: run `wandb login`, or set WANDB_API_KEY")

@@ -21,6 +21,17 @@ from alignbench.results.published import published_for
 from alignbench.results.run_folder import find_runs
 from alignbench.results.run_record import RunRecord
 from alignbench.scoring.scored_run import ScoredRun
+from alignbench.tracking.keys import (
+    DEPTH,
+    best_key,
+    chart_key,
+    level_baseline_key,
+    level_best_key,
+    level_curve_key,
+    level_projection_key,
+    projection_key,
+    score_key,
+)
 
 _SETTINGS = (
     *("model", "dataset", "protocol", "subset", "distance", "tokens", "resize", "precision", "random_init", "seed"),
@@ -88,37 +99,68 @@ def scores_by_depth(curve: LayerCurve) -> Iterator[dict[str, float]]:
 
     Subsets after the first are named at the end of the key. Breakdowns are in the table only, and so are layers without
     a score, and an aligned one, which shares its depth with the layer that it was made of.
+
+    The level's own score on the first subset stands once more under a name that begins with the level. There, the score
+    of a baseline, which has no depth, goes from end to end.
     """
     rows = select_rows(curve.main().dropna(subset="value"), is_plain)
     first = curve.main()["subset"].iloc[0]
+    ends = _level_baseline(curve)
     for depth, layer in rows.groupby("depth", sort=True):
         named = {
-            f"align/{row.distance}/{row.metric}{_suffix(row.subset, first)}": float(row.value)
+            score_key(row.distance, row.metric, _suffix(row.subset, first)): float(row.value)
             for row in layer.itertuples()
         }
-        yield {"depth": float(depth), **named}
+        own = layer[(layer["subset"] == first) & layer["metric"].isin(PRIMARY_METRICS)]
+        of_level = {
+            level_curve_key(curve.level, row.metric, row.distance): float(row.value) for row in own.itertuples()
+        }
+        yield {DEPTH: float(depth), **named, **(ends or of_level)}
+    if ends:
+        yield {DEPTH: _WHOLE_DEPTH[1], **ends}
+
+
+def _level_baseline(curve: LayerCurve) -> dict[str, float]:
+    """The score of a baseline on the first subset, by the name that begins with the level; nothing for a tower."""
+    rows = curve.primary().dropna(subset="value")
+    rows = rows[rows["subset"] == curve.main()["subset"].iloc[0]]
+    if rows.empty or not is_baseline(curve):
+        return {}
+    return {level_baseline_key(curve.level, rows["metric"].iloc[0]): float(rows["value"].iloc[0])}
+
+
+def is_baseline(curve: LayerCurve) -> bool:
+    """Whether a curve is of a pair metric, which has no layers."""
+    return bool((curve.frame["layer"] == IMAGE).all())
 
 
 def summary(curve: LayerCurve) -> dict[str, float | str]:
     """For each distance and subset the best layer before the projection, its depth and score, and the projection's.
 
-    The score of an aligned layer is `aligned`. What was measured in part is said, see `parts`.
+    The score of an aligned layer is `aligned`. What was measured in part is said, see `parts`. The scores of a tower on
+    the first subset stand once more under names that begin with the level.
     """
     rows = curve.primary()
     first = curve.main()["subset"].iloc[0]
     found: dict[str, float | str] = {**parts(curve)}
     for (subset, distance), part in rows.dropna(subset="value").groupby(["subset", "distance"], sort=False):
         suffix = f"{distance}{_suffix(subset, first)}"
+        own = (curve.level, str(part["metric"].iloc[0]), str(distance))
+        of_level = subset == first and not is_baseline(curve)
         last, aligned = part[part["layer"] == PROJECTION], select_rows(part, is_aligned)
-        for name, some in (("projection", last), ("aligned", aligned)):
+        for name, some in ((projection_key(suffix), last), (f"aligned/{suffix}", aligned)):
             if len(some):
-                found[f"{name}/{suffix}"] = float(some["value"].iloc[0])
+                found[name] = float(some["value"].iloc[0])
+        if of_level and len(last):
+            found[level_projection_key(*own)] = float(last["value"].iloc[0])
         if len(last) + len(aligned) == len(part):
             continue
         best = curve.best(distance, subset=subset)
-        found[f"best/{suffix}"] = float(best["value"])
-        found[f"best_layer/{suffix}"] = str(best["layer"])
-        found[f"best_depth/{suffix}"] = float(best["depth"])
+        found[best_key(suffix)] = float(best["value"])
+        found[best_key(suffix, "layer")] = str(best["layer"])
+        found[best_key(suffix, "depth")] = float(best["depth"])
+        if of_level:
+            found[level_best_key(*own)] = float(best["value"])
         found["best_is"] = SELECTED
     return found
 
@@ -147,7 +189,7 @@ def charts(curve: LayerCurve, baselines: list[LayerCurve]) -> dict[str, list[Lin
             same = baseline.primary()
             same = same[(same["subset"] == subset) & (same["n"] == part["n"].iloc[0])]
             lines += [_line(f"{baseline.label} {name}", some) for name, some in same.groupby("distance", sort=False)]
-        found[f"curves/{distance}{_suffix(subset, first)}"] = [line for line in lines if line.value]
+        found[chart_key(distance, _suffix(subset, first))] = [line for line in lines if line.value]
     return {name: lines for name, lines in found.items() if lines}
 
 
@@ -164,8 +206,7 @@ def baselines_beside(folder: Path, curve: LayerCurve) -> list[LayerCurve]:
             beside = ScoredRun(other).curve
         except DataError:
             continue
-        is_baseline = bool((beside.frame["layer"] == IMAGE).all())
-        if is_baseline and (beside.dataset, beside.protocol) == (curve.dataset, curve.protocol):
+        if is_baseline(beside) and (beside.dataset, beside.protocol) == (curve.dataset, curve.protocol):
             found.append(beside)
     return found
 

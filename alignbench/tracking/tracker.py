@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignbench.errors import AlignbenchError, AlignbenchWarning, one_line
+from alignbench.results.folders import FILES, MORE_FILES
 from alignbench.results.layer_curve import LayerCurve
 from alignbench.scoring.scored_run import ScoredRun
+from alignbench.tracking.keys import ARTIFACT_TYPE, CURVE_TABLE, DEPTH, FIGURES, RUN_FOLDER
 from alignbench.tracking.modes import resolve_mode, silence, under_agent
 from alignbench.tracking.payload import (
     baselines_beside,
     charts,
     configuration,
+    is_baseline,
     parts,
     run_title,
     scores_by_depth,
@@ -33,9 +36,6 @@ from alignbench.tracking.wandb_init import RunTitle, logged_to_disk, make_artifa
 
 if TYPE_CHECKING:
     import wandb
-
-_FIGURES = {"figures/curve": "curve.png", "figures/channels": "channels.png"}
-_FILES = ("curve.csv", "distances.safetensors", "run.json")
 
 
 @dataclass
@@ -148,9 +148,9 @@ def log_run(folder: Path) -> Path:
     """
     stored = ScoredRun(folder)
     curve = stored.curve
-    kind = "baseline" if (curve.frame["layer"] == "image").all() else "model"
+    kind = "baseline" if is_baseline(curve) else "model"
     title = RunTitle(run_title(curve), curve.dataset, kind)
-    config = {**configuration(stored.record), **parts(curve), "run_folder": folder.name}
+    config = {**configuration(stored.record), **parts(curve), RUN_FOLDER: folder.name}
     with logged_to_disk(folder, title, config) as run:
         _log_scores(run, curve)
         _log_media(run, folder, curve)
@@ -161,8 +161,9 @@ def log_run(folder: Path) -> Path:
 
 def _log_scores(run: wandb.Run, curve: LayerCurve) -> None:
     """One step a layer, with depth as the axis, so that runs lie over each other."""
-    run.define_metric("depth", hidden=True)
-    run.define_metric("align/*", step_metric="depth", summary="max")
+    run.define_metric(DEPTH, hidden=True)
+    run.define_metric("align/*", step_metric=DEPTH, summary="max")
+    run.define_metric(f"{curve.level}/*", step_metric=DEPTH, summary="none")
     for scores in scores_by_depth(curve):
         run.log(scores)
 
@@ -170,23 +171,24 @@ def _log_scores(run: wandb.Run, curve: LayerCurve) -> None:
 def _log_media(run: wandb.Run, folder: Path, curve: LayerCurve) -> None:
     import wandb
 
-    media: dict[str, Any] = {"curve": wandb.Table(dataframe=curve.frame)}
+    media: dict[str, Any] = {CURVE_TABLE: wandb.Table(dataframe=curve.frame)}
     for name, lines in charts(curve, baselines_beside(folder, curve)).items():
         media[name] = wandb.plot.line_series(
             xs=[line.depth for line in lines],
             ys=[line.value for line in lines],
             keys=[line.name for line in lines],
             title=f"{run_title(curve)}: {name.removeprefix('curves/')}",
-            xname="depth",
+            xname=DEPTH,
             split_table=True,
         )
-    for name, file in _FIGURES.items():
+    for name, file in FIGURES.items():
         if (folder / file).is_file():
             media[name] = wandb.Image(str(folder / file))
     run.log(media)
 
 
 def _artifact(folder: Path, curve: LayerCurve) -> wandb.Artifact:
-    """The files that scores can be made again from; measuring again makes a further version."""
+    """The run folder, from which `alignbench pull` makes it again; measuring again makes a further version."""
     about = {"model": curve.label, "dataset": curve.dataset, "protocol": curve.protocol}
-    return make_artifact(folder, "layer-curve", about, [folder / file for file in _FILES])
+    files = [folder / name for name in (*FILES, *MORE_FILES) if name in FILES or (folder / name).is_file()]
+    return make_artifact(folder, ARTIFACT_TYPE, about, files)

@@ -24,6 +24,7 @@ MODEL = "openai/clip-vit-base-patch32"
 ELSEWHERE = (  # what other tests run
     *("alignbench demo", "python tools/train_shapes_"),  # test_packaging, test_shapes_clip, test_world_student
     *("wandb sweep sweeps/demo.yaml", "wandb agent", "wandb leet", "wandb sync"),  # test_agent, test_tracking
+    *("alignbench pull", "alignbench wandb setup"),  # cli/commands/test_pull and test_wandb_view
     *("torchrun", "alignbench run --model openai/clip-vit-base-patch32 --dataset nights --devices"),  # test_scaling
     "alignbench run --model openai/clip-vit-large-patch14 --dataset nights --devices",  # likewise, the same in large
     "alignbench run --model openai/clip-vit-large-patch14 --dataset things --transform",  # test_transform_docs

@@ -162,7 +162,7 @@ class Expected:
 def check_points(logged: Logged, expected: Expected) -> None:
     """Every score of every layer is a point over depth."""
     points = {(float(row["depth"]), expected.key(row)): float(row["value"]) for row in expected.main_rows()}
-    steps = [item for item in logged.history if "depth" in item]
+    steps = [item for item in logged.history if any(name.startswith("align/") for name in item)]
     assert [item["depth"] for item in steps] == sorted({depth for depth, _ in points})
     found = {
         (item["depth"], name): value for item in steps for name, value in item.items() if name.startswith("align/")
@@ -239,14 +239,15 @@ def check_figures(logged: Logged, expected: Expected) -> None:
 
 
 def check_artifact(logged: Logged, expected: Expected) -> None:
-    """Curve, distances and record are an artifact, of which a further one becomes a version."""
+    """The whole run folder is an artifact, of which a further one becomes a version."""
     (artifact,) = [found for found in logged.of("artifact") if found["type"] == "layer-curve"]
     assert artifact["name"] == expected.folder.name.replace("@", "-")
     assert artifact["aliases"] == ["latest"]
     digests = {
         name: base64.b64encode(hashlib.md5((expected.folder / name).read_bytes()).digest()).decode()
-        for name in ("curve.csv", "distances.safetensors", "run.json")
+        for name in (path.name for path in expected.folder.iterdir() if not path.name.startswith("."))
     }
+    assert {"run.json", "judgments.parquet", "distances.safetensors", "curve.csv"} < set(digests)
     assert {entry["path"]: entry["digest"] for entry in artifact["manifest"]["contents"]} == digests
 
 
@@ -272,11 +273,12 @@ def check_factors(logged: Logged, model: str) -> None:
 def check_uploaded(server: RunServer, folder: Path) -> None:
     """A server that stands in has the run, its scores and the files of its folder."""
     assert (server.run["project"], server.run["groupName"]) == ("alignbench", "shapes-low")
-    (steps,) = [line for line in server.streamed["wandb-history.jsonl"] if "depth" in line]
+    logged = server.streamed["wandb-history.jsonl"]
+    (steps,) = [line for line in logged if any(name.startswith("align/") for name in line)]
     rows = {f"align/{row['distance']}/{row['metric']}": row["value"] for row in select_rows(folder) if row["value"]}
     assert {name: steps[name] for name in rows} == pytest.approx({name: float(value) for name, value in rows.items()})
     assert folder.name in server.committed
-    for name in ("curve.csv", "distances.safetensors", "run.json"):
+    for name in ("curve.csv", "distances.safetensors", "judgments.parquet", "run.json"):
         assert server.uploads[f"{folder.name}/{name}"] == (folder / name).read_bytes()
     for kind, name in (("images/figures", "curve"), ("table", "curve"), ("table/Custom Chart Tables/curves", "euclid")):
         assert any(path.startswith(f"media/{kind}/{name}") for path in server.uploads)

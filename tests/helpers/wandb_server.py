@@ -72,7 +72,7 @@ class StandIn(ThreadingHTTPServer):
         """What a request gives, after what it sent is kept."""
         if path == "/graphql":
             asked = json.loads(body)
-            operation = "".join(re.findall(r"^\s*(?:query|mutation)\s+(\w+)", asked["query"]))
+            operation = "".join(re.findall(r"^\s*(?:query|mutation)\s+(\w+)", asked["query"], re.MULTILINE))
             self.calls.append(operation)
             return {"data": self.answer(operation, asked.get("variables") or {})}
         if path.endswith("/file_stream"):
@@ -82,10 +82,14 @@ class StandIn(ThreadingHTTPServer):
             self.uploads[path.removeprefix("/storage/")] = body
         return {}
 
+    def give(self, path: str) -> bytes | None:
+        """The bytes of a file that it was sent; none if it has no such file."""
+        return self.uploads.get(path.removeprefix("/storage/"))
+
     def answer(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
         """What a GraphQL operation gives; here, who is asking."""
         viewer = {"id": "1", "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": {"edges": []}}
-        return {"viewer": viewer} if operation == "Viewer" else {}
+        return {"viewer": viewer} if operation in ("Viewer", "GetDefaultEntity") else {}
 
 
 class RunServer(StandIn):
@@ -205,6 +209,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_PUT = do_POST
 
+    def do_GET(self) -> None:
+        if self.server.is_at_fault():
+            FAULTS[self.server.fault](self)
+            return
+        content = self.server.give(unquote(self.path))
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        with suppress(OSError):  # it has heard enough
+            self.wfile.write(content or b"")
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
@@ -234,11 +249,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer that the request is wrong, for which clients do not try again."""
         self._head(400, 0)
 
+    def deny(self) -> None:
+        """Answer that nobody with such a key may ask."""
+        self._head(401, 0)
+
     def _head(self, status: int, length: int) -> None:
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.rfile.read(int(self.headers["Content-Length"] or 0))  # of a GET, nothing
         self.send_response(status)
         self.send_header("Content-Length", str(length))
         self.end_headers()
 
 
-FAULTS = {kind: getattr(_Handler, kind) for kind in ("hang", "trickle", "drop", "fail", "refuse")}
+FAULTS = {kind: getattr(_Handler, kind) for kind in ("hang", "trickle", "drop", "fail", "refuse", "deny")}

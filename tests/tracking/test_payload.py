@@ -11,6 +11,8 @@ from alignbench.results.published import published_curves
 from alignbench.results.run_record import RunRecord
 from alignbench.tracking.payload import SELECTED, charts, configuration, parts, run_title, scores_by_depth, summary
 
+SUBSETS = (("all", 0.5), ("trainset", 0.25))
+
 
 def curve_of(model: str, dataset: str, subset: str, rows: pd.DataFrame, **values: object) -> LayerCurve:
     given = {"model": model, "dataset": dataset, "subset": subset, "level": "low", "protocol": "paper"}
@@ -44,8 +46,8 @@ def test_layers_without_a_score_and_breakdowns_are_left_out() -> None:
     whole, part = (curve_of("a", "nights", name, rows).frame for name in ("all", "votes_08"))
     curve = LayerCurve(pd.concat([whole, part], ignore_index=True))
     assert list(scores_by_depth(curve)) == [
-        {"depth": 97.5, "align/cosine/accuracy": 0.5},
-        {"depth": 100.0, "align/cosine/accuracy": 0.75},
+        {"depth": 97.5, "align/cosine/accuracy": 0.5, "low/accuracy/curve/cosine": 0.5},
+        {"depth": 100.0, "align/cosine/accuracy": 0.75, "low/accuracy/curve/cosine": 0.75},
     ]
     assert summary(curve) == {
         "best/cosine": 0.5,
@@ -53,8 +55,24 @@ def test_layers_without_a_score_and_breakdowns_are_left_out() -> None:
         "best_depth/cosine": 97.5,
         "best_is": SELECTED,
         "projection/cosine": 0.75,
+        "low/accuracy/best/cosine": 0.5,
+        "low/accuracy/projection/cosine": 0.75,
         "data/part": "3,000 of 20,019 triplets",
     }
+
+
+def test_the_level_names_the_main_subset_alone_and_a_baseline_goes_from_end_to_end() -> None:
+    rows = pd.DataFrame({"layer": ["image"], "depth": [0.0], "distance": ["ssim"], "metric": ["spearman"]})
+    first, second = (curve_of("ssim", "kadid10k", name, rows.assign(value=score)).frame for name, score in SUBSETS)
+    curve = LayerCurve(pd.concat([first, second], ignore_index=True))
+    assert list(scores_by_depth(curve)) == [
+        {
+            **{"depth": 0.0, "align/ssim/spearman": 0.5, "align/ssim/spearman/trainset": 0.25},
+            "low/spearman/baseline": 0.5,
+        },
+        {"depth": 100.0, "low/spearman/baseline": 0.5},
+    ]
+    assert not [name for name in summary(curve) if name.startswith("low/")]
 
 
 def test_a_model_without_a_card_has_no_factors() -> None:
