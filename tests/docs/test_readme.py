@@ -86,9 +86,9 @@ def test_commands_run_in_order(
             continue
         assert program == "alignbench"
         if "demo" in arguments and not Path("demo").exists():  # the runs of `alignbench demo`, on less
-            twin = ("run", "--model", "shapes-clip", "--dataset", "shapes-low,shapes-middle", "--output", "demo")
-            for further in ([], ["--random-init"]):
-                assert main([*twin, "--limit", "60", "--wandb", "off", *further]) == 0, capsys.readouterr().err
+            small = ("--dataset", "shapes-low,shapes-middle", "--output", "demo", "--limit", "60", "--wandb", "off")
+            for model in (["shapes-clip"], ["shapes-clip", "--random-init"], ["pixels"]):
+                assert main(["run", "--model", *model, *small]) == 0, capsys.readouterr().err
         if "RUN" in arguments:  # any on one data set
             measured = map(str, sorted(Path("runs").glob("*__tid2013__*"))[:3])
             world |= zip(("RUN", "OTHER", "PIXELS"), measured, strict=True)

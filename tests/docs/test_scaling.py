@@ -21,7 +21,7 @@ from rank_processes import CLUSTER, free_port, launched, printed, run_command
 from slurm_stand_in import SlurmStandIn
 
 Folders = Callable[[str], Path]
-PAGE = pages("scale/which_way.md", "scale/slurm.md", "scale/memory.md", "scale/speed.md")
+PAGE = pages("scale/which_way.md", "scale/slurm.md", "scale/memory.md", "scale/precision.md", "scale/speed.md")
 MODEL = "openai/clip-vit-base-patch32"
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 

@@ -112,10 +112,12 @@ def test_they_run_one_after_the_other(world: dict[str, str], capsys: pytest.Capt
             world["transforms/FOLDER/projection.safetensors"] = str(learned[0] / "projection.safetensors")
         code = main([here(word, world) for word in arguments])
         assert code == 0, f"{arguments}: {capsys.readouterr().err}"
-    assert len(learned) == 3
-    (judged,) = find_evaluated([Path("transforms")])
-    frame, _ = read_evaluation(judged)
+    assert len(learned) == 4
+    on_things, on_shapes = sorted(find_evaluated([Path("transforms")]))
+    frame, _ = read_evaluation(on_things)
     assert set(frame["task"]) == {"odd-one-out", "rsa", "local structure", "few-shot", "anomaly"}
+    frame, _ = read_evaluation(on_shapes)
+    assert set(frame["task"]) == {"odd-one-out", "few-shot", "anomaly"}
     aligned = np.load("aligned.npy")
     np.testing.assert_allclose(aligned, 0.1 * np.load("features.npy"), rtol=1e-12)
     assert Path("aligned.safetensors").is_file()

@@ -1,0 +1,88 @@
+"""Make figures of `docs/images` from the packaged world: one function a figure.
+
+python tools/make_figures.py [NAME ...] [--work FOLDER]
+
+Without a name all are made. What the demos write is kept in the folder, and what is finished there is taken again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+COLOURS = 64
+MOST_BYTES = 200_000
+
+
+def transform_ceiling(work: Path) -> None:
+    """What a linear readout reaches at each depth of shapes-clip: `alignbench demo --transform`."""
+    run("demo", "--transform", "--output", str(work / "transforms"))
+    (figure,) = (work / "transforms").glob("*__global__*/ceiling.png")
+    save(figure, "transform_ceiling")
+
+
+def alignet_gains(work: Path) -> None:
+    """Before against after of the packaged student: `alignbench alignet demo`."""
+    run("alignet", "demo", "--output", str(work / "alignet"))
+    (figure,) = (work / "alignet").glob("*__alignet-evaluation__*/gains.png")
+    save(figure, "alignet_gains")
+
+
+FIGURES: dict[str, Callable[[Path], None]] = {each.__name__: each for each in (transform_ceiling, alignet_gains)}
+
+
+def run(*arguments: str) -> None:
+    """Run a command of alignbench in this process.
+
+    Args:
+        arguments: The command and its options.
+
+    Raises:
+        SystemExit: If it fails.
+    """
+    from alignbench.cli.main import main
+
+    if code := main([*arguments]):
+        raise SystemExit(code)
+
+
+def save(figure: Path, name: str) -> None:
+    """Write a figure into `docs/images`, with few colours, so that it is small.
+
+    Args:
+        figure: The figure as a command drew it, PNG.
+        name: Name of the file, without suffix.
+
+    Raises:
+        SystemExit: If it is too large all the same.
+    """
+    path = IMAGES / f"{name}.png"
+    with Image.open(figure) as image:
+        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    if path.stat().st_size > MOST_BYTES:
+        raise SystemExit(f"{path} has more than {MOST_BYTES:,} bytes")
+
+
+def make(names: list[str], work: Path) -> None:
+    """Make figures.
+
+    Args:
+        names: Names of some of `FIGURES`; all if there are none.
+        work: Folder of what the demos write.
+    """
+    for name in names or FIGURES:
+        FIGURES[name](work)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", metavar="NAME", nargs="*", choices=[*FIGURES, []])
+    parser.add_argument("--work", metavar="FOLDER", type=Path)
+    given = parser.parse_args()
+    with TemporaryDirectory() as temporary:
+        make(given.names, given.work or Path(temporary))
