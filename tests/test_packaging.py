@@ -45,6 +45,8 @@ def demo(environment: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, cwd=environment.parent, env=CLEAN)
     assert done.returncode == 0, done.stderr
     assert "simulated observers" in done.stdout
+    assert done.stdout.count("Spearman correlation") == 1  # the plots of the terminal, one a level
+    assert done.stdout.count("agreement with the choices") == 2
     return environment.parent / "out"
 
 

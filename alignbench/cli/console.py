@@ -47,6 +47,13 @@ def print_table(table: Table, narrow: Table | None = None) -> None:
     console.print(table)
 
 
+def print_plot(curves: Sequence[LayerCurve], distances: Sequence[str] | None = None) -> None:
+    """Draw curves on stdout at once, see `terminal_plot`."""
+    from alignbench.report.terminal import terminal_plot
+
+    print(terminal_plot(curves, distances, sys.stdout.encoding or "ascii"), flush=True)
+
+
 def print_json(rows: pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
     """Print rows as a JSON array on stdout, or one mapping as an object: for programs, which read numbers as they are.
 

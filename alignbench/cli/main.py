@@ -6,6 +6,7 @@ Nothing is imported before signals are heard that could not be imported in a mom
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import signal
@@ -14,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache as cached
-from typing import Any
+from typing import Any, Final
 
 from alignbench.cli import print_error
 from alignbench.cli.signals import ENDINGS, Ending, listening
@@ -22,6 +23,7 @@ from alignbench.errors import AlignbenchError, AlignbenchWarning, shortened
 from alignbench.extraction.leader import is_led
 
 _INTERRUPTED, _UNREAD = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+_YOUNG: Final = 50_000  # objects made between two searches for unreachable ones; Python's own 700 suit small programs
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -46,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0, 1 for a failure while running, 2 for wrong use, 130 when interrupted, 143 when terminated,
         129 when its terminal was closed, 141 when nobody reads its output any more.
     """
+    if arguments is None:  # the process is ours: what torch and its like import is a million objects, all of which stay
+        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]

@@ -186,7 +186,8 @@ def reduce_pairs(state: LayerState, block: PairBlock) -> None:
     start, rows = block.rows.start, max(1, _COPIED_AT_ONCE[block.first.device.type] // (block.first[0].numel() * 4))
     for a, b in zip(block.i.split(rows), block.j.split(rows), strict=True):
         ends = torch.stack([block.first_norms[a], block.second_norms[b]], dim=1)
-        metric.update(slice(start, start + len(a)), block.first[a], block.second[b], ends)
+        firsts, seconds = block.first.index_select(0, a), block.second.index_select(0, b)  # thrice as fast as first[a]
+        metric.update(slice(start, start + len(a)), firsts, seconds, ends)
         start += len(a)
 
 

@@ -30,6 +30,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert "run" in done.stdout
 
 
+def test_a_process_of_its_own_searches_seldom_for_unreachable_objects() -> None:
+    code = "import gc, sys; sys.argv[1:] = ['--version']; from alignbench.cli.main import main; main()"
+    found = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(gc.get_threshold())"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines()[-1].startswith("(50000, ")
+
+
 def test_the_public_names_are_functions_and_classes_whatever_was_imported_first() -> None:
     import alignbench
     import alignbench.api.measuring

@@ -9,11 +9,13 @@ import typer
 
 if TYPE_CHECKING:
     from alignbench.extraction.features import ReadyTower
+    from alignbench.results.layer_curve import LayerCurve
 
 _MODEL: Final = "shapes-clip"
 _LEVEL: Final = "shapes-high"
 _NEW: Final = "trainset"  # the subset whose concepts no transform of the demo has seen
 _BATCH: Final = 64
+_DISTANCE: Final = "normalized_euclidean"  # that of the figures
 
 
 def demo(
@@ -34,23 +36,25 @@ def demo(
 
 
 def _curves(output: Path) -> None:
-    """Measure three models at three levels, and draw their curves."""
-    from alignbench.cli.console import print_table, score_table
+    """Measure three models at three levels, show the curves of each level as soon as they are there, and draw all."""
+    from alignbench.cli.console import print_plot, print_status, print_table, score_table
     from alignbench.cli.progress import ConsoleListener
     from alignbench.datasets.judgments import LEVELS
+
+    print_status(f"{_MODEL}, the same network with random weights, and pixels, on {len(LEVELS)} packaged data sets")
     from alignbench.measurement.cell import Cell
     from alignbench.measurement.run import run_cell
     from alignbench.report.figures.canvas import save_figure
     from alignbench.report.figures.curves import curves_figure
     from alignbench.report.panels import SIMULATED
 
-    curves = []
+    curves: list[LayerCurve] = []
     for level in LEVELS:
-        for model in (_MODEL, f"random:{_MODEL}", "pixels"):
-            cell = Cell(model=model, dataset=f"shapes-{level}", batch_size=_BATCH).checked()
-            curves.append(run_cell(cell, output, listener=ConsoleListener()).curve)
-    distance = "normalized_euclidean"
-    figure = curves_figure(curves, [distance])
+        models = (_MODEL, f"random:{_MODEL}", "pixels")
+        cells = [Cell(model=model, dataset=f"shapes-{level}", batch_size=_BATCH).checked() for model in models]
+        curves += [run_cell(cell, output, listener=ConsoleListener()).curve for cell in cells]
+        print_plot(curves[-len(cells) :], [_DISTANCE])
+    figure = curves_figure(curves, [_DISTANCE])
     for suffix in ("png", "svg"):
         save_figure(figure, output / f"demo.{suffix}")
     print_table(score_table(curves, f"The packaged world: {SIMULATED}"))

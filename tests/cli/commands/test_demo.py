@@ -1,16 +1,39 @@
-"""The demo of transforms: what is learned on the packaged world must hold on concepts that it has not seen."""
+"""The demo shows curves as they come, and its transforms hold on concepts that they were not learned on."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from alignbench.cli.main import main
+from alignbench.errors import DataError
+from alignbench.measurement.cell import Cell
+from alignbench.measurement.run import run_cell
+from alignbench.scoring.scored_run import ScoredRun
 from alignbench.transforms.evaluation.folder import find_evaluated, read_evaluation
 from alignbench.transforms.learning.folder import find_learned, read_ceiling
 from transforms import World
 
 pytestmark = pytest.mark.slow
+
+
+def test_curves_of_a_level_are_shown_before_the_next_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_after_low(cell: Cell, *arguments: Any, **options: Any) -> ScoredRun:
+        if cell.dataset != "shapes-low":
+            raise DataError(f"{cell.dataset} fails")
+        return run_cell(cell, *arguments, **options)
+
+    monkeypatch.setattr("alignbench.measurement.run.run_cell", fail_after_low)
+    assert main(["demo", "--output", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("shapes-low (low level) (simulated observers, not human data)\nSpearman correlation\n")
+    assert said.out.count("depth (% of the network; 100 = projection)") == 1
+    assert "shapes-clip, the same network with random weights, and pixels" in said.err.splitlines()[0]
+    assert "shapes-middle fails" in said.err.splitlines()[-1]
+    assert len(list(tmp_path.glob("*/curve.csv"))) == 3  # the next demo goes on from here
 
 
 @pytest.mark.draws
