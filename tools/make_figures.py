@@ -33,7 +33,16 @@ def alignet_gains(work: Path) -> None:
     save(figure, "alignet_gains")
 
 
-FIGURES: dict[str, Callable[[Path], None]] = {each.__name__: each for each in (transform_ceiling, alignet_gains)}
+def heads_map(work: Path) -> None:
+    """How close each head of shapes-clip is to the simulated observers: `alignbench interpret align`."""
+    judged = ("--model", "shapes-clip", "--dataset", "shapes-middle", "--protocol", "corrected")
+    run("interpret", "align", *judged, "--wandb", "off", "--output", str(work / "heads"))
+    (figure,) = (work / "heads").glob("*__align__*/heads.png")
+    save(figure, "heads_map")
+
+
+_MADE = (transform_ceiling, alignet_gains, heads_map)
+FIGURES: dict[str, Callable[[Path], None]] = {each.__name__: each for each in _MADE}
 
 
 def run(*arguments: str) -> None:

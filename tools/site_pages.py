@@ -34,9 +34,41 @@ def contributing() -> str:
 
 
 def commands() -> str:
-    """What `--help` says of every command."""
-    shown = "\n\n".join(told(path, command) for path, command in walk("alignbench", get_command(app)))
-    return f"# Commands\n\nThis is what `--help` says of each.\n\n{shown}\n"
+    """What `--help` says of every command: a table of all by group, then a section each."""
+    groups: dict[str, list[tuple[str, Any]]] = {}
+    for path, command in walk("alignbench", get_command(app)):
+        groups.setdefault(path.rpartition(" ")[0], []).append((path, command))
+    examples = documented()
+    index, sections = [], []
+    for group, below in groups.items():
+        title = "Measure and compare" if group == "alignbench" else f"{group} ..."
+        links = ", ".join(f"[{path.rpartition(' ')[2]}](#{path.replace(' ', '-')})" for path, _ in below)
+        index.append(f"| {title} | {links} |")
+        sections += [f"## {title}", *(told(path, command, examples) for path, command in below)]
+    table = "\n".join(["| group | commands |", "|---|---|", *index])
+    return "\n\n".join(["# Commands", table, "This is what `--help` says of each.", *sections]) + "\n"
+
+
+def documented() -> dict[str, tuple[str, Path]]:
+    """Examples of commands: each line of a page that calls alignbench, and the page, in a reader's order."""
+    lines: dict[str, tuple[str, Path]] = {}
+    names = re.findall(r"\b[\w/]+\.md\b", (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2])
+    for page in (path for name in names if (path := ROOT / "docs" / name).exists()):
+        text = page.read_text(encoding="utf-8")
+        title = "Start" if page.name == "index.md" else text.partition("\n")[0].removeprefix("# ")
+        for block in re.findall(r"^```bash\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+            for line in block.splitlines():
+                lines.setdefault(line.partition("  #")[0].strip(), (title, page.relative_to(ROOT / "docs")))
+    return lines
+
+
+def example(path: str, command: Any, examples: dict[str, tuple[str, Path]]) -> str:
+    """The first line of the documentation that calls a command, and where it stands; or that of its help."""
+    for line, (title, page) in examples.items():
+        if f"{line} ".startswith(f"{path} "):
+            return f"```bash\n{line}\n```\n\nFrom [{title}](../{page.as_posix()})."
+    line = (command.epilog or "").partition("alignbench ")
+    return f"```bash\n{line[1]}{line[2]}\n```" if line[1] else ""
 
 
 def walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -51,12 +83,13 @@ def walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield path, command
 
 
-def told(path: str, command: Any) -> str:
-    """A section: what a command does, then its arguments and options."""
+def told(path: str, command: Any, examples: dict[str, tuple[str, Path]]) -> str:
+    """A section: what a command does, an example, then its arguments and options."""
     context = command.make_context(path, [], resilient_parsing=True)
     rows = [row for each in command.params if (row := row_of(each, context))]
     table = "\n".join(["| argument or option | what it is |", "|---|---|", *rows]) if rows else ""
-    return f"## {path}\n\n{paragraphs(command.help or '')}\n\n{table}"
+    parts = (f"### {path}", paragraphs(command.help or ""), example(path, command, examples), table)
+    return "\n\n".join(part for part in parts if part)
 
 
 def row_of(parameter: Any, context: Any) -> str:

@@ -102,7 +102,7 @@ def kmeans(
         UsageError: If there are fewer clusters than two, or more than points.
         DataError: If a number is not finite, or there are fewer different points than clusters.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from alignbench.alignet import kmeans
         >>> found = kmeans(np.array([[0.0], [1.0], [10.0], [11.0]]), 2, start=np.array([[0.0], [11.0]]))

@@ -65,7 +65,7 @@ def odd_one_last(
     Returns:
         Both in the new order, and the place at which the odd one was, (n,).
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pictures, values, place = odd_one_last(np.array([[7, 8, 9]], dtype=np.int32), np.array([[0.1, 0.5, 0.2]]))
         >>> pictures.tolist(), values.round(1).tolist(), place.tolist()

@@ -45,6 +45,13 @@ def triplet_loss(
 
     Raises:
         UsageError: If there is no such objective, the temperature is not above 0, or a shape is another.
+
+    Examples:
+        >>> import torch
+        >>> from alignbench.alignet import triplet_loss
+        >>> embeddings = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])  # dot products 1, 0, 0
+        >>> triplet_loss(embeddings, torch.tensor([[1.0, 0.0, 0.0]]))  # the teacher says the same
+        tensor([0.])
     """
     _check(embeddings, teacher_similarities, objective, temperature)
     similarities = pair_similarities(embeddings, normalize)
@@ -88,6 +95,12 @@ def last_is_odd(embeddings: Tensor) -> Tensor:
 
     Raises:
         UsageError: If embeddings are of another shape.
+
+    Examples:
+        >>> import torch
+        >>> from alignbench.alignet import last_is_odd
+        >>> last_is_odd(torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]]))
+        tensor([True])
     """
     if embeddings.ndim != 3 or embeddings.shape[1] != 3:
         raise UsageError(f"embeddings of {tuple(embeddings.shape)}: triplets are (B, 3, d)")

@@ -82,7 +82,7 @@ def read_released(path: Path) -> ReleasedTriplets:
 def told_by_name(path: Path) -> dict[str, str]:
     """Return what the name of a published file says: `split`, and `rule` and `teacher` in the longer scheme.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> told_by_name(Path("untransformed/val_class_border.npz"))
         {'split': 'validation', 'rule': 'class-border', 'teacher': 'untransformed'}

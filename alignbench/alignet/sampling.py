@@ -83,7 +83,7 @@ def sample_triplets(
         UsageError: If the rule is unknown, fewer than one is asked for, or `groups` are no such numbers.
         DataError: If there are too few groups, or none has enough pictures; names those that have too few.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from alignbench.alignet import sample_triplets
         >>> found = sample_triplets(np.array([0, 0, 1]), 2)

@@ -143,6 +143,11 @@ def warmup_cosine(step: int, peak: float = 3e-5, warmup: int = 5000, total: int 
 
     Raises:
         UsageError: If the warm-up does not end before the total, or something is negative.
+
+    Examples:
+        >>> from alignbench.alignet import warmup_cosine
+        >>> [warmup_cosine(step, peak=1.0, warmup=2, total=4) for step in (0, 1, 2, 4)]
+        [0.0, 0.5, 1.0, 0.0]
     """
     if not (0 <= warmup < total and step >= 0 and peak >= 0):
         raise UsageError(

@@ -28,7 +28,12 @@ class MeasuredCurve(LayerCurve):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Best layer, projection, ceiling and chance: a row for each subset and distance, see `tables.curve_table`."""
+        """Best layer, projection, ceiling and chance: a row for each subset and distance.
+
+        Its columns are `model`, `dataset`, `level`, `observers`, `subset`, `n`, `part`, `distance`, `metric`, `chance`,
+        `trained_on`; `best_layer`, `best_depth`; and `best`, `projection`, `aligned` and `ceiling`, each with the ends
+        of its interval (`best_low`, `best_high`), and `aligned_layer`. Scores are fractions.
+        """
         from alignbench.api.tables import curve_table
 
         return curve_table([self])

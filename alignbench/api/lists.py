@@ -70,7 +70,7 @@ def list_models(text: str = "") -> Listing:
     Args:
         text: Only those in whose row this occurs, in whatever letter case, e.g. `siglip` or `baseline`.
 
-    Example:
+    Examples:
         >>> import alignbench
         >>> alignbench.list_models("chinese").names
         ['OFA-Sys/chinese-clip-vit-base-patch16']
@@ -86,7 +86,7 @@ def list_datasets(text: str = "") -> Listing:
     Args:
         text: Only those in whose row this occurs, in whatever letter case, e.g. `high`.
 
-    Example:
+    Examples:
         >>> import alignbench
         >>> alignbench.list_datasets("shapes-").names
         ['shapes-low', 'shapes-middle', 'shapes-high', 'shapes-levels', 'shapes-objects']

@@ -26,7 +26,7 @@ def load(places: str | Path | Iterable[str | Path] = "runs") -> FinishedRun | Ru
     Raises:
         DataError: If there is no run, or the one folder that is named cannot be read.
 
-    Example:
+    Examples:
         >>> import alignbench, tempfile
         >>> cell = alignbench.Cell("pixels", "shapes-low", limit=30)
         >>> with tempfile.TemporaryDirectory() as folder:

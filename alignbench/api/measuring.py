@@ -49,7 +49,7 @@ def measure(
         DataError: If data are missing or malformed.
         ModelError: If the checkpoint cannot be had or trusted.
 
-    Example:
+    Examples:
         >>> import alignbench
         >>> curve = alignbench.measure("shapes-clip", "shapes-high", limit=30)
         >>> int(curve.best("normalized_euclidean", projection=True)["n"])
@@ -86,7 +86,7 @@ def run(
     Raises:
         AlignbenchError: See `measure`; or if the folder cannot be written.
 
-    Example:
+    Examples:
         >>> import alignbench, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     run = alignbench.run("pixels", "shapes-low", folder, limit=30)

@@ -133,7 +133,7 @@ class Runs(Sequence[FinishedRun]):
     def table(self) -> pd.DataFrame:
         """Best layer, projection, ceiling and chance of all: a row for each run, subset and distance.
 
-        The columns are those of `tables.curve_table`, and `folder`.
+        The columns are those of `MeasuredCurve.table`, and `folder`.
         """
         parts = [run.curve.table.assign(folder=str(run.folder)) for run in self.runs]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

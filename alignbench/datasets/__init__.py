@@ -52,3 +52,4 @@ DATASETS: Final[Registry[DataSet]] = Registry(
     },
     _fault,
 )
+"""The data sets by name, the package's own and those of plug-ins; `DATASETS.load(name)` gives a `DataSet`."""

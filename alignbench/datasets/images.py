@@ -105,7 +105,7 @@ class FileImages:
             raise DataError(f"{path} cannot be decoded ({fault_of(error)}): download it again") from error
 
     def picture_file(self, index: int) -> Path:
-        """See `ImageFiles.picture_file`."""
+        """Give the file of the picture at an index."""
         return self.root / self.names[index]
 
     def select(self, indices: Indices) -> FileImages:
@@ -113,10 +113,13 @@ class FileImages:
         return FileImages(self.root, tuple(self.names[int(i)] for i in indices))
 
     def identities(self) -> list[str]:
-        """See `ImageSource.identities`.
+        """Return a short text for each picture; two texts are equal exactly where the pictures are.
 
         An identity is a hash of the size and the first, middle and last 4 KiB; where those of several files coincide,
         `/` and a hash of every byte follow.
+
+        Raises:
+            DataError: If any picture is missing or cannot be read; names them.
         """
         looks = self._looks(thorough=False)
         broken = self._broken(looks)

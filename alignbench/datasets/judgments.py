@@ -208,6 +208,13 @@ def unique_pairs(ends: Indices, folds: Indices | None = None) -> tuple[Indices, 
 
     Returns:
         The pairs (P, 2), as and in the order in which they first occur, and the pair of each input, (N, k).
+
+    Examples:
+        >>> import numpy as np
+        >>> from alignbench.datasets import unique_pairs
+        >>> pairs, judged = unique_pairs(np.array([[[0, 1]], [[1, 0]], [[0, 2]]]))
+        >>> pairs.tolist(), judged.tolist()
+        ([[0, 1], [0, 2]], [[0], [0], [1]])
     """
     import pandas as pd  # imported here, as listing the data sets does not need it
 

@@ -82,7 +82,7 @@ def decompose(tower: Tower, pixels: Tensor, tokens: bool = False, class_part: bo
             why.
         AlignbenchError: If the sum is not the output within 1e-5 of its norm.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from alignbench.interpret import decompose
         >>> from alignbench.models import load_tower

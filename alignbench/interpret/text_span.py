@@ -92,10 +92,13 @@ def textspan(
             80. None for as many as contributions have, beyond what rounding in their type may have made.
         precision: Precision (machine epsilon) of the type in which contributions were kept; none for that of the array.
 
+    Returns:
+        The texts that were picked, in order, with how much of the head's variance each takes up.
+
     Raises:
         UsageError: If shapes do not fit, if a number is not finite, or if picks or rank are below 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> contributions = np.array([[3.0, 1.0], [-3.0, 1.0], [0.0, 1.0]])
         >>> found = textspan(contributions, np.array([[0.0, 1.0], [1.0, 0.0]]), picks=2)

@@ -52,6 +52,12 @@ class Card:
 
 @cache
 def cards() -> dict[str, Card]:
-    """Read all cards by name, in the order of the file."""
+    """Read all cards by name, in the order of the file.
+
+    Examples:
+        >>> from alignbench.models import cards
+        >>> cards()["openai/clip-vit-base-patch32"].patch_size
+        32
+    """
     text = files("alignbench.models").joinpath("cards.toml").read_text(encoding="utf-8")
     return {name: Card(name=name, **values) for name, values in tomllib.loads(text).items()}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from alignbench.models.towers import Tower
 
 RANDOM_PREFIX: Final = "random:"
+"""What stands before a model's name where its weights are drawn at random, as in `random:shapes-clip`."""
 _LONGEST_PATH, _LONGEST_PART = 4095, 255  # bytes of a path, and of what is between two of its slashes
 _PLACES: Final = ("/", "./", "../", "~")  # what the name of a place begins with, and that of a repository never
 _FILES: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".npz", ".npy", ".h5", ".onnx", ".msgpack", ".gguf")
@@ -39,6 +40,7 @@ _BUILT_IN: Final = {  # in the order in which they are asked: transformers has w
 FAMILIES: Registry[ModelFamily | TowerLoader] = Registry(
     "alignbench.models", "model family", _BUILT_IN, fault_of_family, unnamed=("transformers",)
 )
+"""The model families by the prefix of their models' names, the package's own and those of plug-ins."""
 
 
 def find_family(name: str) -> ModelFamily:
@@ -127,6 +129,11 @@ def load_tower(name: str, *, random_init: bool = False, seed: int = 0, protocol:
     Raises:
         UsageError: If there is no such model, or it is of no supported kind.
         ModelError: If the checkpoint cannot be had or trusted, or there is not enough memory for it.
+
+    Examples:
+        >>> from alignbench.models import load_tower
+        >>> [layer.name for layer in load_tower("shapes-clip").layers][-2:]
+        ['layer_6', 'projection']
     """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)

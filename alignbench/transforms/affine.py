@@ -52,7 +52,7 @@ class AffineTransform:
     Raises:
         DataError: If shapes do not fit together, a number is not finite, or the deviation is not positive.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from alignbench.transforms import AffineTransform
         >>> AffineTransform(2 * np.eye(2), mean=1.0, std=0.5).apply(np.array([[1.0, 2.0]]))

@@ -86,6 +86,7 @@ PUBLISHED: Final = {
     "vgg16": Published("classifier.3", 4096, _torchvision("vgg16", "IMAGENET1K_V1"), supervised=True),
     "alexnet": Published("classifier.4", 4096, _torchvision("alexnet", "IMAGENET1K_V1"), supervised=True),
 }
+"""The published transforms by name: module, numbers of a feature vector, and what alignbench calls the model."""
 
 
 def published_transform(name: str, module: str | None = None, *, source: str = SOURCE) -> AffineTransform:

@@ -12,7 +12,7 @@ from alignbench.cli.main import main
 from alignbench.results.head_ablations import COLUMNS, read_ablation
 from documented import command_lines, pages
 
-PAGE = pages("interpret/ablations.md")
+PAGE = pages("interpret/ablations.md", "interpret/worst_groups.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret ablate")]
 
 

@@ -22,8 +22,12 @@ from alignbench.sweeps.cells import list_cells
 from documented import ROOT, command_lines, pages
 from random_transforms import transform
 
-PAGE = pages("interpret/people.md")
-COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret align")]
+PAGE = pages("interpret/people.md", "interpret/reweighted.md")
+COMMANDS = [
+    shlex.split(line)[1:]
+    for line in command_lines()
+    if line.startswith("alignbench interpret align") and f"{line}\n" in PAGE
+]
 ALONE = ("--draws", "0", "--splits", "0", "--twins", "0", "--loader-workers", "0", "--wandb", "off")
 FEW = ("--limit", "40", *ALONE)
 

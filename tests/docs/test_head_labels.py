@@ -21,7 +21,7 @@ from score_folders import write_scores
 from span_folders import write_span
 from text_towers import save_clip_texts
 
-PAGE = pages("interpret/labels.md")
+PAGE = pages("interpret/labels.md", "interpret/labellers.md", "interpret/label_scores.md")
 COMMANDS = [
     shlex.split(line)[1:]
     for line in command_lines()

@@ -21,7 +21,7 @@ from alignbench.models.families import load_tower
 from documented import command_lines, pages
 from random_transforms import transform
 
-PAGE = pages("interpret/search.md")
+PAGE = pages(*(f"interpret/search{part}.md" for part in ("", "_why", "_difference", "_pairs")))
 DRAWING = pages("interpret/ablations.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret search")]
 DIFFERENCE = next(words for words in COMMANDS if words[2] == "difference")

@@ -15,7 +15,7 @@ from alignbench.cli.main import main
 from alignbench.interpret.store import HeadStore
 from documented import command_lines, pages
 
-PAGE = pages("interpret/heads.md", "interpret/decompose.md")
+PAGE = pages("interpret/heads.md", "interpret/decompose.md", "interpret/store.md")
 COMMANDS = [
     shlex.split(line)[1:]
     for line in command_lines()
@@ -74,4 +74,4 @@ def test_the_documented_plan_is_what_is_told(capsys: pytest.CaptureFixture[str])
 def test_documented_sizes_are_those_of_the_files() -> None:
     """Of ViT-B/32 on 50,000 pictures: 512 numbers of 48 or 144 heads, 12 MLPs and the embedding; and a sum."""
     some, every = (4 * 50_000 * components * 512 / 1e9 for components in (48 + 13 + 1, 144 + 13))
-    assert f"{some:.1f} GB with the last four layers, and {every:.0f} GB with all" in PAGE
+    assert f"{some:.1f} GB with the last four layers, and {every:.0f} GB with all" in " ".join(PAGE.split())

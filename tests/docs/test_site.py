@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +13,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from typer.main import get_command
 
-import alignbench
+from alignbench.cli.app import app
 from documented import DOCS, NAVIGATION, ROOT
+from site_pages import walk
 
 MADE = {"reference/commands.md", "reference/changes.md", "extend/contributing.md"}  # by tools/site_pages.py
 pytestmark = pytest.mark.slow
@@ -92,7 +96,22 @@ def test_every_page_is_found(parsed: dict[Path, Parsed], site: Path) -> None:
         assert (site / name).with_suffix(".html") in parsed
 
 
-def test_every_public_name_has_its_entry(parsed: dict[Path, Parsed], site: Path) -> None:
+@pytest.mark.parametrize("package", ["", ".alignet", ".datasets", ".interpret", ".models", ".transforms"])
+def test_every_public_name_has_its_entry(package: str, parsed: dict[Path, Parsed], site: Path) -> None:
     named = set().union(*(parsed[path].names for path in site.joinpath("reference").glob("*.html")))
-    for name in {*alignbench.__all__} - {"__version__"}:
-        assert any(each.startswith("alignbench.") and each.endswith(f".{name}") for each in named), name
+    module = importlib.import_module(f"alignbench{package}")
+    for name in {*module.__all__} - {"__version__"}:
+        home = getattr(getattr(module, name), "__module__", None) or module.__name__
+        places = {f"{place}.{name}" for place in (home, module.__name__, "alignbench")}
+        assert places & named, f"{module.__name__}.{name}"
+
+
+def test_every_command_has_its_section_and_an_example(parsed: dict[Path, Parsed], site: Path) -> None:
+    page = (site / "reference/commands.html").read_text(encoding="utf-8")
+    paths = [path for path, _ in walk("alignbench", get_command(app))]
+    assert len(paths) > 30
+    for path in paths:
+        section = path.replace(" ", "-")
+        assert f"#{section}" in parsed[site / "reference/commands.html"].links
+        text = page.partition(f'<h3 id="{section}"')[2].partition("<h3 ")[0]
+        assert f">{path}" in re.sub(r"</?span[^>]*>", "", text).replace("<code>", ">"), path

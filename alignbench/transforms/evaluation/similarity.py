@@ -51,7 +51,7 @@ def dissimilarities(features: Floats, kernel: Kernel) -> Floats:
         features: (n, d).
         kernel: See `similarities`, which also says what is raised.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from alignbench.transforms.evaluation.similarity import dissimilarities
         >>> dissimilarities(np.array([[1.0, 0.0], [0.0, 2.0], [-3.0, 0.0]]), "cosine")
