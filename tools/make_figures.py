@@ -41,7 +41,24 @@ def heads_map(work: Path) -> None:
     save(figure, "heads_map")
 
 
-_MADE = (transform_ceiling, alignet_gains, heads_map)
+def first_curve(work: Path) -> None:
+    """The curve of shapes-clip at the middle level: `alignbench run`."""
+    save(middle_run(work) / "curve.png", "first_curve")
+
+
+def channels(work: Path) -> None:
+    """How the channels of shapes-clip share the activity, in the same run."""
+    save(middle_run(work) / "channels.png", "channels")
+
+
+def middle_run(work: Path) -> Path:
+    """The folder of a run of shapes-clip on shapes-middle."""
+    run("run", "--model", "shapes-clip", "--dataset", "shapes-middle", "--wandb", "off", "--output", str(work / "runs"))
+    (folder,) = (work / "runs").glob("shapes-clip__shapes-middle__*")
+    return folder
+
+
+_MADE = (transform_ceiling, alignet_gains, heads_map, first_curve, channels)
 FIGURES: dict[str, Callable[[Path], None]] = {each.__name__: each for each in _MADE}
 
 

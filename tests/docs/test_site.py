@@ -16,10 +16,9 @@ import pytest
 from typer.main import get_command
 
 from alignbench.cli.app import app
-from documented import DOCS, NAVIGATION, ROOT
+from documented import DOCS, MADE, NAVIGATION, ROOT
 from site_pages import walk
 
-MADE = {"reference/commands.md", "reference/changes.md", "extend/contributing.md"}  # by tools/site_pages.py
 pytestmark = pytest.mark.slow
 
 

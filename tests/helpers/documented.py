@@ -8,6 +8,7 @@ DOCS = ROOT / "docs"
 NAVIGATION = re.findall(r"\b[\w/]+\.md\b", (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2])
 WRITTEN = [DOCS / name for name in NAVIGATION if (DOCS / name).exists()]  # in a reader's order; others are made
 FILES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *WRITTEN)
+MADE = {"reference/commands.md", "reference/changes.md", "extend/contributing.md"}  # by tools/site_pages.py
 PAGES = {path: path.read_text(encoding="utf-8") for path in FILES}
 
 
