@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -288,7 +288,7 @@ def _data_set(level: str, summary: str) -> DataSet:
         terms="part of the package",
         default_subset="test",
         subsets=(*_SEEDS, "all"),
-        read=cache(partial(read, level)),  # nothing changes judgments: they are made once for all models
+        read=partial(read, level),
         packaged=True,
         corrected=Corrected(("test",), None if level == "low" else "trainset"),
         counts=dict(zip(_SEEDS, _COUNTS[level], strict=True)),
