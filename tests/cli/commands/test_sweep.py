@@ -12,6 +12,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import wandb
 import yaml
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -283,6 +284,7 @@ def test_online_without_credentials_is_refused_before_anything_starts(
     monkeypatch.setenv("HOME", str(place / "home"))
     monkeypatch.setenv("NETRC", str(place / "netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(place / "config"))
+    wandb.teardown()  # it would remember whom another test has logged in
     write_sweep(["pixels"], ["shapes-low"])
     assert "wandb login" in refused(capsys, "sweep", "mine.yaml", "--wandb", "online")
     assert not (place / "runs").exists()
