@@ -21,7 +21,7 @@ from alignbench.interpret.searching.neighbours import (
     property_neighbours,
     text_neighbours,
 )
-from alignbench.interpret.searching.similarity import MEASURES, RowLengths, Rows, row_lengths
+from alignbench.interpret.searching.similarity import RowLengths, Rows, check_count, check_measure, row_lengths
 from alignbench.interpret.store import HeadStore
 
 COUNTS: Final[Mapping[str, int]] = {"property": 4, "picture": 8, "text": 3, "people": 8}
@@ -63,8 +63,7 @@ class SearchJob:
         """
         if self.analysis not in ANALYSES:
             raise unknown("analysis", self.analysis, ANALYSES)
-        if self.measure not in MEASURES:
-            raise unknown("--measure", self.measure, MEASURES)
+        check_measure(self.measure)
         texts = {"topic": 1, "contrast": 2, "text": 1}.get(self.analysis, 0)
         if len(self.texts) != texts:
             wanted = (
@@ -75,8 +74,7 @@ class SearchJob:
             raise UsageError(f"{self.analysis} {wanted[texts]}")
         if self.analysis == "attention" and self.measure != SearchJob.measure:
             raise UsageError("attention is no similarity: leave out --measure")
-        if self.count is not None and self.count < 1:
-            raise UsageError(f"--count {self.count}: give 1 or more")
+        check_count(self.count)
         if self.count is not None and self.analysis in MAPS:
             raise UsageError(f"{self.analysis} finds no neighbours: leave out --count")
         return self
@@ -103,8 +101,7 @@ def unit_of(measure: str) -> str:
     Raises:
         UsageError: If there is no such measure.
     """
-    if measure not in _UNITS:
-        raise unknown("--measure", measure, MEASURES)
+    check_measure(measure)
     return _UNITS[measure]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignbench.errors import DataError, UsageError, unknown
+from alignbench.errors import DataError, UsageError
 from alignbench.interpret.components import OutputParts, check_of_projection
 from alignbench.interpret.head_names import Head, heads_named
 from alignbench.interpret.searching.analysis import COUNTS, all_heads, head_rows
@@ -15,7 +15,7 @@ from alignbench.interpret.searching.asked import StoredPicture
 from alignbench.interpret.searching.differences import Compared, check_same_pictures, compare_neighbours, part_rows
 from alignbench.interpret.searching.neighbours import HeadRows
 from alignbench.interpret.searching.search import FoundTable, keep_search
-from alignbench.interpret.searching.similarity import MEASURES
+from alignbench.interpret.searching.similarity import check_count, check_measure
 from alignbench.interpret.searching.tables import table_of
 from alignbench.interpret.store import HeadStore
 from alignbench.interpret.text_encoders.of_store import model_of, store_tower
@@ -56,10 +56,8 @@ class DifferenceJob:
         Raises:
             UsageError: If it is not; names the option.
         """
-        if self.measure not in MEASURES:
-            raise unknown("--measure", self.measure, MEASURES)
-        if self.count is not None and self.count < 1:
-            raise UsageError(f"--count {self.count}: give 1 or more")
+        check_measure(self.measure)
+        check_count(self.count)
         return self
 
 

@@ -13,12 +13,12 @@ from alignbench.datasets.images import images_digest
 from alignbench.datasets.judgments import Judgments
 from alignbench.datasets.scene_names import named_scenes
 from alignbench.datasets.shapes import SceneImages
-from alignbench.errors import DataError, UsageError, unknown
+from alignbench.errors import DataError, UsageError
 from alignbench.interpret.head_names import Head, heads_named
 from alignbench.interpret.searching.analysis import COUNTS, all_heads
 from alignbench.interpret.searching.people import AlikePairs, Likeness, likeness, people_pairs
 from alignbench.interpret.searching.search import FoundTable, keep_search
-from alignbench.interpret.searching.similarity import MEASURES
+from alignbench.interpret.searching.similarity import check_count, check_measure
 from alignbench.interpret.searching.tables import table_of
 from alignbench.interpret.store import HeadStore
 from alignbench.report.panels import SIMULATED
@@ -52,10 +52,8 @@ class PeopleJob:
         Raises:
             UsageError: If it is not; names the option.
         """
-        if self.measure not in MEASURES:
-            raise unknown("--measure", self.measure, MEASURES)
-        if self.count is not None and self.count < 1:
-            raise UsageError(f"--count {self.count}: give 1 or more")
+        check_measure(self.measure)
+        check_count(self.count)
         return self
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.arrays import Floats, Indices
+from alignbench.errors import UsageError, unknown
 
 MEASURES: Final = ("dot", "cosine", "centred")
 _BLOCK: Final = 512  # rows in float64 that stay in a core's own cache
@@ -27,6 +28,26 @@ class RowLengths:
 
     mean: Floats | None
     lengths: Floats
+
+
+def check_measure(measure: str) -> None:
+    """Check that there is such a measure.
+
+    Raises:
+        UsageError: If there is not; names the option.
+    """
+    if measure not in MEASURES:
+        raise unknown("--measure", measure, MEASURES)
+
+
+def check_count(count: int | None) -> None:
+    """Check how many are asked for; none is the default.
+
+    Raises:
+        UsageError: If it is less than one; names the option.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"--count {count}: give 1 or more")
 
 
 def row_lengths(rows: Rows, measure: str) -> RowLengths:

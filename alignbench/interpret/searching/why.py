@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from alignbench.arrays import Floats
-from alignbench.errors import UsageError, unknown
+from alignbench.errors import UsageError
 from alignbench.interpret.head_names import Head, heads_named
 from alignbench.interpret.searching.neighbours import HeadRows
-from alignbench.interpret.searching.similarity import MEASURES, row_lengths
+from alignbench.interpret.searching.similarity import check_measure, row_lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,7 @@ def why(
     Raises:
         UsageError: If there is no such measure, no head, no such picture, or a head without texts.
     """
-    if measure not in MEASURES:
-        raise unknown("--measure", measure, MEASURES)
+    check_measure(measure)
     named: list[Head] = []
     values: list[float] = []
     shares: list[TextShare] = []
