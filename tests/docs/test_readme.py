@@ -87,9 +87,9 @@ def test_commands_run_in_order(
             continue
         assert program == "alignbench"
         if "demo" in arguments and not Path("demo").exists():  # the runs of `alignbench demo`, on less
-            small = ("--dataset", "shapes-low,shapes-middle", "--output", "demo", "--limit", "60", "--wandb", "off")
-            for model in (["shapes-clip"], ["shapes-clip", "--random-init"], ["pixels"]):
-                assert main(["run", "--model", *model, *small]) == 0, capsys.readouterr().err
+            small = ("--dataset", "shapes-low,shapes-middle,shapes-high", "--output", "demo", "--limit", "600")
+            for model in ("shapes-clip", "random:shapes-clip", "pixels"):
+                assert main(["run", "--model", model, *small, "--wandb", "off"]) == 0, capsys.readouterr().err
         if "RUN" in arguments:  # any on one data set
             measured = map(str, sorted(Path("runs").glob("*__tid2013__*"))[:3])
             world |= zip(("RUN", "OTHER", "PIXELS"), measured, strict=True)
