@@ -211,13 +211,18 @@ class ProjectServer(RunServer):
 
 
 @contextmanager
-def project_server(home: Path) -> Iterator[ProjectServer]:
-    """A server that W&B is logged in to, in a home of its own."""
+def project_server(home: Path, patch: pytest.MonkeyPatch) -> Iterator[ProjectServer]:
+    """A server that W&B is logged in to, in a home of its own.
+
+    Args:
+        home: The home.
+        patch: That of the tests, so that what they change of the environment is taken back before this is.
+    """
     import wandb
 
     wandb.teardown()
     server = ProjectServer()
-    with pytest.MonkeyPatch.context() as patch, server.serving():
+    with server.serving():
         isolate(patch, home)
         patch.setenv("WANDB_API_KEY", KEY)
         patch.setenv("WANDB_BASE_URL", server.address)

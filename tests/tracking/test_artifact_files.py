@@ -25,7 +25,11 @@ MOST = 10**8
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProjectServer, Any]]:
-    with project_server(tmp_path_factory.mktemp("home")) as server, connected() as api:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        project_server(tmp_path_factory.mktemp("home"), patch) as server,
+        connected() as api,
+    ):
         yield server, api
 
 

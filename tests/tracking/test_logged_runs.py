@@ -96,8 +96,8 @@ def test_names_of_run_folders_are_taken() -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ProjectServer]:
-    with project_server(tmp_path / "home") as server:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectServer]:
+    with project_server(tmp_path / "home", monkeypatch) as server:
         yield server
 
 

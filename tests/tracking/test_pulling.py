@@ -22,7 +22,11 @@ from wandb_server import ENTITY
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProjectServer, Any]]:
-    with project_server(tmp_path_factory.mktemp("home")) as server, connected() as api:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        project_server(tmp_path_factory.mktemp("home"), patch) as server,
+        connected() as api,
+    ):
         yield server, api
 
 

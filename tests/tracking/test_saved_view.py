@@ -179,8 +179,8 @@ def test_without_its_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ProjectServer]:
-    with project_server(tmp_path / "home") as server:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectServer]:
+    with project_server(tmp_path / "home", monkeypatch) as server:
         yield server
 
 

@@ -27,8 +27,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ProjectServer]:
-    with project_server(tmp_path / "home") as server:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectServer]:
+    with project_server(tmp_path / "home", monkeypatch) as server:
         yield server
 
 

@@ -14,8 +14,8 @@ from wandb_projects import PATH, ProjectServer, project_server
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ProjectServer]:
-    with project_server(tmp_path / "home") as server:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectServer]:
+    with project_server(tmp_path / "home", monkeypatch) as server:
         yield server
 
 
