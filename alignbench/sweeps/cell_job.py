@@ -98,7 +98,7 @@ class CellJob:
     def checkpoint(self) -> DelayedSubmission | None:
         """End the process and say what is to be run when the job is queued again; nothing if its time is over.
 
-        submitit calls this when Slurm warns the job, because it is pre-empted or reaches its time limit.
+        submitit calls this when Slurm warns the job, because it is preempted or reaches its time limit.
         """
         from submitit.helpers import DelayedSubmission
 
