@@ -10,7 +10,7 @@ import pytest
 
 from alignbench.cli.main import main
 from alignbench.results.head_ablations import COLUMNS, read_ablation
-from documented import command_lines, pages
+from documented import command_lines, draw_documented_pictures, pages
 
 PAGE = pages("interpret/ablations.md", "interpret/worst_groups.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret ablate")]
@@ -25,8 +25,7 @@ def test_documented_ablations_give_what_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    exec(code, {})
+    draw_documented_pictures()
     names = [path.relative_to("pictures") for path in Path("pictures").rglob("*.png")]
     rows = [f"{name},{name.parts[0]},{name.parts[1]}" for name in names]
     Path("metadata.csv").write_text("\n".join(["img_filename,y,place", *rows]) + "\n")

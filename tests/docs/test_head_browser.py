@@ -13,11 +13,10 @@ import pytest
 from alignbench.cli.commands.interpret import app as command
 from alignbench.cli.main import main
 from alignbench.interpret.browser.uploads import MOST_BYTES, MOST_PIXELS
-from documented import PAGES, command_lines, pages
+from documented import PAGES, command_lines, draw_documented_pictures, pages
 from served_commands import asked, served_until
 
 PAGE = pages("interpret/browser.md")
-DRAWING = pages("interpret/ablations.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret app")]
 
 
@@ -26,8 +25,7 @@ def test_documented_commands_serve_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", DRAWING, flags=re.DOTALL)
-    exec(code, {})
+    draw_documented_pictures()
     assert main(["interpret", "decompose", "--model", "shapes-clip", "--images", "pictures"]) == 0
     store = capsys.readouterr().out.splitlines()[-1]
     assert [words[2] for words in COMMANDS] == ["--packaged", "--store"]

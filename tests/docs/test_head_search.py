@@ -18,11 +18,10 @@ from alignbench.interpret.searching.search import read_search
 from alignbench.interpret.store_job import StoreJob
 from alignbench.measurement.sources import TowerRequest, load_ready_tower
 from alignbench.models.families import load_tower
-from documented import command_lines, pages
+from documented import command_lines, draw_documented_pictures, pages
 from random_transforms import transform
 
 PAGE = pages(*(f"interpret/search{part}.md" for part in ("", "_why", "_difference", "_pairs")))
-DRAWING = pages("interpret/ablations.md")
 COMMANDS = [shlex.split(line)[1:] for line in command_lines() if line.startswith("alignbench interpret search")]
 DIFFERENCE = next(words for words in COMMANDS if words[2] == "difference")
 
@@ -32,8 +31,7 @@ def test_documented_analyses_give_what_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", DRAWING, flags=re.DOTALL)
-    exec(code, {})
+    draw_documented_pictures()
     assert main(["interpret", "decompose", "--model", "shapes-clip", "--images", "pictures"]) == 0
     store = capsys.readouterr().out.splitlines()[-1]
     assert main(["interpret", "decompose", "--model", "shapes-clip", "--random-init", "--images", "pictures"]) == 0

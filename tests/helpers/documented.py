@@ -26,3 +26,9 @@ def command_lines() -> list[str]:
     """Each once and without its comment, as a reader of README and docs meets them."""
     lines = [line.partition("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()]
     return list(dict.fromkeys(lines))
+
+
+def draw_documented_pictures() -> None:
+    """Run the Python of interpret/ablations.md, which leaves the folder `pictures` that the pages of heads look at."""
+    (code,) = re.findall(r"```python\n(.*?)```", pages("interpret/ablations.md"), flags=re.DOTALL)
+    exec(code, {})

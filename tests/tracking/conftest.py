@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from alignbench.tracking.projects import connected
+from wandb_projects import ProjectServer, project_server
 from wandb_runs import KEY, isolate
 from wandb_server import RunServer
 
@@ -26,3 +29,14 @@ def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunServer]:
     monkeypatch.setenv("WANDB_BASE_URL", server.address)
     with server.serving():
         yield server
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProjectServer, Any]]:
+    """A server of projects, and what asks it."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        project_server(tmp_path_factory.mktemp("home"), patch) as server,
+        connected() as api,
+    ):
+        yield server, api

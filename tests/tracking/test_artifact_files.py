@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,12 @@ from alignbench.errors import AlignbenchError
 from alignbench.results.folders import FILES
 from alignbench.tracking.artifact_files import ArtifactFile, fetch, find_artifact, read_manifest
 from alignbench.tracking.logged_runs import LoggedRun, read_runs
-from alignbench.tracking.projects import Project, connected
+from alignbench.tracking.projects import Project
 from studies import Made, write_made
-from wandb_projects import ProjectServer, project_server
+from wandb_projects import ProjectServer
 from wandb_server import ENTITY
 
 MOST = 10**8
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProjectServer, Any]]:
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        project_server(tmp_path_factory.mktemp("home"), patch) as server,
-        connected() as api,
-    ):
-        yield server, api
 
 
 @pytest.fixture(scope="module")

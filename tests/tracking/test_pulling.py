@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,11 @@ import pytest
 from alignbench.errors import AlignbenchError
 from alignbench.scoring.scored_run import ScoredRun
 from alignbench.tracking.logged_runs import LoggedRun, read_runs
-from alignbench.tracking.projects import Project, connected
+from alignbench.tracking.projects import Project
 from alignbench.tracking.pulling import Puller
 from studies import BASE_32, Made, write_made
-from wandb_projects import ProjectServer, project_server
+from wandb_projects import ProjectServer
 from wandb_server import ENTITY
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProjectServer, Any]]:
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        project_server(tmp_path_factory.mktemp("home"), patch) as server,
-        connected() as api,
-    ):
-        yield server, api
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-import wandb
 import yaml
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -279,7 +278,6 @@ def test_wrong_option_is_refused(
 def test_online_without_credentials_is_refused_before_anything_starts(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wandb.teardown()  # it would remember whom another test has logged in
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(place / "home"))
@@ -288,7 +286,6 @@ def test_online_without_credentials_is_refused_before_anything_starts(
     write_sweep(["pixels"], ["shapes-low"])
     assert "wandb login" in refused(capsys, "sweep", "mine.yaml", "--wandb", "online")
     assert not (place / "runs").exists()
-    wandb.teardown()
 
 
 def test_sweep_under_an_agent_that_waits_for_one_run_is_refused(
