@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -54,6 +55,28 @@ class CellOrder:
     seconds: float
 
 
+@contextmanager
+def _holding_warnings() -> Iterator[None]:
+    """Hold warnings back, which come to all of a step: a process started here inherits that it hears none.
+
+    What came takes effect after the block. The mask is this thread's own: a warning may reach Python by another thread,
+    and is then taken note of.
+    """
+    came: list[int] = []
+    handlers = {number: handler for number in _WARNINGS if (handler := signal.getsignal(number)) is not None}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WARNINGS)
+    for number in handlers:
+        signal.signal(number, lambda heard, _: came.append(heard))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
+
+
 class CellJob:
     """Runs a cell in a process of its own, unless the cell is not this job's any more.
 
@@ -83,15 +106,12 @@ class CellJob:
             sys.stdout.write("the cell was given to another job, or has ended: nothing is done here\n")
             return
         signal.signal(signal.SIGTERM, self._hear)
-        # a warning comes to the whole step: the process inherits that it hears none, and here none comes half-way
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _WARNINGS)
         try:
-            self._child = CellProcess(self.order.command, self.order.log, self._environment())
+            with _holding_warnings():
+                self._child = CellProcess(self.order.command, self.order.log, self._environment())
         except OSError as error:
             self._end(error=f"its process cannot be started ({error.strerror})")
             return
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with self._child:
             self._follow(self._child)
 

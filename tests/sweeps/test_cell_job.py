@@ -6,14 +6,18 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from submitit.helpers import DelayedSubmission
 
 from alignbench.sweeps.cell_job import CellJob, CellOrder
 from alignbench.sweeps.job_records import JobEnd, JobRecord, JobRecords
+from alignbench.sweeps.process import CellProcess
 from sweep_folders import is_gone, make_run
 
 KEY, TOKEN = "0123", "first"
@@ -134,25 +138,31 @@ def test_the_warning_of_a_job_does_not_end_its_cell(tmp_path: Path) -> None:
     assert end.folders == ("a",)
 
 
-@pytest.mark.parametrize(("minutes", "again"), [(60, True), (3, False)])
-def test_a_job_that_is_warned_is_queued_again_unless_its_time_is_over(
-    tmp_path: Path, minutes: float, again: bool
-) -> None:
-    job = job_that(tmp_path, told(signal.SIGUSR2), minutes)
+def warned(job: CellJob) -> DelayedSubmission | None:
+    """What a job that is warned while it runs says is to be queued, as submitit does it."""
     found = []
 
-    def warned(*_: object) -> None:
+    def hear(*_: object) -> None:
         found.append(job.checkpoint())
-        sys.exit(1)  # as submitit does
+        sys.exit(1)
 
-    before = signal.signal(signal.SIGUSR2, warned)
+    before = signal.signal(signal.SIGUSR2, hear)
     try:
         with pytest.raises(SystemExit):
             job()
     finally:
         signal.signal(signal.SIGUSR2, before)
-    assert is_gone(int((tmp_path / "log").read_text()))
     (queued,) = found
+    return queued
+
+
+@pytest.mark.parametrize(("minutes", "again"), [(60, True), (3, False)])
+def test_a_job_that_is_warned_is_queued_again_unless_its_time_is_over(
+    tmp_path: Path, minutes: float, again: bool
+) -> None:
+    job = job_that(tmp_path, told(signal.SIGUSR2), minutes)
+    queued = warned(job)
+    assert is_gone(int((tmp_path / "log").read_text()))
     end = end_of(job)
     if again:
         assert queued is not None
@@ -162,3 +172,26 @@ def test_a_job_that_is_warned_is_queued_again_unless_its_time_is_over(
         assert queued is None
         assert end is not None
         assert end.error == "its job reached its time limit: give it more --time"
+
+
+def test_a_warning_that_another_thread_hears_while_the_cell_starts_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main thread holds it back, and Python has it all the same."""
+
+    class Slow(CellProcess):
+        def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+            super().__init__(command, log, environment)
+            time.sleep(1.0)  # for the cell to warn its job
+
+    monkeypatch.setattr("alignbench.sweeps.cell_job.CellProcess", Slow)
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        queued = warned(job_that(tmp_path, told(signal.SIGUSR2)))
+    finally:
+        over.set()
+        other.join()
+    assert queued is not None
+    assert is_gone(int((tmp_path / "log").read_text()))
