@@ -65,14 +65,14 @@ def _holding_warnings() -> Iterator[None]:
     came: list[int] = []
     handlers = {number: handler for number in _WARNINGS if (handler := signal.getsignal(number)) is not None}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WARNINGS)
-    for number in handlers:
-        signal.signal(number, lambda heard, _: came.append(heard))
+    for each in handlers:
+        signal.signal(each, lambda heard, _: came.append(heard))
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
         for number in dict.fromkeys(came):
             signal.raise_signal(number)
 
