@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from alignbench.alignet.kmeans_start import kmeans_start
 from alignbench.alignet.lloyd import LloydState, first_state, lloyd_iteration
+from alignbench.alignet.lloyd_bounds import Assigner
 from alignbench.alignet.nearest_centroids import (
     Block,
     NearestCentroid,
@@ -163,13 +164,13 @@ def _stopped(state: LloydState, tolerance: float, iterations: int) -> str:
 
 def _finished(points: Points, spread: PointSpread, state: LloydState, stopped_by: str, device: str) -> Clusters:
     """Assign points to the final centroids, and add up how far they lie from them."""
-    nearest = NearestCentroid(state.centroids, spread, device)
+    assigner = Assigner(NearestCentroid(state.centroids, spread, device), state.assignments, state.bounds)
 
-    def assigned(_: int, block: Block) -> tuple[NDArray[np.int32], float]:
-        found = nearest(block)[0]
-        return found, float(squared_distances(block, state.centroids, found).sum())
+    def apart(start: int, block: Block) -> float:
+        assigner(start, block)
+        chosen = assigner.assignments[start : start + len(block)]
+        return float(squared_distances(block, state.centroids, chosen).sum())
 
-    done = list(over_blocks(points, assigned))
-    assignments, inertia = np.concatenate([found for found, _ in done]), float(sum(apart for _, apart in done))
+    inertia, assignments = float(sum(over_blocks(points, apart))), assigner.assignments
     sizes = np.bincount(assignments, minlength=len(state.centroids))
     return Clusters(assignments, state.centroids, sizes, inertia, state.iteration, stopped_by)

@@ -3,32 +3,30 @@
     a_i = argmin_k |x_i - c_k|^2, the lowest k of several;  c_k = mean of the x_i with a_i = k
 
 Lloyd, "Least squares quantization in PCM" (1982). Empty clusters take the points that are farthest from their
-centroids, as in scikit-learn. Sums are kept in float64, and only points that change their cluster are added anew. A
-point whose other centroids cannot have come nearer than its own is passed over, as in Hamerly, "Making k-means even
-faster" (2010): that changes no result.
+centroids, as in scikit-learn. Sums are kept in float64, and only points that change their cluster are added anew.
+Points whose cluster cannot have changed are passed over (`lloyd_bounds`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
+from alignbench.alignet.lloyd_bounds import Assigner, LloydBounds
 from alignbench.alignet.nearest_centroids import (
     Block,
     NearestCentroid,
     Points,
     PointSpread,
     over_blocks,
+    rows_of,
     squared_distances,
 )
 from alignbench.arrays import Floats, Indices
 from alignbench.errors import DataError, counted
-
-_ROUNDED_UP: Final = 1 + 1e-9  # so that no rounding makes a point pass that should be looked at
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,7 @@ class LloydState:
         sums: Sums of the points of each cluster by these assignments, (K, d).
         shift: Sum of the squared distances by which the centroids have moved.
         changed: How many points have another cluster than in the iteration before.
-        slack: By how much every other centroid is farther from a point than its own at least, (n,): where that is
-            above zero it need not be looked at. None if it is not known, as in a state that was stored.
+        bounds: What spares distances in the next iteration. None if that is not known, as in a state that was stored.
     """
 
     iteration: int
@@ -52,7 +49,7 @@ class LloydState:
     sums: Floats
     shift: float = np.inf
     changed: int = -1
-    slack: Floats | None = None
+    bounds: LloydBounds | None = None
 
 
 def first_state(points: Points, start: Points) -> LloydState:
@@ -81,28 +78,26 @@ def lloyd_iteration(points: Points, spread: PointSpread, state: LloydState, devi
     Raises:
         DataError: If there are fewer different points than clusters.
     """
-    assignments, sums, changed = state.assignments.copy(), state.sums.copy(), 0
-    slack = np.full(len(points), -1.0) if state.slack is None else state.slack.copy()
-    nearest = NearestCentroid(state.centroids, spread, device)
+    assigner = Assigner(NearestCentroid(state.centroids, spread, device), state.assignments, state.bounds)
 
     def assigned(start: int, block: Block) -> tuple[int, Indices, Floats]:
         """How many points change their cluster, and by what this changes which sums."""
-        asked = np.flatnonzero(slack[start : start + len(block)] <= 0)
-        rows = start + asked
-        assignments[rows], slack[rows] = nearest(block[asked])
-        moved = asked[assignments[rows] != state.assignments[rows]]
-        return len(moved), *_change(block[moved], state.assignments[start + moved], assignments[start + moved])
+        moved = assigner(start, block)
+        rows = start + moved
+        return len(moved), *_change(rows_of(block, moved), state.assignments[rows], assigner.assignments[rows])
 
+    sums, changed = state.sums.copy(), 0
     for count, clusters, change in over_blocks(points, assigned):
         changed += count
         sums[clusters] += change
+    assignments = assigner.assignments
     sizes = np.bincount(assignments, minlength=len(sums))
     centroids = _means(sums, sizes)
     if not sizes.all():
         centroids = _refilled(points, state.centroids, assignments, sums)
     moves = ((centroids - state.centroids) ** 2).sum(axis=1)
-    slack -= _ROUNDED_UP * (np.sqrt(moves)[assignments] + np.sqrt(moves.max()))
-    return LloydState(state.iteration + 1, centroids, assignments, sums, float(moves.sum()), changed, slack)
+    bounds = LloydBounds(assignments, assigner.own, assigner.others, np.sqrt(moves))
+    return LloydState(state.iteration + 1, centroids, assignments, sums, float(moves.sum()), changed, bounds)
 
 
 def _change(points: Block, old: NDArray[np.int32], new: NDArray[np.int32]) -> tuple[Indices, Floats]:

@@ -30,6 +30,7 @@ Found = TypeVar("Found")
 _BLOCK: Final = 2048  # points that are looked at at once: what is made of them stays in the cache
 SAFE: Final = 4 * float(np.finfo(np.float32).eps)  # times the root of the width: more than products are wrong by
 _SINGLE: Final = 4  # bytes of a number that float32 holds
+_FEW: Final = 256  # points of which differences from centroids in float64 stay in the cache
 _PAIRS: Final = 1 << 21  # numbers of pairs that are compared in float64 at once
 
 
@@ -42,6 +43,16 @@ def _libraries() -> ThreadpoolController:
 def as_block(points: Points) -> Block:
     """Return points as they are computed with: in float32, or in float64 if that is what they are."""
     return np.asarray(points, dtype=np.float32 if points.dtype.itemsize <= _SINGLE else np.float64)
+
+
+def rows_of(block: Block, rows: Indices) -> Block:
+    """Return rows of a block, without a copy if these are all of them in order, as they are where no two are the same.
+
+    Args:
+        block: (n, d).
+        rows: Their numbers, in order, (m,).
+    """
+    return block if len(rows) == len(block) else block[rows]
 
 
 def over_blocks(points: Points, work: Callable[[int, Block], Found]) -> Iterator[Found]:
@@ -102,9 +113,8 @@ def spread_of(points: Points) -> PointSpread:
     largest = (np.finfo(np.float32).max / (16 * max(len(first), 1))) ** 0.5  # so that no squared distance overflows
 
     def moments(start: int, block: Block) -> tuple[Floats, Floats]:
-        fits = (np.abs(block) <= largest).all(axis=1)
-        if not fits.all():
-            row = start + int(np.argmin(fits))
+        if not max(block.max(), -block.min()) <= largest:  # as it is where one is no number
+            row = start + int(np.argmin((np.abs(block) <= largest).all(axis=1)))
             raise DataError(
                 f"row {row:,} of the points is not finite, or too large for products in float32: leave out such rows, "
                 "or scale all"
@@ -167,32 +177,52 @@ class NearestCentroid:
         costs: Single = self._held.costs
         return costs
 
-    def __call__(self, block: Block) -> tuple[NDArray[np.int32], Floats]:
+    def __call__(self, block: Block) -> tuple[NDArray[np.int32], Floats, Floats]:
         """Find the nearest centroid of each point, the lowest of several.
 
         Args:
             block: (n, d).
 
         Returns:
-            Its number, (n,), and by how much every other centroid is farther away at least, (n,); not above zero where
-            that is less than products are wrong by.
+            Its number, (n,); how far away it is at most, (n,); and how far away every other one is at least, (n,).
         """
         centred = self.spread.centred(block)
-        longest, safe = float(self._halves.max()), SAFE * block.shape[1] ** 0.5
-        squares = np.einsum("ij,ij->i", centred, centred)
-        bound = safe * math.sqrt(2 * longest) * np.sqrt(squares) + SAFE * longest
+        bound, wrong, squares = self._errors(centred)
         found = (self._here if self.device == "cpu" else self._there)(centred, bound)
         if len(found.several):
             self._settle(found, block)
-        wrong = 2 * bound.astype(np.float64) + safe * squares
-        nearer, farther = (2.0 * costs + squares for costs in (found.least, found.second))
-        slack = np.sqrt(np.maximum(farther - wrong, 0)) - np.sqrt(np.maximum(nearer + wrong, 0))
-        return found.nearest, slack
+        return found.nearest, _distances(found.least, squares, wrong), _distances(found.second, squares, -wrong)
 
-    def _here(self, centred: Single, bound: Single) -> _Found:
-        """What is found in float32; costs are half the squared distances, less what is the same for all centroids."""
+    def at_least(self, block: Block, but: Indices) -> Floats:
+        """How far away the nearest centroid is at least, (n,), by products on the CPU.
+
+        Args:
+            block: (n, d).
+            but: Number of a centroid that is left out for each point, (n,); -1 if none is.
+        """
+        centred = self.spread.centred(block)
+        _, wrong, squares = self._errors(centred)
+        costs = self._products(centred)
+        some = np.flatnonzero(but >= 0)
+        costs[some, but[some]] = np.inf
+        return _distances(costs.min(axis=1), squares, -wrong)
+
+    def _errors(self, centred: Single) -> tuple[Single, Floats, Single]:
+        """How much costs of points are wrong by at most, and squared distances; and the points' squared lengths."""
+        longest, safe = float(self._halves.max()), SAFE * centred.shape[1] ** 0.5
+        squares = np.einsum("ij,ij->i", centred, centred)
+        bound = safe * math.sqrt(2 * longest) * np.sqrt(squares) + SAFE * longest
+        return bound, 2 * bound.astype(np.float64) + safe * squares, squares
+
+    def _products(self, centred: Single) -> Single:
+        """Half the squared distances to all centroids, less what is the same for all of them, (n, K)."""
         costs = np.matmul(centred, self._weights, out=self._costs()[: len(centred)])
         costs += self._halves
+        return costs
+
+    def _here(self, centred: Single, bound: Single) -> _Found:
+        """What is found in float32."""
+        costs = self._products(centred)
         nearest, places = costs.argmin(axis=1), np.arange(len(costs))
         least = costs[places, nearest]
         costs[places, nearest] = np.inf
@@ -226,6 +256,12 @@ class NearestCentroid:
             found.nearest[rows] = clusters[order][first]
 
 
+def _distances(costs: Single, squares: Single, wrong: Floats) -> Floats:
+    """Distances from costs, and from the points' squared lengths, moved by what squared distances are wrong by."""
+    found: Floats = np.sqrt(np.maximum(2.0 * costs + squares + wrong, 0))
+    return found
+
+
 @dataclass(frozen=True)
 class _Found:
     """What products in float32 say of some points.
@@ -253,7 +289,9 @@ def squared_distances(block: Block, centroids: Floats, chosen: NDArray[np.intege
         centroids: (K, d).
         chosen: Number of a centroid for each point, (n,).
     """
-    apart = block.astype(np.float64)
-    apart -= centroids[chosen]
-    found: Floats = np.einsum("ij,ij->i", apart, apart)
+    found = np.empty(len(block))
+    for start in range(0, len(block), _FEW):
+        rows = slice(start, start + _FEW)
+        apart = block[rows] - centroids[chosen[rows]]
+        np.einsum("ij,ij->i", apart, apart, out=found[rows])
     return found

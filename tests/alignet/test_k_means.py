@@ -81,7 +81,7 @@ def test_nothing_depends_on_threads_or_on_where_points_lie(tmp_path: Path) -> No
 def test_what_was_stopped_goes_on_the_same(stopped: int) -> None:
     points, states = points_of(5), []
     whole = kmeans(points, 7, heard=states.append)
-    again = kmeans(points, 7, start=LloydState(**{**vars(states[stopped - 1]), "slack": None}))
+    again = kmeans(points, 7, start=LloydState(**{**vars(states[stopped - 1]), "bounds": None}))
     np.testing.assert_array_equal(whole.assignments, again.assignments)
     np.testing.assert_array_equal(whole.centroids, again.centroids)
     assert whole.iterations == again.iterations > stopped

@@ -9,11 +9,10 @@ from alignbench.alignet.nearest_centroids import NearestCentroid, over_blocks, s
 from alignbench.errors import DataError
 
 
-def nearest(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest in float64, and by how much the next is farther away."""
-    apart = np.sqrt(((points.astype(np.float64)[:, None] - centroids) ** 2).sum(axis=2))
-    two = np.sort(apart, axis=1)[:, :2]
-    return apart.argmin(axis=1), two[:, 1] - two[:, 0]
+def distances(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """All distances in float64."""
+    apart: np.ndarray = np.sqrt(((points.astype(np.float64)[:, None] - centroids) ** 2).sum(axis=2))
+    return apart
 
 
 @pytest.mark.parametrize("device", ["cpu", "cpu:0"])  # the second goes the way of other devices
@@ -23,22 +22,40 @@ def test_the_nearest_is_that_of_float64(shift: float, scale: float, device: str)
     points = (shift + scale * rng.normal(size=(700, 24))).astype(np.float32)
     centroids = points[:30].astype(np.float64) + 1e-7 * scale
     centroids[10:20] = centroids[:10] + 1e-9 * scale  # closer to each other than float32 can tell
-    wanted, slack = nearest(points, centroids)
-    found, least = NearestCentroid(centroids, spread_of(points), device)(points)
-    np.testing.assert_array_equal(found, wanted)
-    assert (least <= slack + 1e-12).all(), "it promises more than there is"
-    clear = slack > 0.1 * scale
+    apart = distances(points, centroids)
+    least, second = np.sort(apart, axis=1)[:, :2].T
+    found, own, others = NearestCentroid(centroids, spread_of(points), device)(points)
+    np.testing.assert_array_equal(found, apart.argmin(axis=1))
+    clear = second - least > 0.1 * scale
     assert clear.sum() > 50
-    assert (least[clear] > 0.9 * slack[clear]).all(), "it passes over none that it could"
+    assert (own[clear] >= least[clear]).all()
+    assert (others <= second).all()
+    assert (others[~clear] - own[~clear] <= 0.1 * scale).all(), "it promises more than there is"
+    assert (own[clear] - least[clear] < 0.02 * scale).all()
+    assert (second[clear] - others[clear] < 0.02 * scale).all(), "it passes over none that it could"
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (300.0, 1.0), (-5e3, 1e-2)])
+def test_no_other_is_nearer_than_it_says(shift: float, scale: float) -> None:
+    rng = np.random.default_rng(2)
+    points = (shift + scale * rng.normal(size=(500, 24))).astype(np.float32)
+    centroids = points[:8].astype(np.float64) + 1e-7 * scale
+    but = rng.integers(-1, 8, len(points))
+    apart = distances(points, centroids)
+    apart[but >= 0, but[but >= 0]] = np.inf
+    found = NearestCentroid(centroids, spread_of(points)).at_least(points, but)
+    least = apart.min(axis=1)
+    assert (found <= least).all()
+    assert (least - found < 0.05 * scale).all(), "it passes over none that it could"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cpu:0"])
 def test_ties_go_to_the_lowest_number(device: str) -> None:
     points = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]], dtype=np.float32)
     centroids = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 0.0], [0.0, 0.0], [2.0, 0.0]])
-    found, slack = NearestCentroid(centroids, spread_of(points), device)(points)
+    found, own, others = NearestCentroid(centroids, spread_of(points), device)(points)
     assert found.tolist() == [2, 0, 0]
-    assert (slack <= 0).all()
+    assert (others <= own).all()
 
 
 def test_where_points_lie_is_found_in_one_pass() -> None:
