@@ -97,4 +97,5 @@ def _digests(texts: Iterable[str]) -> Digests:
 
 
 def _share(one: Digests, other: Digests) -> bool:
-    return bool(np.isin(other, one).any())
+    # the way that NumPy 2.0 takes by itself cannot tell numbers of 64 bits without a sign
+    return bool(np.isin(other, one, kind="sort").any())
