@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types unit slow old-processor site clean
+.PHONY: demo test lint types all unit slow old-processor site clean
 
 .venv/demo.stamp: pyproject.toml
 	@echo "Installing alignbench and PyTorch into .venv, once: a minute, and 6.4 GB with CUDA"
@@ -18,7 +18,7 @@ BIN := .venv/bin
 demo: .venv/demo.stamp
 	$(BIN)/alignbench demo
 
-test: lint types unit slow old-processor
+test: lint types all old-processor
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -33,6 +33,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 RUN := -m pytest -n auto --dist loadfile --no-loadscope-reorder
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python $(RUN)
+
+# both in one: no worker waits for the last file of the other
+all: .venv/dev.stamp
+	$(PYTEST)
 
 unit: .venv/dev.stamp
 	$(PYTEST) -m "not slow"

@@ -36,6 +36,8 @@ import workload
 from alignbench.cli.main import main as alignbench
 from alignbench.datasets import DATASETS
 
+pytestmark = pytest.mark.slow
+
 TINY = ["--model", "shapes-clip"]
 
 
@@ -119,7 +121,6 @@ def number(shown: str, what: str) -> float:
     return float(found[1])
 
 
-@pytest.mark.slow
 def test_towers_of_timm(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--model", "timm:test_resnet", "--model", "timm:test_vit"]
     towers.main([*small, "--references", "1", "--threads", "1", "--rounds", "1"])
@@ -131,7 +132,6 @@ def test_towers_of_timm(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert ratio == pytest.approx(number(shown, "ours") / number(shown, "bare"), rel=0.6)
 
 
-@pytest.mark.slow
 def test_heads(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     heads.main([*TINY, "--images", "6", "--threads", "1", "--rounds", "1"])
     shown = capsys.readouterr().out
@@ -162,7 +162,6 @@ def test_texts_of_heads(capsys: pytest.CaptureFixture[str]) -> None:
     assert "3 resamples of all heads" in told
 
 
-@pytest.mark.slow
 def test_tid2013(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     extraction.main([*TINY, "--references", "1", "--threads", "1"])
     shown = capsys.readouterr().out
@@ -172,7 +171,6 @@ def test_tid2013(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert "121 images, shapes-clip, batch 16, 1 threads, fp32, pixels cached" in shown
 
 
-@pytest.mark.slow
 def test_nights(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     nights.main([*TINY, "--triplets", "6", "--side", "64", "--threads", "1"])
     shown = capsys.readouterr().out
@@ -195,7 +193,6 @@ def test_what_bfloat16_changes(tmp_path: Path, here: None) -> None:
     assert 0.0 <= changed <= 1.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("everything", [[], ["--all"]])
 def test_things(here: None, capsys: pytest.CaptureFixture[str], everything: list[str]) -> None:
     things.main([*TINY, *everything, "--objects", "12", "--rows", "90", "--threads", "1", "--tight", "1MB"])
@@ -206,7 +203,6 @@ def test_things(here: None, capsys: pytest.CaptureFixture[str], everything: list
     assert "extract / bare forward" in shown
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["safetensors", "npz"])
 def test_features_that_exist_score_as_in_plain_numpy(
     here: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
@@ -220,7 +216,6 @@ def test_features_that_exist_score_as_in_plain_numpy(
     assert printed.splitlines()[-1] == "largest difference of an accuracy: 0.0e+00"
 
 
-@pytest.mark.slow
 def test_the_way_of_the_paper_gives_our_distances(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     paper_way.main([*TINY, "--pairs", "10", "--threads", "1"])
     shown = capsys.readouterr().out
@@ -229,7 +224,6 @@ def test_the_way_of_the_paper_gives_our_distances(here: None, capsys: pytest.Cap
     assert number(shown, "float32: times faster") > 0.0
 
 
-@pytest.mark.slow
 def test_ranks(here: None, capsys: pytest.CaptureFixture[str]) -> None:
     ranks.main([*TINY, "--references", "1", "--ranks", "1"])
     assert number(capsys.readouterr().out, "largest difference of a distance") < 1e-6
@@ -243,7 +237,6 @@ def test_without_a_gpu_there_is_nothing_to_measure(
     assert capsys.readouterr().out.startswith("no GPU here: nothing to measure")
 
 
-@pytest.mark.slow
 def test_gpu_table(here: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "SECONDS", 0.1)
     options = ["--triplets", "24", "--batch-size", "4", "--objects", "12", "--rows", "90", "--feature-memory", "1GB"]
@@ -391,7 +384,6 @@ def test_highest_counts_the_calls_among_equal_layers() -> None:
     assert anew > 0.0, "what choosing anew calls"
 
 
-@pytest.mark.slow
 def test_nulls_of_heads_take_chance_for_more_as_seldom_as_they_say(capsys: pytest.CaptureFixture[str]) -> None:
     assert head_nulls.main(["--worlds", "12", "--draws", "240", "--triplets", "300"]) == 0
     rows = [line.rsplit(maxsplit=4) for line in capsys.readouterr().out.splitlines()[2:-1]]

@@ -16,6 +16,8 @@ from alignbench.alignet.world_teacher import factor_features
 from alignbench.datasets.shapes_levels import WORLD
 from alignbench.transforms import AffineTransform
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(QUICK, pictures=3, labelled=1)
 Said = list[tuple[str, str, Path | None, bool]]
 

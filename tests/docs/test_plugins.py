@@ -28,6 +28,8 @@ from documented import ROOT
 from drawing import do_not_draw
 from reference import pair_distances
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = (ROOT / "docs" / "extend" / "plugins.md").read_text(encoding="utf-8")
 LISTINGS = re.findall(r"```(?:toml|python)\n(# (\S+\.(?:toml|py))\n.*?)```", DOCUMENT, flags=re.DOTALL)
 DOORS = ("metric", "family", "family object", "data set")

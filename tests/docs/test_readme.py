@@ -20,6 +20,8 @@ from layouts import write_levels, write_nights, write_things, write_tid2013
 from reference import save_clip
 from similarity_layouts import people, write_cichy
 
+pytestmark = pytest.mark.slow
+
 MODEL = "openai/clip-vit-base-patch32"
 ELSEWHERE = (  # what other tests run
     *("alignbench demo", "python tools/train_shapes_"),  # test_packaging, test_shapes_clip, test_world_student
@@ -70,7 +72,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return places | dict.fromkeys((MODEL, "/models/my-clip", "/models/run-7/step-1000"), "clip")
 
 
-@pytest.mark.slow
 def test_commands_run_in_order(
     world: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,12 +107,7 @@ def test_commands_run_in_order(
 SNIPPETS = [snippet for snippet in blocks("python") if not snippet.startswith("# ")]  # files are for test_plugins
 
 
-def slow_or_not(snippet: str) -> object:
-    """A whole chain of AligNet takes long, however little it learns."""
-    return pytest.param(snippet, marks=pytest.mark.slow) if "Chain(" in snippet else snippet
-
-
-@pytest.mark.parametrize("snippet", [slow_or_not(snippet) for snippet in SNIPPETS], ids=range(len(SNIPPETS)))
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
 def test_python_snippets_run(snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where a snippet leaves a run folder
     monkeypatch.setattr(alignet, "ChainSettings", partial(replace, QUICK))  # what a snippet does not set takes minutes

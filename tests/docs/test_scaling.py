@@ -20,6 +20,8 @@ from patience import PATIENCE
 from rank_processes import CLUSTER, free_port, launched, printed, run_command
 from slurm_stand_in import SlurmStandIn
 
+pytestmark = pytest.mark.slow
+
 Folders = Callable[[str], Path]
 PAGE = pages("scale/which_way.md", "scale/slurm.md", "scale/memory.md", "scale/precision.md", "scale/speed.md")
 MODEL = "openai/clip-vit-base-patch32"
@@ -78,7 +80,6 @@ def forked(words: list[str], output: Path, environments: list[dict[str, str]]) -
     return [printed(output.parent, number, "out") for number in range(len(environments))]
 
 
-@pytest.mark.slow
 def test_one_machine(tmp_path: Path, tiny_tower: Folders, nights_root: Path) -> None:
     words = recipe(f"alignbench run --model {MODEL} --dataset nights --devices")
     command = in_small(words, tiny_tower("clip"), nights_root, tmp_path, 2)
@@ -118,7 +119,6 @@ def test_the_script_for_slurm_asks_for_as_many_tasks_as_there_are_processes() ->
     assert words[words.index("--num-nodes") + 1] == asked["nodes"]
 
 
-@pytest.mark.slow
 def test_a_sweep_on_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """As it is written, but that the stand-in has one partition, and the file one cell."""
     monkeypatch.chdir(tmp_path)

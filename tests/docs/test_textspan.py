@@ -15,6 +15,8 @@ from alignbench.results.head_texts import read_span
 from documented import command_lines, pages
 from extracted import write_scenes
 
+pytestmark = pytest.mark.slow
+
 PAGE = pages("interpret/texts.md")
 COMMANDS = [
     shlex.split(line)[1:]

@@ -25,6 +25,8 @@ from scenery import Scenery
 from shared_distances import TRIPLETS, distances_on
 from workloads import workload_of
 
+pytestmark = pytest.mark.slow
+
 # --- Whole cells ----------------------------------------------------------------------------------------------------
 
 
@@ -133,7 +135,6 @@ def ended_by(tmp_path: Path, number: signal.Signals, leader: bool) -> tuple[int,
     return code, log.read_text().splitlines()[1:]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_rank_that_ends_ends_the_run_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
@@ -142,7 +143,6 @@ def test_a_rank_that_ends_ends_the_run_and_leaves_nothing(tmp_path: Path, number
     assert said.startswith("alignbench: another process of this run has ended")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
 def test_sigterm_to_the_leader_ends_all(tmp_path: Path) -> None:
     code, [said] = ended_by(tmp_path, signal.SIGTERM, leader=True)

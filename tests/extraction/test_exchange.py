@@ -11,6 +11,8 @@ from rank_processes import load, on_ranks, save
 from scenery import random_graph
 from shared_distances import MEMORY, TRIPLETS, distances_on
 
+pytestmark = pytest.mark.slow
+
 ONE_LAYER = 17 * 32 * 4  # bytes of an image of the tiny tower
 STARS = np.array([(5 * star, 5 * star + leaf) for star in range(3) for leaf in range(1, 5)])
 EVERY_PAIR = np.array([(a, b) for a in range(11) for b in range(a)])
@@ -31,7 +33,7 @@ def share_distances(rank: int, ranks: int, folder: Path, tower_folder: Path, gra
     save(folder, rank, found)
 
 
-@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ranks", [2, 3])
 def test_distances_do_not_depend_on_the_number_of_ranks(tmp_path: Path, tiny_tower: Folders, ranks: int) -> None:
     tower = tiny_tower("clip")
     graphs = GRAPHS | {f"random {seed}": random_graph(seed) for seed in range(2)} | {"several passes": EVERY_PAIR}

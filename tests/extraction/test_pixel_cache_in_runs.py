@@ -21,6 +21,8 @@ from cached_pictures import files_in
 from folders import Folders
 from reference import save_clip
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:

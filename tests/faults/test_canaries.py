@@ -27,6 +27,8 @@ from documented import ROOT
 from files_of_arrays import Trap
 from readers import READERS
 
+pytestmark = pytest.mark.slow
+
 # --- Hostile files --------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from mutations import KINDS, Edit, mutate
 from readers import READERS, Sound
 
+pytestmark = pytest.mark.slow
+
 EDITS = st.lists(
     st.builds(Edit, st.sampled_from(list(KINDS)), st.floats(0, 1, exclude_max=True), st.integers(0, 2**32 - 1)),
     min_size=1,

@@ -11,6 +11,8 @@ import pytest
 from alignbench.errors import AlignbenchError
 from readers import READERS
 
+pytestmark = pytest.mark.slow
+
 FILES = [(name, file) for name, reader in READERS.items() for file in reader.files]
 
 

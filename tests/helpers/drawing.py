@@ -1,6 +1,7 @@
 """Leaves out the drawing of figures, which takes most of the time of a small run."""
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ def do_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw_heads(alignment: object, cumulative: object, folder: Path, *_: object) -> None:
         draw("heads", "red", alignment, folder)
 
-    figures = "alignbench.report.figures"
-    monkeypatch.setattr(f"{figures}.curves.draw_curve", partial(draw, "curve", "white"))
-    monkeypatch.setattr(f"{figures}.channels.draw_channels", partial(draw, "channels", "black"))
-    monkeypatch.setattr(f"{figures}.readout.draw_ceiling", partial(draw, "ceiling", "grey"))
-    monkeypatch.setattr(f"{figures}.heads.draw_heads", draw_heads)
+    drawn = {
+        "curves": ("draw_curve", partial(draw, "curve", "white")),
+        "channels": ("draw_channels", partial(draw, "channels", "black")),
+        "readout": ("draw_ceiling", partial(draw, "ceiling", "grey")),
+        "heads": ("draw_heads", draw_heads),
+    }
+    for module, (name, instead) in drawn.items():  # by name alone, pytest would look for each module anew in every test
+        monkeypatch.setattr(import_module(f"alignbench.report.figures.{module}"), name, instead)

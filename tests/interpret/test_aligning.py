@@ -32,7 +32,7 @@ from rank_processes import on_ranks
 from reference import save_clip
 from students import make_job, train, write_inputs
 
-pytestmark = pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")]
 PLACE = ["part", "measure", "distance"]
 
 
@@ -67,7 +67,6 @@ def test_the_whole_is_the_projection_of_a_run(
             assert_allclose(mine[column], expected[theirs], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["own", "timm", "map", "patches"])
 def test_so_it_is_of_the_towers_of_open_clip(kind: str, nights_root: Path, tmp_path: Path) -> None:
     model = save(tmp_path / kind, TOWERS[kind])
@@ -222,7 +221,6 @@ def decompose_on_ranks(rank: int, folder: Path, wanted: AlignJob) -> None:
     decompose_all(wanted)
 
 
-@pytest.mark.slow
 def test_two_processes_share_the_pictures(tiny_tower: Folders, things_root: Path, tmp_path: Path) -> None:
     wanted = job(
         tiny_tower("clip"), "things", things_root, tmp_path / "two", protocols=("paper",), nulls=Nulls(0, 1, 0)
@@ -234,7 +232,6 @@ def test_two_processes_share_the_pictures(tiny_tower: Folders, things_root: Path
     assert_allclose(two["value"], one["value"], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_student_is_a_model_like_any_other(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path / "inputs")
     shutil.rmtree(inputs / "vit")

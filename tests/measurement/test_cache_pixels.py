@@ -16,6 +16,8 @@ from cache_command import PAPER, SMALL, Caching, refuse_weights
 from folders import Folders
 from reference import save_clip
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def caching(nights_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Caching:

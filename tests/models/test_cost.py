@@ -14,6 +14,8 @@ from alignbench.models.families import load_tower, skeleton
 from alignbench.models.towers import Tower
 from folders import Folders
 
+pytestmark = pytest.mark.slow
+
 CARD = "openai/clip-vit-base-patch32"
 BIOMEDCLIP = "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
 
@@ -35,7 +37,6 @@ def test_operations_and_weights_of_tiny_towers(tiny_tower: Folders, family: str)
     assert skeleton(name).layers == tower.layers
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "protocol"),
     [(CARD, "paper"), ("open_clip:ViT-B-32/openai", "paper"), (BIOMEDCLIP, "paper"), (BIOMEDCLIP, "corrected")],

@@ -15,6 +15,8 @@ from alignbench.errors import ModelError
 from alignbench.models.memory import lack_of_memory_said, refuse_larger_than_memory
 from folders import Folders
 
+pytestmark = pytest.mark.slow
+
 
 def test_weights_that_no_machine_holds_are_not_drawn() -> None:
     with torch.device("meta"):

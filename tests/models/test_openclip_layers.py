@@ -27,7 +27,7 @@ from taps import picture, tapped
 
 Array = NDArray[np.float64]
 
-pytestmark = pytest.mark.usefixtures("no_text_tower_and_no_network")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_text_tower_and_no_network")]
 
 
 def own_features(visual: Any, images: Tensor) -> dict[str, Tensor]:
@@ -329,7 +329,6 @@ def test_base_towers_run(name: str) -> None:
     check_full_size(name, "paper")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "protocol"),
     [

@@ -19,7 +19,7 @@ from alignbench.models.layer_choice import choose_layers
 from openclip_towers import CONFIG, OTHERS, TEXT, TOWERS, WEIGHTS, prepared, save
 from taps import picture, tapped
 
-pytestmark = pytest.mark.usefixtures("no_text_tower_and_no_network")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_text_tower_and_no_network")]
 
 
 def tokens(each: Tensor) -> Tensor:
@@ -185,7 +185,6 @@ def alike(architecture: str) -> str:
     return json.dumps([config["embed_dim"], config["vision_cfg"]], sort_keys=True)
 
 
-@pytest.mark.slow
 def test_every_architecture_of_open_clip_is_measured_or_refused_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

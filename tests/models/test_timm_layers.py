@@ -15,6 +15,8 @@ from alignbench.models.towers import Tower, select_view
 from taps import picture, tapped
 from timm_models import REFUSED, intermediates, pooled, transformed, with_classifier
 
+pytestmark = pytest.mark.slow
+
 SMALL = (  # an architecture each
     *("test_vit", "test_vit2", "test_vit3", "test_vit4", "test_vit_relpos", "test_convnext", "test_resnet"),
     *("test_efficientnet", "test_byobnet", "test_mambaout", "test_nfnet", "test_maxvit", "lcnet_035", "regnetx_002"),
@@ -174,13 +176,11 @@ def test_there_is_a_model_of_every_file_of_timm() -> None:
     assert files <= {*SMALLEST} or timm.__version__ != TESTED
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [*LARGER, *(each for each in SMALLEST.values() if each not in (*REFUSED, *HEAVY))])
 def test_features_of_the_smallest_of_every_file_are_timms(name: str) -> None:
     compare(name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", HEAVY)
 def test_larger_ones_have_layers_in_the_order_of_depth(name: str) -> None:
     tower = skeleton(f"timm:{name}")
@@ -194,7 +194,6 @@ def test_what_cannot_be_read_is_refused_in_a_line(name: str) -> None:
     refused(name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_everything_that_cannot_be_read_is_refused_in_a_line(name: str) -> None:
     refused(name)

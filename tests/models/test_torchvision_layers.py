@@ -15,6 +15,8 @@ from alignbench.models.towers import Tower
 from taps import picture, tapped
 from torchvision_nets import POOLED, SMALL, as_tokens, built, nodes
 
+pytestmark = pytest.mark.slow
+
 
 def compare(name: str, blocks: bool = True) -> None:
     """Hold usual layers, and those of every block, against torchvision's own extractor."""
@@ -42,7 +44,6 @@ def test_features_are_torchvisions(name: str) -> None:
     compare(name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(POOLED.keys() - {*SMALL, "alexnet"}))
 def test_features_of_larger_ones_are_torchvisions(name: str) -> None:
     compare(name, blocks=False)  # which take long to be traced
@@ -110,7 +111,6 @@ def test_every_classifier_of_torchvision_is_of_a_known_architecture() -> None:
         assert len(ARCHITECTURES & {kind.__name__ for kind in classes}) == 1, name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["densenet161", "mnasnet1_3", "regnet_x_400mf", "squeezenet1_0", "vit_h_14"])
 def test_other_sizes_have_layers_in_the_order_of_depth(name: str) -> None:
     tower = skeleton(f"torchvision:{name}")

@@ -20,6 +20,8 @@ from alignbench.models.torchvision_names import resolve
 from taps import picture, tapped
 from torchvision_nets import SMALL, built
 
+pytestmark = pytest.mark.slow
+
 SHUFFLE = "torchvision:shufflenet_v2_x0_5"
 State = dict[str, Tensor]
 
@@ -60,7 +62,6 @@ def test_a_files_weights_are_the_models(name: str, tmp_path: Path) -> None:
     check_file(name, tmp_path / "mine.pth")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["densenet121", "googlenet", "inception_v3", "maxvit_t", "swin_v2_t", "vit_b_32"])
 def test_files_of_larger_ones(name: str, tmp_path: Path) -> None:
     check_file(name, tmp_path / "mine.pth")

@@ -4,10 +4,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from alignbench.study.factors import Factor
 from alignbench.study.own_models import compare_own_models
 from factor_grid import made, study_of
 from studies import BASE_16, BASE_32, Made
+
+pytestmark = pytest.mark.slow
 
 
 def own(label: str, **factors: Any) -> Made:

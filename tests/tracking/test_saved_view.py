@@ -24,6 +24,8 @@ from wandb_projects import ProjectServer, project_server
 from wandb_runs import isolate, logged_in, measured, read_logged
 from wandb_server import ENTITY
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Project(ENTITY, "alignbench")
 SCORE = (0.5, 0.4, 0.6, 10, 10)
 GROUPS = ("architecture", "dataset")

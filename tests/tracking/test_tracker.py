@@ -46,6 +46,8 @@ from wandb_runs import (
 )
 from wandb_server import RunServer
 
+pytestmark = pytest.mark.slow
+
 # ------------------------------------------------------------------------------------- what a run is logged as
 
 
@@ -313,7 +315,6 @@ def test_a_run_whose_upload_was_killed_is_uploaded_at_the_next_start_and_not_log
     assert not is_unlogged(folder)
 
 
-@pytest.mark.slow
 def test_an_upload_can_be_stopped(home: Path, server: RunServer) -> None:
     server.sound = 2  # it has the run by then
     command = [sys.executable, "-m", "alignbench", "run", *PIXELS, "--loader-workers", "0", "--output", "my runs"]
@@ -336,7 +337,6 @@ def test_an_upload_can_be_stopped(home: Path, server: RunServer) -> None:
     check_uploaded(server, folder)
 
 
-@pytest.mark.slow
 def test_a_killed_command_leaves_no_process_and_is_made_up_for(home: Path, server: RunServer) -> None:
     server.sound = 2
     command = [sys.executable, "-m", "alignbench", "run", *PIXELS, "--loader-workers", "0", "--output", "runs"]

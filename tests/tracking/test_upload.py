@@ -20,6 +20,8 @@ from patience import PATIENCE
 from wandb_runs import KEY, isolate, processes_naming
 from wandb_server import RunServer
 
+pytestmark = pytest.mark.slow
+
 HISTORY = "wandb-history.jsonl"
 
 
@@ -85,7 +87,6 @@ def test_an_error_is_told_and_the_run_can_be_uploaded_again(place: Path, server:
     assert [step["score"] for step in server.streamed[HISTORY]] == [0.5]
 
 
-@pytest.mark.slow
 def test_a_run_that_is_refused_outright_is_told(place: Path, server: RunServer) -> None:
     server.fault, server.sound = "refuse", 0
     with pytest.raises(AlignbenchError, match=f"{server.address}: "):
@@ -93,7 +94,6 @@ def test_a_run_that_is_refused_outright_is_told(place: Path, server: RunServer) 
     assert list(place.glob("*.synced")) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "sound"), [("hang", 0), ("hang", 3), ("trickle", 1), ("drop", 3), ("fail", 2)])
 def test_a_server_that_answers_no_more_is_given_up_in_time(
     place: Path, server: RunServer, capfd: pytest.CaptureFixture[str], fault: str, sound: int

@@ -14,6 +14,8 @@ from patience import PATIENCE
 from wandb_runs import KEY, PIXELS, measured, read_logged
 from wandb_server import RunServer
 
+pytestmark = pytest.mark.slow
+
 TITLE = RunTitle("a run", "things", "model")
 
 

@@ -30,7 +30,7 @@ from layouts import write_levels, write_nights, write_things, write_tid2013
 from similarity_layouts import people, write_cichy, write_king, write_peterson
 from taught_models import CLASSES, PICTURES, write_classes, write_labels, write_student
 
-pytestmark = pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::alignbench.errors.AlignbenchWarning")]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,6 @@ REAL = {
 }
 
 
-@pytest.mark.slow
 def test_every_real_layout_is_judged(tmp_path: Path, quick: None) -> None:
     """One command on all of them; scores are those that the run folders have of the projection."""
     write_things(tmp_path / "things", objects=14, triplets=60)
@@ -202,7 +201,6 @@ def test_what_is_finished_is_taken_and_another_question_lies_beside_it(judged: J
     assert read_gain_curves(folder).empty
 
 
-@pytest.mark.slow
 def test_a_head_is_judged_by_what_it_gives(judged: JudgedStudent) -> None:
     weights = np.random.default_rng(0).normal(size=(64, 9))
     head = AffineTransform(weights, 0.0, 1.0, None, {"layer": "projection"}).save(judged.root / "head.safetensors")

@@ -25,6 +25,8 @@ from alignbench.transforms import AffineTransform
 from alignbench.transforms.evaluation import downstream
 from alignbench.transforms.evaluation.folder import is_evaluated, read_evaluation
 
+pytestmark = pytest.mark.slow
+
 Floats = NDArray[np.float64]
 Capture = pytest.CaptureFixture[str]
 TRIPLETS = 300

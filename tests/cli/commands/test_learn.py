@@ -28,6 +28,8 @@ from documented import ROOT
 from learning_commands import LEARN, SMALL
 from wandb_runs import isolate, logged_in, read_logged
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ["--layers", "projection,layer_2"]
 
 

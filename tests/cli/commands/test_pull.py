@@ -17,6 +17,8 @@ from studies import BASE_16, BASE_32, Made, write_made
 from wandb_projects import PATH, KeptRun, ProjectServer, project_server
 from wandb_runs import PIXELS, measured
 
+pytestmark = pytest.mark.slow
+
 MODELS = (BASE_16, BASE_32, "ssim")
 
 
@@ -61,7 +63,6 @@ def summary(found: Outcome) -> str:
 # ------------------------------------------------------------------------------------------------- what it fetches
 
 
-@pytest.mark.slow
 def test_what_was_logged_comes_back_and_can_be_reported(
     server: ProjectServer,
     output: Path,
@@ -233,7 +234,6 @@ def test_a_server_that_falls_silent_is_not_asked_for_the_rest(
     assert summary(found).endswith("3 failed, of which 2 were not tried")
 
 
-@pytest.mark.slow
 def test_a_killed_pull_leaves_nothing_half_written_and_is_gone_on_with(
     project: ProjectServer, made: list[Path], output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,7 +252,6 @@ def test_a_killed_pull_leaves_nothing_half_written_and_is_gone_on_with(
     assert found.left == sorted(folder.name for folder in made)
 
 
-@pytest.mark.slow
 def test_an_interrupted_pull_cleans_up(project: ProjectServer, output: Path) -> None:
     project.held_back = f"{next(iter(project.artifacts))}/judgments.parquet"
     command = [sys.executable, "-m", "alignbench", "pull", PATH, "--output", str(output)]

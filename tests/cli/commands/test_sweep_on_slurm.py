@@ -34,6 +34,8 @@ from run_folders import refused
 from slurm_stand_in import SlurmStandIn
 from terminal_signals import as_in_a_terminal
 
+pytestmark = pytest.mark.slow
+
 ORDER = ("sweep", "mine.yaml", "--wandb", "off", "--slurm")
 PLAY = """
 import os, sys, time
@@ -214,7 +216,6 @@ def test_jobs_go_on_when_the_command_is_left_and_the_same_command_finds_them(
 # ------------------------------------------------------------------------------------------------------ real cells
 
 
-@pytest.mark.slow
 def test_real_cells_end_once_although_a_machine_is_lost(
     place: Path, cluster: SlurmStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -236,7 +237,6 @@ def test_real_cells_end_once_although_a_machine_is_lost(
     wait_for(lambda: sorted(cluster.states().values()) == ["COMPLETED", "COMPLETED", "NODE_FAIL"])
 
 
-@pytest.mark.slow
 def test_jobs_of_a_command_that_is_killed_are_found_and_end_once(
     place: Path, cluster: SlurmStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -280,7 +280,6 @@ class HereByProcesses:
         return job
 
 
-@pytest.mark.slow
 def test_real_cells_end_once_with_submitits_executor_of_this_machine_although_one_job_is_killed(place: Path) -> None:
     write_sweep("pixels", "ssim", "shapes-clip")
     queue = Queue(list_cells(read_sweep("mine.yaml", swept_commands())), Path("runs"), "mine")

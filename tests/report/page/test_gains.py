@@ -12,6 +12,8 @@ from gain_folders import ROWS, gain, write_gain_folder
 from pages import Opened, words
 from transform_pages import SIMULATED, parsed, report, write_judged
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 

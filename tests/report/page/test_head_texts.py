@@ -14,6 +14,8 @@ from pages import Opened, words
 from score_folders import write_scores
 from transform_pages import parsed, report
 
+pytestmark = pytest.mark.slow
+
 BASE_32 = "openai/clip-vit-base-patch32"
 
 

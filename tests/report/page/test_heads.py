@@ -14,6 +14,8 @@ from head_folders import PLACES, alignment_table, cumulative_table, write_head_f
 from pages import Opened, words
 from transform_pages import SIMULATED, parsed, report
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 

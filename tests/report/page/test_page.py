@@ -25,6 +25,8 @@ from pages import Opened, Parsed, words
 from studies import BASE_16, BASE_32, Made, as_published, write_made
 from study_pages import COSINE, MAIN, architecture, findings, select_rows
 
+pytestmark = pytest.mark.slow
+
 NASTY = "</script><img src=x onerror=alert(1)> %{y} & \"quoted\" 'so'"
 
 

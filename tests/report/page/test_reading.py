@@ -16,6 +16,8 @@ from pages import Opened, Parsed, words
 from studies import BASE_16, BASE_32, Made, as_published, write_made
 from study_pages import MAIN, architecture, findings, select_rows
 
+pytestmark = pytest.mark.slow
+
 SCREENS = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 TEXTS = ("ink", "soft", "accent", "warn", "yes")  # colours of text, each on paper
 ON = {"ink": "warn-paper", "warn": "warn-paper", "on-yes": "yes"}  # further text, and what it stands on

@@ -16,6 +16,8 @@ from pages import Opened, words
 from studies import Made, write_made
 from transform_pages import SIMULATED, parsed, report, write_judged, write_learned
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 MARK = '<strong class="mark">'
 # ----------------------------------------------------------------------------------- what it gained and cost

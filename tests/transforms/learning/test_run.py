@@ -22,6 +22,8 @@ from learned_jobs import Remembering, draw, learn_things
 from learning_commands import LEARN, SMALL
 from pixel_tower import PixelTower
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_finished_is_taken_and_what_changes_a_number_is_learned_beside_it(
     things_root: Path, tmp_path: Path

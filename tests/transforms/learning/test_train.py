@@ -21,6 +21,8 @@ from alignbench.transforms.learning.train import Learned, TransformLearning, Tri
 from learned_worlds import OBJECTS, WIDTH, Array, world
 from losses import reference_local, reference_triplets
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"epochs": 6, "fewest_epochs": 6, "triplets": 64, "images": 16, "learning_rate": 1e-2}
 
 

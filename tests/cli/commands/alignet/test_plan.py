@@ -7,6 +7,8 @@ import pytest
 from alignbench.alignet.planning import CACHED
 from alignbench.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["alignet", "plan", "--teacher", "openai/clip-vit-base-patch32", "--images", "1000", "--triplets", "5000"]
 
 

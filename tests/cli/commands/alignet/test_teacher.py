@@ -22,6 +22,8 @@ from alignbench.transforms.named import resolve
 from drawing import do_not_draw
 from wandb_runs import isolate, logged_in, read_logged
 
+pytestmark = pytest.mark.slow
+
 TEACHER = [
     *("alignet", "teacher", "--model", "shapes-clip", "--dataset", "shapes-high"),
     *("--epochs", "2", "--loader-workers", "0"),
