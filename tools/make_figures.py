@@ -3,11 +3,15 @@
 python tools/make_figures.py [NAME ...] [--work FOLDER]
 
 Without a name all are made. What the demos write is kept in the folder, and what is finished there is taken again.
+The picture of the report needs Chromium. Two figures have scripts of their own: `tools/picture_head_browser.py`, and
+`benchmarks/selection.py`, whose worlds take hours.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +19,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 COLOURS = 64
 MOST_BYTES = 200_000
 
@@ -58,7 +63,36 @@ def middle_run(work: Path) -> Path:
     return folder
 
 
-_MADE = (transform_ceiling, alignet_gains, heads_map, first_curve, channels)
+def demo(work: Path) -> None:
+    """The curves of the demo: `alignbench demo`."""
+    save(demo_folder(work) / "demo.png", "demo")
+
+
+def report(work: Path) -> None:
+    """The top of its report, as a visitor sees it: `alignbench report`."""
+    page, picture = work / "report.html", work / "report.png"
+    run("report", str(demo_folder(work)), "--output", str(page))
+    found = [*filter(None, map(shutil.which, BROWSERS))]
+    if not found:
+        raise SystemExit("no Chromium is on the path")
+    options = (
+        "--headless",
+        "--no-sandbox",
+        "--hide-scrollbars",
+        "--window-size=1280,1750",
+        "--virtual-time-budget=9000",
+    )
+    subprocess.run((found[0], *options, f"--screenshot={picture}", page.resolve().as_uri()), check=True)
+    save(picture, "report")
+
+
+def demo_folder(work: Path) -> Path:
+    """The folder of `alignbench demo`."""
+    run("demo", "--output", str(work / "demo"))
+    return work / "demo"
+
+
+_MADE = (demo, report, transform_ceiling, alignet_gains, heads_map, first_curve, channels)
 FIGURES: dict[str, Callable[[Path], None]] = {each.__name__: each for each in _MADE}
 
 
