@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from string import punctuation
 from typing import TYPE_CHECKING, Final
 
 from alignbench.arrays import Floats
@@ -182,10 +181,9 @@ class ModelWork:
     def _notes(self, texts: tuple[str, ...], embeddings: tuple[Floats, ...]) -> Iterator[str]:
         """What there is to say of texts that the model does not know, or cannot tell apart."""
         encoder = self._world.encoder if texts else None
-        for words in () if encoder is None else encoder.tokenizer(texts).unknown:
-            unknown = dict.fromkeys(each for each in words if each.strip(punctuation))
-            if unknown:
-                yield f"{self._world.model} does not know {shortened(', '.join(unknown))}: write it in other words"
+        for words in () if encoder is None else encoder.tokenizer(texts).unknown_words():
+            if words:
+                yield f"{self._world.model} does not know {shortened(', '.join(words))}: write it in other words"
         if len(embeddings) == 2 and (embeddings[0] == embeddings[1]).all():
             yield "both texts are the same to the model: it does not know all of their words"
 

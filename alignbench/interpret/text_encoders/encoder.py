@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from string import punctuation
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -33,6 +34,11 @@ class Tokens:
     mask: Tensor | None
     lengths: tuple[int, ...]
     unknown: tuple[tuple[str, ...], ...] = ()
+
+    def unknown_words(self) -> Iterator[tuple[str, ...]]:
+        """The words of each text that are unknown, each once and without punctuation that stands alone."""
+        for words in self.unknown:
+            yield tuple(dict.fromkeys(word for word in words if word.strip(punctuation)))
 
 
 class Tokenizer(Protocol):
@@ -129,6 +135,15 @@ class TextEncoder:
             warnings.warn(
                 f"{len(cut):,} of {len(texts):,} texts are longer than the {self.tokenizer.context} tokens that "
                 f"{self.name} takes, and are cut ('{shortened(cut[0], 60)}'): shorten them",
+                AlignbenchWarning,
+                stacklevel=3,
+            )
+        unknown = [words for batch in batches for words in batch.unknown_words() if words]
+        if unknown:
+            words = shortened(", ".join(dict.fromkeys(word for each in unknown for word in each)), 60)
+            warnings.warn(
+                f"{len(unknown):,} of {len(texts):,} texts have words that {self.name} does not know ({words}): "
+                "write them in other words",
                 AlignbenchWarning,
                 stacklevel=3,
             )

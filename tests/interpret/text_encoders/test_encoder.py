@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,21 @@ def test_cut_texts_and_texts_that_are_alike_are_counted() -> None:
         "2 of 5 texts are the same as an earlier one to the tokenizer of m, which does not know all of their words: of "
         "such texts the first is picked",
     ]
+
+
+def test_words_that_are_unknown_are_named_once() -> None:
+    class Half(Letters):
+        def __call__(self, texts: Sequence[str]) -> Tokens:
+            unknown = tuple(tuple(letter for letter in text if letter not in "abc") for text in texts)
+            return replace(super().__call__(texts), unknown=unknown)
+
+    with pytest.warns(AlignbenchWarning) as said:
+        replace(ENCODER, tokenizer=Half()).encode(["abz", "a", "zzy", "b"])
+    assert "2 of 4 texts have words that m does not know (z, y): write them in other words" in [
+        str(each.message) for each in said
+    ]
+    tokens = Tokens(torch.zeros(2, 1), None, (1, 1), (("-",), ("z", "-", "z")))
+    assert list(tokens.unknown_words()) == [(), ("z",)], "punctuation alone is no word"
 
 
 def test_what_does_not_fit_is_refused() -> None:

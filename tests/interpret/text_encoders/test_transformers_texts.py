@@ -96,6 +96,8 @@ def test_long_texts_and_unknown_words_are_said(folders: Callable[[str], Path]) -
         encoder.encode(["a cat", long, "a dog"])
     with pytest.warns(AlignbenchWarning, match=r"2 of 4 texts are the same as an earlier one to the tokenizer of"):
         encoder.encode(["a zebra", "a violin", "a harp", "a dog"])
+    with pytest.warns(AlignbenchWarning, match=r"1 of 2 texts have words that \S+ does not know \(zebra\)"):
+        encoder.encode(["a zebra", "a dog"])
 
 
 @pytest.mark.parametrize(
