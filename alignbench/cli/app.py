@@ -51,7 +51,7 @@ _COMMANDS: Final[tuple[tuple[typer.Typer, str, Callable[..., int | None], str], 
     (app, "demo", demo.demo, "demo"),
     (app, "sweep", sweep.sweep, "sweep architecture --output runs"),
     (app, "plan", plan.plan, "plan --model openai/clip-vit-base-patch32 --dataset tid2013"),
-    (app, "compare", compare.compare, "compare RUN OTHER"),
+    (app, "compare", compare.compare, "compare shapes-clip pixels --runs demo"),
     (app, "reproduce", reproduce.reproduce, "reproduce runs"),
     (app, "report", report.report, "report runs --output report.html"),
     (app, "leaderboard", leaderboard.leaderboard, "leaderboard runs"),
@@ -104,7 +104,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error (with any command).")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; goes with every command.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,

@@ -154,7 +154,7 @@ def _explain(error: Exception) -> int:
         _print_error(said if said.endswith("?") else f"{said.rstrip('.')}: {remedy}")
         return 2
     if isinstance(error, OSError) and error.filename is not None:  # a disk that fails, a folder that is closed to us
-        _print_error(f"{shortened(error.filename, 300)} cannot be used ({error.strerror}): see to it, or name another")
+        _print_error(f"{shortened(error.filename, 300)} cannot be used ({error.strerror}): mend that, or name another")
         return 1
     _print_error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]} (--debug shows where)")
     return 1

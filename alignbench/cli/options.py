@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import typer
 
 from alignbench.cli import print_error as print_error
-from alignbench.cli.completion import data_sets, models, one_of, subsets
+from alignbench.cli.completion import data_sets, models, one_of, subsets, transforms
 from alignbench.errors import UsageError, shortened
 from alignbench.files import check_place
 from alignbench.sweeps.values import Option, check_value
@@ -22,29 +22,44 @@ _FOLDER, _NAMES = "FOLDER", "NAME[,NAME]"
 Model = Annotated[
     str,
     typer.Option(
-        metavar="MODEL", help="Model: a card's name, a Hugging Face id, or a local folder.", autocompletion=models
+        metavar="MODEL",
+        help="Model: a name from `alignbench models`, a Hugging Face id, FAMILY:NAME, or a local folder.",
+        autocompletion=models,
     ),
 ]
 DataSets = Annotated[
-    str, typer.Option(metavar=_NAMES, help="One or more data sets, separated by commas.", autocompletion=data_sets)
+    str,
+    typer.Option(
+        metavar=_NAMES,
+        help="Data sets, separated by commas; `alignbench datasets` lists them.",
+        autocompletion=data_sets,
+    ),
 ]
-DataSet = Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.", autocompletion=data_sets)]
+DataSet = Annotated[
+    str, typer.Argument(metavar="NAME", help="Data set: a name from `alignbench datasets`.", autocompletion=data_sets)
+]
 DataRoot = Annotated[
     Path | None, typer.Option(metavar=_FOLDER, help="Folder of the data set [default: $ALIGNBENCH_DATA/NAME].")
 ]
 Subset = Annotated[
     str,
-    typer.Option(metavar=_NAMES, help="Subsets, separated by commas [default: the paper's].", autocompletion=subsets),
+    typer.Option(
+        metavar=_NAMES, help="Subsets, separated by commas [default: those of the protocol].", autocompletion=subsets
+    ),
 ]
 Tokens = Annotated[
     str,
-    typer.Option(metavar="VIEW", help="Token view: all, cls or mean.", autocompletion=one_of("all", "cls", "mean")),
+    typer.Option(
+        metavar="VIEW",
+        help="Tokens of a layer: all, cls (class token) or mean (of the patch tokens).",
+        autocompletion=one_of("all", "cls", "mean"),
+    ),
 ]
 Protocol = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="paper: as the published scripts measure; corrected: held-out means, shared ties.",
+        help="Protocol: paper (as the published scripts measure) or corrected (held-out means, shared ties).",
         autocompletion=one_of("paper", "corrected"),
     ),
 ]
@@ -52,7 +67,8 @@ Resize = Annotated[
     str,
     typer.Option(
         metavar="WAY",
-        help="checkpoint: as its processor does; squash: all of it to a square; published: for published transforms.",
+        help="Resizing: checkpoint (its own), squash (whole picture to a square) or published (for a published "
+        "transform).",
         autocompletion=one_of("checkpoint", "squash", "published"),
     ),
 ]
@@ -60,7 +76,7 @@ Layers = Annotated[
     str,
     typer.Option(
         metavar=_NAMES,
-        help="Layers, separated by commas: all (the usual ones), blocks (every block), names, or paths of modules.",
+        help="Layers, separated by commas: names, modules, all (the usual ones) or blocks (every block).",
         autocompletion=one_of("all", "blocks", "projection"),
     ),
 ]
@@ -68,23 +84,25 @@ Similarity = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Similarity that choices are made by: cosine, euclidean or dot.",
+        help="Similarity that decides which picture is the odd one out: cosine, euclidean or dot.",
         autocompletion=one_of("cosine", "euclidean", "dot"),
     ),
 ]
-BatchSize = Annotated[str, typer.Option(metavar="N", help="Images a batch; auto: what this device takes best.")]
+BatchSize = Annotated[str, typer.Option(metavar="N", help="Images per batch, or auto: chosen by speed on this device.")]
 Precision = Annotated[
     str,
     typer.Option(
         metavar="TYPE",
-        help="Precision of the tower: fp32, bf16 or fp16.",
+        help="Precision of the model: fp32, bf16 or fp16.",
         autocompletion=one_of("fp32", "bf16", "fp16"),
     ),
 ]
 Accelerator = Annotated[
     str,
     typer.Option(
-        metavar="KIND", help="Where the tower runs: auto, cpu or cuda.", autocompletion=one_of("auto", "cpu", "cuda")
+        metavar="KIND",
+        help="Device to compute on: cpu, cuda, or auto (cuda if there is one).",
+        autocompletion=one_of("auto", "cpu", "cuda"),
     ),
 ]
 LoaderWorkers = Annotated[
@@ -93,16 +111,37 @@ LoaderWorkers = Annotated[
 ]
 RandomInit = Annotated[
     bool,
-    typer.Option("--random-init", help="Draw the weights at random, from --seed; a card then needs no download."),
+    typer.Option(
+        "--random-init",
+        help="Use random weights, drawn with --seed; names from `alignbench models` then need no download.",
+    ),
 ]
 PixelCacheFolder = Annotated[
     str,
     typer.Option(
-        metavar=_FOLDER, help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench]."
+        metavar=_FOLDER,
+        help="Folder of prepared pictures that runs share, or off [default: ~/.cache/alignbench/pixels].",
     ),
 ]
-PixelCacheSize = Annotated[str, typer.Option(metavar="SIZE", help="The most that this folder may take.")]
-Limit = Annotated[int | None, typer.Option(metavar="N", help="Take only the first N judgments of each subset.")]
+PixelCacheSize = Annotated[str, typer.Option(metavar="SIZE", help="Size limit of that folder, such as 500MB.")]
+FeatureMemory = Annotated[
+    str,
+    typer.Option(
+        metavar="SIZE",
+        help="Features that each process holds at a time; if more are needed, layers take several passes.",
+    ),
+]
+MeasuredTransform = Annotated[
+    str,
+    typer.Option(
+        metavar="TRANSFORM",
+        help="Measure a layer after this transform too: a file, one of `transform list`, or published (the model's).",
+        autocompletion=transforms,
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option(metavar="N", help="Use only the first N judgments of each subset [default: all].")
+]
 Triplets = Annotated[
     str, typer.Option(metavar="NAME", help="Data set of odd-one-out triplets.", autocompletion=data_sets)
 ]
@@ -114,18 +153,18 @@ TrainingSubset = Annotated[
         autocompletion=subsets,
     ),
 ]
-Folds = Annotated[int, typer.Option(metavar="N", help="Folds of objects.")]
+Folds = Annotated[int, typer.Option(metavar="N", help="Folds of objects for cross-validation.")]
 Lambda = Annotated[float, typer.Option("--lambda", metavar="WEIGHT", help="Weight of the penalty.")]
 LearningRate = Annotated[float, typer.Option(metavar="RATE", help="Learning rate of the optimiser.")]
 Optimiser = Annotated[
     str, typer.Option(metavar="NAME", help="Optimiser: adam or sgd.", autocompletion=one_of("adam", "sgd"))
 ]
-Bias = Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the transform has a bias.")]
-Epochs = Annotated[int, typer.Option(metavar="N", help="Epochs at most.")]
-Patience = Annotated[int, typer.Option(metavar="N", help="Epochs without a lower held-out loss before it stops.")]
-BatchTriplets = Annotated[int, typer.Option(metavar="N", help="Triplets a step.")]
+Bias = Annotated[bool, typer.Option("--bias/--no-bias", help="Learn a bias too, or only a matrix.")]
+Epochs = Annotated[int, typer.Option(metavar="N", help="Largest number of epochs.")]
+Patience = Annotated[int, typer.Option(metavar="N", help="Stop after N epochs without a lower held-out loss.")]
+BatchTriplets = Annotated[int, typer.Option(metavar="N", help="Triplets per step.")]
 Trials = Annotated[
-    int, typer.Option(metavar="N", help="Trials of a search for hyper-parameters at each layer; 0 for no search.")
+    int, typer.Option(metavar="N", help="Trials of a hyper-parameter search at each layer; 0 for no search.")
 ]
 LearningSeed = Annotated[
     int,  # scikit-learn and Optuna take 32 bits, and trials of a search count on from it
@@ -135,7 +174,7 @@ Wandb = Annotated[
     str,
     typer.Option(
         metavar="MODE",
-        help="Log to Weights & Biases: online, offline, off, or auto, which asks nothing.",
+        help="Log to Weights & Biases: online, offline, off; auto: as W&B is set up, offline without a login.",
         autocompletion=one_of("auto", "online", "offline", "off"),
     ),
 ]
@@ -157,7 +196,9 @@ def data_sets_in(text: str, data_root: Path | None) -> tuple[str, ...]:
     if not names:
         raise UsageError("--dataset is empty: see `alignbench datasets`")
     if data_root is not None and len(names) > 1:
-        raise UsageError("--data-root goes with one data set; with several, set ALIGNBENCH_DATA to the folder of them")
+        raise UsageError(
+            "--data-root goes with one data set; with several, set ALIGNBENCH_DATA to the folder that holds them"
+        )
     return names
 
 
@@ -182,7 +223,7 @@ def parse_batch_size(text: str) -> int | Literal["auto"]:
     Raises:
         UsageError: If it is neither; whether the number is possible is checked with the cell.
     """
-    return "auto" if text == "auto" else whole_number("--batch-size", text, "neither a number nor auto")
+    return "auto" if text == "auto" else whole_number("--batch-size", text, "neither a number nor auto: give 16, say")
 
 
 def whole_number(option: str, text: str, otherwise: str) -> int:

@@ -33,7 +33,7 @@ def named_distances(text: str, curves: Sequence[LayerCurve]) -> tuple[str, ...] 
     if text in ("", _ALL):
         return None
     if not curves:
-        raise UsageError("--distance narrows runs, and there are none: leave it out")
+        raise UsageError("--distance chooses distances of runs, and there are no runs: leave it out")
     return chosen_distances(names_in(text), curves)
 
 

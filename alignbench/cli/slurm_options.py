@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 _CORES: Final = 4
 _HOUR: Final = "60"
 
-Partition = Annotated[str | None, typer.Option(metavar="NAME", help="Partition of --slurm [default: Slurm's own].")]
-GpusPerCell = Annotated[int | None, typer.Option(metavar="N", help="GPUs that --slurm gives a cell [default: 0].")]
-CpusPerCell = Annotated[int | None, typer.Option(metavar="N", help="Cores that --slurm gives a cell [default: 4].")]
+Partition = Annotated[str | None, typer.Option(metavar="NAME", help="Slurm partition [default: Slurm's own].")]
+GpusPerCell = Annotated[int | None, typer.Option(metavar="N", help="GPUs per cell, with --slurm [default: 0].")]
+CpusPerCell = Annotated[int | None, typer.Option(metavar="N", help="CPU cores per cell, with --slurm [default: 4].")]
 TimeLimit = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Time limit that --slurm sets a cell: minutes, or [D-]HH:MM:SS [default: 60]."),
+    typer.Option(metavar="TIME", help="Time limit of a cell, with --slurm: minutes, or [D-]HH:MM:SS [default: 60]."),
 ]
 JobsAtOnce = Annotated[
-    int | None, typer.Option(metavar="N", help="Cells of --slurm that run at the same time [default: no bound].")
+    int | None, typer.Option(metavar="N", help="Most cells at the same time, with --slurm [default: no limit].")
 ]
 
 
@@ -48,7 +48,7 @@ def read_resources(given: Mapping[str, str | int | None], slurm: bool) -> Resour
     numbers = {name: int(found[name]) for name in fewest if name in found}
     for name, value in numbers.items():
         if value < fewest[name]:
-            raise UsageError(f"{name} {value} is below {fewest[name]}")
+            raise UsageError(f"{name} {value} is below {fewest[name]}: give {fewest[name]} or more")
     return Resources(
         str(found.get("--partition", "")),
         numbers.get("--gpus-per-cell", 0),

@@ -87,7 +87,7 @@ def test_what_no_command_can_use_is_refused_by_name(
         (("--batch-size", "x" * 200), "neither a number nor auto"),
         (("--feature-memory", "9" * 200 + "GB"), "out of range"),
         (("--pixel-cache-size", "9999999999TB"), "out of range"),
-        (("--batch-size", "\uff14"), "--batch-size \uff14 is neither a number nor auto"),
+        (("--batch-size", "\uff14"), "--batch-size \uff14 is neither a number nor auto: give 16, say"),
         (("--feature-memory", "\uff14GB"), "'\uff14GB' is not a size"),
         (("--feature-memory", "4\uff27\uff22"), "is not a size"),
         (("--pixel-cache-size", "4\u212a"), "is not a size"),  # the sign of kelvin

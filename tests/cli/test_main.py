@@ -203,5 +203,5 @@ def test_a_file_that_nobody_expected_to_fail_is_named_in_one_line(
     assert main([]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("alignbench: /aaaa")
-    assert line.endswith("... cannot be used (File name too long): see to it, or name another")
+    assert line.endswith("... cannot be used (File name too long): mend that, or name another")
     assert len(line) < 450

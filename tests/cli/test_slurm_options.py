@@ -26,8 +26,8 @@ def test_resources_are_read() -> None:
     ("options", "words"),
     [
         (given(gpus_per_cell=-1), "--gpus-per-cell -1 is below 0"),
-        (given(cpus_per_cell=0), "--cpus-per-cell 0 is below 1"),
-        (given(array_parallelism=0), "--array-parallelism 0 is below 1"),
+        (given(cpus_per_cell=0), "--cpus-per-cell 0 is below 1: give 1 or more"),
+        (given(array_parallelism=0), "--array-parallelism 0 is below 1: give 1 or more"),
         (given(time="0"), "--time '0' is no time"),
     ],
 )

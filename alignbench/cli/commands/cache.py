@@ -34,7 +34,7 @@ def cache(
         str,
         typer.Option(
             metavar="MODEL[,MODEL]",
-            help="Models to prepare them for, separated by commas [default: the paper's models].",
+            help="Models to prepare pictures for, separated by commas [default: those of the paper].",
             autocompletion=models_by_name,
         ),
     ] = "",
@@ -49,7 +49,7 @@ def cache(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Prepare the pictures of a data set, so that no run has to.
+    """Prepare the pictures of a data set for later runs.
 
     The last line of stdout is the folder of the cache.
     """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignbench.cli.completion import models as known_names
-from alignbench.cli.options import AsJson, DataRoot, Layers, Protocol, Subset, default_root, names_in
+from alignbench.cli.completion import subsets
+from alignbench.cli.options import AsJson, DataRoot, Layers, Protocol, default_root, names_in
 from alignbench.cli.options import DataSet as DataSetName
 from alignbench.errors import DataError, UsageError
 
@@ -17,11 +18,22 @@ if TYPE_CHECKING:
 
 
 models_app = typer.Typer(help="List the models and baselines that are known by name.", invoke_without_command=True)
-datasets_app = typer.Typer(help="List the data sets: where to get them, on which terms.", invoke_without_command=True)
+datasets_app = typer.Typer(help="List the data sets, where to get them, and their terms.", invoke_without_command=True)
 
 
-Family = Annotated[str, typer.Option("--family", metavar="NAME", help="List the models of this family: timm, say.")]
-Filter = Annotated[str, typer.Option("--filter", metavar="GLOB", help="Only those that match: 'vit_*dinov2*', say.")]
+Family = Annotated[str, typer.Option("--family", metavar="NAME", help="List all models of this family, such as timm.")]
+Filter = Annotated[
+    str,
+    typer.Option("--filter", metavar="GLOB", help="List only models of --family that match, such as 'vit_*dinov2*'."),
+]
+
+
+PaperSubset = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME[,NAME]", help="Subsets, separated by commas [default: the paper's].", autocompletion=subsets
+    ),
+]
 
 
 @models_app.callback(invoke_without_command=True)
@@ -76,7 +88,14 @@ def _list_family(family: str, pattern: str, as_json: bool) -> None:
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.", autocompletion=known_names)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Model: a name from `alignbench models`, a Hugging Face id, FAMILY:NAME, or a local folder.",
+            autocompletion=known_names,
+        ),
+    ],
     layers: Layers = "all",
     protocol: Protocol = "paper",
     as_json: AsJson = False,
@@ -126,7 +145,7 @@ def _usable(registry: Registry[Any]) -> dict[str, str]:
 
 @datasets_app.callback(invoke_without_command=True)
 def datasets(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the data sets: where to get them, on which terms."""
+    """List the data sets, where to get them, and their terms."""
     if context.invoked_subcommand is not None:
         return
     from rich.table import Table
@@ -149,8 +168,8 @@ def datasets(context: typer.Context, as_json: AsJson = False) -> None:
     print("* measured by default. `alignbench datasets check NAME --data-root DIR` looks at a download.")
 
 
-def check(name: DataSetName, data_root: DataRoot = None, subset: Subset = "", as_json: AsJson = False) -> int:
-    """Say what of a data set is there, and what is missing."""
+def check(name: DataSetName, data_root: DataRoot = None, subset: PaperSubset = "", as_json: AsJson = False) -> int:
+    """Check what is there of a data set, and what is missing."""
     from alignbench.cli.console import print_json
     from alignbench.datasets import DATASETS
     from alignbench.datasets.inventory import describe

@@ -27,13 +27,13 @@ _BEYOND: Final = {
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN", help="A label of finished runs, or a run folder.")],
-    second: Annotated[str, typer.Argument(metavar="OTHER", help="Another, whose scores are subtracted.")],
+    first: Annotated[str, typer.Argument(metavar="RUN", help="Label of finished runs, or a run folder.")],
+    second: Annotated[str, typer.Argument(metavar="OTHER", help="Label or run folder whose scores are subtracted.")],
     at: Annotated[
         str,
         typer.Option(
             metavar="PLACE",
-            help="Where they are compared: projection, best, the name of a layer, curve (all depths), or all.",
+            help="Where to compare: projection, best (best layer), the name of a layer, curve (all depths), or all.",
             autocompletion=one_of("projection", "best", "curve", "all"),
         ),
     ] = "projection",
@@ -53,28 +53,35 @@ def compare(
             autocompletion=data_sets,
         ),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder in which labels are looked for.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to look for labels in.")] = Path("runs"),
     given: Annotated[
-        str | None, typer.Option(metavar="RUN", help="A label or a run such as pixels: what do both say beyond it?")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Label or run folder of a third run, such as pixels: what does each say beyond it?"
+        ),
     ] = None,
     over: Annotated[
         str,
         typer.Option(
             metavar="KIND",
-            help="What intervals are over: clusters, or the objects of odd-one-out choices.",
+            help="What is resampled for intervals: clusters, or the objects of odd-one-out choices.",
             autocompletion=one_of("clusters", "objects"),
         ),
     ] = "clusters",
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.", min=0)] = 0,
     output: Annotated[
-        Path | None, typer.Option(help="File to write the table to: .csv, with --given another beside it.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File to write the table to: .csv; with --given, a second one is written beside it."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Compare two models: a sentence says what is separable.
+    """Compare two models, and say whether one scores higher.
 
-    Labels are compared on every data set that both were measured on. A folder among the runs that cannot be read is
-    named, and the exit status is then 1.
+    Two models are separable if the interval of their difference excludes 0, corrected for all questions of the command.
+    Labels are compared on every data set that both were measured on. If a folder among the runs cannot be read, it is
+    named and the exit status is 1.
     """
     from alignbench.cli.console import print_json, print_status, print_table
     from alignbench.cli.options import check_output

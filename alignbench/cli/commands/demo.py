@@ -19,14 +19,14 @@ _DISTANCE: Final = "normalized_euclidean"  # that of the figures
 
 
 def demo(
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of what it writes.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write everything to.")] = Path("demo"),
     transform: Annotated[
-        bool, typer.Option("--transform", help="Learn, apply and judge transforms instead, and report on them.")
+        bool, typer.Option("--transform", help="Learn, apply and judge transforms instead, and write a report on them.")
     ] = False,
 ) -> None:
-    """Measure the packaged CLIP at three levels, without download.
+    """Measure a packaged CLIP at three levels, without a download.
 
-    Beside it stand the same network with random weights, and plain pixels.
+    For comparison, the same network with random weights and plain pixels are measured too.
     """
     if transform:
         _transforms(output)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignbench.cli.commands.catalogue import PaperSubset
 from alignbench.cli.completion import data_sets, one_of, transforms
 from alignbench.cli.options import (
     Accelerator,
@@ -20,7 +21,6 @@ from alignbench.cli.options import (
     Precision,
     RandomInit,
     Similarity,
-    Subset,
     default_root,
     names_in,
     parse_batch_size,
@@ -46,7 +46,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="TRANSFORM",
-            help="Transform: a file (.safetensors, .npz), a published one's name, or published: the model's own.",
+            help="Transform: a file (.safetensors, .npz), one of `transform list`, or published (the model's).",
             autocompletion=transforms,
         ),
     ],
@@ -54,44 +54,49 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME",
-            help="Data set of odd-one-out triplets to judge it on, or none.",
+            help="Data set of odd-one-out triplets to judge on, or the word none.",
             autocompletion=data_sets,
         ),
     ] = "things",
     data_root: DataRoot = None,
-    subset: Subset = "",
+    subset: PaperSubset = "",
     in_sample: Annotated[
-        bool, typer.Option("--in-sample", help="Judge it on objects that it was learned on too; marked so.")
+        bool,
+        typer.Option(
+            "--in-sample", help="Judge also on objects that the transform was learned on; these results are marked."
+        ),
     ] = False,
     similarity: Similarity = "cosine",
     matrix: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=FOLDER",
-            help="Human matrix and its folder, e.g. cichy2019=FOLDER; may be given several times.",
+            help="Human similarity matrix, such as cichy2019, and its folder; may be given several times.",
         ),
     ] = None,
     local_images: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Pictures whose neighbourhoods to look at: a folder of them, or shapes."),
+        typer.Option(
+            metavar="FOLDER", help="Pictures whose neighbourhoods to compare: a folder, or shapes (packaged)."
+        ),
     ] = None,
     labelled: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER",
-            help="Pictures for few-shot and anomaly tasks: a folder with a folder for each class, or shapes.",
+            help="Pictures for few-shot and anomaly tasks: a folder of class folders, or shapes (packaged).",
         ),
     ] = None,
     tokens: Annotated[
         str,
         typer.Option(
             metavar="VIEW",
-            help="Token view for a transform that does not say: cls or mean.",
+            help="Tokens, if the transform does not say: cls (class token) or mean (of the patch tokens).",
             autocompletion=one_of("cls", "mean"),
         ),
     ] = "cls",
     force: Annotated[
-        bool, typer.Option("--force", help="Take the transform even if it was made for another model.")
+        bool, typer.Option("--force", help="Use the transform even if it was made for another model.")
     ] = False,
     batch_size: BatchSize = "16",
     precision: Precision = "fp32",
@@ -100,15 +105,15 @@ def evaluate(
     random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of resampling and random weights.")] = 0,
     limit: Limit = None,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of results.")] = Path(
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the folder of results to.")] = Path(
         "transforms"
     ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again what is finished.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Judge again even if it is finished.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a transform on data that it has not seen.
 
-    The last line of stdout is the folder.
+    The last line of stdout is the folder of the results.
     """
     from alignbench.cli.console import print_json, print_table
     from alignbench.cli.progress import LearningProgress
@@ -170,7 +175,7 @@ def _with_triplets(
     from alignbench.datasets import DATASETS
 
     if limit is not None and limit < 1:
-        raise UsageError(f"limit {limit} is below 1")
+        raise UsageError(f"--limit {limit} is below 1: give 1 or more, or leave it out")
     data_set = DATASETS.load(dataset)
     judgments = data_set.read(root or default_root(dataset), subsets or (data_set.default_subset,))
     judgments = judgments if limit is None else judgments.limited(limit)

@@ -27,16 +27,19 @@ from alignbench.files import ARRAY_FILES
 
 def extract(
     model: Model,
-    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of pictures, at any depth.")],
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of pictures; subfolders are read too.")],
     output: Annotated[
-        Path, typer.Option(metavar="FILE", help="File to write: .safetensors, .npz, or .npy for one layer.")
+        Path, typer.Option(metavar="FILE", help="File to write: .safetensors, .npz, or .npy (one layer only).")
     ],
     layers: Layers = "projection",
     tokens: Tokens = "cls",
     resize: Resize = "checkpoint",
     normalize: Annotated[
         bool,
-        typer.Option("--normalize", help="Write them as the model's own code gives them: some divide by the norm."),
+        typer.Option(
+            "--normalize",
+            help="Write features as the model's own code gives them: some models divide them by their norm.",
+        ),
     ] = False,
     batch_size: BatchSize = "16",
     precision: Precision = "fp32",
@@ -44,12 +47,12 @@ def extract(
     loader_workers: LoaderWorkers = None,
     random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of random weights.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")] = False,
 ) -> None:
-    """Write features of a folder's pictures to a file.
+    """Write the features of a folder of pictures to a file.
 
-    They are those of some layers, un-normalised, with the pictures' names; the last line of stdout is the file.
-    What was stopped goes on where it was.
+    The file has the features of the chosen layers, and the names of the pictures. The last line of stdout is the file.
+    If the command was stopped, the same command goes on where it was.
     """
     if output.exists() and not overwrite:
         from alignbench.extraction.feature_files import clear_leftovers

@@ -23,7 +23,7 @@ _TABLES: Final = (".csv", ".md", ".tex")
 
 
 def leaderboard(
-    places: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Run folders, or folders of them.")],
+    places: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Run folders, or folders that contain them.")],
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File to write the table to: .csv, .md or .tex.")
     ] = None,
@@ -31,7 +31,7 @@ def leaderboard(
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Distances, separated by commas, or all [default: one, if there are several models].",
+            help="Distances, separated by commas, or all [default: all; one for several models].",
             autocompletion=distances,
         ),
     ] = "",
@@ -39,7 +39,7 @@ def leaderboard(
         str,
         typer.Option(
             metavar="PLACE",
-            help="Place of the scores: projection, or best for the best layer before it.",
+            help="Where scores are taken: projection, or best (the best layer before it).",
             autocompletion=one_of("projection", "best"),
         ),
     ] = "projection",
@@ -47,16 +47,18 @@ def leaderboard(
         str,
         typer.Option(
             metavar="NAME",
-            help="Data set whose scores the rows are sorted by [default: the first].",
+            help="Data set to sort the rows by [default: the first].",
             autocompletion=data_sets,
         ),
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON, in full precision.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON on stdout instead of a table, in full precision.")
+    ] = False,
 ) -> int:
-    """Show all models in one table, a column a data set.
+    """Show all models in one table, one column per data set.
 
-    Runs that were measured in other ways have columns of their own. Each interval is of one score alone: whether one
-    of two models is above the other is what `alignbench compare` answers.
+    Runs that were measured in different ways have separate columns. Each interval belongs to one score: to find out
+    whether one of two models is above the other, use `alignbench compare`.
     """
     from alignbench.report.tables.leaderboard import board_sheet, board_table, lead
     from alignbench.report.tables.sheet import write_table

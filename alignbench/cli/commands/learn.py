@@ -54,7 +54,7 @@ def learn(
         str,
         typer.Option(
             metavar="NAME",
-            help="What is learned: naive, global or glocal.",
+            help="Objective: naive, global, or glocal (global with a local term).",
             autocompletion=one_of("naive", "global", "glocal"),
         ),
     ] = "glocal",
@@ -63,7 +63,7 @@ def learn(
         str,
         typer.Option(
             metavar="VIEW",
-            help="Token view of layers before the projection: cls or mean.",
+            help="Tokens of layers before the projection: cls (class token) or mean (of the patch tokens).",
             autocompletion=one_of("cls", "mean"),
         ),
     ] = "cls",
@@ -71,7 +71,7 @@ def learn(
         str | None,
         typer.Option(
             metavar="FOLDER",
-            help="Pictures of the local term, for glocal: a folder of them, at any depth, or a packaged data set.",
+            help="Pictures for the local term of glocal: a folder, subfolders included, or a packaged data set.",
         ),
     ] = None,
     folds: Folds = 3,
@@ -82,7 +82,7 @@ def learn(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Penalty: frobenius or identity [default: the objective's].",
+            help="Penalty: frobenius (norm) or identity (distance from it) [default: that of the objective].",
             autocompletion=one_of("frobenius", "identity"),
         ),
     ] = None,
@@ -92,10 +92,10 @@ def learn(
     epochs: Epochs = 100,
     patience: Patience = 15,
     batch_triplets: BatchTriplets = 256,
-    batch_images: Annotated[int, typer.Option(metavar="N", help="Images of the local term a step.")] = 1024,
+    batch_images: Annotated[int, typer.Option(metavar="N", help="Images per step for the local term.")] = 1024,
     raw_local: Annotated[
         bool,
-        typer.Option("--raw-local", help="Leave features of the local term unstandardised, as the released code does."),
+        typer.Option("--raw-local", help="Do not standardise features of the local term, as in the released code."),
     ] = False,
     trials: Trials = 0,
     similarity: Similarity = "cosine",
@@ -107,17 +107,17 @@ def learn(
     random_init: RandomInit = False,
     seed: LearningSeed = 0,
     limit: Limit = None,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of transforms.")] = Path(
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the folder of transforms to.")] = Path(
         "transforms"
     ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again what is finished.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again even if it is finished.")] = False,
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Learn transforms of layers, judged on held-out objects.
 
-    The last line of stdout is their folder.
-    Several layers come from one pass over the pictures. A search that was stopped goes on where it was.
+    Several layers are learned from one pass over the pictures. If a search was stopped, the same command goes on where
+    it was. The last line of stdout is the folder of the transforms.
     """
     from alignbench.cli.console import print_json, print_table
     from alignbench.cli.progress import LearningProgress

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from alignbench.cli.completion import one_of, transforms
+from alignbench.cli.completion import one_of
 from alignbench.cli.options import (
     AsJson,
     DataSets,
+    FeatureMemory,
     Layers,
+    MeasuredTransform,
     Model,
     Precision,
     Protocol,
@@ -45,30 +47,22 @@ def plan(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Folder of the data set [default: $ALIGNBENCH_DATA/NAME, or else its published shape].",
+            help="Folder of the data set [default: $ALIGNBENCH_DATA/NAME, else its published size is assumed].",
         ),
     ] = None,
     subset: Subset = "",
     protocol: Protocol = "paper",
     tokens: Tokens = "all",
     layers: Layers = "all",
-    transform: Annotated[
-        str,
-        typer.Option(
-            metavar="TRANSFORM",
-            help="Transform after which a layer is measured too, as `alignbench run` takes it.",
-            autocompletion=transforms,
-        ),
-    ] = "",
+    transform: MeasuredTransform = "",
     precision: Precision = "fp32",
     devices: Annotated[
-        str, typer.Option(metavar="N[,N]", help="Processes a machine; several numbers, such as 1,8: a column each.")
+        str,
+        typer.Option(metavar="N[,N]", help="Processes per machine; several numbers, such as 1,8, give a column each."),
     ] = "1",
     num_nodes: Annotated[int, typer.Option(metavar="N", help="Machines that share the work.")] = 1,
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Images a batch.")] = 16,
-    feature_memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Features that each process keeps at the same time.")
-    ] = "4GB",
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Images per batch.")] = 16,
+    feature_memory: FeatureMemory = "4GB",
     device: Annotated[
         str,
         typer.Option(
@@ -79,16 +73,19 @@ def plan(
     ] = "",
     images_per_second: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="Forward passes of each process a second, where you know them."),
+        typer.Option(metavar="RATE", help="Forward passes per second of each process, if you know the rate."),
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Time one batch here, with random weights, and a few pictures.")
+        bool,
+        typer.Option(
+            "--measure", help="Time one batch on this machine, with random weights, and the reading of a few pictures."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Say what a job would cost in passes, memory and time.
+    """Estimate the passes, memory and time of a run.
 
-    No weights are loaded, and no pictures looked into.
+    Without --measure no weights are loaded and no pictures are opened.
     """
     from alignbench.cli.console import print_json
     from alignbench.measurement.cell import Cell

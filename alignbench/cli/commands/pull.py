@@ -24,20 +24,22 @@ Project = Annotated[str, typer.Argument(metavar="ENTITY/PROJECT", help="Project 
 
 def pull(
     project: Project,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that the run folders go to.")] = Path("runs"),
-    sweep: Annotated[str, typer.Option(metavar="ID", help="Sweep whose runs are wanted [default: all].")] = "",
-    tag: Annotated[str, typer.Option(metavar="TAG", help="Tag that the runs must have [default: any].")] = "",
-    label: Annotated[str, typer.Option(metavar="LABEL", help="Model that was measured, by its label.")] = "",
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write run folders to.")] = Path("runs"),
+    sweep: Annotated[str, typer.Option(metavar="ID", help="Fetch only runs of this sweep [default: all].")] = "",
+    tag: Annotated[str, typer.Option(metavar="TAG", help="Fetch only runs with this tag [default: all].")] = "",
+    label: Annotated[
+        str, typer.Option(metavar="LABEL", help="Fetch only runs of the model with this label [default: all].")
+    ] = "",
     dataset: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Data set that was measured on [default: any].", autocompletion=data_sets),
+        typer.Option(metavar="NAME", help="Fetch only runs on this data set [default: all].", autocompletion=data_sets),
     ] = "",
-    max_size: Annotated[str, typer.Option(metavar="SIZE", help="The most that one run folder may take.")] = "4GB",
+    max_size: Annotated[str, typer.Option(metavar="SIZE", help="Size limit of one run folder, such as 500MB.")] = "4GB",
 ) -> int:
     """Fetch run folders from Weights & Biases.
 
-    The newest finished run of each folder is taken. A folder that is there is not fetched again, and none is
-    overwritten. The last line of stdout is the folder that they are in.
+    For each folder the newest finished run is fetched. A folder that exists already is left as it is.
+    The last line of stdout is the folder that they are in.
     """
     from alignbench.results.folders import check_writable
     from alignbench.tracking import projects

@@ -31,20 +31,21 @@ def report(
     places: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUNS", help="Folders of runs, transforms, models judged before and after, or heads; or of such."
+            metavar="RUNS",
+            help="Folders of runs, transforms, `alignet evaluate` or heads, or folders that contain them.",
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            help="File to write: .html for the page; .png, .svg, .pdf for a figure; .csv, .md, .tex for a table."
+            metavar="FILE", help="File to write: page (.html), figure (.png, .svg, .pdf) or table (.csv, .md, .tex)."
         ),
     ] = None,
     distance: Annotated[
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Distances, separated by commas, or all [default: all on a page; elsewhere one for several models].",
+            help="Distances, separated by commas, or all [default: all; one in a figure or table of several models].",
             autocompletion=distances,
         ),
     ] = "",
@@ -52,24 +53,24 @@ def report(
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Published models whose curves stand beside in grey, such as clip-vit-base-patch32,ssim.",
+            help="Published models to draw beside in grey, such as clip-vit-base-patch32,ssim.",
             autocompletion=published_models,
         ),
     ] = "",
     width: Annotated[
         str,
         typer.Option(
-            metavar="WIDTH", help="Width of a figure: column (3.25 inches), page (6.75), or a number of inches."
+            metavar="WIDTH", help="Width of a figure: column (3.25 inches), page (6.75 inches), or a number of inches."
         ),
     ] = "",
     bibtex: Annotated[
-        bool, typer.Option("--bibtex", help="Write what to cite into a .bib file beside too; alone: print it.")
+        bool, typer.Option("--bibtex", help="Write works to cite to a .bib file beside --output; alone, print them.")
     ] = False,
 ) -> int:
-    """Report on runs: a page, a figure, a table, a bibliography.
+    """Make a page, figure, table or bibliography of runs.
 
-    The page answers first; it has curves, best layers, differences, findings, what transforms reach, and heads.
-    Figures and tables are of runs alone.
+    The page begins with answers. Then come curves, best layers, differences, findings, transforms and heads.
+    Figures and tables show runs only.
     """
     if output is None and not bibtex:
         raise UsageError("--output is missing: name a file such as report.html, curves.pdf or table.tex; or --bibtex")

@@ -21,15 +21,15 @@ _PARTS = ["distance", "metric"]
 
 def reproduce(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUNS", help="Run folders, scores of heads, or folders of them.")
+        list[Path], typer.Argument(metavar="RUNS", help="Run folders, scores of heads, or folders that contain them.")
     ],
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write all rows to: .csv.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Put our numbers beside the published ones.
+    """Compare measured scores with the published ones.
 
-    They stand layer by layer, with the differences, and how many of these are at most 0.005.
-    Scores of heads stand measure by measure.
+    Runs are compared layer by layer; the output says how many differences are at most 0.005.
+    Scores of heads are compared measure by measure.
     """
     import pandas as pd
 

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.completion import distances, models_and_baselines, transforms
+from alignbench.cli.completion import distances, models_and_baselines
 from alignbench.cli.options import (
     Accelerator,
     AsJson,
     BatchSize,
     DataRoot,
     DataSets,
+    FeatureMemory,
     Layers,
     Limit,
     LoaderWorkers,
+    MeasuredTransform,
     PixelCacheFolder,
     PixelCacheSize,
     Precision,
@@ -50,7 +52,7 @@ def run(
         str,
         typer.Option(
             metavar="MODEL[,MODEL]",
-            help="Models, separated by commas: cards, Hugging Face ids, local folders, baselines, features:PATH.",
+            help="Models, separated by commas: names of `alignbench models`, Hugging Face ids, folders, features:PATH.",
             autocompletion=models_and_baselines,
         ),
     ],
@@ -60,19 +62,22 @@ def run(
         str | None,
         typer.Option(
             metavar="LABEL[,LABEL]",
-            help="What the model is called in tables and figures; of several models as many, by commas.",
+            help="Name in tables and figures; for several models one for each, separated by commas.",
         ),
     ] = None,
     factor: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="What runs can be grouped and compared by; may be given several times."),
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Property to group and compare runs by, such as step=1000; may be given several times.",
+        ),
     ] = None,
     subset: Subset = "",
     distance: Annotated[
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Distances, separated by commas: normalized_euclidean, euclidean, cosine; or all.",
+            help="Distances, separated by commas: normalized_euclidean, euclidean, cosine, or all.",
             autocompletion=distances,
         ),
     ] = "all",
@@ -84,45 +89,43 @@ def run(
     precision: Precision = "fp32",
     check_precision: Annotated[
         int,
-        typer.Option(
-            help="Pairs on which bf16 or fp16 is checked: scores are taken in fp32 too, and what changes is told."
-        ),
+        typer.Option(help="Check bf16 or fp16 on N pairs: print the largest change of a score from fp32; 0: no check."),
     ] = 0,
     accelerator: Accelerator = "auto",
-    devices: Annotated[int, typer.Option(help="Processes a machine that share the work, each with its GPU.")] = 1,
-    num_nodes: Annotated[int, typer.Option(help="Machines that share the work: start it with torchrun or srun.")] = 1,
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile the tower (torch.compile).")] = False,
+    devices: Annotated[
+        int, typer.Option(help="Processes per machine that share the work; with cuda, each has its own GPU.")
+    ] = 1,
+    num_nodes: Annotated[
+        int,
+        typer.Option(help="Machines that share the work; for more than 1, start the command with torchrun or srun."),
+    ] = 1,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the model with torch.compile.")] = False,
     loader_workers: LoaderWorkers = None,
-    feature_memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Features that each process keeps at the same time.")
-    ] = "4GB",
+    feature_memory: FeatureMemory = "4GB",
     pixel_cache: PixelCacheFolder = "",
     pixel_cache_size: PixelCacheSize = "20GB",
     random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(help="Seed of random weights and of the bootstrap.")] = 0,
     seeds: Annotated[
-        int, typer.Option(help="Untrained twins to draw, with --random-init: from --seed on.", max=_MOST_TWINS)
+        int,
+        typer.Option(
+            help="Untrained models to measure with --random-init: one for each seed, from --seed on.", max=_MOST_TWINS
+        ),
     ] = 1,
     limit: Limit = None,
-    transform: Annotated[
-        str,
-        typer.Option(
-            metavar="TRANSFORM",
-            help="Transform after which a layer is measured too: a file, a published one's name, or published.",
-            autocompletion=transforms,
-        ),
-    ] = "",
+    transform: MeasuredTransform = "",
     force_transform: Annotated[
-        bool, typer.Option("--force-transform", help="Take the transform even if it was made for another model.")
+        bool, typer.Option("--force-transform", help="Use the transform even if it was made for another model.")
     ] = False,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the run folders.")] = Path("runs"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what is finished.")] = False,
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write run folders to.")] = Path("runs"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again even if the run is finished.")] = False,
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> int:
     """Measure models on data sets, layer by layer.
 
-    The last line of stdout is the run folder, unless it is JSON.
+    A finished run is taken from its folder and not measured again.
+    The last line of stdout is the run folder, except with --json.
     """
     from alignbench.distances.names import DISTANCES
     from alignbench.measurement.cell import Cell
@@ -132,9 +135,9 @@ def run(
     names, models = data_sets_in(dataset, data_root), pair_labels(model, label or "")
     factors = parse_factors(factor or ())
     if seeds < 1:
-        raise UsageError(f"--seeds {seeds} is below 1")
+        raise UsageError(f"--seeds {seeds} is below 1: give 1 or more")
     if seeds > 1 and not (random_init or all(each.startswith(RANDOM_PREFIX) for each in models)):
-        raise UsageError("--seeds draws untrained twins: it goes with --random-init (or the model random:NAME)")
+        raise UsageError("--seeds is for untrained models: add --random-init, or name them random:NAME")
     cells = [
         Cell(
             model=each,
@@ -242,7 +245,9 @@ def _tracker(mode: str, cells: list[Cell], processes: int) -> Tracker | None:
 
     tracker = tracker_for(mode, processes)
     if tracker is not None and under_agent() and len(cells) > 1:
-        raise UsageError(f"WANDB_RUN_ID names one W&B run, and this command makes {len(cells)}: ask for one at a time")
+        raise UsageError(
+            f"WANDB_RUN_ID names one W&B run, and this command makes {len(cells)}: unset it, or ask for one at a time"
+        )
     return tracker
 
 

@@ -33,15 +33,18 @@ def sweep(
         str,
         typer.Argument(
             metavar="FILE",
-            help="Sweep file of W&B, or the bare name of one that comes along.",
+            help="Sweep file of W&B, or the name of a packaged one, such as architecture.",
             autocompletion=sweeps,
         ),
     ],
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Cells that run at the same time and share the cores [default: 1].")
+        int | None,
+        typer.Option(
+            metavar="N", help="Cells that run at the same time and share the cores of this machine [default: 1]."
+        ),
     ] = None,
     slurm: Annotated[
-        bool, typer.Option("--slurm", help="Submit the cells to Slurm, as one array job, and follow it.")
+        bool, typer.Option("--slurm", help="Submit the cells to Slurm as one array job, and follow it.")
     ] = False,
     partition: Partition = None,
     gpus_per_cell: GpusPerCell = None,
@@ -49,19 +52,19 @@ def sweep(
     time: TimeLimit = None,
     array_parallelism: JobsAtOnce = None,
     output: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder of run folders, and of the sweep's ledger.")
+        Path, typer.Option(metavar="FOLDER", help="Folder to write run folders to, and the record of the sweep.")
     ] = Path("runs"),
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> int:
     """Run every cell of a W&B sweep file, without a server.
 
-    A cell is a run, or the scores of a model's heads. Started again, it does what is not finished. It serves one
-    machine, or with --slurm a cluster, whose jobs go on when it is left. Several machines without Slurm share a sweep
-    by wandb sweep and wandb agent, which hand out the cells of the same file.
+    A cell is a run, or the scores of a model's heads. Started again, the command runs the cells that are not finished.
+    The cells run on this machine or, with --slurm, on a cluster. Jobs of Slurm go on when the command is stopped.
+    To share a sweep among machines without Slurm, give the same file to `wandb sweep`, and start `wandb agent` on each.
     """
     if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers} is below 1")
+        raise UsageError(f"--workers {workers} is below 1: give 1 or more")
     if workers is not None and slurm:
         raise UsageError("--workers is for this machine: with --slurm, --array-parallelism bounds how many cells run")
     given = {

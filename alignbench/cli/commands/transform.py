@@ -14,7 +14,7 @@ from alignbench.errors import DataError, UsageError
 from alignbench.files import ARRAY_FILES
 
 transform_app = typer.Typer(
-    help="Bring features closer to human similarity.",
+    help="Bring features closer to human similarity by transforms.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -27,34 +27,39 @@ def apply(
         str,
         typer.Option(
             metavar="TRANSFORM",
-            help="Transform: a file (.safetensors, .npz, .npy), a published one's name, or published: the model's own.",
+            help="Transform: a file (.safetensors, .npz, .npy), one of `transform list`, or published (the model's).",
             autocompletion=transforms,
         ),
     ],
     features: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="Features: .npy, .npz or .safetensors, a row for each picture."),
+        typer.Option(metavar="FILE", help="File of features, one row per picture: .npy, .npz or .safetensors."),
     ],
     output: Annotated[
-        Path, typer.Option(metavar="FILE", help="File to write the transformed ones to, in any of these forms.")
+        Path,
+        typer.Option(metavar="FILE", help="File to write the transformed features to: .npy, .npz or .safetensors."),
     ],
     layer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Layer of the file of features [default: the only one].")
+        str | None, typer.Option(metavar="NAME", help="Layer in the file of features [default: the only one].")
     ] = None,
     mean: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Mean of a .npy transform, which does not hold it.")
+        float | None,
+        typer.Option(metavar="NUMBER", help="Mean that a .npy transform subtracts; its file does not hold it."),
     ] = None,
     std: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Deviation of a .npy transform, which does not hold it.")
+        float | None,
+        typer.Option(
+            metavar="NUMBER", help="Standard deviation that a .npy transform divides by; its file does not hold it."
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Take the transform even if it was made for another model or layer.")
+        bool, typer.Option("--force", help="Use the transform even if it was made for another model or layer.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")] = False,
 ) -> None:
-    """Transform features that exist already.
+    """Apply a transform to a file of features.
 
-    Rows, their order and their names stay; the last line of stdout is the file.
+    Rows keep their order and their names. The last line of stdout is the file.
     """
     import numpy as np
 
@@ -81,7 +86,7 @@ def apply(
 
 
 def list_published(as_json: AsJson = False) -> None:
-    """List the published transforms, and for which models they are."""
+    """List the published transforms and their models."""
     from rich.table import Table
 
     from alignbench.cli.console import print_json, print_table

@@ -13,7 +13,7 @@ from alignbench.cli.options import names_in
 from alignbench.cli.working import working
 
 wandb_app = typer.Typer(
-    help="Look at runs on Weights & Biases.",
+    help="Set up a project on Weights & Biases.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -28,15 +28,16 @@ def setup(
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Factors or settings that runs are grouped by, separated by commas [default: none].",
+            help="Factors or settings to group runs by, separated by commas [default: none].",
             autocompletion=one_of("architecture", "loss", "language", "training_data", "dataset", "label"),
         ),
     ] = "",
 ) -> None:
-    """Save a view of a project: panels by level.
+    """Save a view of a project, with panels for each level.
 
-    It shows layer curves beside baselines, best layer and projection, tables, and the mean of runs that share a factor.
-    A view of that name is made anew, and what was changed in it is lost. The last line of stdout is its address.
+    The view shows layer curves beside baselines, best layer and projection, tables, and means of runs that share a
+    factor. It replaces a view of the same name, changes made by hand included.
+    The last line of stdout is its address.
     """
     from alignbench.tracking.projects import Project, answering, connected
     from alignbench.tracking.saved_view import make_view, save_view

@@ -226,7 +226,11 @@ NONE = ("--dataset", "none")
         ((*NONE, "--local-images", "ROOT/none"), 1, "none is not a folder"),
         (("--dataset", "shapes-hig"), 2, "did you mean shapes-high"),
         (("--dataset", "shapes-low"), 2, "shapes-low has no odd-one-out triplets"),
-        (("--dataset", "shapes-high", "--subset", "trainset", "--limit", "0"), 2, "limit 0 is below 1"),
+        (
+            ("--dataset", "shapes-high", "--subset", "trainset", "--limit", "0"),
+            2,
+            "--limit 0 is below 1: give 1 or more",
+        ),
         (("--dataset", "shapes-high", "--limit", "9", "--similarity", "cosin"), 2, "unknown similarity 'cosin'"),
         ((*NONE, "--local-images", "ROOT/cichy", "--batch-size", "many"), 2, "--batch-size many is neither"),
     ],

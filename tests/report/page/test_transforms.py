@@ -130,7 +130,7 @@ def test_nothing_at_all_is_an_error_in_a_line(tmp_path: Path, capsys: Capture) -
 def test_distances_and_figures_are_of_runs(tmp_path: Path, capsys: Capture) -> None:
     folder = write_learned(tmp_path)
     assert report(folder, output=tmp_path / "report.html", options=("--distance", "cosine")) == 2
-    assert "--distance narrows runs, and there are none" in capsys.readouterr().err
+    assert "--distance chooses distances of runs, and there are no runs" in capsys.readouterr().err
     assert report(folder, output=tmp_path / "curves.png") == 1
     assert "holds no run folder" in capsys.readouterr().err
     assert list(tmp_path.glob("*.*")) == []

@@ -19,26 +19,24 @@ if TYPE_CHECKING:
 Features = Annotated[
     Path,
     typer.Option(
-        metavar="FILE", help="Features of the pictures, with their names, as `alignbench extract` writes them."
+        metavar="FILE", help="Features of the pictures, with their names: a file that `alignbench extract` wrote."
     ),
 ]
 FeatureLayer = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Layer of the features [default: the teacher's, or the only one]."),
+    typer.Option(metavar="NAME", help="Layer in the file of features [default: the teacher's, or the only one]."),
 ]
 Teacher = Annotated[
     str | None,
     typer.Option(
         metavar="TRANSFORM",
-        help="The teacher: a folder that `alignet teacher` made, a transform's file, or the name of a published one.",
+        help="Teacher: a folder of `alignet teacher`, a transform's file, or one of `transform list`.",
         autocompletion=transforms,
     ),
 ]
-Force = Annotated[
-    bool, typer.Option("--force", help="Take the teacher even if it was made for another model or layer.")
-]
-StageFolders = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of stages.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Make again what is finished.")]
+Force = Annotated[bool, typer.Option("--force", help="Use the teacher even if it was made for another model or layer.")]
+StageFolders = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the folder of this stage to.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Repeat the stage even if it is finished.")]
 
 
 def cluster(
@@ -49,27 +47,30 @@ def cluster(
         str,
         typer.Option(
             metavar="NAME",
-            help="Space of the clusters: transformed (by the teacher) or raw.",
+            help="Features to cluster: transformed (by the teacher) or raw.",
             autocompletion=one_of("transformed", "raw"),
         ),
     ] = "transformed",
-    clusters: Annotated[int, typer.Option(metavar="N", help="How many clusters.")] = 500,
-    iterations: Annotated[int, typer.Option(metavar="N", help="Iterations at most.")] = 300,
+    clusters: Annotated[int, typer.Option(metavar="N", help="Number of clusters.")] = 500,
+    iterations: Annotated[int, typer.Option(metavar="N", help="Largest number of iterations.")] = 300,
     tolerance: Annotated[
         float,
-        typer.Option(metavar="NUMBER", help="How little centroids move in the end, relative to the mean variance."),
+        typer.Option(
+            metavar="NUMBER",
+            help="Stop when centroids move less than this, relative to the mean variance of the features.",
+        ),
     ] = 1e-4,
     accelerator: Accelerator = "auto",
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the start.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the first centroids.", min=0)] = 0,
     force: Force = False,
     output: StageFolders = Path("alignet"),
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cluster pictures as a teacher sees them.
+    """Cluster pictures by k-means on a teacher's features.
 
-    Every picture counts in every iteration. The last line of stdout is the folder.
-    What was stopped goes on after its last iteration.
+    Every iteration takes all pictures. The last line of stdout is the folder.
+    If the command was stopped, the same command goes on after the last iteration.
     """
     from alignbench.alignet.clustering import ClusteringJob, cluster_pictures
     from alignbench.alignet.k_means import KMeansOptions
@@ -84,8 +85,10 @@ def cluster(
     if space not in ("transformed", "raw"):
         raise unknown("space", space, ("transformed", "raw"))
     if (space == "raw") != (teacher is None):
-        fault = "takes no teacher: leave out --teacher" if teacher else "needs one: give --teacher, or --space raw"
-        raise UsageError(f"the {space} space {fault}")
+        fault = (
+            "takes no teacher: leave out --teacher" if teacher else "needs a teacher: give --teacher, or --space raw"
+        )
+        raise UsageError(f"--space {space} {fault}")
     options = KMeansOptions(seed, iterations, tolerance, device_of(accelerator)).checked()
     seen = teacher_features(features, layer, teacher, force)
     check_writable(output)

@@ -12,15 +12,17 @@ if TYPE_CHECKING:
 
 
 def demo(
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of what it writes.")] = Path("alignet-demo"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write everything to.")] = Path(
+        "alignet-demo"
+    ),
     quick: Annotated[
-        bool, typer.Option("--quick", help="See in a minute that all works; next to nothing is learned.")
+        bool, typer.Option("--quick", help="See in a minute that everything works; almost nothing is learned.")
     ] = False,
 ) -> None:
     """Teach a packaged student, stage by stage, and judge it.
 
-    The world is simulated, so that the truth is known; nothing is downloaded.
-    The last line of stdout is the folder. What was stopped goes on from there.
+    The people are simulated, so that the truth is known, and nothing is downloaded.
+    If the command was stopped, the same command goes on where it was. The last line of stdout is the folder.
     """
     from alignbench.alignet.chain import PEOPLE
     from alignbench.cli.commands.alignet.evaluate import print_gains

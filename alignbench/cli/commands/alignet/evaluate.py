@@ -53,13 +53,15 @@ _BELOW_EACH_OTHER: Final = (
 def evaluate(
     after: Annotated[
         str,
-        typer.Option(metavar="MODEL", help="Model after: a student's folder, or any model.", autocompletion=models),
+        typer.Option(
+            metavar="MODEL", help="Model after teaching: the folder of a student, or any model.", autocompletion=models
+        ),
     ],
     before: Annotated[
         str,
         typer.Option(
             metavar="MODEL",
-            help="Model before [default: what the student says that it was trained from].",
+            help="Model before teaching [default: the model that the student was trained from].",
             autocompletion=models,
         ),
     ] = "",
@@ -67,7 +69,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="FILE",
-            help="Head of the model after, as an affine transform; it is judged by what that gives.",
+            help="Affine transform to put on top of the model after; its output is what is judged.",
             autocompletion=transforms,
         ),
     ] = "",
@@ -75,7 +77,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="TRANSFORM",
-            help="The teacher's transform, which says what it was learned from, so that such data are marked.",
+            help="Transform of the teacher; results on data that it was learned from are marked.",
             autocompletion=transforms,
         ),
     ] = "",
@@ -83,7 +85,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Data sets of people's judgments, separated by commas.",
+            help="Data sets of people's judgments, separated by commas [default: none].",
             autocompletion=data_sets,
         ),
     ] = "",
@@ -92,7 +94,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Distances by which both are compared, separated by commas.",
+            help="Distances to compare by, separated by commas: normalized_euclidean, euclidean, cosine.",
             autocompletion=distances,
         ),
     ] = "cosine",
@@ -100,7 +102,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="LAYER",
-            help="Where both are compared: projection, or a layer of both.",
+            help="Where to compare: projection, or the name of a layer that both have.",
             autocompletion=one_of("projection"),
         ),
     ] = "projection",
@@ -109,38 +111,40 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME",
-            help="corrected: shared ties, noise ceilings; paper: as the published scripts measure, without ceilings.",
+            help="Protocol: corrected (shared ties, noise ceilings) or paper (as published, without ceilings).",
             autocompletion=one_of("corrected", "paper"),
         ),
     ] = "corrected",
     labelled: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Pictures for few shots: a folder with a folder for each class."),
+        typer.Option(metavar="FOLDER", help="Pictures for few-shot classification: a folder of class folders."),
     ] = None,
-    shots: Annotated[int, typer.Option(metavar="N", help="Pictures of each class to learn from.")] = 5,
+    shots: Annotated[
+        int, typer.Option(metavar="N", help="Pictures per class to learn from in few-shot classification.")
+    ] = 5,
     hierarchy: Annotated[
         str,
         typer.Option(
             metavar="FILE",
-            help="Superordinates of these classes: a table (.csv) of class,superordinate, or folders.",
+            help="Superordinates of the --labelled classes: a .csv of class,superordinate, or the word folders.",
         ),
     ] = "",
     shift: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
             metavar="FOLDER FOLDER",
-            help="Two folders with the same classes: one to learn from, one of pictures of another kind.",
+            help="Two folders with the same classes: one to learn from, and one of another kind to test on.",
         ),
     ] = None,
     triplets: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="PLACE",
-            help="Triplets that a teacher has labelled: a folder or a published .npz; may be given several times.",
+            help="Labelled triplets: a folder of `alignet label`, or a published file; may be given several times.",
         ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of the pictures that the triplets name.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the pictures of the triplets.")
     ] = None,
     similarity: Similarity = "cosine",
     batch_size: BatchSize = "16",
@@ -150,15 +154,19 @@ def evaluate(
     pixel_cache: PixelCacheFolder = "",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of random weights, draws and resampling.")] = 0,
     limit: Limit = None,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of results.")] = Path("alignet"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure and judge again what is finished.")] = False,
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the folder of results to.")] = Path(
+        "alignet"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Measure and judge again even if it is finished.")
+    ] = False,
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model before against after it was taught.
+    """Compare a model before and after it was taught.
 
-    The last line of stdout is the folder.
-    Runs of both models are kept in the folder `runs` beside it, and taken again where they are finished.
+    Runs of both models go to the folder `runs` within --output; finished ones are not measured again.
+    The last line of stdout is the folder of the results.
     """
     from alignbench.alignet.evaluation.config import GainsConfig
     from alignbench.alignet.evaluation.run import GainsListener, evaluate_student

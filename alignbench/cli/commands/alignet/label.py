@@ -20,44 +20,45 @@ if TYPE_CHECKING:
 def label(
     triplets: Annotated[
         Path,
-        typer.Option(
-            metavar="FOLDER|FILE.npz", help="Triplets: a folder that `alignet sample` made, or a published file."
-        ),
+        typer.Option(metavar="FOLDER|FILE.npz", help="Triplets: a folder of `alignet sample`, or a published file."),
     ],
     features: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Features of the pictures [default: the similarities of a published file are taken]."
+            metavar="FILE",
+            help="Features of the pictures; may be left out for a published file, which holds similarities.",
         ),
     ] = None,
     teacher: Teacher = None,
     untransformed: Annotated[
-        bool, typer.Option("--untransformed", help="Take the features as they are: the control without a teacher.")
+        bool, typer.Option("--untransformed", help="Use the features as they are, without a teacher, as a control.")
     ] = False,
     layer: FeatureLayer = None,
     similarity: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="Similarity of two pictures: dot (raw products) or cosine.",
+            help="Similarity of two pictures: dot (dot product) or cosine.",
             autocompletion=one_of("dot", "cosine"),
         ),
     ] = "dot",
     images: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Pictures that a published file names: it is seen that all are there."),
+        typer.Option(metavar="FOLDER", help="Folder of the pictures of a published file, to check that all are there."),
     ] = None,
     write_released: Annotated[
-        Path | None, typer.Option(metavar="FILE.npz", help="Write them in the published form, too.")
+        Path | None,
+        typer.Option(metavar="FILE.npz", help="Write the labelled triplets to this file too, in the published form."),
     ] = None,
     force: Force = False,
     output: StageFolders = Path("alignet"),
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Label triplets by a teacher, the odd one out last.
+    """Label triplets with a teacher: the odd one out comes last.
 
-    Similarities are stored raw, as [s01, s02, s12]. The last line of stdout is the folder.
+    The similarities of the three pairs are stored unscaled, as [s01, s02, s12].
+    The last line of stdout is the folder.
     """
     from alignbench.alignet.label_folder import LabellingJob, label_triplets, take_released, warn_of_scale
     from alignbench.alignet.labelled_triplets import STAGE, LabelledTriplets

@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 
 def plan(
     model: Annotated[
-        str, typer.Option(metavar="MODEL", help="The student, before it is taught.", autocompletion=models)
+        str, typer.Option(metavar="MODEL", help="Model that becomes the student.", autocompletion=models)
     ] = "openai/clip-vit-base-patch32",
     teacher: Annotated[
         str,
-        typer.Option(metavar="MODEL", help="The model whose features the teacher transforms.", autocompletion=models),
+        typer.Option(metavar="MODEL", help="Model whose features the teacher transforms.", autocompletion=models),
     ] = "open_clip:ViT-SO400M-14-SigLIP-384/webli",
-    images: Annotated[int, typer.Option(metavar="N", help="Pictures, taken for JPEGs.")] = 1_281_167,
-    triplets: Annotated[int, typer.Option(metavar="N", help="Triplets.")] = 10_000_000,
-    clusters: Annotated[int, typer.Option(metavar="N", help="Clusters of k-means.")] = 500,
-    iterations: Annotated[int, typer.Option(metavar="N", help="Iterations of k-means.")] = 300,
-    steps: Annotated[int, typer.Option(metavar="N", help="Steps of training.")] = 100_000,
+    images: Annotated[
+        int, typer.Option(metavar="N", help="Number of pictures; they are assumed to be JPEGs.")
+    ] = 1_281_167,
+    triplets: Annotated[int, typer.Option(metavar="N", help="Number of triplets.")] = 10_000_000,
+    clusters: Annotated[int, typer.Option(metavar="N", help="Number of clusters.")] = 500,
+    iterations: Annotated[int, typer.Option(metavar="N", help="Number of iterations of k-means.")] = 300,
+    steps: Annotated[int, typer.Option(metavar="N", help="Number of training steps.")] = 100_000,
     batch_triplets: BatchTriplets = 512,
     width: Annotated[int, typer.Option(metavar="N", help="Width of the new linear head.")] = 1024,
     head_only: Annotated[
-        bool, typer.Option("--head-only", help="Train the head, and leave the model as it is.")
+        bool, typer.Option("--head-only", help="Train only the new head, not the model below it.")
     ] = False,
     precision: Annotated[
         str,
@@ -44,7 +46,7 @@ def plan(
         ),
     ] = "bf16",
     devices: Annotated[
-        str, typer.Option(metavar="N[,N]", help="Processes; several numbers, such as 1,8: a column each.")
+        str, typer.Option(metavar="N[,N]", help="Processes; several numbers, such as 1,8, give a column each.")
     ] = "1,8,64",
     device: Annotated[
         str,
@@ -57,14 +59,15 @@ def plan(
     images_per_second: Annotated[
         float | None,
         typer.Option(
-            metavar="RATE", help="Images a second that a process trains on, where you know it; `alignet train` says it."
+            metavar="RATE",
+            help="Images per second that one process trains on, as `alignet train` prints it, if you know the rate.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say what AligNet would take, stage by stage.
+    """Estimate the cost of AligNet, stage by stage.
 
-    The defaults are the published job. No weights are loaded, and no pictures looked into.
+    The defaults are those of the published work. No weights are loaded and no pictures are opened.
     """
     from alignbench.alignet.planned_job import PlannedJob, PlannedModel, check_sizes
     from alignbench.alignet.planning import assumptions, stage_costs

@@ -17,43 +17,48 @@ if TYPE_CHECKING:
 
 
 def sample(
-    count: Annotated[int, typer.Option(metavar="N", help="How many triplets.")] = 10_000_000,
+    count: Annotated[int, typer.Option(metavar="N", help="Number of triplets.")] = 10_000_000,
     rule: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="How they are drawn: cluster-border, class-border, within-class, between-class or random.",
+            help="Rule to draw by: cluster-border, class-border, within-class, between-class or random.",
             autocompletion=one_of("cluster-border", "class-border", "within-class", "between-class", "random"),
         ),
     ] = "cluster-border",
     clusters: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Clusters: a folder that `alignet cluster` made.")
+        Path | None, typer.Option(metavar="FOLDER", help="Clusters: a folder of `alignet cluster`.")
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Features, for their names: a picture's class is the first folder in it."),
+        typer.Option(
+            metavar="FILE",
+            help="File of features; only names are read: the first folder in a name is the picture's class.",
+        ),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Table of classes, with the columns name and class.")
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Table of the pictures' classes, with the columns name and class."),
     ] = None,
     groups_by: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="How clusters or classes are drawn: uniform, or by their size.",
+            help="Probability of a cluster or class: uniform, or size (in proportion to its pictures).",
             autocompletion=one_of("uniform", "size"),
         ),
     ] = "uniform",
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of the draws: another one gives triplets for validation.", min=0)
+        int, typer.Option(metavar="N", help="Seed of the draws; another seed gives triplets for validation.", min=0)
     ] = 0,
     output: StageFolders = Path("alignet"),
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw triplets of pictures.
+    """Draw triplets of pictures from clusters or classes.
 
-    Those of a border have the pair of one group first. The last line of stdout is the folder.
+    In a border triplet the first two pictures are of one group, the third of another.
+    The last line of stdout is the folder.
     """
     from alignbench.alignet.sampled_triplets import SAMPLING, SamplingJob, draw_triplets, said_small
     from alignbench.alignet.sampling import SamplingOptions
@@ -89,7 +94,7 @@ def _groups(rule: str, clusters: Path | None, features: Path | None, labels: Pat
     from alignbench.extraction.stored_features import open_features
 
     if clusters is not None and (features or labels):
-        raise UsageError("--clusters goes without --features and --labels: leave out one or the other")
+        raise UsageError("--clusters cannot go with --features or --labels: leave out one or the other")
     if rule == "cluster-border" and clusters is None:
         raise UsageError("cluster-border draws from clusters: give --clusters, or another --rule")
     if clusters is not None:

@@ -53,7 +53,7 @@ def teacher(
         str,
         typer.Option(
             metavar="MODEL",
-            help="Model as for `run`, or features:PATH for features that exist.",
+            help="Model as for `alignbench run`, or features:PATH for a file of features.",
             autocompletion=models,
         ),
     ],
@@ -64,38 +64,48 @@ def teacher(
         str,
         typer.Option(
             metavar="KIND",
-            help="What is learned: embedding (of the choices), frequencies (of repeated triplets) or hard.",
+            help="Targets: embedding (of the choices), frequencies (of repeated triplets) or hard (the choices).",
             autocompletion=one_of("embedding", "frequencies", "hard"),
         ),
     ] = "embedding",
     pseudo_count: Annotated[
-        float, typer.Option(metavar="NUMBER", help="Judgments added to those of each pair, for frequencies.")
+        float,
+        typer.Option(
+            metavar="NUMBER", help="Judgments added to those of each pair of a triplet (only for frequencies)."
+        ),
     ] = 0.05,
     fewest_judgments: Annotated[
-        int, typer.Option(metavar="N", help="Judgments that a triplet needs, for frequencies.")
+        int, typer.Option(metavar="N", help="Fewest judgments that a triplet needs to be used (only for frequencies).")
     ] = 2,
     dimensions: Annotated[
-        int, typer.Option(metavar="N", help="Dimensions of the embedding before those that carry nothing are pruned.")
+        int,
+        typer.Option(
+            metavar="N",
+            help="Dimensions of the embedding at the start; at the end, those that carry nothing are pruned.",
+        ),
     ] = 50,
     draws: Annotated[
-        int, typer.Option(metavar="N", help="Draws of the embedding that probabilities are the mean over.")
+        int, typer.Option(metavar="N", help="Draws of the embedding; each probability is the mean over them.")
     ] = 50,
     allow_test_triplets: Annotated[
         bool,
-        typer.Option("--allow-test-triplets", help="Learn from triplets that models are tested on; it is marked."),
+        typer.Option(
+            "--allow-test-triplets",
+            help="Learn also from triplets that models are tested on; the teacher is then marked.",
+        ),
     ] = False,
     layers: Annotated[
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Layers, separated by commas [default: the projection, or the only layer of features].",
+            help="Layers, separated by commas [default: projection, or the only layer of the features].",
         ),
     ] = "",
     tokens: Annotated[
         str,
         typer.Option(
             metavar="VIEW",
-            help="Token view before the projection: cls or mean [default: cls, or that of the features].",
+            help="Tokens of layers before the projection: cls or mean [default: cls, or those of the features].",
             autocompletion=one_of("cls", "mean"),
         ),
     ] = "",
@@ -117,20 +127,20 @@ def teacher(
     random_init: RandomInit = False,
     seed: LearningSeed = 0,
     limit: Limit = None,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of teachers.")] = Path(
-        "alignet"
-    ),
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder to write the folder of the teacher to.")
+    ] = Path("alignet"),
     against: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="A teacher of the same folds, whose choices this one's are compared with."),
+        typer.Option(metavar="FOLDER", help="Folder of another teacher with the same folds, to compare choices with."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again what is finished.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Learn again even if it is finished.")] = False,
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Learn a teacher from how likely people's choices are.
+    """Learn a teacher from the probabilities of human choices.
 
-    It is an affine transform, judged on raw choices among held-out objects.
+    The teacher is an affine transform of features. It is judged on people's choices among held-out objects.
     The last line of stdout is its folder.
     """
     import pandas as pd

@@ -38,7 +38,7 @@ def train(
             metavar="FOLDER|FILE.npz", help="Labelled triplets: a folder of `alignet label`, or a published file."
         ),
     ],
-    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the pictures that the triplets name.")],
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the pictures of the triplets.")],
     objective: Annotated[
         str,
         typer.Option(
@@ -48,7 +48,7 @@ def train(
     temperature: Annotated[
         float | None,
         typer.Option(
-            metavar="NUMBER", help="What the student's similarities are divided by [default: 100 x width / 1,024]."
+            metavar="NUMBER", help="Divisor of the student's similarities in the loss [default: 100 x width / 1,024]."
         ),
     ] = None,
     normalize: Annotated[
@@ -56,18 +56,27 @@ def train(
     ] = False,
     width: Annotated[int, typer.Option(metavar="N", help="Width of the new linear head.")] = 1024,
     head_only: Annotated[
-        bool, typer.Option("--head-only", help="Train the head, and leave the model as it is.")
+        bool, typer.Option("--head-only", help="Train only the new head, not the model below it.")
     ] = False,
-    steps: Annotated[int, typer.Option(metavar="N", help="Steps.")] = 100_000,
+    steps: Annotated[int, typer.Option(metavar="N", help="Number of training steps.")] = 100_000,
     batch_triplets: BatchTriplets = 512,
     learning_rate: LearningRate = 3e-5,
     warmup: Annotated[
-        int | None, typer.Option(metavar="N", help="Steps up to that rate [default: a twentieth of all].")
+        int | None,
+        typer.Option(
+            metavar="N", help="Steps until the learning rate reaches its highest value [default: a twentieth of all]."
+        ),
     ] = None,
-    decay: Annotated[float, typer.Option(metavar="WEIGHT", help="Weight of the way back to the start.")] = 1.0,
+    decay: Annotated[
+        float,
+        typer.Option(metavar="WEIGHT", help="Weight of the decay of all weights towards their values at the start."),
+    ] = 1.0,
     ema: Annotated[
         float | None,
-        typer.Option(metavar="DECAY", help="Save a running average of the weights, with this decay [default: none]."),
+        typer.Option(
+            metavar="DECAY",
+            help="Save a running average of the weights with this decay, not the last weights [default: off].",
+        ),
     ] = None,
     precision: Annotated[
         str,
@@ -76,45 +85,54 @@ def train(
         ),
     ] = "fp32",
     accumulate: Annotated[
-        int, typer.Option(metavar="N", help="Parts of a step that are taken one after another, to save memory.")
+        int, typer.Option(metavar="N", help="Split each step into N parts, one after another, to save memory.")
     ] = 1,
-    checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between two checkpoints.")] = 1000,
+    checkpoint_every: Annotated[int, typer.Option(metavar="N", help="Steps between checkpoints.")] = 1000,
     validation: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER|FILE.npz",
-            help="Labelled triplets of these pictures that are held out: the student is judged on them on the way.",
+            help="Held-out labelled triplets of the same pictures, to judge the student on while it trains.",
         ),
     ] = None,
     validate_every: Annotated[
-        int | None, typer.Option(metavar="N", help="Steps between two judgments on them [default: as checkpoints].")
+        int | None,
+        typer.Option(
+            metavar="N", help="Steps between judgments on --validation [default: that of --checkpoint-every]."
+        ),
     ] = None,
-    log_every: Annotated[int, typer.Option(metavar="N", help="Steps that a row of the log averages.")] = 50,
+    log_every: Annotated[int, typer.Option(metavar="N", help="Steps averaged in each row of the log.")] = 50,
     accelerator: Accelerator = "auto",
     devices: Annotated[
-        int, typer.Option(metavar="N", help="Processes a machine that share a step, each with its GPU.")
+        int,
+        typer.Option(metavar="N", help="Processes per machine that share each step; with cuda, each has its own GPU."),
     ] = 1,
     num_nodes: Annotated[
-        int, typer.Option(metavar="N", help="Machines that share a step: start it with torchrun or srun.")
+        int,
+        typer.Option(
+            metavar="N", help="Machines that share each step; for more than 1, start the command with torchrun or srun."
+        ),
     ] = 1,
     loader_workers: LoaderWorkers = None,
     pixel_cache: PixelCacheFolder = "",
     pixel_cache_size: PixelCacheSize = "20GB",
     random_init: RandomInit = False,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of the head, of the order of triplets and of random weights.")
+        int, typer.Option(metavar="N", help="Seed of the new head, of the order of triplets and of random weights.")
     ] = 0,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of students.")] = Path(
-        "alignet"
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Train again what is finished.")] = False,
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder to write the folder of the student to.")
+    ] = Path("alignet"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Train again even if the student is finished.")
+    ] = False,
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train a student on a teacher's triplets.
 
-    The last line of stdout is its folder, which is a model: `alignbench run --model FOLDER` measures it.
-    What was stopped goes on where it was; the defaults are those of the published training.
+    The defaults are those of the published training. If the command was stopped, the same command goes on where it was.
+    The last line of stdout is the student's folder, which is a model: `alignbench run --model FOLDER` measures it.
     """
     from alignbench.alignet.training.recipe import Course, StudentRecipe
 

@@ -3,7 +3,7 @@
 import typer
 
 interpret_app = typer.Typer(
-    help="Look into a model's attention heads.",
+    help="Describe, label and score a model's attention heads.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

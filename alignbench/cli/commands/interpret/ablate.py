@@ -34,21 +34,29 @@ def ablate(
     ] = None,
     group: Annotated[
         list[str] | None,
-        typer.Option(metavar="L.H[,L.H]", help="Heads that are ablated together, such as 5.3,6.0; may be repeated."),
+        typer.Option(
+            metavar="L.H[,L.H]",
+            help="Heads to ablate together, as LAYER.HEAD, such as 5.3,6.0; may be given several times.",
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Labels of heads, by `interpret label`: heads of a label are a group."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Labels: a folder of `interpret label`; heads with the same label are ablated together.",
+        ),
     ] = None,
-    label: Annotated[str | None, typer.Option(metavar="NAME", help="The one label that is a group.")] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only label of --labels to ablate [default: every label].")
+    ] = None,
     random: Annotated[
-        int, typer.Option(metavar="N", help="Ablate N drawn groups of as many other heads beside each group.")
+        int, typer.Option(metavar="N", help="Compare each group with N random groups of as many other heads.")
     ] = 0,
     way: Annotated[
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="What takes the place of what is ablated: mean, zero (nothing), or resample (another picture's).",
+            help="What replaces the ablated part: mean, zero, or resample (that of another picture).",
             autocompletion=one_of("mean", "zero", "resample"),
         ),
     ] = "mean",
@@ -56,35 +64,45 @@ def ablate(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Contributions of the same model whose means or parts are taken [default: the pictures themselves].",
+            help="Store of the same model to take means or resamples from [default: that of --heads].",
         ),
     ] = None,
     worst_group: Annotated[
-        bool, typer.Option("--worst-group", help="Score groups too: pictures lie in CLASS/ATTRIBUTE/.")
+        bool,
+        typer.Option(
+            "--worst-group", help="Score groups of class and attribute too; pictures lie in CLASS/ATTRIBUTE/."
+        ),
     ] = False,
     metadata: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV of classes [default: the folders of the pictures].")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV with the classes of the pictures [default: their folders are their classes]."
+        ),
     ] = None,
     columns: Annotated[
-        str, typer.Option(metavar="NAME[,NAME]", help="Columns of names, classes, and perhaps attributes in it.")
+        str,
+        typer.Option(metavar="NAME[,NAME]", help="Columns of --metadata: name, class and, if there is one, attribute."),
     ] = "name,class",
     classes: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV of class and text [default: a text of each class's name].")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV with a class and a text in each row [default: texts made by --template]."
+        ),
     ] = None,
     template: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Text with {} for the name of a class [default: a photo of a {}]."),
+        typer.Option(metavar="TEXT", help="Text for each class, with {} for its name [default: a photo of a {}]."),
     ] = None,
     model: StoreModel = None,
-    draws: Annotated[int, typer.Option(metavar="N", help="How often resample draws another picture.")] = 10,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of draws and of the bootstrap.")] = 0,
+    draws: Annotated[int, typer.Option(metavar="N", help="Number of other pictures that resample draws.")] = 10,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draws and of the bootstrap.")] = 0,
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Ablate heads, layers or MLPs, and classify without them.
 
-    Accuracies are of zero-shot classification, with 95 % intervals, each beside the whole model on the same pictures.
-    The last line of stdout is the folder of them, which lies beside that of the contributions.
+    Each accuracy of zero-shot classification has a 95 % interval, and stands beside that of the whole model on the same
+    pictures. The last line of stdout is the folder of the accuracies, beside the store.
     """
     from alignbench.interpret.ablation.ablating import AblationJob, ZeroShot, ablate_store
     from alignbench.interpret.head_names import read_heads
@@ -92,12 +110,12 @@ def ablate(
 
     groups = tuple(read_heads(each) for each in group or ())
     if label is not None and labels is None:
-        raise UsageError("--label is one of a folder of labels: give --labels")
+        raise UsageError("--label names one label of --labels: give --labels too")
     kinds = names_in(by) if by is not None else () if groups or labels else names_in(_ALL)
     by_label = (("", ()),) if labels else ()  # which ones is known once they are read
     job = AblationJob(kinds, groups, by_label, names_in(way), random, draws, seed).checked()
     if classes is not None and template is not None:
-        raise UsageError("--template makes the texts that --classes gives: leave out one of them")
+        raise UsageError("--classes gives the texts that --template would make: leave out one of them")
     from dataclasses import replace
 
     from alignbench.cli.console import print_json, print_status, print_table
@@ -151,7 +169,7 @@ def _labelled(names: tuple[str, ...], metadata: Path | None, columns: str, worst
         return by_folders(names, worst_group)
     wanted = names_in(columns)
     if worst_group and len(wanted) != 3:
-        raise UsageError("--worst-group takes a column of attributes: give --columns NAME,CLASS,ATTRIBUTE")
+        raise UsageError("--worst-group needs a column of attributes: give --columns NAME,CLASS,ATTRIBUTE")
     return by_table(metadata, wanted, names)
 
 

@@ -42,7 +42,7 @@ def align(
         str,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Data sets, separated by commas [default: those of tid2013, nights and things that are there].",
+            help="Data sets, separated by commas [default: tid2013, nights and things, as far as they are there].",
             autocompletion=data_sets,
         ),
     ] = "",
@@ -52,7 +52,7 @@ def align(
         str,
         typer.Option(
             metavar="NAME",
-            help="Distance of contributions: centred_cosine, cosine or euclidean.",
+            help="Distance between contributions: centred_cosine, cosine or euclidean.",
             autocompletion=one_of("centred_cosine", "cosine", "euclidean"),
         ),
     ] = "centred_cosine",
@@ -68,7 +68,7 @@ def align(
         str,
         typer.Option(
             metavar="TYPE",
-            help="What contributions are kept in: fp32, fp16 or bf16; they are computed in fp32.",
+            help="Type to store numbers in: fp32, fp16 or bf16; they are computed in fp32.",
             autocompletion=one_of("fp32", "fp16", "bf16"),
         ),
     ] = "fp32",
@@ -76,7 +76,7 @@ def align(
     batch_size: BatchSize = "16",
     accelerator: Accelerator = "auto",
     devices: Annotated[
-        int, typer.Option(metavar="N", help="Processes that share the pictures, each with its GPU.")
+        int, typer.Option(metavar="N", help="Processes that share the pictures; with cuda, each has its own GPU.")
     ] = 1,
     loader_workers: LoaderWorkers = None,
     random_init: RandomInit = False,
@@ -86,36 +86,42 @@ def align(
         str,
         typer.Option(
             metavar="TRANSFORM",
-            help="Transform that the projection goes through: a file, a published one's name, or published.",
+            help="Transform of the projection: a file, one of `transform list`, or published (the model's).",
             autocompletion=transforms,
         ),
     ] = "",
     force_transform: Annotated[
-        bool, typer.Option("--force-transform", help="Take the transform even if it was made for another model.")
+        bool, typer.Option("--force-transform", help="Use the transform even if it was made for another model.")
     ] = False,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Scores of another model's heads, by which these are compared one by one."),
+        typer.Option(metavar="FOLDER", help="Scores of another model's heads, to compare with head by head."),
     ] = None,
     draws: Annotated[
-        int, typer.Option(metavar="N", help="Permutations of answers, and random subspaces of a layer; 0 for neither.")
+        int,
+        typer.Option(
+            metavar="N", help="Number of permutations of answers, and of random subspaces of each layer; 0 for neither."
+        ),
     ] = 999,
     twins: Annotated[
-        int, typer.Option(metavar="N", help="Twins of random weights to hold heads against; 0 for none.")
+        int, typer.Option(metavar="N", help="Number of models with random weights to compare heads with; 0 for none.")
     ] = 1,
     splits: Annotated[
-        int, typer.Option(metavar="N", help="Halvings of the judgments for sums of heads; 0 for no sums.")
+        int,
+        typer.Option(
+            metavar="N", help="Random splits of the judgments into halves, to score sums of heads; 0 for no sums."
+        ),
     ] = 20,
     output: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder of contributions, and of the scores beside them.")
+        Path, typer.Option(metavar="FOLDER", help="Folder to write the store of contributions and the scores to.")
     ] = Path("heads"),
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> int:
-    """Score how close each head of a model is to people.
+    """Score how well each head of a model agrees with people.
 
-    Every head, every MLP and the embedding is scored alone, and the model without it. The last lines of stdout are the
-    folders of the scores, one for each data set, unless it is JSON.
+    Every head, every MLP and the embedding is scored alone, and so is the model without it. The last lines of stdout
+    are the folders of the scores, one for each data set, except with --json.
     """
     from alignbench.datasets import DATASETS
     from alignbench.interpret.align_job import AlignJob, Nulls
@@ -179,7 +185,7 @@ def _check_against(folder: Path, jobs: int) -> None:
     from alignbench.results.head_alignment import read_head_alignment
 
     if jobs > 1:
-        raise UsageError(f"--against goes with one data set, and these are {jobs}: name that of {folder}")
+        raise UsageError(f"--against goes with one data set, not {jobs}: name that of {folder} with --dataset")
     read_head_alignment(folder)
 
 
@@ -226,7 +232,9 @@ def _tracker(mode: str, jobs: int) -> Tracker | None:
 
     tracker = tracker_for(mode)
     if tracker is not None and under_agent() and jobs > 1:
-        raise UsageError(f"WANDB_RUN_ID names one W&B run, and this command makes {jobs}: ask for one at a time")
+        raise UsageError(
+            f"WANDB_RUN_ID names one W&B run, and this command makes {jobs}: unset it, or ask for one at a time"
+        )
     return tracker
 
 

@@ -21,24 +21,22 @@ _PORT = 7865
 def app(
     store: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Contributions of heads, as `interpret decompose` leaves them."),
+        typer.Option(metavar="FOLDER", help="Store of contributions: a folder of `interpret decompose`."),
     ] = None,
     model: StoreModel = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The folder of pictures that the contributions are of.")
-    ] = None,
+    images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of the pictures of the store.")] = None,
     packaged: Annotated[
-        bool, typer.Option("--packaged", help="Open the packaged model on scenes of its world, in place of --store.")
+        bool, typer.Option("--packaged", help="Open a packaged model and its simulated pictures, in place of --store.")
     ] = False,
     than: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Contributions of another model to the same pictures, to compare with."),
+        typer.Option(metavar="FOLDER", help="Store of another model and the same pictures, to compare with."),
     ] = None,
     transform: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A transform of the model's projection, to compare with: a file, or a name.",
+            help="Transform of the projection, to compare with: a file, or one of `transform list`.",
             autocompletion=transforms,
         ),
     ] = None,
@@ -46,29 +44,34 @@ def app(
         str | None,
         typer.Option(
             metavar="NAME[,NAME]",
-            help="Data sets in which people have judged these pictures.",
+            help="Data sets in which people judged these pictures, separated by commas.",
             autocompletion=data_sets,
         ),
     ] = None,
     data_root: DataRoot = None,
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="Where the page is served; 0.0.0.0 for all who reach this machine.")
+        str,
+        typer.Option(
+            metavar="HOST", help="Address to serve the page at; 0.0.0.0: open to everyone who can reach this machine."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="N", help="Port of the page; 0 for any that is free.", min=0, max=65_535)
+        int, typer.Option(metavar="N", help="Port of the page; 0: any free port.", min=0, max=65_535)
     ] = _PORT,
 ) -> None:
     """Browse and search heads in a page on this machine.
 
-    The address that is printed holds a token, without which nothing is answered; links of the page hold none.
-    The page is served until Ctrl+C ends it. Nothing is sent anywhere, and nothing that a visitor does is written.
+    Open the printed address: it holds a token, which every visitor needs. Links that the page makes do not hold it.
+    Ctrl+C ends the page. Nothing is sent to other machines, and nothing that a visitor does is stored.
     """
     if packaged == (store is not None):
-        raise UsageError("what is opened is named by --store, a folder of contributions, or it is --packaged: give one")
+        raise UsageError("--store FOLDER and --packaged say what is opened: give one of them")
     if packaged and any(each is not None for each in (model, images, than, transform, dataset, data_root)):
-        raise UsageError("--packaged opens what is packaged: leave out the options of --store")
+        raise UsageError(
+            "--packaged goes alone: leave out --model, --images, --than, --transform, --dataset and --data-root"
+        )
     if data_root is not None and dataset is None:
-        raise UsageError("--data-root is that of a data set: name it by --dataset")
+        raise UsageError("--data-root is the folder of a data set: name the data set with --dataset")
     names = () if dataset is None else data_sets_in(dataset, data_root)
     from alignbench.cli.console import print_status
     from alignbench.cli.options import print_error

@@ -23,7 +23,7 @@ StoredLayers = Annotated[
     str,
     typer.Option(
         metavar="WHICH",
-        help="Layers whose heads are kept one by one: last4, or all.",
+        help="Layers whose heads are stored one by one: last4 (the last four), or all.",
         autocompletion=one_of("last4", "all"),
     ),
 ]
@@ -31,18 +31,19 @@ StoredType = Annotated[
     str,
     typer.Option(
         metavar="TYPE",
-        help="What numbers are kept in: fp32, fp16 or bf16; they are computed in fp32.",
+        help="Type to store numbers in: fp32, fp16 or bf16; they are computed in fp32.",
         autocompletion=one_of("fp32", "fp16", "bf16"),
     ),
 ]
 ClassToken = Annotated[
-    bool, typer.Option("--class-token", help="Keep too what each layer reads of the class token itself.")
+    bool,
+    typer.Option("--class-token", help="Store also what the heads of each layer read from the class token itself."),
 ]
 
 
 def decompose(
     model: Model,
-    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of pictures, at any depth.")],
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of pictures; subfolders are read too.")],
     layers: StoredLayers = "last4",
     dtype: StoredType = "fp32",
     class_token: ClassToken = False,
@@ -50,20 +51,21 @@ def decompose(
     batch_size: BatchSize = "16",
     accelerator: Accelerator = "auto",
     devices: Annotated[
-        int, typer.Option(metavar="N", help="Processes that share the pictures, each with its GPU.")
+        int, typer.Option(metavar="N", help="Processes that share the pictures; with cuda, each has its own GPU.")
     ] = 1,
     loader_workers: LoaderWorkers = None,
     random_init: RandomInit = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of random weights.")] = 0,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the folders of contributions.")] = Path(
-        "heads"
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make again what is finished.")] = False,
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder to write the store of contributions to.")
+    ] = Path("heads"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Repeat the stage even if it is finished.")] = False,
 ) -> None:
-    """Decompose a model's output into what its heads add.
+    """Decompose a model's output into what each head adds.
 
-    The contributions of heads, MLPs and the embedding add up to the output of every picture, which is verified.
-    The last line of stdout is their folder. What was stopped goes on where it was.
+    The output for a picture is the sum of contributions of heads, MLPs and the embedding; every sum is checked.
+    If the command was stopped, the same command goes on where it was. The last line of stdout is the store: the folder
+    of the contributions, which other commands read.
     """
     from alignbench.interpret.store_job import StoreJob
 

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def demo(
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of what it writes.")] = Path("heads-demo"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write everything to.")] = Path("heads-demo"),
     quick: Annotated[
-        bool, typer.Option("--quick", help="See in seconds that all works; next to nothing is known.")
+        bool, typer.Option("--quick", help="See in seconds that everything works; almost nothing is found out.")
     ] = False,
 ) -> None:
     """Read the heads of a packaged model, stage by stage.
 
-    The world is simulated, so that the truth is known; nothing is downloaded.
-    The last line of stdout is the folder. What was stopped goes on from there.
+    The people are simulated, so that the truth is known, and nothing is downloaded.
+    If the command was stopped, the same command goes on where it was. The last line of stdout is the folder.
     """
     from alignbench.cli.commands.report import report
     from alignbench.cli.console import print_status, print_table

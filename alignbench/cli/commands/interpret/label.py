@@ -20,35 +20,36 @@ LabellerModel = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Text encoder of prototypes, or chat model of transformers or endpoint.",
+        help="Text encoder for prototypes, or chat model for transformers or endpoint.",
         autocompletion=models,
     ),
 ]
-HandFile = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="YAML by hand, for the labeller file.")]
-Url = Annotated[str, typer.Option("--url", metavar="URL", help="Address of an endpoint, without /chat/completions.")]
+HandFile = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="FILE", help="YAML file written by hand, for the labeller or judge called file."),
+]
+Url = Annotated[
+    str, typer.Option("--url", metavar="URL", help="Address of the server for endpoint, without /chat/completions.")
+]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", help="How long an endpoint may take to answer.")
+    float, typer.Option("--timeout", metavar="SECONDS", help="Longest wait for an answer of endpoint, in seconds.")
 ]
 PropertyFile = Annotated[
     Path | None,
     typer.Option(
-        "--properties", metavar="FILE", help="YAML of properties and their words [default: the packaged ones]."
+        "--properties", metavar="FILE", help="YAML file of properties and their words [default: the packaged one]."
     ),
 ]
-Anew = Annotated[
-    bool, typer.Option("--anew", help="Ask a chat model about each draw of the images and each permutation, too.")
-]
+Anew = Annotated[bool, typer.Option("--anew", help="Ask a chat model about each resample and each permutation, too.")]
 
 
 def label(
-    textspan: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Texts of heads, as `interpret textspan` leaves them.")
-    ],
+    textspan: Annotated[Path, typer.Option(metavar="FOLDER", help="Texts of heads: a folder of `interpret textspan`.")],
     labeller: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="What labels: words, prototypes, file, transformers, endpoint, or a plug-in.",
+            help="Labeller: words, prototypes, file, transformers, endpoint, or a plug-in.",
             autocompletion=labellers,
         ),
     ] = "words",
@@ -59,17 +60,19 @@ def label(
     properties: PropertyFile = None,
     examples: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="YAML of labelled heads, as examples for a chat model; they get no score."),
+        typer.Option(
+            metavar="FILE", help="YAML file of labelled heads, as examples for a chat model; these heads get no score."
+        ),
     ] = None,
-    permutations: Annotated[int, typer.Option(metavar="N", help="Permutations of the scores' baseline.")] = 200,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of these permutations.")] = 0,
+    permutations: Annotated[int, typer.Option(metavar="N", help="Permutations for the baseline of the scores.")] = 200,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the permutations.")] = 0,
     anew: Anew = False,
     as_json: AsJson = False,
 ) -> None:
     """Label each head by what its texts have in common.
 
-    Labels come from every other text, beginning with the first; `interpret score` has the others judged.
-    The last line of stdout is the folder of labels, which lies beside that of the texts.
+    A label comes from the first text of a head, the third, the fifth and so on; `interpret score` judges the others.
+    The last line of stdout is the folder of the labels, beside that of the texts.
     """
     from alignbench.cli.console import print_json, print_table
     from alignbench.cli.working import working

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 def plan(
     model: Model,
-    images: Annotated[int, typer.Option(metavar="N", help="Pictures, taken for JPEGs.")] = 50_000,
+    images: Annotated[
+        int, typer.Option(metavar="N", help="Number of pictures; they are assumed to be JPEGs.")
+    ] = 50_000,
     layers: StoredLayers = "last4",
     dtype: StoredType = "fp32",
     class_token: ClassToken = False,
     devices: Annotated[
-        str, typer.Option(metavar="N[,N]", help="Processes; several numbers, such as 1,8: a column each.")
+        str, typer.Option(metavar="N[,N]", help="Processes; several numbers, such as 1,8, give a column each.")
     ] = "1,8",
     device: Annotated[
         str,
@@ -39,13 +41,13 @@ def plan(
     ] = "cpu",
     images_per_second: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="Pictures that a process decomposes in a second, where you know them."),
+        typer.Option(metavar="RATE", help="Pictures per second that one process decomposes, if you know the rate."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say what decomposing pictures would cost.
+    """Estimate the cost of `interpret decompose`.
 
-    No weights are loaded, and no pictures looked into.
+    No weights are loaded and no pictures are opened.
     """
     from alignbench.cli.console import print_json, print_table
     from alignbench.interpret.planning import store_cost

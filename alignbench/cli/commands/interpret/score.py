@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 def score(
     labels: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Labels of heads, as `interpret label` leaves them.")
+        Path | None, typer.Option(metavar="FOLDER", help="Labels of heads: a folder of `interpret label`.")
     ] = None,
     judge: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="What judges, and is not the labeller: words, prototypes, file, transformers, endpoint, a plug-in.",
+            help="Judge, other than the labeller: words, prototypes, file, transformers, endpoint or a plug-in.",
             autocompletion=labellers,
         ),
     ] = "",
@@ -37,19 +37,22 @@ def score(
     anew: Anew = False,
     compare: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FOLDER", help="Scores of a model, to compare with size; once for each model."),
+        typer.Option(
+            metavar="FOLDER", help="Scores of one model, to compare models by size; given once for each model."
+        ),
     ] = None,
     wandb: Wandb = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Score the labels of heads by a judge.
+    """Score the labels of heads with a judge.
 
-    The texts that the labeller has not seen are judged. The last line of stdout is the folder of scores.
-    With --compare, scores of several models are tested instead: are heads of larger models more interpretable?
+    The judge is shown texts that the labeller has not seen, and says which of them fit the label.
+    With --compare, scores of several models are tested: are heads of larger models more interpretable?
+    The last line of stdout is the folder of the scores.
     """
     if compare:
         if labels is not None or judge:
-            raise UsageError("--compare takes scores that are there: leave out --labels and --judge")
+            raise UsageError("--compare takes finished scores: leave out --labels and --judge")
         _compare(compare, as_json)
         return
     if labels is None or not judge:

@@ -26,101 +26,117 @@ def search(
         str,
         typer.Argument(
             metavar="ANALYSIS",
-            help="What is asked: property, topic, contrast, picture, text, attention, people or difference.",
+            help="Analysis, as above: property, picture, text, topic, contrast, attention, people or difference.",
             autocompletion=one_of(*_ANALYSES),
         ),
     ],
     heads: StoreFolder,
     picture: Annotated[
-        str | None, typer.Option(metavar="PICTURE", help="A picture of the contributions, or a file; a file for maps.")
+        str | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="Picture: its name in the store, or a file; topic, contrast and attention need a file.",
+        ),
     ] = None,
-    text: Annotated[str | None, typer.Option(metavar="TEXT", help="The text.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Text to search for or to map.")] = None,
     against: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The text that contrast compares it with.")
+        str | None, typer.Option(metavar="TEXT", help="Text that contrast compares --text with.")
     ] = None,
     group: Annotated[
-        str | None, typer.Option(metavar="L.H[,L.H]", help="The heads, such as 5.3,6.0 [default: all that are kept].")
+        str | None,
+        typer.Option(metavar="L.H[,L.H]", help="Heads, as LAYER.HEAD, such as 5.3,6.0 [default: all in the store]."),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Labels of heads, by `interpret label`, of which --label is one."),
+        typer.Option(metavar="FOLDER", help="Labels, to choose heads by: a folder of `interpret label`."),
     ] = None,
     label: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The heads of this label, in place of --group.")
+        str | None, typer.Option(metavar="NAME", help="Use the heads with this label of --labels, in place of --group.")
     ] = None,
     measure: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="The similarity: dot, cosine, or centred (cosine of centred contributions).",
+            help="Similarity: dot, cosine, or centred (cosine of centred contributions).",
             autocompletion=one_of("dot", "cosine", "centred"),
         ),
     ] = "dot",
     count: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Neighbours [default: property 4, text 3, others 8]."),
+        typer.Option(metavar="N", help="Number of pictures or pairs to find [default: property 4, text 3, others 8]."),
     ] = None,
     why: Annotated[
         str | None,
-        typer.Option(metavar="PICTURE", help="Say why this picture is found near, by texts of heads."),
+        typer.Option(metavar="PICTURE", help="Explain by the texts of heads why this picture is near --picture."),
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="These texts, by `interpret textspan` of the contributions.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Texts for --why: a folder of `interpret textspan` on this store."),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The data set, for people.", autocompletion=data_sets)
+        str | None, typer.Option(metavar="NAME", help="Data set for people.", autocompletion=data_sets)
     ] = None,
     data_root: DataRoot = None,
-    than: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Contributions of another model, for difference.")
-    ] = None,
+    than: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Store of another model, for difference.")] = None,
     than_group: Annotated[
-        str | None, typer.Option(metavar="L.H[,L.H]", help="The heads there [default: those of --group].")
+        str | None, typer.Option(metavar="L.H[,L.H]", help="Heads in the store of --than [default: those of --group].")
     ] = None,
     transform: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A transform of the projection, for difference: a file, or a published one.",
+            help="Transform of the projection, for difference: a file, or one of `transform list`.",
             autocompletion=transforms,
         ),
     ] = None,
     together: Annotated[
-        bool, typer.Option("--together", help="Compare all heads of a side together, not one by one.")
+        bool, typer.Option("--together", help="Take all heads of a model together, not one by one (for difference).")
     ] = False,
     model: StoreModel = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search pictures by head, or map a text over one.
+    """Search pictures by head, or map what heads say in one.
 
-    property: neighbours of a picture by several heads together. picture: by each head. text: pictures of which each
-    head says most what a text says. topic: where heads say it. contrast: where they say it more than another text.
-    attention: where in a picture heads look. people: pairs that people find alike, and how alike heads find them.
-    difference: how the neighbours of a picture differ in another model, or behind a transform.
-    The last line of stdout is the folder of what was found, which lies beside that of the contributions.
+    - property: neighbours of a picture, by several heads together.
+
+    - picture: neighbours of a picture, by each head.
+
+    - text: pictures whose contributions match a text best, by each head.
+
+    - topic: where in a picture heads match a text.
+
+    - contrast: where in a picture heads match a text more than another.
+
+    - attention: where in a picture heads look.
+
+    - people: pairs that people find alike, and how alike heads find them.
+
+    - difference: how neighbours differ in another model, or after a transform.
+
+    The last line of stdout is the folder of the results, beside the store.
     """
     if analysis not in _ANALYSES:
         raise unknown("analysis", analysis, _ANALYSES)
     is_difference, is_of_people = analysis == "difference", analysis == "people"
     if against is not None and text is None:
-        raise UsageError("--against is compared with a text: give --text")
+        raise UsageError("--against is compared with --text: give --text too")
     if (why is None) != (texts is None):
-        raise UsageError("a neighbour is explained by the texts of heads: give both --why and --texts")
+        raise UsageError("a neighbour is explained by texts: give both --why and --texts")
     if (labels is None) != (label is None) or (label is not None and group is not None):
-        raise UsageError(
-            "heads of a label are named by --labels and --label, and others by --group: give one or the other"
-        )
+        raise UsageError("heads are chosen by --labels and --label together, or by --group: give one or the other")
     if not is_difference and (than or than_group or transform or together):
-        raise UsageError(f"{analysis} is of one model: leave out --than, --than-group, --transform and --together")
+        raise UsageError(f"{analysis} looks at one model: leave out --than, --than-group, --transform and --together")
     if is_difference and (picture is None or (than is None) == (transform is None)):
-        raise UsageError("difference is of a picture in two models: give --picture, and --than or --transform")
+        raise UsageError(
+            "difference compares a picture in two models: give --picture, and either --than or --transform"
+        )
     if is_difference and (text is not None or why is not None):
         raise UsageError("difference takes no texts: leave out --text, --against, --why and --texts")
     if is_of_people != (dataset is not None) or (data_root is not None and not is_of_people):
         what = (
-            "is of a data set: give --dataset"
+            "takes a data set: give --dataset"
             if is_of_people
-            else "is of no data set: leave out --dataset, --data-root"
+            else "takes no data set: leave out --dataset and --data-root"
         )
         raise UsageError(f"{analysis} {what}")
     if is_of_people and (text is not None or why is not None):

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _SHOWN = 3  # texts of a head in the table
 
 StoreFolder = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="Contributions of heads, as `interpret decompose` leaves them.")
+    Path, typer.Option(metavar="FOLDER", help="Store of contributions: a folder of `interpret decompose`.")
 ]
 StoreModel = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="The model of the contributions, where its name there is that of a folder [default: that name].",
+        help="Model of the store; needed only if it was loaded from a folder [default: its name in the store].",
         autocompletion=models,
     ),
 ]
@@ -33,23 +33,29 @@ StoreModel = Annotated[
 def textspan(
     heads: StoreFolder,
     texts: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="UTF-8 file with a text a line [default: the packaged pool].")
+        Path | None,
+        typer.Option(metavar="FILE", help="UTF-8 file with one text per line [default: the packaged pool]."),
     ] = None,
     model: StoreModel = None,
-    picks: Annotated[int, typer.Option(metavar="N", help="Texts of a head at most.")] = 20,
+    picks: Annotated[int, typer.Option(metavar="N", help="Largest number of texts per head.")] = 20,
     rank: Annotated[
-        str, typer.Option(metavar="N", help="Singular vectors that are kept of a head, or auto for those it has.")
+        str,
+        typer.Option(
+            metavar="N",
+            help="Singular vectors of each head to project texts to; auto: all that it has beyond rounding.",
+        ),
     ] = "80",
     resamples: Annotated[
-        int, typer.Option(metavar="N", help="Draw the images anew so often, to see which picks come again.")
+        int,
+        typer.Option(metavar="N", help="Resample the images N times, to see which texts are picked again; 0 for none."),
     ] = 0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of these draws.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the resamples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Find the texts that span what each head says.
+    """Find the texts that describe what each head says.
 
-    Texts are picked one after the other, each for how much it takes up of what is left of a head's contributions.
-    The last line of stdout is the folder of them, which lies beside that of the contributions.
+    Texts are picked one after another (TEXTSPAN). Each is the one that explains most of the variance of the head's
+    contributions that is left. The last line of stdout is the folder of the texts, beside the store.
     """
     from alignbench.interpret.spanning import SpanJob
 

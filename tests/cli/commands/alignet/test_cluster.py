@@ -46,8 +46,8 @@ def test_the_folder_is_made_and_taken_again(inputs: StageInputs, tmp_path: Path,
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "the transformed space needs one: give --teacher, or --space raw"),
-        (("--space", "raw", "--teacher", "TEACHER"), "the raw space takes no teacher: leave out --teacher"),
+        ((), "--space transformed needs a teacher: give --teacher, or --space raw"),
+        (("--space", "raw", "--teacher", "TEACHER"), "--space raw takes no teacher: leave out --teacher"),
         (("--space", "row"), "did you mean raw"),
         (("--space", "raw", "--clusters", "1"), "120 pictures cannot make 1 cluster: ask for 2 to 120"),
         (("--space", "raw", "--clusters", "121"), "120 pictures cannot make 121 clusters: ask for 2 to 120"),

@@ -59,7 +59,7 @@ def test_classes_are_folders_or_those_of_a_table(inputs: StageInputs, tmp_path: 
         (("--rule", "class-border"), "class-border needs pictures: give --features, --labels"),
         (("--rule", "border"), "did you mean"),
         (("--rule", "class-border", "--clusters", "none"), "draws from classes: give --features or --labels instead"),
-        (("--clusters", "none", "--features", "FEATURES"), "--clusters goes without --features and --labels"),
+        (("--clusters", "none", "--features", "FEATURES"), "--clusters cannot go with --features or --labels"),
         (("--clusters", "none"), "none is not there: name a folder that `alignbench alignet cluster` made"),
         (("--count", "0", "--clusters", "none"), "--count 0: ask for one triplet or more"),
         (("--rule", "random", "--features", "FEATURES", "--groups-by", "sizes"), "did you mean size"),

@@ -122,8 +122,8 @@ def test_heads_of_a_label_are_a_group(order: list[str], store: Path, tmp_path: P
     assert main([*searched, "--label", "colours", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["among"] == "1.0,2.1"
     assert "unknown --label 'colour'" in refused(capsys, [*given, "--label", "colour"])
-    assert "--label is one of a folder of labels: give --labels" in refused(capsys, [*order, "--label", "plants"])
-    assert "are named by --labels and --label, and others by --group" in refused(capsys, searched)
+    assert "--label names one label of --labels: give --labels too" in refused(capsys, [*order, "--label", "plants"])
+    assert "are chosen by --labels and --label together, or by --group" in refused(capsys, searched)
 
 
 def test_the_table_shows_the_heads_that_change_most(order: list[str], capsys: Capture) -> None:
@@ -161,9 +161,9 @@ def test_ablations_are_logged_once(
         (("--random", "2"), "--random draws groups beside those of --group"),
         (("--way", "median"), "unknown --way 'median'"),
         (("--template", "a dog"), "--template 'a dog' has to have {} once"),
-        (("--template", "a {}", "--classes", "x.csv"), "--template makes the texts that --classes gives"),
+        (("--template", "a {}", "--classes", "x.csv"), "--classes gives the texts that --template would make"),
         (("--metadata", "nowhere.csv"), "nowhere.csv is missing: give a CSV by --metadata, and name its columns"),
-        (("--metadata", "nowhere.csv", "--worst-group"), "--worst-group takes a column of attributes: give --columns"),
+        (("--metadata", "nowhere.csv", "--worst-group"), "--worst-group needs a column of attributes: give --columns"),
         (("--classes", "nowhere.csv"), "nowhere.csv is missing: give a CSV with the columns class and text"),
         (("--worst-group",), "green/00.png does not lie in folders as CLASS/ATTRIBUTE/PICTURE"),
         (("--reference", "nowhere"), "nowhere is not there: name a folder of contributions"),

@@ -112,7 +112,7 @@ def test_a_transform_is_held_against_the_plain_model(base: Path, tiny_tower: Fol
     shown = json.loads(capsys.readouterr().out)
     assert (shown[1]["folder"], len(shown[1]["differences"])) == (str(compared), len(table))
     line = refused(capsys, [*order, "--dataset", "tid2013,things"])
-    assert "--against goes with one data set, and these are 2" in line
+    assert "--against goes with one data set, not 2" in line
     assert "nowhere" in refused(capsys, [*order[:-1], "nowhere"])
 
 

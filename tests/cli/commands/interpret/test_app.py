@@ -170,13 +170,19 @@ def test_what_does_not_belong_together_is_refused(
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        ([], "what is opened is named by --store, a folder of contributions, or it is --packaged: give one"),
-        (["--packaged", "--store", "x"], "what is opened is named by --store"),
+        ([], "--store FOLDER and --packaged say what is opened: give one of them"),
+        (["--packaged", "--store", "x"], "--store FOLDER and --packaged say what is opened: give one of them"),
         *(
-            (["--packaged", option, "x"], "--packaged opens what is packaged: leave out the options of --store")
+            (
+                ["--packaged", option, "x"],
+                "--packaged goes alone: leave out --model, --images, --than, --transform, --dataset and",
+            )
             for option in ("--model", "--images", "--than", "--transform", "--dataset", "--data-root")
         ),
-        (["--store", "x", "--data-root", "y"], "--data-root is that of a data set: name it by --dataset"),
+        (
+            ["--store", "x", "--data-root", "y"],
+            "--data-root is the folder of a data set: name the data set with --dataset",
+        ),
         (["--store", "x", "--host", "nowhere.invalid"], "--host nowhere.invalid is no address of this machine"),
         (["--store", "x", "--host", "192.0.2.1"], "--host 192.0.2.1 is no address of this machine"),
         (["--store", "x", "--port", "65536"], "--port"),

@@ -93,7 +93,7 @@ def test_models_are_compared_by_size(tmp_path: Path, capsys: Capture) -> None:
         (("--judge", "wrds"), "unknown labeller 'wrds': did you mean words"),
         (("--labels", "nowhere"), "nowhere holds no labels.json and labels.csv"),
         (("--judge", ""), "give --labels and --judge, or --compare with scores of several models"),
-        (("--compare", "a"), "--compare takes scores that are there: leave out --labels and --judge"),
+        (("--compare", "a"), "--compare takes finished scores: leave out --labels and --judge"),
         (("--properties", "twice.yaml"), "twice.yaml has the key a twice"),
         (("--properties", "other.yaml"), "words cannot judge the label 'animals'"),
         (("--judge", "file", "--file", "nowhere.yaml"), "nowhere.yaml cannot be read"),
