@@ -49,7 +49,7 @@ _TAKES: Final[Mapping[str, frozenset[str]]] = {
     "difference": _PICTURE | _NEAR | {"other", "other_heads", "together"},
 }
 _NEEDS: Final = ("text", "against")  # wherever an analysis takes them; so is a picture, but for people
-_ANYWHERE: Final = frozenset({"analysis", "heads", "form", "neighbour"})
+_ANYWHERE: Final = frozenset({"analysis", "heads", "format", "neighbour"})
 _EXPLAINED: Final = ("property", "picture", "text")
 _OPTIONS: Final[Mapping[str, str]] = {  # of `interpret search`; those of the command that serves stay as they are
     "text": "Text",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from alignbench.errors import UsageError
 from alignbench.interpret.browser.page_fields import named
@@ -112,7 +112,7 @@ class SearchQuestion(CropQuestion):
     other: Word | None = None
     other_heads: Heads = ""
     together: Annotated[int, _whole(0, 1)] = 0
-    form: Annotated[Literal["json", "csv", "png"], _FORM] = Field("json", alias="as")
+    format: Annotated[Literal["json", "csv", "png"], _FORM] = "json"
 
     @property
     def asked_heads(self) -> tuple[Head, ...]:

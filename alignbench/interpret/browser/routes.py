@@ -155,9 +155,9 @@ class Routes:
 
     async def _answered(self, asked: SearchQuestion, request: Request) -> Response | dict[str, Any]:
         found = await self._found(asked, request)
-        if asked.form == "json":
+        if asked.format == "json":
             return found_json(self.world, found)
-        if asked.form == "csv":
+        if asked.format == "csv":
             return _file(found_csv(self.world, found).encode(), f"{asked.analysis}.csv", "text/csv; charset=utf-8")
         content = await self.queues.pictures.run(partial(drawn, self.world, found))
         return _file(content, f"{asked.analysis}.png", "image/png")

@@ -65,7 +65,7 @@ PICTURE = "“Picture” (picture) takes a whole number from 0, in the digits 0 
         (SearchQuestion, {"text": "x" * 1001}, "“Text” (text) has more than 1,000 letters: shorten it"),
         (SearchQuestion, {"together": "2"}, "“Heads” (together) takes a whole number from 0 to 1, in the digits"),
         (SearchQuestion, {"heads": "1.1," * 6000}, "“Chosen heads” (heads) has more than 20,000 letters: shorten it"),
-        (SearchQuestion, {"as": "xml"}, "as is one of json, csv, png"),
+        (SearchQuestion, {"format": "xml"}, "format is one of json, csv, png"),
         (SearchQuestion, {"path": "x"}, "path is nothing that can be asked: leave it out"),
         (SearchQuestion, {"x" * 900: "x"}, "... is nothing that can be asked: leave it out"),
         (WhyQuestion, {}, "neighbour is missing: give it"),

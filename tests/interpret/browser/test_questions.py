@@ -26,7 +26,7 @@ from alignbench.interpret.browser.questions import (
         (SearchQuestion, {"analysis": "text", "count": "0"}),
         (SearchQuestion, {"analysis": "text", "count": "201"}),
         (SearchQuestion, {"analysis": "text", "count": "1e1"}),
-        (SearchQuestion, {"analysis": "text", "as": "html"}),
+        (SearchQuestion, {"analysis": "text", "format": "html"}),
         (SearchQuestion, {"analysis": "text", "together": "2"}),
         (SearchQuestion, {"analysis": "text", "neighbour": "3"}),
         (WhyQuestion, {"analysis": "text"}),
@@ -53,11 +53,11 @@ def test_what_is_not_asked_properly_is_refused(kind: type[SearchQuestion], given
 
 def test_a_question_has_heads_and_texts() -> None:
     asked = SearchQuestion.model_validate(
-        {"analysis": "contrast", "heads": "5.3, 6.0,5.3", "text": " a red star ", "against": "a disc", "as": "csv"}
+        {"analysis": "contrast", "heads": "5.3, 6.0,5.3", "text": " a red star ", "against": "a disc", "format": "csv"}
     )
     assert asked.asked_heads == ((5, 3), (6, 0))
     assert asked.texts == ("a red star", "a disc")
-    assert asked.form == "csv"
+    assert asked.format == "csv"
     assert SearchQuestion(analysis="text").asked_heads == ()
     assert SearchQuestion(analysis="text").texts == ()
 

@@ -229,7 +229,7 @@ def test_thumbnails_are_pictures_by_their_number(
 
 def test_csv_has_what_json_has_and_no_formula(visitor: Visited, browsed: Browsed) -> None:
     asked = {"analysis": "property", "heads": NAMED, "picture": "5", "count": "11"}
-    answer = visitor.client.get("/api/search", params={**asked, "as": "csv"})
+    answer = visitor.client.get("/api/search", params={**asked, "format": "csv"})
     assert answer.headers["content-disposition"] == 'attachment; filename="property.csv"'
     rows = list(csv.DictReader(StringIO(answer.text)))
     wanted = visitor.ask("/api/search", **asked)["groups"][0]["items"]
@@ -249,7 +249,7 @@ def test_csv_has_what_json_has_and_no_formula(visitor: Visited, browsed: Browsed
     ],
 )
 def test_png_is_a_picture_to_keep(asked: dict[str, str], visitor: Visited) -> None:
-    answer = visitor.client.get("/api/search", params={**asked, "as": "png"})
+    answer = visitor.client.get("/api/search", params={**asked, "format": "png"})
     assert answer.headers["content-disposition"] == f'attachment; filename="{asked["analysis"]}.png"'
     with Image.open(BytesIO(answer.content)) as found:
         assert found.format == "PNG"

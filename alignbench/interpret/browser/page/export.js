@@ -9,7 +9,7 @@ const KINDS = { png: "PNG", csv: "CSV", json: "JSON" };
 export function showExport(place, settings, isUpload) {
   if (!settings) return place.replaceChildren();
   const links = Object.entries(KINDS).map(([kind, text]) => {
-    const href = address("/api/search", { ...settings, as: kind });
+    const href = address("/api/search", { ...settings, format: kind });
     return make("a", { href, download: `${settings.analysis}.${kind}`, text });
   });
   const told = make("span", { role: "status", class: "soft" });
