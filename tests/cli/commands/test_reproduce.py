@@ -71,7 +71,7 @@ def test_reproduce_tells_programs_all_rows(tmp_path: Path, capsys: pytest.Captur
     output = tmp_path / "table.csv"
     assert main(["reproduce", str(tmp_path / "runs"), "--json", "--output", str(output)]) == 0
     told = capsys.readouterr()
-    rows, written = json.loads(told.out), pd.read_csv(output)
+    rows, written = json.loads(told.out), pd.read_csv(output, float_precision="round_trip")
     assert [list(row) for row in rows] == [list(written.columns)] * len(written)
     by_paper = [row["difference"] for row in rows if row["distance"] == "normalized_euclidean"]
     np.testing.assert_allclose(by_paper, 0.01, atol=1e-12)
