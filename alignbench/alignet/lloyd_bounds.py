@@ -19,6 +19,7 @@ from alignbench.arrays import Floats, Indices
 
 _ROUNDED_UP: Final = 1 + 1e-9  # so that no rounding makes a point pass that should be looked at
 _OVERHEAD: Final = 0.2  # of looking at a point a second time, as a share of looking at all centroids
+_COUNTED: Final = 4096  # points
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,11 @@ class LloydBounds:
     def moved_far(self) -> Indices:
         """The centroids that have moved farthest, so many as it takes least to look at first; none if that is no gain.
 
-        What is counted is products of a point and a centroid.
+        What is counted is products of a centroid and a point, of some points all over: it settles the time alone.
         """
         moves = _ROUNDED_UP * self.moves[self._order]
-        needed = len(moves) - np.searchsorted(moves[::-1], self.others - self.own_now)  # by each point
+        slack = (self.others - self.own_now)[:: max(1, len(self.own) // _COUNTED)]
+        needed = len(moves) - np.searchsorted(moves[::-1], slack)  # by each point
         numbers = np.arange(len(moves))
         left = len(needed) - np.cumsum(np.bincount(needed, minlength=len(moves)))[: len(moves)]
         first = np.where(numbers > 0, left[0] * (numbers + _OVERHEAD * len(moves)), 0)
