@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types all unit slow old-processor site clean
+.PHONY: demo test suites lint types all unit slow old-processor site clean
 
 .venv/demo.stamp: pyproject.toml
 	@echo "Installing alignbench and PyTorch into .venv, once: a minute, and 6.4 GB with CUDA"
@@ -18,7 +18,13 @@ BIN := .venv/bin
 demo: .venv/demo.stamp
 	$(BIN)/alignbench demo
 
-test: lint types all old-processor
+# types are checked beside the tests, which leave a part of a processor free
+test: lint
+	$(MAKE) -j 2 types suites
+
+suites:
+	$(MAKE) all
+	$(MAKE) old-processor
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
